@@ -1,0 +1,1 @@
+"""Starts the real parts and all services on one machine."""

@@ -1,0 +1,1 @@
+"""Processes, ports, files, and the parts that are not ours."""

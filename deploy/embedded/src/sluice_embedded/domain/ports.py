@@ -1,0 +1,82 @@
+"""Where everything listens: offsets from one base port."""
+
+from dataclasses import dataclass
+
+LOWEST_BASE = 1024
+HIGHEST_BASE = 32_768 - 100
+"""Ports from 32,768 on are taken by outgoing sockets, of which thousands of simulated devices have one each."""
+GATEWAY_OFFSET = 10
+MQTT_OFFSET = 20
+MQTT_GATEWAY_OFFSET = 30
+CLIENT_HOST = "127.0.0.1"
+"""Kafka, the MongoDB-wire server and the hooks of the broker are for this machine: they listen on the loopback."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of one system.
+
+    Attributes:
+        base: Lowest port.
+        gateways: How many LwM2M gateways there are.
+    """
+
+    base: int
+    gateways: int = 1
+
+    @property
+    def api(self) -> int:
+        """HTTP of the API."""
+        return self.base
+
+    @property
+    def kafka(self) -> int:
+        """Kafka's clients."""
+        return self.base + 1
+
+    @property
+    def kafka_controller(self) -> int:
+        """Kafka's own quorum."""
+        return self.base + 2
+
+    @property
+    def mongodb(self) -> int:
+        """The MongoDB-wire server."""
+        return self.base + 3
+
+    def coap(self, ordinal: int) -> int:
+        """CoAP over UDP of one LwM2M gateway."""
+        return self.base + GATEWAY_OFFSET + ordinal
+
+    @property
+    def mqtt(self) -> int:
+        """MQTT of the embedded broker."""
+        return self.base + MQTT_OFFSET
+
+    @property
+    def mqtts(self) -> int:
+        """MQTT over TLS of the embedded broker."""
+        return self.base + MQTT_OFFSET + 1
+
+    @property
+    def downloads(self) -> int:
+        """HTTP of firmware images for MQTT devices."""
+        return self.base + MQTT_GATEWAY_OFFSET
+
+    @property
+    def hooks(self) -> int:
+        """HTTP that the broker asks and tells."""
+        return self.base + MQTT_GATEWAY_OFFSET + 1
+
+    def tcp(self) -> list[int]:
+        """Return all ports of TCP listeners."""
+        own = [self.api, self.kafka, self.kafka_controller, self.mongodb]
+        return [*own, self.mqtt, self.mqtts, self.downloads, self.hooks]
+
+    def kafka_address(self) -> str:
+        """Bootstrap server of the embedded Kafka."""
+        return f"{CLIENT_HOST}:{self.kafka}"
+
+    def mongodb_address(self) -> str:
+        """Connection string of the embedded MongoDB-wire server."""
+        return f"mongodb://{CLIENT_HOST}:{self.mongodb}/?directConnection=true"

@@ -1,0 +1,1 @@
+"""What can be started: the command line and the background supervisor."""

@@ -1,0 +1,77 @@
+"""The command `check`: lint, format, types and locks, the same here and in continuous integration."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sluice_embedded.install import ROOT
+
+_LOCK_NAMES = ("*.lock", "*lock.json", "*lock.yaml", "*.sha256", "go.sum")
+_REQUIREMENTS = ROOT / "docs" / "generate_requirements.py"
+
+
+def main() -> int:
+    """Run every check, even after one failed; return 0 if all passed."""
+    failed = [
+        title
+        for title, passed in (
+            ("ruff check", _run("ruff check", ["-m", "ruff", "check", "--quiet", "."])),
+            ("ruff format", _run("ruff format", ["-m", "ruff", "format", "--quiet", "--check", "--diff", "."])),
+            ("mypy", _run("mypy", ["-m", "mypy", "--no-error-summary"])),
+            ("locks", _locks()),
+            ("requirements", _requirements()),
+        )
+        if not passed
+    ]
+    sys.stdout.write(f"failed: {', '.join(failed)}\n" if failed else "all checks passed\n")
+    return 1 if failed else 0
+
+
+def _run(title: str, arguments: Sequence[str]) -> bool:
+    started = time.monotonic()
+    passed = subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False).returncode == 0  # noqa: S603 - ours
+    _report(title, passed=passed, seconds=time.monotonic() - started)
+    return passed
+
+
+def _requirements() -> bool:
+    return not _REQUIREMENTS.exists() or _run("requirements", [str(_REQUIREMENTS), "--check"])
+
+
+def _report(title: str, *, passed: bool, seconds: float) -> None:
+    sys.stdout.write(f"{title:<14} {'ok' if passed else 'FAILED'} ({seconds:.1f} s)\n")
+    sys.stdout.flush()
+
+
+def _locks() -> bool:
+    started = time.monotonic()
+    problems = [problem for lock in _tracked(_LOCK_NAMES) for problem in lock_problems(lock.name, lock.read_text())]
+    for problem in problems:
+        sys.stdout.write(f"{problem}\n")
+    _report("locks", passed=not problems, seconds=time.monotonic() - started)
+    return not problems
+
+
+def lock_problems(name: str, text: str) -> Iterator[str]:
+    """Tell what is wrong with a lock file: it names a host, or pins without a hash."""
+    if "://" in text:
+        yield f"{name}: names a host"
+    if name.endswith(".lock"):
+        for entry in text.replace("\\\n", " ").splitlines():
+            if entry.strip() and not entry.startswith("#") and "--hash=" not in entry:
+                yield f"{name}: no hash for {entry.split()[0]}"
+
+
+def _tracked(patterns: Sequence[str]) -> list[Path]:
+    listed = subprocess.run(  # noqa: S603 - our own arguments
+        ["git", "ls-files", "-z", "--", *patterns, *(f"**/{pattern}" for pattern in patterns)],  # noqa: S607 - as developers have it
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GIT_LITERAL_PATHSPECS": "0"},
+    )
+    return sorted({ROOT / name for name in listed.stdout.split("\0") if name})

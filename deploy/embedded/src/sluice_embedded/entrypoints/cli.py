@@ -1,0 +1,125 @@
+"""The command line of `./sluice`, once its Python packages are installed.
+
+Commands that are programs of their own appear in the help only: `install.hand_over` starts them.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sluice_embedded.domain.ports import HIGHEST_BASE, LOWEST_BASE
+from sluice_embedded.entrypoints import check, lifecycle, logs
+from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
+from sluice_embedded.install import ROOT
+from sluice_embedded.settings import EmbeddedSettings
+
+SUITES = ("unit", "integration", "e2e")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and return its exit status."""
+    if argv[:1] == ["test"]:
+        return test(argv[1:])
+    parser = _parser()
+    if not argv:
+        parser.print_help()
+        return 2
+    options = parser.parse_args(argv)
+    try:
+        return _commands()[options.command](options)
+    except EXPECTED_ERRORS as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except ValidationError as error:
+        for problem in error.errors():
+            sys.stderr.write(f"SLUICE_{str(problem['loc'][0]).upper()}: {problem['msg']}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def hand_over(arguments: Sequence[str]) -> int:
+    """Become another Python program of the same environment."""
+    sys.stdout.flush()
+    return os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - hands over, never returns
+
+
+def _commands() -> dict[str, Callable[[argparse.Namespace], int]]:
+    return {
+        "up": lambda o: lifecycle.up(_settings(o), o.services, foreground=o.foreground),
+        "down": lambda o: lifecycle.down(_settings(o)),
+        "status": lambda o: lifecycle.status(_settings(o)),
+        "reset": lambda o: lifecycle.wipe(_settings(o)),
+        "logs": lambda o: logs.show(_settings(o), o.service, o.lines, follow=o.follow),
+        "check": lambda _: check.main(),
+    }
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Become pytest for one suite, for all, or for whatever pytest is told."""
+    options, rest = _test_parser().parse_known_args(arguments)
+    if options.port_base is not None:
+        os.environ["SLUICE_TEST_PORT_BASE"] = str(options.port_base)
+    os.chdir(ROOT)
+    if rest and rest[0] in SUITES:
+        rest[0] = f"tests/{rest[0]}"
+    return hand_over(["-m", "pytest", *rest])
+
+
+def _test_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="./sluice test",
+        usage="./sluice test [unit|integration|e2e] [--port-base N] [pytest's arguments]",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--port-base", type=_port_base, help="lowest port of what tests start (default: free ones)")
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> EmbeddedSettings:
+    """Return the settings of the environment, overridden by the options, which children see too."""
+    given: dict[str, Any] = {
+        name: value
+        for name in ("state_dir", "port_base", "listen")
+        if (value := getattr(options, name, None)) is not None
+    }
+    os.environ.update({f"SLUICE_{name.upper()}": str(value) for name, value in given.items()})
+    return EmbeddedSettings()
+
+
+def _port_base(text: str) -> int:
+    if not text.isdecimal() or not LOWEST_BASE <= int(text) <= HIGHEST_BASE:
+        raise argparse.ArgumentTypeError(f"a number from {LOWEST_BASE} to {HIGHEST_BASE}")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="./sluice", description="Firmware upgrades, cell by cell.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("--state-dir", type=lambda text: Path(text).resolve(), help="keep state here, not in .sluice")
+    up = commands.add_parser("up", parents=[where], help="start everything; harmless if it runs")
+    up.add_argument("services", nargs="*", metavar="SERVICE", help="start only these; an unknown name lists all")
+    up.add_argument("--foreground", action="store_true", help="stay, and stop everything at Ctrl-C")
+    up.add_argument("--port-base", type=_port_base, help="lowest port (default 17000); all others follow")
+    up.add_argument("--listen", metavar="ADDRESS", help="where API and gateways listen (default 127.0.0.1)")
+    commands.add_parser("down", parents=[where], help="stop everything that up started")
+    commands.add_parser("status", parents=[where], help="show processes and addresses")
+    follow = commands.add_parser("logs", parents=[where], help="show what services say")
+    follow.add_argument("service", nargs="?", help="only this one")
+    follow.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+    follow.add_argument("-n", "--lines", type=int, default=20, help="lines per service (default 20)")
+    commands.add_parser("reset", parents=[where], help="delete all data and logs")
+    commands.add_parser("demo", help="start everything, run a campaign over HTTP as an app server would, and judge it")
+    commands.add_parser("simulate", help="simulate LwM2M devices against a gateway")
+    commands.add_parser("simulate-mqtt", help="simulate MQTT devices against a broker")
+    commands.add_parser("bench", help="measure what an upgrade costs")
+    commands.add_parser("sign", help="make key pairs, sign and verify packages")
+    commands.add_parser("test", help="run tests: unit, integration, e2e or all; the rest goes to pytest")
+    commands.add_parser("check", help="lint, format, types and locks")
+    return parser

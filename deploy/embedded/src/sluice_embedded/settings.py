@@ -1,0 +1,72 @@
+"""Settings of the one-machine system, each an environment variable `SLUICE_<NAME>`."""
+
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sluice_embedded.domain.ports import HIGHEST_BASE, LOWEST_BASE
+from sluice_embedded.install import HOME
+
+
+class EmbeddedSettings(BaseSettings):
+    """Where the system keeps its state and listens, and how long it waits."""
+
+    model_config = SettingsConfigDict(env_prefix="SLUICE_", extra="ignore", populate_by_name=True)
+
+    state_dir: Path = Field(HOME, description="Folder of data, logs and run files.")
+    parts_dir: Path = Field(HOME / "parts", description="Folder of installed parts; state folders share it.")
+    port_base: int = Field(
+        17_000, ge=LOWEST_BASE, le=HIGHEST_BASE, description="Lowest port; all others follow from it."
+    )
+    listen: IPv4Address = Field(
+        IPv4Address("127.0.0.1"), description="IPv4 address on which API and gateways listen; 0.0.0.0 for all."
+    )
+    kafka_bootstrap: str | None = Field(
+        None,
+        validation_alias=AliasChoices("kafka_bootstrap", "SLUICE_KAFKA_BOOTSTRAP", "KAFKA_BOOTSTRAP"),
+        description="A Kafka to use instead of the embedded one, host:port[,host:port…].",
+    )
+    mongodb_uri: str | None = Field(
+        None,
+        validation_alias=AliasChoices("mongodb_uri", "SLUICE_MONGODB_URI", "MONGODB_URI"),
+        description="A MongoDB 6+ to use instead of the embedded server.",
+    )
+    mqtt_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("mqtt_url", "SLUICE_MQTT_URL", "MQTT_URL"),
+        description="An MQTT broker to use instead of the embedded one, mqtt[s]://host[:port]; see docs/broker.md.",
+    )
+    mongodb_database: str = Field("sluice", description="Database name.")
+    lwm2m_gateways: int = Field(1, ge=1, le=8, description="LwM2M gateways to start.")
+    kafka_heap: int = Field(384, ge=256, description="Heap of Kafka, MiB.")
+    mongodb_cache: int = Field(1024, ge=64, description="Cache of the MongoDB-wire server, MiB.")
+    mqtt_heap: int = Field(256, ge=128, description="Heap of the embedded MQTT broker, MiB.")
+    mqtt_max_packet: int = Field(131_072, ge=1_024, description="Largest MQTT packet that it takes, bytes.")
+    mqtt_persistence: Literal["in-memory", "file"] = Field(
+        "in-memory",
+        description="Where it keeps sessions and what waits in them. `file` survives its death, for 2.5 times the CPU.",
+    )
+    mqtt_certificate: Path | None = Field(
+        None, description="Certificate chain (PEM) of its TLS listener, with `mqtt_private_key`; else one is made."
+    )
+    mqtt_private_key: Path | None = Field(None, description="Private key (PEM, not encrypted) of that certificate.")
+    start_deadline: float = Field(180.0, gt=0, description="Seconds until every service must be ready.")
+    stop_deadline: float = Field(15.0, gt=0, description="Seconds a service gets to end before it is killed.")
+
+    @property
+    def data(self) -> Path:
+        """What a reset wipes."""
+        return self.state_dir / "data"
+
+    @property
+    def logs(self) -> Path:
+        """One file per service."""
+        return self.state_dir / "logs"
+
+    @property
+    def run(self) -> Path:
+        """What describes the running system."""
+        return self.state_dir / "run"

@@ -1,0 +1,1 @@
+"""Message types, topic registry, settings, repositories, bus and tokens that services share."""

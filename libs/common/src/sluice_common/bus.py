@@ -1,0 +1,219 @@
+"""Kafka for all services but the scheduler's stages: a producer, and consumers that lose nothing.
+
+Everything is at least once: a consumer commits after its handler has returned, so handlers are idempotent.
+What cannot be decoded goes to `dead-letters` and never stops a consumer.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from sluice_common.messages.base import now, to_json
+from sluice_common.messages.codec import BrokenMessageError
+from sluice_common.messages.dead_letters import DeadLetter
+from sluice_common.partitions import partition_for
+from sluice_common.settings import CommonSettings
+from sluice_common.topics import ALL_TOPICS, DEAD_LETTERS, MOST_BYTES, Topic
+
+_log = structlog.get_logger()
+FETCH_WAIT_MS = 2_000
+"""How long a broker holds a fetch that finds nothing, milliseconds; Kafka's 500 cost four times the CPU when idle."""
+SEND_TIMEOUT = 30.0
+"""Seconds after which an unacknowledged send fails."""
+
+
+async def create_topics(settings: CommonSettings, topics: Sequence[Topic] = ALL_TOPICS) -> None:
+    """Create the topics that do not exist; those that do are left as they are."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        missing = [
+            NewTopic(t.name, settings.partitions, settings.replication_factor, topic_configs=t.config)
+            for t in topics
+            if t.name not in existing
+        ]
+        if missing:
+            response = await admin.create_topics(missing)
+            for _, code, *_ in response.topic_errors:
+                error = for_code(code)
+                if code and error is not TopicAlreadyExistsError:
+                    raise error
+    finally:
+        await admin.close()
+
+
+class Producer:
+    """Sends messages; `acks=all` and idempotent, so that broker retries make no duplicates."""
+
+    def __init__(self, settings: CommonSettings) -> None:
+        self._partitions = settings.partitions
+        self._kafka = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka_bootstrap,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=int(settings.linger * 1000),
+            max_request_size=MOST_BYTES,
+            request_timeout_ms=int(SEND_TIMEOUT * 1000),
+        )
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._kafka.start()
+
+    async def stop(self) -> None:
+        """Flush and disconnect."""
+        await self._kafka.stop()
+
+    async def send(
+        self,
+        topic: Topic,
+        key: str,
+        message: Any,
+        *,
+        partition_key: str | None = None,
+        partition: int | None = None,
+    ) -> asyncio.Future[Any]:
+        """Hand a message over; the future is done when Kafka has it.
+
+        Args:
+            topic: Where to.
+            key: Record key.
+            message: What.
+            partition_key: Key that chooses the partition, if not the record key.
+            partition: The partition itself, for topics with explicit partitions.
+        """
+        if partition is None:
+            partition = partition_for(partition_key or key, self._partitions)
+        future: asyncio.Future[Any] = await self._kafka.send(
+            topic.name, value=to_json(message), key=key.encode(), partition=partition
+        )
+        return future
+
+    async def publish(
+        self,
+        topic: Topic,
+        key: str,
+        message: Any,
+        *,
+        partition_key: str | None = None,
+        partition: int | None = None,
+    ) -> None:
+        """Send and wait until Kafka has it."""
+        await (await self.send(topic, key, message, partition_key=partition_key, partition=partition))
+
+    async def bury(self, record: Any, reason: str) -> None:
+        """Put a record that nobody understands into `dead-letters` and wait until Kafka has it."""
+        _log.warning("dead_letter", topic=record.topic, offset=record.offset, reason=reason)
+        letter = DeadLetter(
+            source_topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=reason,
+            key=record.key,
+            value=record.value,
+            occurred_at=now(),
+        )
+        await self._kafka.send_and_wait(
+            DEAD_LETTERS.name,
+            value=to_json(letter),
+            key=record.key,
+            partition=record.partition % self._partitions,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A decoded record."""
+
+    message: Any
+    topic: str
+    partition: int
+    offset: int
+
+
+Handler = Callable[[Sequence[Received]], Awaitable[None]]
+
+
+class Consumer:
+    """Feeds batches of decoded messages of a group's partitions to a handler, then commits."""
+
+    def __init__(
+        self,
+        settings: CommonSettings,
+        topics: Sequence[Topic],
+        group: str,
+        handler: Handler,
+        producer: Producer,
+        *,
+        max_records: int = 1000,
+        gather: float = 0.0,
+    ) -> None:
+        """Prepare a consumer.
+
+        Args:
+            settings: Where Kafka is.
+            topics: Topics of the subscription; each needs a decoder.
+            group: Consumer group.
+            handler: Called with each batch, in the order of each partition.
+            producer: For dead letters.
+            max_records: Most records of a batch.
+            gather: Seconds to wait after a batch so that the next one is larger (saves CPU at low rates).
+        """
+        self._decoders = {t.name: t.decoder for t in topics if t.decoder is not None}
+        self._handler = handler
+        self._producer = producer
+        self._max_records = max_records
+        self._gather = gather
+        self._kafka = AIOKafkaConsumer(
+            *self._decoders,
+            bootstrap_servers=settings.kafka_bootstrap,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            isolation_level="read_committed",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
+
+    async def start(self) -> None:
+        """Join the group."""
+        await self._kafka.start()
+
+    async def stop(self) -> None:
+        """Leave the group."""
+        await self._kafka.stop()
+
+    async def run(self) -> None:
+        """Consume until cancelled.
+
+        Raises:
+            Exception: What the handler raises; nothing of that batch is committed.
+        """
+        while True:
+            batches = await self._kafka.getmany(timeout_ms=1000, max_records=self._max_records)
+            records = [record for batch in batches.values() for record in batch]
+            if not records:
+                continue
+            await self._handler([r for record in records if (r := await self._decode(record))])
+            await self._kafka.commit(
+                {TopicPartition(p.topic, p.partition): batch[-1].offset + 1 for p, batch in batches.items()}
+            )
+            if self._gather:
+                await asyncio.sleep(self._gather)
+
+    async def _decode(self, record: Any) -> Received | None:
+        decoder = self._decoders[record.topic]
+        try:
+            message = decoder.decode(record.value)
+        except BrokenMessageError as error:
+            await self._producer.bury(record, str(error))
+            return None
+        return Received(message, record.topic, record.partition, record.offset)

@@ -1,0 +1,52 @@
+"""How every service process begins and ends.
+
+SIGTERM and SIGINT cancel the service's one coroutine, which closes what it opened and ends the process with 0. An
+error that reaches the top is logged and ends it with 1, so that the supervisor starts it again.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+import uvloop
+
+from sluice_common.observability import configure_logging
+from sluice_common.settings import CommonSettings
+
+
+def run_service(name: str, settings: CommonSettings, service: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a service until it is signalled; does not return.
+
+    Args:
+        name: Bound to every log line.
+        settings: Log level and format.
+        service: The coroutine function that starts, serves until cancelled, and closes.
+    """
+    configure_logging(name, settings)
+    try:
+        uvloop.run(_until_signalled(service))
+    except Exception:  # noqa: BLE001 - the last line of defence: log, then let the supervisor decide
+        structlog.get_logger().exception("service_failed")
+        sys.exit(1)
+    sys.exit(0)
+
+
+async def _until_signalled(service: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    task = asyncio.ensure_future(service())
+    signalled = False
+
+    def stop() -> None:
+        nonlocal signalled
+        signalled = True
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not signalled:
+            raise

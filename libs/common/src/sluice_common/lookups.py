@@ -1,0 +1,65 @@
+"""Look-ups of the same few milliseconds travel in one query: after an outage thousands of devices come at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+_GATHER = 0.005
+_MOST_PER_QUERY = 100
+
+
+class Lookups(Generic[Value]):
+    """Asks for many keys at once; keeps no answers.
+
+    Args:
+        read: Returns what is found of the keys, by key.
+        most: Most keys of one query.
+    """
+
+    def __init__(
+        self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, Value]]], *, most: int = _MOST_PER_QUERY
+    ) -> None:
+        self._read = read
+        self._most = most
+        self._asked: dict[str, asyncio.Future[Value | None]] = {}
+        self._query: asyncio.Task[None] | None = None
+
+    async def find(self, key: str) -> Value | None:
+        """Return what is found of a key, None for nothing.
+
+        Raises:
+            Exception: What reading raised; all who waited for that query get it.
+        """
+        future = self._asked.get(key)
+        if future is None:
+            future = self._asked[key] = asyncio.get_running_loop().create_future()
+            if self._query is None:
+                self._query = asyncio.create_task(self._ask())
+        return await asyncio.shield(future)
+
+    async def _ask(self) -> None:
+        await asyncio.sleep(_GATHER)
+        asked, self._asked, self._query = self._asked, {}, None
+        keys = list(asked)
+        for start in range(0, len(keys), self._most):
+            some = keys[start : start + self._most]
+            try:
+                found = await self._read(some)
+            except Exception as error:  # noqa: BLE001 - every waiter gets it
+                for key in some:
+                    _fail(asked[key], error)
+            else:
+                for key in some:
+                    _answer(asked[key], found.get(key))
+
+
+def _answer(future: "asyncio.Future[Value | None]", value: Value | None) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _fail(future: "asyncio.Future[Value | None]", error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # retrieved here: a waiter that timed out does not retrieve it

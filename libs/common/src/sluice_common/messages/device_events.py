@@ -1,0 +1,260 @@
+"""`device-events`, key device_id: everything that the rules of one device must hear, in order."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sluice_common.messages.base import Message, Value
+from sluice_common.messages.lwm2m_commands import DeviceRequest
+from sluice_common.messages.slots import Grant, WindowKey
+from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot, UpgradePolicy
+from sluice_common.reasons import ReasonCode
+
+ResourceValue = str | int | float | bool | None
+
+
+class ExecutionRequested(Message, frozen=True, kw_only=True):
+    """A task wants this device upgraded; published once or more by the relay with the same ids."""
+
+    device_id: str
+    execution_id: str
+    task_id: str
+    product: ProductSnapshot
+    package: PackageSnapshot
+    policy: UpgradePolicy = UpgradePolicy()
+    created_at: datetime
+
+
+class ExecutionStopRequested(Message, frozen=True, kw_only=True):
+    """The task was stopped; recorded even for an execution that is not known yet.
+
+    Attributes:
+        device_id: The device.
+        execution_id: What shall stop.
+        task_id: Its task.
+        reason: Why the platform stops it, which makes it FAILED; None if a user does, which makes it STOPPED.
+    """
+
+    device_id: str
+    execution_id: str
+    task_id: str
+    reason: ReasonCode | None = None
+
+
+class DeviceCommandRequested(Message, frozen=True, kw_only=True):
+    """An app server wants a request sent to the device (R111); waits for the next uplink until it expires."""
+
+    device_id: str
+    command_id: str
+    request: DeviceRequest
+    expires_at: datetime
+
+
+class DeviceCommandCancelRequested(Message, frozen=True, kw_only=True):
+    """An app server takes a pending device command back."""
+
+    device_id: str
+    command_id: str
+
+
+class UplinkKind(StrEnum):
+    """What the device sent."""
+
+    REGISTER = "register"
+    UPDATE = "update"
+    NOTIFY = "notify"
+    DATA = "data"
+
+
+class DeviceUplink(Message, frozen=True, kw_only=True):
+    """The device spoke: once per awake window, and at every registration (R061).
+
+    Attributes:
+        device_id: The device.
+        kind: What it sent.
+        gateway: Ordinal of the gateway that owns the registration: the partition of its commands.
+        epoch: Grows with every registration of the device.
+        awake_until: Until when it can be reached without a further uplink (the lifetime's end unless in queue mode).
+        queue_mode: Whether it sleeps (OMA TS 1.1.1 §6.6).
+    """
+
+    device_id: str
+    kind: UplinkKind
+    gateway: int
+    epoch: int
+    awake_until: datetime
+    queue_mode: bool = False
+
+
+class DeviceDeregistered(Message, frozen=True, kw_only=True):
+    """The device de-registered or its lifetime ended."""
+
+    device_id: str
+    epoch: int
+
+
+class OutcomeStatus(StrEnum):
+    """How a command ended at the gateway.
+
+    `done`: the device answered every request that was sent; see each result's code.
+    `asleep`: the device is out of reach; nothing was sent, ask again at its next uplink.
+    `timeout`: sent, not answered.
+    `stale`: expired, another epoch, or not this gateway's device; nothing was sent.
+    `already_sent`: an Execute met again; nothing was sent, read the state instead.
+    """
+
+    DONE = "done"
+    ASLEEP = "asleep"
+    TIMEOUT = "timeout"
+    STALE = "stale"
+    ALREADY_SENT = "already_sent"
+
+
+class RequestResult(Value, frozen=True, kw_only=True):
+    """The device's answer to one request.
+
+    Attributes:
+        path: The requested path.
+        code: CoAP response code, for example `2.05`, `4.04`.
+        values: Resource path → value for Read and Observe; empty otherwise.
+        error: Why a payload could not be decoded.
+    """
+
+    path: str
+    code: str
+    values: dict[str, ResourceValue] = {}
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the device accepted the request and its payload was understood."""
+        return self.code.startswith("2.") and self.error is None
+
+
+class CommandOutcome(Message, frozen=True, kw_only=True):
+    """How a command of `lwm2m-commands` ended; results stand in the order of the requests that were answered."""
+
+    device_id: str
+    command_id: str
+    execution_id: str | None = None
+    attempt: int = 0
+    status: OutcomeStatus
+    results: tuple[RequestResult, ...] = ()
+    awake_until: datetime | None = None
+
+
+class FirmwareStateNotified(Message, frozen=True, kw_only=True):
+    """A notification of the observed `/5/0/3`, for the attempt that observed it.
+
+    Attributes:
+        device_id: The device.
+        execution_id: The execution whose observation it belongs to.
+        attempt: Its attempt.
+        state: 0 idle, 1 downloading, 2 downloaded, 3 updating (OMA TS 1.1.1 §E.6).
+        awake_until: As in `DeviceUplink`.
+    """
+
+    device_id: str
+    execution_id: str
+    attempt: int
+    state: int
+    awake_until: datetime | None = None
+
+
+class VersionReported(Message, frozen=True, kw_only=True):
+    """An MQTT device reported its versions (`version_report`), asked or not.
+
+    Attributes:
+        device_id: The device.
+        firmware_version: `fw_version`, None if it sent none.
+        software_version: `sw_version`, None if it sent none.
+    """
+
+    device_id: str
+    firmware_version: str | None = None
+    software_version: str | None = None
+
+
+class UpgradeProgressReported(Message, frozen=True, kw_only=True):
+    """An MQTT device reported how its upgrade goes (`upgrade_progress_report`); it does not say which one.
+
+    Attributes:
+        device_id: The device.
+        result_code: 0 for progress and success, otherwise why it failed (`sluice_common.reasons.MQTT_RESULTS`).
+        progress: Percent, None if it sent none.
+        version: The version that it runs or works at, None if it sent none.
+        description: Its own words.
+    """
+
+    device_id: str
+    result_code: int
+    progress: int | None = None
+    version: str | None = None
+    description: str = ""
+
+
+class DownloadProgressed(Message, frozen=True, kw_only=True):
+    """The HTTP download served bytes: told at the first, then at most once a minute, and at the last.
+
+    Attributes:
+        device_id: The device.
+        execution_id: The execution that the download's token names.
+        attempt: The attempt that it names.
+        complete: The last byte of the image has been served.
+    """
+
+    device_id: str
+    execution_id: str
+    attempt: int
+    complete: bool = False
+
+
+class SlotGranted(Message, frozen=True, kw_only=True):
+    """The window gave the attempt a slot."""
+
+    device_id: str
+    window: WindowKey
+    grant: Grant
+
+
+class SlotProbed(Message, frozen=True, kw_only=True):
+    """The window asks whether the grant is still needed: answered by `SlotHold` or `SlotReturn`."""
+
+    device_id: str
+    window: WindowKey
+    grant: Grant
+
+
+class DeadlinePassed(Message, frozen=True, kw_only=True):
+    """A deadline of the device's record has passed; ignored unless the record still has exactly it.
+
+    Attributes:
+        device_id: The device.
+        subject: The execution id, or the command id of a device command.
+        attempt: The attempt; 0 for device commands.
+        step: The step that the deadline belongs to.
+        deadline: The deadline, seconds since 1970, to the letter.
+    """
+
+    device_id: str
+    subject: str
+    attempt: int
+    step: str
+    deadline: float
+
+
+DeviceEvent = (
+    ExecutionRequested
+    | ExecutionStopRequested
+    | DeviceCommandRequested
+    | DeviceCommandCancelRequested
+    | DeviceUplink
+    | DeviceDeregistered
+    | CommandOutcome
+    | FirmwareStateNotified
+    | VersionReported
+    | UpgradeProgressReported
+    | DownloadProgressed
+    | SlotGranted
+    | SlotProbed
+    | DeadlinePassed
+)

@@ -1,0 +1,98 @@
+"""`lwm2m-commands`, partition = ordinal of the owning gateway: what devices shall be asked.
+
+A command is answered by one `CommandOutcome` on `device-events`, or by none, which is the deadline's case.
+"""
+
+from datetime import datetime
+
+from sluice_common.messages.base import Message, Value
+
+
+class Read(Value, frozen=True, kw_only=True, tag_field="op", tag="read"):
+    """LwM2M Read of an object instance or resource (`/3/0/3`, `/4/0`)."""
+
+    path: str
+
+
+class Write(Value, frozen=True, kw_only=True, tag_field="op", tag="write"):
+    """LwM2M Write of one resource, sent as text/plain."""
+
+    path: str
+    value: str
+
+
+class Execute(Value, frozen=True, kw_only=True, tag_field="op", tag="execute"):
+    """LwM2M Execute.
+
+    The gateway records the command id durably before it sends and never sends it twice (invariant 5): a command
+    that it meets again is answered `already_sent`.
+    """
+
+    path: str
+    arguments: str = ""
+
+
+class Observe(Value, frozen=True, kw_only=True, tag_field="op", tag="observe"):
+    """LwM2M Observe; notifications come back as `FirmwareStateNotified` for `/5/0/3`."""
+
+    path: str
+
+
+class CancelObserve(Value, frozen=True, kw_only=True, tag_field="op", tag="cancel_observe"):
+    """Cancel Observe at the device: a GET with the same token and Observe 1 (RFC 7641 §3.6)."""
+
+    path: str
+
+
+class WritePackageUri(Value, frozen=True, kw_only=True, tag_field="op", tag="write_package_uri"):
+    """Write `/5/0/1` with an image URI whose path token the gateway signs.
+
+    Attributes:
+        image_id: The image to serve.
+        image_size: Bytes.
+        not_after: The token's end: the download deadline.
+    """
+
+    image_id: str
+    image_size: int
+    not_after: datetime
+
+
+DeviceRequest = Read | Write | Execute | Observe | CancelObserve | WritePackageUri
+
+
+class DeviceRequests(Message, frozen=True, kw_only=True):
+    """Requests to one device, sent one after the other; the first that fails ends the command.
+
+    Attributes:
+        device_id: The device.
+        command_id: Never re-used; made as grants are (execution, attempt, offset), or a device command's id.
+        execution_id: The execution it serves; None for device commands.
+        attempt: The attempt it serves; 0 for device commands.
+        epoch: Epoch of the registration that the sender knows; another one is answered `stale`.
+        expires_at: Not sent after this.
+        requests: At least one.
+    """
+
+    device_id: str
+    command_id: str
+    execution_id: str | None = None
+    attempt: int = 0
+    epoch: int
+    expires_at: datetime
+    requests: tuple[DeviceRequest, ...]
+
+
+class CloseDownload(Message, frozen=True, kw_only=True):
+    """Fence an attempt: from the outcome on, no block of its image is served (4.04).
+
+    Needs no reachable device; answered `done` as soon as the gateway has made it durable.
+    """
+
+    device_id: str
+    command_id: str
+    execution_id: str
+    attempt: int
+
+
+Lwm2mCommand = DeviceRequests | CloseDownload

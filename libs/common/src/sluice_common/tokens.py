@@ -1,0 +1,85 @@
+"""The image token: the right of one attempt of one device to fetch one image until a moment.
+
+A token is the payload (version, device, task, image, attempt, not-after) and a truncated HMAC-SHA256 over it
+(RFC 2104; 128 bits kept, §5), base64url without padding: 80 characters, one CoAP path segment (at most 255 bytes,
+RFC 7252 §5.10.1). It leaves out whether the attempt is still the current one: the gateway asks its registration.
+"""
+
+import hmac
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+
+_FORMAT = struct.Struct(">B12s12s12sHxI")
+_ID_BYTES = 12
+_MAC_BYTES = 16
+_VERSION = 1
+_MIN_KEY_BYTES = 32
+TOKEN_LENGTH = 80
+"""Characters of every token."""
+
+
+class InvalidTokenError(ValueError):
+    """The token is malformed or not signed by this platform."""
+
+
+@dataclass(frozen=True)
+class ImageToken:
+    """What a token says; ids are 24 hex digits, `not_after` is in seconds since 1970."""
+
+    device_id: str
+    task_id: str
+    image_id: str
+    attempt: int
+    not_after: int
+
+
+class TokenSigner:
+    """Signs and checks image tokens with the platform's key.
+
+    Raises:
+        ValueError: The key is shorter than 32 bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < _MIN_KEY_BYTES:
+            raise ValueError(f"the token key needs at least {_MIN_KEY_BYTES} bytes")
+        self._key = key
+
+    def sign(self, token: ImageToken) -> str:
+        """Return the token as text.
+
+        Raises:
+            ValueError: An id is not 24 hex digits or a number is out of range.
+        """
+        ids = [bytes.fromhex(i) for i in (token.device_id, token.task_id, token.image_id)]
+        if any(len(i) != _ID_BYTES for i in ids):
+            raise ValueError("ids in a token are 24 hex digits")
+        try:
+            payload = _FORMAT.pack(_VERSION, *ids, token.attempt, token.not_after)
+        except struct.error as error:
+            raise ValueError(f"not representable in a token: {error}") from error
+        return urlsafe_b64encode(payload + self._mac(payload)).decode()
+
+    def verify(self, text: str) -> ImageToken:
+        """Return what a token says; compares in constant time.
+
+        Raises:
+            InvalidTokenError: Malformed, or not signed with this key.
+        """
+        if len(text) != TOKEN_LENGTH:
+            raise InvalidTokenError("wrong length")
+        try:
+            raw = urlsafe_b64decode(text)
+        except ValueError as error:
+            raise InvalidTokenError("not base64url") from error
+        payload, mac = raw[: _FORMAT.size], raw[_FORMAT.size :]
+        if not hmac.compare_digest(mac, self._mac(payload)):
+            raise InvalidTokenError("wrong signature")
+        version, device, task, image, attempt, not_after = _FORMAT.unpack(payload)
+        if version != _VERSION:
+            raise InvalidTokenError("unknown version")
+        return ImageToken(device.hex(), task.hex(), image.hex(), attempt, not_after)
+
+    def _mac(self, payload: bytes) -> bytes:
+        return hmac.digest(self._key, payload, "sha256")[:_MAC_BYTES]

@@ -1,0 +1,1 @@
+"""What sluice-api talks to: Kafka, MongoDB, sockets."""

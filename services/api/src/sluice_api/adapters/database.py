@@ -1,0 +1,94 @@
+"""Collections and their indexes, but for `deliveries`, which is the notifier's. Every index serves a query.
+
+Queries keep to forms that both MongoDB and small servers of its protocol answer from an index: equalities first, one
+range, `$in` of at most `CHUNK` values, and cursors instead of pages where all of a large range is walked.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from pymongo import ASCENDING, IndexModel
+
+from sluice_common.mongo import PACKAGE_BUCKET, Database
+
+Document = dict[str, Any]
+Filter = dict[str, Any]
+
+APPS = "apps"
+PRODUCTS = "products"
+PUBLIC_KEYS = "public_keys"
+PACKAGES = "packages"
+DEVICES = "devices"
+GROUPS = "groups"
+TASKS = "tasks"
+EXECUTIONS = "executions"
+COMMANDS = "device_commands"
+SUBSCRIPTIONS = "subscriptions"
+DELIVERIES = "deliveries"
+IDEMPOTENCY = "idempotency_keys"
+LEASES = "leases"
+
+Value = TypeVar("Value")
+
+CHUNK = 100
+"""Most values of one `$in`."""
+
+
+def chunks(values: Sequence[Value], size: int = CHUNK) -> Iterator[Sequence[Value]]:
+    """Yield the values in runs of at most `size`."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _index(*fields: str, **options: Any) -> IndexModel:
+    return IndexModel([(field, ASCENDING) for field in fields], **options)
+
+
+_RELAY = _index("relay_at", sparse=True)
+"""What the relay must look at, and from when on; absent otherwise."""
+
+_INDEXES: dict[str, Sequence[IndexModel]] = {
+    PRODUCTS: [_index("app_id", "manufacturer", "model", unique=True), _index("app_id", "_id")],
+    PUBLIC_KEYS: [_index("app_id", "manufacturer", "fingerprint", unique=True), _index("app_id", "_id"), _RELAY],
+    PACKAGES: [
+        _index("app_id", "product_id", "_id"),
+        _index("app_id", "_id"),
+        _index("app_id", "key_id"),
+        _RELAY,
+    ],
+    DEVICES: [
+        _index("endpoint", unique=True),
+        _index("app_id", "_id"),
+        _index("app_id", "product_id", "_id"),
+        _index("app_id", "group_ids", "_id"),
+        _index("app_id", "tags", "_id"),
+    ],
+    GROUPS: [_index("app_id", "name", unique=True), _index("app_id", "_id")],
+    TASKS: [
+        _index("app_id", "_id"),
+        _index("app_id", "status", "_id"),
+        _index("status"),
+        _index("package_id", "status"),
+        _RELAY,
+    ],
+    EXECUTIONS: [
+        _index("task_id", "status", "_id"),
+        _index("device_id", "_id"),
+        _index("app_id", "group_ids", "_id", partialFilterExpression={"active": True}, name="active_by_group"),
+    ],
+    COMMANDS: [
+        _index("device_id", "_id"),
+        _index("app_id", "group_ids", "_id", partialFilterExpression={"open": True}, name="open_by_group"),
+        _RELAY,
+    ],
+    SUBSCRIPTIONS: [_index("app_id", "_id")],
+    f"{PACKAGE_BUCKET}.files": [_index("filename", "uploadDate")],
+    f"{PACKAGE_BUCKET}.chunks": [_index("files_id", "n", unique=True)],
+    IDEMPOTENCY: [_index("expires_at", expireAfterSeconds=0)],
+}
+
+
+async def ensure_indexes(database: Database) -> None:
+    """Create the indexes that do not exist."""
+    for name, indexes in _INDEXES.items():
+        await database[name].create_indexes(list(indexes))

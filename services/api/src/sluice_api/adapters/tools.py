@@ -1,0 +1,33 @@
+"""Files that the platform offers for download; the services that they belong to put them there."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from sluice_api.domain.problems import Problem
+from sluice_common.mongo import TOOLS, Database
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One file.
+
+    Attributes:
+        content: Its bytes.
+        sha256: Their digest, hex.
+    """
+
+    content: bytes
+    sha256: str
+
+
+async def find_tool(database: Database, name: str) -> Tool:
+    """Return a file by its name.
+
+    Raises:
+        Problem: It is not there yet: its service has not started since the database was made.
+    """
+    found = await database[TOOLS].find_one({"_id": name})
+    if found is None:
+        detail = "The file is not there yet; the service that makes it is starting."
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "tool_unavailable", detail, headers={"Retry-After": "5"})
+    return Tool(bytes(found["content"]), found["sha256"])

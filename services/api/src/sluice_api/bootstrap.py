@@ -1,0 +1,132 @@
+"""The one place where the parts of the API and its workers are wired together; it imports nothing of HTTP."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from datetime import datetime
+
+from sluice_api.adapters.apps import Apps
+from sluice_api.adapters.busy import BusyDevices
+from sluice_api.adapters.callback_client import CallbackClient
+from sluice_api.adapters.commands import Commands, Subscriptions
+from sluice_api.adapters.deliveries import Deliveries, SubscriptionCache
+from sluice_api.adapters.devices import Devices, Groups
+from sluice_api.adapters.dispatcher import Dispatcher
+from sluice_api.adapters.idempotency import Idempotency
+from sluice_api.adapters.leases import Lease
+from sluice_api.adapters.notifying import Notifier
+from sluice_api.adapters.packages import Packages
+from sluice_api.adapters.products import Products
+from sluice_api.adapters.progress import TaskProgress
+from sluice_api.adapters.projection import Projection
+from sluice_api.adapters.projector import Projector
+from sluice_api.adapters.public_keys import PublicKeys
+from sluice_api.adapters.relay import Relay
+from sluice_api.adapters.tasks import Executions, Tasks
+from sluice_api.domain.access_tokens import ADMIN, AccessTokens
+from sluice_api.parts import Parts
+from sluice_api.settings import ApiSettings, NotifierSettings, ProjectorSettings, RelaySettings
+from sluice_common.bus import Consumer, Producer
+from sluice_common.messages import base
+from sluice_common.mongo import connect
+from sluice_common.observability import announce_ready
+from sluice_common.sealing import Sealer
+from sluice_common.topics import EXECUTION_EVENTS
+
+
+def now() -> datetime:
+    """Return the time in milliseconds, which is what the database keeps: an answer equals what is read later."""
+    exact = base.now()
+    return exact.replace(microsecond=exact.microsecond // 1000 * 1000)
+
+
+def http_parts(settings: ApiSettings) -> Parts:
+    """Return what routes need.
+
+    Raises:
+        ValueError: A setting that must be there is missing or wrong.
+    """
+    if settings.bootstrap_app_id == ADMIN:
+        raise ValueError(f"bootstrap_app_id must not be {ADMIN!r}")
+    if settings.bootstrap_app_id and not settings.bootstrap_app_secret.get_secret_value():
+        raise ValueError("bootstrap_app_secret is missing")
+    sealer = Sealer(settings.all_sealing_keys())
+    database = connect(settings)
+    return Parts(
+        settings=settings,
+        database=database,
+        tokens=AccessTokens.of(settings.signing_key(), settings.access_token_lifetime),
+        now=now,
+        apps=Apps(database, time.monotonic),
+        products=Products(database),
+        public_keys=PublicKeys(database),
+        packages=Packages(database),
+        devices=Devices(database),
+        groups=Groups(database),
+        tasks=Tasks(database),
+        executions=Executions(database),
+        commands=Commands(database),
+        subscriptions=Subscriptions(database),
+        busy=BusyDevices(database),
+        idempotency=Idempotency(database, sealer),
+        sealer=sealer,
+    )
+
+
+def create_relay(settings: RelaySettings, producer: Producer) -> Relay:
+    """Return a relay that publishes with a started producer."""
+    database = connect(settings)
+    lease = Lease(
+        database,
+        name="relay",
+        owner=settings.relay_name,
+        seconds=settings.relay_lease,
+        monotonic=time.monotonic,
+        now=now,
+    )
+    return Relay(database, producer, lease, now=now, interval=settings.relay_interval, page=settings.relay_page)
+
+
+def create_projector(settings: ProjectorSettings, producer: Producer) -> Projector:
+    """Return a projector that sets broken messages aside with a started producer."""
+    database = connect(settings)
+    return Projector(
+        Projection(database, settings.last_seen_interval),
+        TaskProgress(database),
+        producer,
+        now=now,
+        interval=settings.progress_interval,
+        sweep=settings.progress_sweep,
+    )
+
+
+async def run_notifier(settings: NotifierSettings) -> None:
+    """Notify until cancelled."""
+    database = connect(settings)
+    producer = Producer(settings)
+    # A delivery is another's to take once its post must have ended, however long it queued here before.
+    deliveries = Deliveries(database, lease=3 * settings.callback_timeout, keep=settings.callback_keep)
+    client = CallbackClient(
+        settings.callback_timeout,
+        settings.callback_concurrency,
+        Sealer(settings.all_sealing_keys()),
+        allow_private=settings.callback_allow_private,
+    )
+    dispatcher = Dispatcher(settings, deliveries, client)
+    notifier = Notifier(SubscriptionCache(database), deliveries, dispatcher)
+    consumer = Consumer(
+        settings, [EXECUTION_EVENTS], "notifier", notifier.handle, producer, gather=settings.notifier_gather
+    )
+    async with AsyncExitStack() as stack:
+        stack.callback(database.client.close)
+        await deliveries.prepare()
+        await stack.enter_async_context(client)
+        stack.push_async_callback(producer.stop)
+        await producer.start()
+        stack.push_async_callback(dispatcher.flush)
+        stack.push_async_callback(consumer.stop)
+        await consumer.start()
+        announce_ready(settings)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks.create_task(consumer.run())
+        tasks.create_task(dispatcher.run())

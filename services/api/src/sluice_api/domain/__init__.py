@@ -1,0 +1,1 @@
+"""Rules of sluice-api: pure, without I/O."""

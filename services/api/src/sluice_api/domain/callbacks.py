@@ -1,0 +1,159 @@
+"""What app servers are told, and where: the rules of callbacks without I/O (R086, R151).
+
+A result is told once an execution has ended, a state change whenever the device's Firmware Update State
+(`/5/0/3`, OMA TS 1.1.1 §E.6) is another one. A delivery's id follows from what it tells, so that a replay of
+events names the same deliveries again.
+"""
+
+import hmac
+import ipaddress
+import random
+from urllib.parse import urlsplit
+
+import msgspec
+
+from sluice_common.messages.base import to_json
+from sluice_common.messages.execution_events import ExecutionChanged, Reason
+from sluice_common.reasons import reason_text
+
+RESULT = "execution_result"
+STATE_CHANGED = "execution_state_changed"
+EVENTS = (RESULT, STATE_CHANGED)
+_MAX_URL = 2048
+_STATES = {0: "idle", 1: "downloading", 2: "downloaded", 3: "updating"}
+
+
+class CallbackUrlError(ValueError):
+    """The URL cannot be a callback; the text says why."""
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wants to hear what, and where.
+
+    Attributes:
+        subscription_id: Its id.
+        event: `execution_result` or `execution_state_changed`.
+        callback_url: Where to post.
+        secret: Key of the signature header, sealed; None sends none.
+    """
+
+    subscription_id: str
+    event: str
+    callback_url: str
+    secret: str | None = None
+
+
+def check_callback_url(url: str, *, allow_private: bool) -> None:
+    """Refuse what must not be called.
+
+    Host names are checked again when they are resolved, since they may change.
+
+    Raises:
+        CallbackUrlError: Not http(s), too long, with credentials or a fragment, or a private address.
+    """
+    if len(url) > _MAX_URL:
+        raise CallbackUrlError(f"the URL is longer than {_MAX_URL} characters")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise CallbackUrlError(f"not a URL: {error}") from error
+    if parts.scheme not in ("http", "https"):
+        raise CallbackUrlError("the scheme must be http or https")
+    if not host:
+        raise CallbackUrlError("the URL has no host")
+    if parts.username is not None or parts.password is not None:
+        raise CallbackUrlError("the URL must not carry credentials")
+    if parts.fragment:
+        raise CallbackUrlError("the URL must not have a fragment")
+    if not allow_private and not is_public_host(host):
+        raise CallbackUrlError("the address is private")
+
+
+def is_public_host(host: str) -> bool:
+    """Return whether a host is no literal private address; names are judged when they are resolved."""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host != "localhost" and not host.endswith(".localhost")
+
+
+def target_of(url: str) -> str:
+    """Return the receiver of a URL, `host:port`: receivers do not wait for one another."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def signature(secret: bytes, body: bytes) -> str:
+    """Return the value of `Sluice-Signature`: HMAC-SHA256 over the body (RFC 2104)."""
+    return f"sha256={hmac.digest(secret, body, 'sha256').hex()}"
+
+
+def retry_delay(attempts: int, first: float, most: float, chance: random.Random) -> float:
+    """Return seconds until the next attempt: exponential, with up to a quarter of jitter.
+
+    Args:
+        attempts: Attempts that have failed, from 1.
+        first: Seconds after the first failure.
+        most: Bound, jitter excluded.
+        chance: Source of the jitter.
+    """
+    delay = min(most, first * 2.0 ** min(attempts - 1, 32))
+    return delay * (1 + chance.random() / 4)
+
+
+def told_event(execution: ExecutionChanged) -> str | None:
+    """Return which event a snapshot tells, if any."""
+    if execution.status.is_final:
+        return RESULT
+    return STATE_CHANGED if execution.firmware_state is not None else None
+
+
+def delivery_id(execution: ExecutionChanged, event: str) -> str:
+    """Return the id of what is told: the same for every snapshot that tells the same."""
+    if event == RESULT:
+        return f"{execution.execution_id}:{execution.status}"
+    return f"{execution.execution_id}:{execution.attempt}:{execution.firmware_state}"
+
+
+def callback_body(execution: ExecutionChanged, event: str) -> bytes:
+    """Return the JSON that a receiver gets."""
+    body = {
+        "event": event,
+        "delivery_id": delivery_id(execution, event),
+        "app_id": execution.app_id,
+        "task_id": execution.task_id,
+        "execution_id": execution.execution_id,
+        "device_id": execution.device_id,
+        "status": execution.status,
+        "step": execution.step,
+        "attempt": execution.attempt,
+        "reason": _reason(execution.reason),
+        "source_version": execution.source_version,
+        "target_version": execution.target_version,
+        "reported_version": execution.reported_version,
+        "occurred_at": execution.occurred_at,
+        "duration_s": _duration(execution),
+    }
+    if event == STATE_CHANGED and execution.firmware_state is not None:
+        body["firmware_state"] = execution.firmware_state
+        body["firmware_state_name"] = _STATES.get(execution.firmware_state, "unknown")
+    return to_json(body)
+
+
+def _reason(reason: Reason | None) -> dict[str, object] | None:
+    if reason is None:
+        return None
+    return {
+        "code": reason.code,
+        "params": reason.params,
+        "text": reason_text(reason.code, reason.params),
+        "text_zh": reason_text(reason.code, reason.params, "zh"),
+    }
+
+
+def _duration(execution: ExecutionChanged) -> float | None:
+    """Return seconds from the start of the first attempt to the end, rounded to milliseconds."""
+    if execution.started_at is None or execution.ended_at is None:
+        return None
+    return round((execution.ended_at - execution.started_at).total_seconds(), 3)

@@ -1,0 +1,161 @@
+"""Huawei's product profiles: from `devicetype-capability.json`, alone or in its zip, to product models.
+
+What firmware upgrades need is taken: manufacturer, model, device type, protocol and the maintenance capability
+(`omCapability.fwUpgradeCapability`, R010–R013). Services, properties and codecs are left out.
+
+The zip comes from strangers and is opened here, in the API, because it is small: names, kinds, number and sizes of all
+entries are checked before the one that is wanted is read, and of that no more than `ENTRY_LIMIT` bytes. Packages are
+another matter and are opened by the signing service alone.
+"""
+
+import io
+import stat
+import zipfile
+import zlib
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
+
+from sluice_api.domain.problems import Problem, invalid
+
+ENTRY_LIMIT = 256 * 1024
+"""Most bytes of the profile itself."""
+_MOST_ENTRIES = 512
+_MOST_BYTES = 8 * 1024 * 1024
+_MOST_NAME = 255
+_MOST_DEVICES = 100
+_PROFILE = "profile/devicetype-capability.json"
+_ZIP_MAGIC = b"PK"
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED = 0x1
+_PROTOCOLS = {"LWM2M": "LWM2M", "CoAP": "LWM2M", "MQTT": "MQTT"}
+"""`CoAP` is what old profiles call LwM2M."""
+
+_Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class _Capability(BaseModel):
+    support_upgrade: bool = Field(alias="supportUpgrade")
+    protocol: str | None = Field(None, alias="upgradeProtocolType", max_length=32)
+
+
+class _Maintenance(BaseModel):
+    firmware: _Capability | None = Field(None, alias="fwUpgradeCapability")
+
+
+class _DeviceType(BaseModel):
+    manufacturer: _Name = Field(alias="manufacturerName")
+    model: _Name
+    protocol: str = Field(alias="protocolType")
+    device_type: _Name = Field(alias="deviceType")
+    # The second spelling is the guide's own.
+    maintenance: _Maintenance | None = Field(
+        None, validation_alias=AliasChoices("omCapability", "omCapabilitiy", "omCapabilities")
+    )
+
+
+class _Profile(BaseModel):
+    devices: list[_DeviceType] = Field(min_length=1, max_length=_MOST_DEVICES)
+
+
+def read_profile(data: bytes) -> list[dict[str, Any]]:
+    """Return the product models of a profile, as the fields of new products.
+
+    Args:
+        data: The zip, or the JSON alone.
+
+    Raises:
+        Problem: 422, neither of them, hostile, or a field is wrong.
+    """
+    text = _from_zip(data) if data.startswith(_ZIP_MAGIC) else data
+    try:
+        profile = _Profile.model_validate_json(text.removeprefix(b"\xef\xbb\xbf"))
+    except ValidationError as error:
+        raise _wrong_fields(error) from error
+    models = [_product(number, device) for number, device in enumerate(profile.devices)]
+    if len({(m["manufacturer"], m["model"]) for m in models}) < len(models):
+        raise _refused("it has the same model twice")
+    return models
+
+
+def _product(number: int, device: _DeviceType) -> dict[str, Any]:
+    protocol = _PROTOCOLS.get(device.protocol)
+    if protocol is None:
+        message = f"must be one of {', '.join(_PROTOCOLS)}, in this case"
+        raise invalid(f"devices.{number}.protocolType", message, "bad_profile")
+    firmware = device.maintenance and device.maintenance.firmware
+    return {
+        "manufacturer": device.manufacturer,
+        "model": device.model,
+        "device_type": device.device_type,
+        "protocol": protocol,
+        "maintenance": {
+            "firmware_upgrade": bool(firmware and firmware.support_upgrade),
+            "upgrade_protocol": _upgrade_protocol(protocol, firmware.protocol) if firmware else None,
+        },
+    }
+
+
+def _upgrade_protocol(protocol: str, given: str | None) -> str | None:
+    # Not looked at for MQTT (R013); of an LwM2M product only LWM2M lets firmware upgrades through (R012).
+    return (given or None) if protocol == "MQTT" or given == "LWM2M" else None
+
+
+def _from_zip(data: bytes) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _read(archive, _find(archive.infolist()))
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise _refused(f"the zip is damaged or of a kind that is not read: {error}") from error
+
+
+def _find(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
+    if len(entries) > _MOST_ENTRIES:
+        raise _refused(f"the zip has {len(entries)} entries, the most are {_MOST_ENTRIES}")
+    seen: set[str] = set()
+    for entry in entries:
+        _check(entry)
+        if entry.filename.casefold() in seen:
+            raise _refused(f"the zip has {entry.filename!r} twice")
+        seen.add(entry.filename.casefold())
+    if sum(entry.file_size for entry in entries) > _MOST_BYTES:
+        raise _refused(f"the zip unpacks to more than {_MOST_BYTES} bytes")
+    # Some tools put everything into one folder.
+    found = [e for e in entries if e.filename == _PROFILE or e.filename.partition("/")[2] == _PROFILE]
+    if len(found) != 1:
+        raise _refused(f"the zip needs one {_PROFILE} and has {len(found)}")
+    return found[0]
+
+
+def _check(entry: zipfile.ZipInfo) -> None:
+    # As it is written: the library cuts names at NUL and turns separators round.
+    name = entry.orig_filename
+    bad = not name.isprintable() or "\\" in name or ":" in name or len(name) > _MOST_NAME
+    if bad or any(part in {"", ".", ".."} for part in name.removesuffix("/").split("/")):
+        raise _refused(f"the zip has an entry of the bad name {name[:_MOST_NAME]!r}")
+    if entry.flag_bits & _ENCRYPTED or entry.compress_type not in _METHODS:
+        raise _refused(f"{name!r} is encrypted, or compressed in a way that is not read")
+    if stat.S_IFMT(entry.external_attr >> 16) not in {0, stat.S_IFREG, stat.S_IFDIR}:
+        raise _refused(f"{name!r} is no file")
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    # The size that the entry claims is its own word: what comes out counts.
+    with archive.open(entry) as file:
+        text = file.read(ENTRY_LIMIT + 1)
+    if len(text) > ENTRY_LIMIT:
+        raise _refused(f"{entry.filename} is larger than {ENTRY_LIMIT} bytes")
+    return text
+
+
+def _refused(why: str) -> Problem:
+    return invalid("profile", why, "bad_profile")
+
+
+def _wrong_fields(error: ValidationError) -> Problem:
+    errors = [
+        {"field": ".".join(map(str, e["loc"])) or "profile", "message": str(e["msg"])}
+        for e in error.errors(include_url=False, include_input=False, include_context=False)[:100]
+    ]
+    problem = invalid(errors[0]["field"], errors[0]["message"], "bad_profile")
+    return Problem(problem.status, problem.code, problem.detail, errors)

@@ -1,0 +1,71 @@
+"""Public keys of manufacturers: what makes one acceptable, and what may become of it.
+
+A key is ACTIVE (packages are verified by it), INACTIVE (no new ones are, those that it verified stay) or REVOKED (those
+too must not be used any more; nothing leads back). To rotate, add the new key, sign with it, deactivate the old one.
+How an algorithm signs is the signing service's table; here is only which keys it has a row for.
+"""
+
+import hashlib
+from enum import StrEnum
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from sluice_api.domain.problems import Problem, conflict, invalid
+
+_ML_DSA: tuple[type, ...]
+try:
+    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
+except ImportError:  # added to the library after the first version that serves us
+    _ML_DSA = ()
+else:
+    _ML_DSA = (MLDSA65PublicKey,)
+
+_RSA_BITS = (2048, 3072)
+_CURVES = ("secp256k1", "secp256r1")
+_KINDS = "RSA of 2048 or 3072 bits, the curves secp256k1 and P-256, Ed25519 and ML-DSA-65"
+
+
+class KeyStatus(StrEnum):
+    """What a key is good for."""
+
+    ACTIVE = "ACTIVE"
+    INACTIVE = "INACTIVE"
+    REVOKED = "REVOKED"
+
+
+def read_public_key(pem: str) -> tuple[str, str, str]:
+    """Return fingerprint (SHA-256 of the DER form, hex), algorithm and normalised PEM of a public key.
+
+    Raises:
+        Problem: No public key, or not of a kind that can sign packages.
+    """
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise invalid("pem", "not a public key in PEM form", "bad_public_key") from error
+    algorithm = _algorithm(key)
+    if algorithm is None:
+        raise invalid("pem", f"packages are signed with {_KINDS}", "bad_public_key")
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    normal = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return hashlib.sha256(der).hexdigest(), algorithm, normal
+
+
+def _algorithm(key: PublicKeyTypes) -> str | None:
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA_BITS:
+        return f"RSA-{key.key_size}"
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
+        return f"EC-{key.curve.name}"
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return "Ed25519"
+    if isinstance(key, _ML_DSA):
+        return "ML-DSA-65"
+    return None
+
+
+def key_revoked() -> Problem:
+    """Return 409: a revoked key stays revoked."""
+    return conflict("key_revoked", "The key is revoked; nothing makes it usable again.")

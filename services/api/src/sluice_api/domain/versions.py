@@ -1,0 +1,101 @@
+"""Anti-rollback: which versions a product must not go below, by the ordering that its versions follow.
+
+An option of the product. The order is not read off the versions: `1.10` lies above `1.9` for one manufacturer and below
+it for another. Without a minimum everything goes, downgrades too (R065). It leaves out what a device runs.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from itertools import zip_longest
+from typing import Any
+
+from sluice_api.domain.problems import Problem, conflict, invalid
+
+_SEMVER = re.compile(
+    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
+    r"(?:-((?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*))?"
+    r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?",
+    re.ASCII,
+)
+_NUMERIC = re.compile(r"[Vv]?(\d+(?:\.\d+)*)", re.ASCII)
+
+
+class Ordering(StrEnum):
+    """How the versions of a product are ordered.
+
+    `semver`: Semantic Versioning 2.0.0 §11. `numeric`: numbers between dots, an initial V aside; missing ones are 0.
+    `lexical`: character by character.
+    """
+
+    SEMVER = "semver"
+    NUMERIC = "numeric"
+    LEXICAL = "lexical"
+
+
+class VersionFormatError(ValueError):
+    """The version has no place in the ordering; the text says why."""
+
+
+def is_below(version: str, minimum: str, ordering: Ordering) -> bool:
+    """Tell whether a version lies below a minimum.
+
+    Raises:
+        VersionFormatError: One of them has no place in the ordering.
+    """
+    match ordering:
+        case Ordering.SEMVER:
+            return _semver(version) < _semver(minimum)
+        case Ordering.NUMERIC:
+            pairs = zip_longest(_numbers(version), _numbers(minimum), fillvalue=0)
+            return next((one < other for one, other in pairs if one != other), False)
+        case Ordering.LEXICAL:
+            return version < minimum
+
+
+def check_minimum(minimum: str | None, ordering: Ordering) -> None:
+    """Check that a minimum has a place in its ordering.
+
+    Raises:
+        Problem: 422, it has none.
+    """
+    if minimum is None:
+        return
+    try:
+        is_below(minimum, minimum, ordering)
+    except VersionFormatError as error:
+        raise invalid("anti_rollback.minimum_version", str(error), "version_not_comparable") from error
+
+
+def rollback(version: str, product: Mapping[str, Any]) -> Problem | None:
+    """Return why a version must not be installed on devices of a product, None if it may: a 409."""
+    rule = product.get("anti_rollback") or {}
+    minimum = rule.get("minimum_version")
+    if minimum is None:
+        return None
+    try:
+        below = is_below(version, minimum, Ordering(rule["ordering"]))
+    except VersionFormatError as error:
+        return conflict("version_not_comparable", f"The product has a minimum version, and {error}.")
+    if not below:
+        return None
+    detail = f"Version {version} lies below {minimum}, the least that the product allows ({rule['ordering']})."
+    return conflict("version_below_minimum", detail)
+
+
+def _semver(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]:
+    """Return what orders as §11 says: a release above its pre-releases, numbers below words."""
+    found = _SEMVER.fullmatch(version)
+    if found is None:
+        raise VersionFormatError(f"{version!r} is no semantic version such as 1.4.0 or 2.0.0-rc.1")
+    *core, before = found.groups()
+    words = before.split(".") if before else []
+    parts = tuple((not w.isdigit(), int(w) if w.isdigit() else 0, w if not w.isdigit() else "") for w in words)
+    return tuple(int(number) for number in core), not words, parts
+
+
+def _numbers(version: str) -> list[int]:
+    found = _NUMERIC.fullmatch(version)
+    if found is None:
+        raise VersionFormatError(f"{version!r} is not made of numbers and dots such as V1.0.10")
+    return [int(number) for number in found[1].split(".")]

@@ -1,0 +1,1 @@
+"""Where sluice-api is entered: bytes in, messages out."""

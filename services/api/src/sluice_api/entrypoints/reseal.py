@@ -1,0 +1,59 @@
+"""Key rotation: `python -m sluice_api.entrypoints.reseal` seals every stored secret anew with the first key.
+
+Run it after all services have been restarted with the new key first and the old ones behind it; then drop those. It
+may be interrupted and repeated. Ends with 0 if the first key has sealed everything, with 1 if a secret can be opened
+with none of the keys, with 2 if there is no key.
+"""
+
+import asyncio
+import sys
+
+from sluice_api.adapters.resealing import Report, Resealing
+from sluice_api.settings import ResealSettings
+from sluice_common.mongo import connect
+from sluice_common.sealing import NoSealingKeyError, Sealer, SealingError
+
+
+async def reseal(settings: ResealSettings) -> bool:
+    """Seal everything anew, and say how far it is; tell whether every secret could be opened.
+
+    Raises:
+        SealingError: There is no key, or one is too short.
+    """
+    sealer = Sealer(settings.all_sealing_keys())
+    if not sealer.has_key:
+        raise NoSealingKeyError
+    database = connect(settings)
+    reports: dict[str, Report] = {}
+    try:
+        async for report in Resealing(database, sealer, settings.reseal_page).run():
+            reports[report.place] = report
+            _show(report, end="\r" if sys.stderr.isatty() else "\n")
+    finally:
+        database.client.close()
+    for report in reports.values():
+        _show(report, end="\n")
+        if report.unreadable:
+            sys.stderr.write(f"  no key opens, for example: {', '.join(report.named)}\n")
+    return not any(report.unreadable for report in reports.values())
+
+
+def _show(report: Report, end: str) -> None:
+    sys.stderr.write(
+        f"{report.place}: {report.resealed} sealed anew, {report.current} were current,"
+        f" {report.unreadable} unreadable{end}"
+    )
+
+
+def main() -> None:
+    """Seal everything anew."""
+    try:
+        done = asyncio.run(reseal(ResealSettings()))
+    except SealingError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    sys.exit(0 if done else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Apps: tenants of the platform."""
+
+from typing import Any, Self
+
+from pydantic import Field
+
+from sluice_api.entrypoints.schemas.base import Body, Created, Item, Name, Page, example
+
+
+class AppIn(Body):
+    """A new app."""
+
+    model_config = example(name="Meter fleet")
+
+    name: Name
+
+
+class App(Created):
+    """An app."""
+
+    app_id: str
+    name: str
+    client_id: str = Field(description="OAuth2 client id; equals `app_id`.")
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Self:
+        """Return what users see of the stored app."""
+        return cls(
+            app_id=document["_id"],
+            name=document["name"],
+            client_id=document["_id"],
+            created_at=document["created_at"],
+        )
+
+
+class NewApp(App):
+    """A created app; its secret is shown this once."""
+
+    client_secret: str
+
+
+class AppPage(Page):
+    """Apps."""
+
+    items: list[App]
+
+
+class Token(Item):
+    """An access token (RFC 6749 §5.1)."""
+
+    model_config = example(access_token="eyJ0eXAi…", token_type="Bearer", expires_in=3600)  # noqa: S106 - an example
+
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105 - a scheme, no secret
+    expires_in: int = Field(description="Seconds.")

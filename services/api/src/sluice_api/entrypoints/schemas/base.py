@@ -1,0 +1,90 @@
+"""What all request and response bodies have in common."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+LIMIT_DEFAULT = 100
+LIMIT_MOST = 1000
+
+Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A name for people: no control characters."""
+Identifier = Annotated[str, Field(min_length=1, max_length=64)]
+"""An id of the platform."""
+Version = Annotated[str, Field(max_length=64, pattern=r"^[!-~]([ -~]*[!-~])?$")]
+"""A firmware version: printable ASCII (R027: no Chinese characters)."""
+Tag = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f;]+$")]
+Time = AwareDatetime
+
+
+class Body(BaseModel):
+    """A request body; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Query(BaseModel):
+    """Query parameters of a list; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(LIMIT_DEFAULT, ge=1, le=LIMIT_MOST, description="Most items of the page.")
+    after: str | None = Field(None, description="`next` of the page before.")
+
+    def wanted(self) -> dict[str, Any]:
+        """Return the filters: what is no paging."""
+        return self.model_dump(exclude={"limit", "after"})
+
+
+class Item(BaseModel):
+    """A response body."""
+
+
+class Page(Item):
+    """Part of a list; each list adds its `items`."""
+
+    next: str | None = Field(description="Cursor of the next page; null at the end.")
+
+
+class Created(Item):
+    """What everything that is created has."""
+
+    created_at: datetime
+
+
+class FieldError(BaseModel):
+    """One wrong field of a request."""
+
+    field: str = Field(examples=["policy.max_retries"])
+    message: str = Field(examples=["Input should be less than or equal to 5"])
+
+
+class ProblemDocument(BaseModel):
+    """A refusal (RFC 9457)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "urn:sluice:problem:not_found",
+                "title": "Not Found",
+                "status": 404,
+                "detail": "There is no device '6745c1f0a1b2c3d4e5f60718'.",
+                "code": "not_found",
+            }
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="Stable, for programs.")
+    errors: list[FieldError] | None = None
+    devices: list[dict[str, Any]] | None = Field(None, description="Devices that stand in the way, at most 100.")
+    tasks: list[dict[str, Any]] | None = Field(None, description="Tasks that stand in the way, at most 100.")
+
+
+def example(**values: Any) -> ConfigDict:
+    """Return the model configuration that shows an example in the OpenAPI description."""
+    return ConfigDict(json_schema_extra={"example": values})

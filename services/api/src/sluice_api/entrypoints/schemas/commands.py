@@ -1,0 +1,108 @@
+"""Device commands (R111, D08) and subscriptions."""
+
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from sluice_api.entrypoints.schemas.base import Body, Created, Page, Query, example
+from sluice_common.messages.execution_events import DeviceCommandStatus
+
+_WEEK = 7 * 86_400
+Operation = Literal["read", "write", "execute"]
+Value = str | int | float | bool
+
+
+class CommandIn(Body):
+    """A request that the device shall get at its next uplink."""
+
+    model_config = example(operation="write", path="/3/0/14", value="+01:00", expires_in=86_400)
+
+    operation: Operation
+    path: str = Field(pattern=r"^/\d{1,5}(/\d{1,5}){0,2}$", description="Object, instance or resource.")
+    value: Value | None = Field(None, description="For write; for execute the arguments.")
+    expires_in: float = Field(86_400, gt=0, le=_WEEK, description="Seconds.")
+
+
+class Command(Created):
+    """A device command."""
+
+    model_config = example(
+        command_id="6745c1f0a1b2c3d4e5f6071c",
+        device_id="6745c1f0a1b2c3d4e5f60718",
+        operation="read",
+        path="/3/0/0",
+        value=None,
+        status="SUCCEEDED",
+        cancel_requested=False,
+        code="2.05",
+        values={"/3/0/0": "Acme"},
+        detail=None,
+        created_at="2026-11-22T12:00:00Z",
+        expires_at="2026-11-23T12:00:00Z",
+    )
+
+    command_id: str
+    device_id: str
+    operation: Operation
+    path: str
+    value: Value | None = None
+    status: DeviceCommandStatus
+    cancel_requested: bool = False
+    code: str | None = Field(None, description="CoAP response code of the device.")
+    values: dict[str, Value | None] = {}
+    detail: str | None = None
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Self:
+        """Return what users see of the stored command."""
+        return cls.model_validate(document | {"command_id": document["_id"]})
+
+
+class CommandPage(Page):
+    """Device commands."""
+
+    items: list[Command]
+
+
+class CommandQuery(Query):
+    """Filters of the list of a device's commands."""
+
+    status: DeviceCommandStatus | None = None
+
+
+class SubscriptionIn(Body):
+    """A new subscription."""
+
+    model_config = example(
+        event="execution_result",
+        callback_url="https://app.example/sluice",
+        secret="correct horse",  # noqa: S106 - an example
+    )
+
+    event: Literal["execution_result", "execution_state_changed"]
+    callback_url: str = Field(max_length=2048, description="http or https, without credentials.")
+    secret: str | None = Field(None, min_length=1, max_length=256, description="Key of `Sluice-Signature`.")
+
+
+class Subscription(Created):
+    """A subscription; its secret is never shown."""
+
+    subscription_id: str
+    event: str
+    callback_url: str
+    signed: bool = Field(description="Whether callbacks carry `Sluice-Signature`.")
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Self:
+        """Return what users see of the stored subscription."""
+        return cls.model_validate(
+            document | {"subscription_id": document["_id"], "signed": document["secret"] is not None}
+        )
+
+
+class SubscriptionPage(Page):
+    """Subscriptions."""
+
+    items: list[Subscription]

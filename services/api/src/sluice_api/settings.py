@@ -1,0 +1,107 @@
+"""Settings of the API and its workers, each an environment variable `SLUICE_<NAME>`."""
+
+import hashlib
+import hmac
+import socket
+
+from pydantic import Field, SecretStr
+
+from sluice_common.settings import CommonSettings, SealingSettings
+
+_KIB = 1024
+_MIB = 1024 * _KIB
+_GIB = 1024 * _MIB
+_MIN_KEY_CHARACTERS = 32
+
+
+class ApiSettings(SealingSettings):
+    """HTTP API and what it bootstraps."""
+
+    api_host: str = Field("127.0.0.1", description="Address to listen on.")
+    api_port: int = Field(17_000, ge=1, le=65_535, description="TCP port to listen on.")
+    access_token_key: SecretStr = Field(
+        SecretStr(""),
+        description="Signs access tokens, at least 32 characters; empty derives a key from `token_key`.",
+    )
+    access_token_lifetime: int = Field(3600, ge=60, description="Seconds an access token is valid.")
+    bootstrap_app_id: str = Field("", description="First app: its id and OAuth2 client id; empty makes none.")
+    bootstrap_app_secret: SecretStr = Field(SecretStr(""), description="Client secret of the first app.")
+    admin_password: SecretStr = Field(SecretStr(""), description="Password of `admin`; empty disables it.")
+    body_limit: int = Field(4 * _MIB, ge=_KIB, description="Most bytes of a request body, uploads excepted.")
+    body_patience: float = Field(60.0, gt=0, description="Seconds that the next piece of a body may take.")
+    package_limit: int = Field(
+        _GIB + 4 * _MIB, ge=1, description="Most bytes of an uploaded package: 1 GiB of content, headers and manifest."
+    )
+    bulk_limit: int = Field(256 * _MIB, ge=1, description="Most bytes of a bulk upload of devices.")
+    callback_allow_private: bool = Field(
+        default=True,
+        description="Whether callbacks may go to loopback and private addresses; off where apps are strangers.",
+    )
+
+    def signing_key(self) -> bytes:
+        """Return the key of access tokens.
+
+        Raises:
+            ValueError: Neither key is set, or one is too short.
+        """
+        own = self.access_token_key.get_secret_value()
+        if own:
+            return _long_enough(own, "access_token_key")
+        shared = _long_enough(self.token_key.get_secret_value(), "access_token_key (or token_key)")
+        # Derived, so that an image token can never pass as an access token.
+        return hmac.digest(shared, b"sluice access token", hashlib.sha256)
+
+
+class RelaySettings(CommonSettings):
+    """Outbox relay and task expansion."""
+
+    relay_interval: float = Field(0.5, gt=0, description="Seconds between looks at the outbox.")
+    relay_page: int = Field(1000, ge=1, le=10_000, description="Devices of one page of a task's expansion.")
+    relay_lease: float = Field(10.0, gt=0, description="Seconds after which another relay takes over.")
+    relay_name: str = Field(
+        default_factory=socket.gethostname,
+        description="Who holds the lease; a restarted relay of the same name goes on at once.",
+    )
+
+
+class ResealSettings(SealingSettings):
+    """The command that seals all secrets anew with the first key."""
+
+    reseal_page: int = Field(500, ge=1, le=10_000, description="Documents that are read and written at once.")
+
+
+class ProjectorSettings(CommonSettings):
+    """Projection of what the scheduler, gateways and signing decided."""
+
+    projector_gather: float = Field(1.0, ge=0, description="Seconds between batches: more is cheaper and later.")
+    progress_interval: float = Field(2.0, gt=0, description="Least seconds between two counts of a task.")
+    progress_sweep: float = Field(60.0, gt=0, description="Seconds between counts of all tasks that are under way.")
+    last_seen_interval: float = Field(30.0, ge=0, description="Seconds within which a device's last-seen may lag.")
+
+
+class NotifierSettings(SealingSettings):
+    """Callbacks to app servers."""
+
+    notifier_gather: float = Field(0.5, ge=0, description="Seconds between batches of events.")
+    callback_allow_private: bool = Field(
+        default=True,
+        description="Whether callbacks may go to loopback and private addresses; off where apps are strangers.",
+    )
+    callback_timeout: float = Field(10.0, gt=0, description="Seconds a receiver has to answer.")
+    callback_concurrency: int = Field(8, ge=1, description="Callbacks at the same time to one receiver.")
+    callback_queue: int = Field(1000, ge=1, description="Callbacks to one receiver that are held in memory.")
+    callback_retry_first: float = Field(1.0, gt=0, description="Seconds from the first failure to the next attempt.")
+    callback_retry_most: float = Field(900.0, gt=0, description="Most seconds between two attempts.")
+    callback_give_up: float = Field(86_400.0, gt=0, description="Seconds after the event when attempts end.")
+    callback_scan: float = Field(1.0, gt=0, description="Seconds between looks for callbacks that are due again.")
+    callback_keep: float = Field(
+        172_800.0,
+        gt=0,
+        description="Seconds deliveries are remembered, so that a replay repeats none; more than `callback_give_up`.",
+    )
+
+
+def _long_enough(key: str, name: str) -> bytes:
+    if len(key) < _MIN_KEY_CHARACTERS:
+        raise ValueError(f"{name} needs at least {_MIN_KEY_CHARACTERS} characters")
+    return key.encode()

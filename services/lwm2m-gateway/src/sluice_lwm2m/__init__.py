@@ -1,0 +1,1 @@
+"""CoAP server for LwM2M devices: registration, requests, image serving."""

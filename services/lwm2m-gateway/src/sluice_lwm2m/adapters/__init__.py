@@ -1,0 +1,1 @@
+"""What sluice-lwm2m-gateway talks to: Kafka, MongoDB, sockets."""

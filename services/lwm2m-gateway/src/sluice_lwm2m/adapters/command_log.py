@@ -1,0 +1,77 @@
+"""The partition of `lwm2m-commands` that belongs to this gateway."""
+
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from sluice_common.bus import FETCH_WAIT_MS, Producer
+from sluice_common.messages.codec import LWM2M_COMMANDS as DECODER
+from sluice_common.messages.codec import BrokenMessageError
+from sluice_common.messages.lwm2m_commands import Lwm2mCommand
+from sluice_common.settings import CommonSettings
+from sluice_common.topics import LWM2M_COMMANDS
+
+_POLL_MS = 1_000
+
+
+class Numbered(msgspec.Struct, frozen=True):
+    """A command with its offset; None for a record that was set aside as a dead letter."""
+
+    offset: int
+    command: Lwm2mCommand | None
+
+
+class CommandLog:
+    """Reads one partition, assigned by hand: it belongs to the ordinal and not to whoever is there."""
+
+    def __init__(self, settings: CommonSettings, ordinal: int, producer: Producer) -> None:
+        self._producer = producer
+        self._partition = TopicPartition(LWM2M_COMMANDS.name, ordinal)
+        self._committed = 0
+        self._kafka = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka_bootstrap,
+            group_id=f"lwm2m-gateway-{ordinal}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
+
+    async def start(self) -> int:
+        """Connect; return the offset at which reading goes on."""
+        await self._kafka.start()
+        self._kafka.assign([self._partition])
+        self._committed = int(await self._kafka.position(self._partition))
+        return self._committed
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._kafka.stop()
+
+    async def backlog(self) -> list[Numbered]:
+        """Return what stood in the partition before now: a process before this one may have worked on it."""
+        end = (await self._kafka.end_offsets([self._partition]))[self._partition]
+        numbered: list[Numbered] = []
+        while await self._kafka.position(self._partition) < end:
+            numbered += await self.read(_POLL_MS)
+        return numbered
+
+    async def read(self, most: int) -> list[Numbered]:
+        """Return the next commands, at most `most`; none if none came within a second."""
+        batches = await self._kafka.getmany(timeout_ms=_POLL_MS, max_records=most)
+        return [Numbered(r.offset, await self._decode(r)) for batch in batches.values() for r in batch]
+
+    async def commit(self, offset: int) -> None:
+        """Let a restart begin at an offset."""
+        if offset > self._committed:
+            await self._kafka.commit({self._partition: offset})
+            self._committed = offset
+
+    async def _decode(self, record: Any) -> Lwm2mCommand | None:
+        try:
+            command: Lwm2mCommand = DECODER.decode(record.value)
+        except BrokenMessageError as error:
+            await self._producer.bury(record, str(error))
+            return None
+        return command

@@ -1,0 +1,67 @@
+"""Asks a device: Message IDs, tokens, and answers in blocks put together (RFC 7959 §2.4)."""
+
+from collections.abc import Callable
+from os import urandom
+
+import msgspec
+
+from sluice_lwm2m.adapters.exchanges import Exchanges
+from sluice_lwm2m.domain import coap
+from sluice_lwm2m.domain.blocks import Block, parse_block
+from sluice_lwm2m.domain.coap import Message
+from sluice_lwm2m.domain.content import MAX_PAYLOAD_BYTES
+from sluice_lwm2m.domain.requests import Outgoing, next_block
+from sluice_lwm2m.domain.session import Session
+
+_TOKEN_BYTES = 8
+
+
+class Requester:
+    """Sends requests to devices and notes that they were heard."""
+
+    def __init__(self, exchanges: Exchanges, clock: Callable[[], float]) -> None:
+        self._exchanges = exchanges
+        self._clock = clock
+
+    async def ask(self, session: Session, request: Outgoing, token: str | None = None) -> Message:
+        """Return the response with its whole payload.
+
+        Args:
+            session: The device.
+            request: What to ask.
+            token: Token of its observation, hex; a fresh one if None.
+
+        Raises:
+            NoAnswerError: There is none.
+        """
+        first = response = await self._ask(session, request, bytes.fromhex(token) if token else urandom(_TOKEN_BYTES))
+        payload = response.payload
+        while (wanted := _next(response)) is not None and len(payload) <= MAX_PAYLOAD_BYTES:
+            response = await self._ask(session, next_block(request, wanted.to_bytes()), urandom(_TOKEN_BYTES))
+            got = parse_block(response.option(coap.BLOCK2) or b"")
+            if not response.is_success or got is None or got.start != len(payload):
+                return msgspec.structs.replace(response, code=max(response.code, coap.BAD_OPTION), payload=b"")
+            payload += response.payload
+        return first if payload is first.payload else msgspec.structs.replace(first, payload=payload)
+
+    def abort(self, session: Session) -> None:
+        """Give up the request in flight, if any."""
+        self._exchanges.abort(session.remote)
+
+    async def _ask(self, session: Session, request: Outgoing, token: bytes) -> Message:
+        message = Message(coap.CON, request.code, session.next_mid(), token, request.options, request.payload)
+        response = await self._exchanges.request(session.remote, message)
+        now = self._clock()
+        session.extend(now)
+        if (sequence := response.uint(coap.OBSERVE)) is not None:
+            session.is_newest(sequence, now)
+        return response
+
+
+def _next(response: Message) -> Block | None:
+    """Return the block that follows the one in a response, if more do."""
+    value = response.option(coap.BLOCK2)
+    block = parse_block(value) if value is not None else None
+    if block is None or not block.more:
+        return None
+    return Block(block.number + 1, more=False, exponent=block.exponent)

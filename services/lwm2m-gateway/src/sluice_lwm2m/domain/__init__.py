@@ -1,0 +1,1 @@
+"""Rules of sluice-lwm2m-gateway: pure, without I/O."""

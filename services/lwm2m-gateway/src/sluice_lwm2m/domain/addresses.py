@@ -1,0 +1,22 @@
+"""Addresses of devices: socket tuples and the text that a registration keeps."""
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+"""What the socket gives: (host, port) for IPv4, (host, port, flow, scope) for IPv6."""
+
+
+def address_text(address: Address) -> str:
+    """Return `host:port`, an IPv6 host in brackets."""
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return f"{host}:{address[1]}"
+
+
+def parse_address(text: str) -> Address:
+    """Return the socket tuple of `host:port`; its scope is lost.
+
+    Raises:
+        ValueError: No such text.
+    """
+    host, _, port = text.rpartition(":")
+    if host.startswith("["):
+        return host[1:-1], int(port), 0, 0
+    return host, int(port)

@@ -1,0 +1,146 @@
+"""How a registration changes: pure functions from record to record."""
+
+from datetime import datetime
+
+import msgspec
+
+from sluice_common.messages.base import utc
+from sluice_common.messages.lwm2m_commands import CancelObserve, DeviceRequests, Execute, Observe, WritePackageUri
+from sluice_common.messages.registrations import AttemptRef, Registration
+from sluice_lwm2m.domain.registering import Parameters
+
+REFRESH_FRACTION = 0.5
+"""Share of the lifetime after which an Update refreshes the record's expiry.
+
+After a restart the true end of a lifetime is therefore at most this share of it later than recorded.
+"""
+_MILLISECONDS = 1000
+
+
+def register(
+    previous: Registration | None,
+    parameters: Parameters,
+    *,
+    device_id: str,
+    app_id: str,
+    address: str,
+    gateway: int,
+    location: str,
+    now: float,
+) -> Registration:
+    """Return the record of a new registration.
+
+    The observation and the last Execute outlive it: a device may notify with its old token after a restart. The
+    attempt in progress does too, unless another gateway fenced or may yet fence it.
+    """
+    epoch = int(now * _MILLISECONDS)
+    lifetime = parameters.lifetime or 0
+    fresh = Registration(
+        app_id=app_id,
+        occurred_at=utc(now),
+        device_id=device_id,
+        endpoint=parameters.endpoint,
+        address=address,
+        gateway=gateway,
+        epoch=epoch,
+        location=location,
+        lifetime=lifetime,
+        expires_at=utc(now + lifetime),
+        lwm2m_version=parameters.version,
+        queue_mode=parameters.queue_mode or False,
+        objects=parameters.objects or (),
+    )
+    if previous is None:
+        return fresh
+    return msgspec.structs.replace(
+        fresh,
+        epoch=max(epoch, previous.epoch + 1),
+        observe_token=previous.observe_token,
+        observe_attempt=previous.observe_attempt,
+        current_attempt=previous.current_attempt if previous.gateway == gateway else None,
+        last_execute_id=previous.last_execute_id,
+    )
+
+
+def update(record: Registration, parameters: Parameters, address: str, now: float) -> Registration:
+    """Return the record after an Update; the same object if Kafka need not hear of it."""
+    lifetime = record.lifetime if parameters.lifetime is None else parameters.lifetime
+    changed = msgspec.structs.replace(
+        record,
+        address=address,
+        lifetime=lifetime,
+        queue_mode=record.queue_mode if parameters.queue_mode is None else parameters.queue_mode,
+        objects=record.objects if parameters.objects is None else parameters.objects,
+    )
+    if changed == record and now < record.expires_at.timestamp() - lifetime * (1 - REFRESH_FRACTION):
+        return record
+    return msgspec.structs.replace(changed, occurred_at=utc(now), expires_at=utc(now + lifetime))
+
+
+def latest_expiry(record: Registration) -> float:
+    """Return when the lifetime ends at the latest, for a record that was read back."""
+    return record.expires_at.timestamp() + record.lifetime * REFRESH_FRACTION
+
+
+def deregister(record: Registration, now: float) -> Registration:
+    """Return the record of a device that has left."""
+    return msgspec.structs.replace(record, deregistered=True, occurred_at=utc(now))
+
+
+def move(record: Registration, address: str, now: float) -> Registration:
+    """Return the record of a device that speaks from another address."""
+    return msgspec.structs.replace(record, address=address, occurred_at=utc(now))
+
+
+def close(record: Registration, attempt: AttemptRef, at: datetime) -> Registration:
+    """Return the record with an attempt fenced; another attempt stays as it is."""
+    if record.current_attempt != attempt:
+        return record
+    return msgspec.structs.replace(record, current_attempt=None, occurred_at=at)
+
+
+def attempt_of(command: DeviceRequests) -> AttemptRef | None:
+    """Return the attempt that a command serves; None for a device command."""
+    if command.execution_id is None:
+        return None
+    return AttemptRef(execution_id=command.execution_id, attempt=command.attempt)
+
+
+def prepare(record: Registration, command: DeviceRequests, token: str, now: float) -> Registration:
+    """Return the record as it must be in Kafka before anything of a command is sent.
+
+    The same object if the command changes nothing.
+
+    Args:
+        record: As it is.
+        command: What will be sent.
+        token: A fresh CoAP token, hex, for an attempt that has not observed before.
+        now: The time.
+    """
+    attempt = attempt_of(command)
+    changed = record
+    for request in command.requests:
+        match request:
+            case Observe() if attempt is not None and attempt != changed.observe_attempt:
+                changed = msgspec.structs.replace(changed, observe_token=token, observe_attempt=attempt)
+            case WritePackageUri() if attempt is not None:
+                changed = msgspec.structs.replace(changed, current_attempt=attempt)
+            case Execute():
+                changed = msgspec.structs.replace(changed, last_execute_id=command.command_id)
+            case _:
+                pass
+    return record if changed == record else msgspec.structs.replace(changed, occurred_at=utc(now))
+
+
+def finish(record: Registration, command: DeviceRequests, now: float, *, sent: bool) -> Registration:
+    """Return the record after a command; the same object if nothing changes.
+
+    A cancelled observation is forgotten, answered or not. An Execute that was not sent after all may come again
+    under the same id.
+    """
+    if not sent and record.last_execute_id == command.command_id:
+        return msgspec.structs.replace(record, last_execute_id=None, occurred_at=utc(now))
+    cancelled = any(isinstance(request, CancelObserve) for request in command.requests)
+    if not cancelled or record.observe_token is None or record.observe_attempt != attempt_of(command):
+        return record
+    return msgspec.structs.replace(record, observe_token=None, observe_attempt=None, occurred_at=utc(now))

@@ -1,0 +1,28 @@
+"""When a command is answered without sending anything (design §5)."""
+
+from sluice_common.messages.device_events import OutcomeStatus
+from sluice_common.messages.lwm2m_commands import DeviceRequests
+from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.domain.session import Session
+
+
+def refusal(
+    command: DeviceRequests, record: Registration | None, session: Session | None, now: float
+) -> OutcomeStatus | None:
+    """Return the status that ends a command before it began; None if it shall be sent.
+
+    Args:
+        command: The command.
+        record: The newest registration of the device, whoever owns it.
+        session: Its session if this gateway owns it.
+        now: Seconds since 1970.
+    """
+    if record is not None and record.last_execute_id == command.command_id:
+        return OutcomeStatus.ALREADY_SENT
+    if now >= command.expires_at.timestamp():
+        return OutcomeStatus.STALE
+    if record is None:
+        return OutcomeStatus.ASLEEP
+    if session is None or command.epoch != record.epoch:
+        return OutcomeStatus.STALE
+    return None if session.reachable(now) else OutcomeStatus.ASLEEP

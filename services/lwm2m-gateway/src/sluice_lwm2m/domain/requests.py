@@ -1,0 +1,151 @@
+"""Device requests as CoAP messages, and the answers as results (OMA TS 1.0.2 §8.2.5, §8.2.6).
+
+Reads carry no Accept option: every client then answers in a format that it has, and all of them are understood here,
+so that none needs to be asked twice (4.06).
+"""
+
+from collections.abc import Callable
+from operator import itemgetter
+
+import msgspec
+
+from sluice_common.messages.device_events import RequestResult
+from sluice_common.messages.lwm2m_commands import (
+    CancelObserve,
+    DeviceRequest,
+    Execute,
+    Observe,
+    Read,
+    Write,
+    WritePackageUri,
+)
+from sluice_lwm2m.domain import coap
+from sluice_lwm2m.domain.coap import Message, code_text, uint_bytes
+from sluice_lwm2m.domain.content import TEXT, decode_content
+from sluice_lwm2m.domain.errors import PayloadError
+from sluice_lwm2m.domain.paths import RESOURCE_DEPTH, Path, parse_path
+
+PACKAGE_URI = "/5/0/1"
+FIRMWARE_STATE = "/5/0/3"
+RESTARTING = frozenset(("/5/0/2", "/3/0/4", "/3/0/5"))
+"""Resources whose Execute restarts the device: Update, Reboot, Factory Reset."""
+MAX_VALUE_BYTES = 1_024
+"""Longest value that is written; no block-wise transfer towards devices."""
+
+_REGISTER_OBSERVATION = b""
+_CANCEL_OBSERVATION = b"\x01"
+_STATES = range(4)
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """A CoAP request without its message layer.
+
+    Attributes:
+        code: Method.
+        options: In ascending order.
+        payload: Body.
+        observation: Whether it must carry the observation's token.
+    """
+
+    code: int
+    options: tuple[tuple[int, bytes], ...]
+    payload: bytes = b""
+    observation: bool = False
+
+
+class UnsendableError(ValueError):
+    """A request that no device can be asked."""
+
+
+def path_of(request: DeviceRequest) -> str:
+    """Return the path that a request is about."""
+    return PACKAGE_URI if isinstance(request, WritePackageUri) else request.path
+
+
+def outgoing(request: DeviceRequest, sign: Callable[[WritePackageUri], str]) -> Outgoing:
+    """Return what is sent.
+
+    Args:
+        request: The request.
+        sign: Returns the image URI of a `WritePackageUri`.
+
+    Raises:
+        UnsendableError: Malformed path, too long a value, or an observation of anything but the firmware state.
+    """
+    path = _parse(request)
+    match request:
+        case Read():
+            return Outgoing(coap.GET, _uri_path(path))
+        case Write(value=value):
+            return _write(path, value)
+        case WritePackageUri():
+            return _write(path, sign(request))
+        case Execute(arguments=arguments):
+            payload = _value(arguments)
+            return Outgoing(coap.POST, _uri_path(path, TEXT if payload else None), payload)
+        case Observe() | CancelObserve():
+            action = _REGISTER_OBSERVATION if isinstance(request, Observe) else _CANCEL_OBSERVATION
+            return Outgoing(coap.GET, ((coap.OBSERVE, action), *_uri_path(path)), observation=True)
+
+
+def next_block(request: Outgoing, block: bytes) -> Outgoing:
+    """Return the request for a further block of an answer (RFC 7959 §2.4)."""
+    options = [option for option in request.options if option[0] != coap.OBSERVE]
+    return Outgoing(request.code, tuple(sorted((*options, (coap.BLOCK2, block)), key=itemgetter(0))))
+
+
+def result_of(request: DeviceRequest, response: Message) -> RequestResult:
+    """Return what a device answered; a payload that is not understood is an error of the result."""
+    path = path_of(request)
+    code = code_text(response.code)
+    if not response.is_success or not isinstance(request, Read | Observe):
+        return RequestResult(path=path, code=code)
+    if isinstance(request, Observe) and response.option(coap.OBSERVE) is None:
+        return RequestResult(path=path, code=code, error="the device answered but does not observe")
+    try:
+        values = decode_content(_parse(request), response.uint(coap.CONTENT_FORMAT), response.payload)
+    except PayloadError as error:
+        return RequestResult(path=path, code=code, error=str(error))
+    return RequestResult(path=path, code=code, values=values)
+
+
+def firmware_state(response: Message) -> int:
+    """Return the state in a notification of `/5/0/3`.
+
+    Raises:
+        PayloadError: There is none, or none that exists (OMA TS 1.1.1 §E.6).
+    """
+    values = decode_content((5, 0, 3), response.uint(coap.CONTENT_FORMAT), response.payload)
+    state = values.get(FIRMWARE_STATE)
+    if not isinstance(state, int) or state not in _STATES:
+        raise PayloadError("no firmware state")
+    return state
+
+
+def _parse(request: DeviceRequest) -> Path:
+    path = parse_path(path_of(request))
+    if path is None:
+        raise UnsendableError("not a path")
+    if not isinstance(request, Read) and len(path) < RESOURCE_DEPTH:
+        raise UnsendableError("not a resource")
+    if isinstance(request, Observe | CancelObserve) and request.path != FIRMWARE_STATE:
+        raise UnsendableError(f"only {FIRMWARE_STATE} can be observed")
+    return path
+
+
+def _uri_path(path: Path, content_format: int | None = None) -> tuple[tuple[int, bytes], ...]:
+    segments = tuple((coap.URI_PATH, str(number).encode()) for number in path)
+    if content_format is None:
+        return segments
+    return (*segments, (coap.CONTENT_FORMAT, uint_bytes(content_format)))
+
+
+def _write(path: Path, value: str) -> Outgoing:
+    return Outgoing(coap.PUT, _uri_path(path, TEXT), _value(value))
+
+
+def _value(text: str) -> bytes:
+    raw = text.encode()
+    if len(raw) > MAX_VALUE_BYTES:
+        raise UnsendableError(f"a value of more than {MAX_VALUE_BYTES} bytes")
+    return raw

@@ -1,0 +1,141 @@
+"""All devices that the gateway knows, found by device, location, observation token and address."""
+
+import heapq
+from collections.abc import Hashable, Iterator
+from typing import TypeVar
+
+from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.domain.addresses import Address
+from sluice_lwm2m.domain.records import latest_expiry
+from sluice_lwm2m.domain.session import Session
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Sessions:
+    """The index of sessions of one gateway.
+
+    Devices of other gateways are kept too: their epoch and observation matter if they register here.
+    """
+
+    def __init__(self, gateway: int, awake_window: float) -> None:
+        self._gateway = gateway
+        self._awake_window = awake_window
+        self._by_device: dict[str, Session] = {}
+        self._by_location: dict[str, Session] = {}
+        self._by_token: dict[str, Session] = {}
+        self._by_remote: dict[Address, Session] = {}
+        self._expiries: list[tuple[float, str]] = []  # one entry per watched device, possibly too early
+        self._watched: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._by_device)
+
+    def record(self, device_id: str) -> Registration | None:
+        """Return the newest registration of a device, whoever owns it."""
+        session = self._by_device.get(device_id)
+        return None if session is None else session.record
+
+    def owned(self, device_id: str) -> Session | None:
+        """Return the session of a device that this gateway owns."""
+        session = self._by_device.get(device_id)
+        return session if session is not None and session.record.gateway == self._gateway else None
+
+    def at_location(self, location: str, now: float) -> Session | None:
+        """Return the session registered at `/rd/{location}` whose lifetime has not ended."""
+        session = self._by_location.get(location)
+        if session is None or session.record.deregistered or now >= session.expires_at:
+            return None
+        return session
+
+    def observed_by(self, token: bytes) -> Session | None:
+        """Return the session of an observation."""
+        return self._by_token.get(token.hex())
+
+    def at_address(self, remote: Address) -> Session | None:
+        """Return the session of the device that spoke last from an address."""
+        return self._by_remote.get(remote)
+
+    def register(self, record: Registration, now: float) -> Session:
+        """Take a new registration; whoever had its address before is out of reach."""
+        session = self._by_device.get(record.device_id)
+        expires_at = now + record.lifetime
+        if session is None:
+            session = Session(record, self._awake_window, expires_at)
+            self._by_device[record.device_id] = session
+        self._forget_indexes(session)
+        session.registered(record, expires_at, now)
+        self._index(session)
+        self._watch(session)
+        return session
+
+    def replace(self, session: Session, record: Registration) -> None:
+        """Take a changed record of a registration."""
+        self._forget_indexes(session)
+        session.move(record)
+        self._index(session)
+
+    def learn(self, record: Registration) -> Session | None:
+        """Take a record read from Kafka.
+
+        Returns:
+            The session if the record is an older one of another gateway and must not stay the last of its key.
+        """
+        session = self._by_device.get(record.device_id)
+        if session is None:
+            session = self._by_device[record.device_id] = Session(record, self._awake_window, latest_expiry(record))
+            self._restore(session)
+        elif record.epoch >= session.record.epoch:
+            self._forget_indexes(session)
+            session.registered(record, latest_expiry(record), 0.0)
+            self._restore(session)
+        elif session.record.gateway == self._gateway != record.gateway:
+            session.saved = None
+            return session
+        return None
+
+    def expired(self, now: float) -> Iterator[Session]:
+        """Yield the sessions of this gateway whose lifetime has ended and that have not left, each once."""
+        while self._expiries and self._expiries[0][0] <= now:
+            _, device_id = heapq.heappop(self._expiries)
+            session = self.owned(device_id)
+            self._watched.discard(device_id)
+            if session is None or session.record.deregistered:
+                continue
+            if session.expires_at <= now:
+                yield session
+            else:
+                self._watch(session)
+
+    def _restore(self, session: Session) -> None:
+        record = session.saved = session.record
+        if record.gateway != self._gateway:
+            return
+        session.awake_until = 0.0 if record.queue_mode else session.expires_at
+        self._index(session)
+        self._watch(session)
+
+    def _index(self, session: Session) -> None:
+        record = session.record
+        self._by_location[record.location] = session
+        if record.observe_token is not None:
+            self._by_token[record.observe_token] = session
+        before = self._by_remote.get(session.remote)
+        if before is not None and before is not session:
+            before.out_of_reach()
+        self._by_remote[session.remote] = session
+
+    def _forget_indexes(self, session: Session) -> None:
+        _drop(self._by_location, session.record.location, session)
+        _drop(self._by_token, session.record.observe_token, session)
+        _drop(self._by_remote, session.remote, session)
+
+    def _watch(self, session: Session) -> None:
+        if session.record.device_id not in self._watched:
+            self._watched.add(session.record.device_id)
+            heapq.heappush(self._expiries, (session.expires_at, session.record.device_id))
+
+
+def _drop(index: dict[Key, Session], key: Key | None, session: Session) -> None:
+    if key is not None and index.get(key) is session:
+        del index[key]

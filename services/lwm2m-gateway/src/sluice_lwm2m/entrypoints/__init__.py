@@ -1,0 +1,1 @@
+"""Where sluice-lwm2m-gateway is entered: bytes in, messages out."""

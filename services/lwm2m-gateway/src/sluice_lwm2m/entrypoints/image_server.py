@@ -1,0 +1,151 @@
+"""Images by Block2 (RFC 7959 §2.4) at `/fw/{token}`: stateless per request, and nothing without a valid token.
+
+Design §4: an attempt that has ended is fenced here. A block is served while the token is signed by the platform, its
+time has not passed, the device's registration names its attempt as the current one, and its image is not revoked;
+otherwise the answer is 4.04.
+"""
+
+import asyncio
+from collections.abc import Callable, Container
+from functools import lru_cache
+
+import structlog
+
+from sluice_common.ids import execution_id
+from sluice_common.messages.registrations import AttemptRef
+from sluice_common.tokens import ImageToken, InvalidTokenError, TokenSigner
+from sluice_lwm2m.adapters.images import ImageStore
+from sluice_lwm2m.domain import coap
+from sluice_lwm2m.domain.addresses import Address
+from sluice_lwm2m.domain.coap import Message, MessageFormatError, NotCoapError
+from sluice_lwm2m.domain.counters import Counted, Counters
+from sluice_lwm2m.domain.image import block_of
+from sluice_lwm2m.domain.sessions import Sessions
+
+_log = structlog.get_logger()
+_IGNORED = frozenset((coap.URI_HOST, coap.URI_PORT, coap.URI_QUERY, coap.ACCEPT))
+"""Critical options that change nothing here; any other is refused (RFC 7252 §5.4.1)."""
+_MAX_WAITING = 10_000
+_TOKENS_KEPT = 4_096
+
+
+class ImageServer:
+    """Answers GET requests."""
+
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        store: ImageStore,
+        revoked: Container[str],
+        signer: TokenSigner,
+        default_exponent: int,
+        send: Callable[[bytes, Address], None],
+        next_mid: Callable[[], int],
+        counters: Counters,
+        clock: Callable[[], float],
+    ) -> None:
+        self._sessions = sessions
+        self._store = store
+        self._revoked = revoked
+        self._signer = signer
+        self._default_exponent = default_exponent
+        self._send = send
+        self._next_mid = next_mid
+        self._counters = counters
+        self._clock = clock
+        self._verified = lru_cache(maxsize=_TOKENS_KEPT)(self._verify)
+        self._waiting: dict[str, dict[Address, Message]] = {}
+        self._loading: set[asyncio.Task[None]] = set()
+
+    def take(self, data: bytes, remote: Address) -> None:
+        """Answer the datagram of a GET request, now or when its image has been loaded."""
+        try:
+            request = coap.decode(data)
+        except NotCoapError:
+            self._counters[Counted.MALFORMED] += 1
+        except MessageFormatError as error:
+            self._counters[Counted.MALFORMED] += 1
+            if error.kind == coap.CON:
+                self._send(coap.header(coap.RST, coap.EMPTY, error.mid), remote)
+        else:
+            if request.kind <= coap.NON:
+                self._answer(request, remote)
+
+    def _answer(self, request: Message, remote: Address) -> None:
+        path: list[bytes] = []
+        asked: bytes | None = None
+        for number, value in request.options:
+            if number == coap.URI_PATH:
+                path.append(value)
+            elif number == coap.BLOCK2:
+                asked = value
+            elif number & 1 and number not in _IGNORED:
+                self._refuse(request, remote, coap.BAD_OPTION)
+                return
+        image_id = self._admit(path)
+        if image_id is None:
+            self._refuse(request, remote, coap.NOT_FOUND)
+        elif (image := self._store.get(image_id)) is None:
+            self._wait(image_id, request, remote)
+        elif (block := block_of(image, asked, self._default_exponent)) is None:
+            self._refuse(request, remote, coap.BAD_REQUEST)
+        else:
+            self._counters[Counted.BLOCKS] += 1
+            self._respond(request, remote, coap.CONTENT, *block)
+
+    def _admit(self, path: list[bytes]) -> str | None:
+        """Return the id of the image that may be served at a path; extends the device's awake window."""
+        if len(path) != 2 or path[0] != b"fw":  # noqa: PLR2004 - /fw/{token}
+            return None
+        try:
+            token, attempt = self._verified(path[1])
+        except InvalidTokenError:
+            return None
+        now = self._clock()
+        session = self._sessions.owned(token.device_id)
+        if now >= token.not_after or session is None or session.record.current_attempt != attempt:
+            return None
+        if token.image_id in self._revoked:
+            return None
+        session.extend(now)
+        return token.image_id
+
+    def _verify(self, text: bytes) -> tuple[ImageToken, AttemptRef]:
+        token = self._signer.verify(text.decode("ascii", errors="replace"))
+        execution = execution_id(token.task_id, token.device_id)
+        return token, AttemptRef(execution_id=execution, attempt=token.attempt)
+
+    def _wait(self, image_id: str, request: Message, remote: Address) -> None:
+        """Keep the newest request of each device until the image is there; the device repeats what is not kept."""
+        if (waiting := self._waiting.get(image_id)) is not None:
+            if len(waiting) < _MAX_WAITING:
+                waiting[remote] = request
+        else:
+            self._waiting[image_id] = {remote: request}
+            task = asyncio.get_running_loop().create_task(self._load(image_id))
+            self._loading.add(task)
+            task.add_done_callback(self._loading.discard)
+
+    async def _load(self, image_id: str) -> None:
+        code = coap.NOT_FOUND
+        try:
+            image = await self._store.load(image_id)
+        except Exception:  # noqa: BLE001 - whatever is wrong with the store, the devices get an answer
+            _log.warning("image_not_loaded", image_id=image_id, exc_info=True)
+            image, code = None, coap.SERVICE_UNAVAILABLE
+        for remote, request in self._waiting.pop(image_id).items():
+            if image is None:
+                self._refuse(request, remote, code)
+            else:
+                self._answer(request, remote)  # asks for everything again: the attempt may have been closed
+
+    def _refuse(self, request: Message, remote: Address, code: int) -> None:
+        self._counters[Counted.BLOCKS_REFUSED] += 1
+        self._respond(request, remote, code, b"", b"")
+
+    def _respond(self, request: Message, remote: Address, code: int, options: bytes, payload: bytes) -> None:
+        confirmable = request.kind == coap.CON
+        kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self._next_mid())
+        tail = b"\xff" + payload if payload else b""
+        self._send(coap.header(kind, code, mid, request.token) + options + tail, remote)

@@ -1,0 +1,73 @@
+"""Settings of the LwM2M gateway; every field is an environment variable `SLUICE_<NAME>`."""
+
+from pydantic import Field
+
+from sluice_common.settings import CommonSettings
+
+
+class GatewaySettings(CommonSettings):
+    """What an operator can set; times in seconds, sizes in bytes."""
+
+    lwm2m_ordinal: int = Field(
+        0, ge=0, description="Ordinal of this gateway: its partition of `lwm2m-commands`; below `partitions`."
+    )
+    lwm2m_host: str = Field("127.0.0.1", description="Address to listen on; `::` for all, IPv4 included.")
+    lwm2m_port: int = Field(5683, ge=1, le=65_535, description="UDP port for registrations, requests and images.")
+    lwm2m_public_uri: str | None = Field(
+        None,
+        pattern=r"^coaps?://[^/?#\s]+$",
+        max_length=170,
+        description="Scheme, host and port of image URIs as devices reach them, short enough for a Package URI of 255 "
+        "bytes; by default made of `lwm2m_host` and `lwm2m_port`.",
+    )
+    lwm2m_socket_buffer: int = Field(
+        4_194_304, ge=65_536, description="Bytes of the socket's buffers each, if granted."
+    )
+    lwm2m_max_datagram: int = Field(4_096, ge=1_280, description="Bytes of the largest datagram that is looked at.")
+
+    lwm2m_ack_timeout: float = Field(8.0, gt=0, description="ACK_TIMEOUT (RFC 7252 §4.8), here for NB-IoT.")
+    lwm2m_max_retransmit: int = Field(3, ge=0, le=10, description="MAX_RETRANSMIT (RFC 7252 §4.8), here for NB-IoT.")
+    lwm2m_response_timeout: float = Field(60.0, gt=0, description="From an empty acknowledgement to the response.")
+    lwm2m_exchange_lifetime: float = Field(
+        247.0, gt=0, description="How long duplicates are recognised (RFC 7252 §4.8.2)."
+    )
+    lwm2m_max_duplicates: int = Field(65_536, ge=1, description="Messages remembered for that, twice this at most.")
+    lwm2m_max_pending: int = Field(2_000, ge=1, description="Registrations and notifications being worked on at once.")
+    lwm2m_handling_timeout: float = Field(
+        20.0, gt=0, description="A device's request that takes longer is answered 5.03."
+    )
+
+    lwm2m_lifetime_default: int = Field(86_400, ge=1, description="Lifetime of a registration that gives none.")
+    lwm2m_lifetime_min: int = Field(10, ge=1, description="Shorter lifetimes are taken as this.")
+    lwm2m_lifetime_max: int = Field(31_536_000, ge=1, description="Longer lifetimes are taken as this.")
+    lwm2m_awake_window: float = Field(
+        93.0, gt=0, description="How long a queue-mode device listens (MAX_TRANSMIT_WAIT)."
+    )
+    lwm2m_execute_silence: float = Field(
+        30.0,
+        ge=0,
+        description="Nothing is sent for this long after an Execute that restarts, unless the device speaks.",
+    )
+
+    lwm2m_device_cache_ttl: float = Field(60.0, ge=0, description="How long a known endpoint is not looked up again.")
+    lwm2m_device_cache_size: int = Field(100_000, ge=1, description="Known endpoints that are kept.")
+    lwm2m_image_cache: int = Field(
+        268_435_456, ge=1, description="Bytes of images in memory; larger images are refused."
+    )
+    lwm2m_block_size: int = Field(
+        1_024, ge=16, le=1_024, description="Bytes of an image block if the device names no size."
+    )
+
+    lwm2m_max_commands: int = Field(10_000, ge=1, description="Commands being worked on at once; more stay in Kafka.")
+    lwm2m_max_commands_per_device: int = Field(
+        8, ge=1, description="Commands that wait for one device; more: `asleep`."
+    )
+    lwm2m_commit_interval: float = Field(1.0, gt=0, description="How often answered commands are committed.")
+    lwm2m_counters_interval: float = Field(60.0, gt=0, description="How often counters are logged.")
+    lwm2m_shutdown_timeout: float = Field(5.0, gt=0, description="How long a stop waits for commands in flight.")
+
+    @property
+    def image_uri(self) -> str:
+        """Scheme, host and port of image URIs."""
+        host = f"[{self.lwm2m_host}]" if ":" in self.lwm2m_host else self.lwm2m_host
+        return self.lwm2m_public_uri or f"coap://{host}:{self.lwm2m_port}"

@@ -1,0 +1,1 @@
+"""The MQTT gateway: log-in, presence, firmware messages and downloads of MQTT devices."""

@@ -1,0 +1,1 @@
+"""Rules of the MQTT gateway: no I/O, no clock."""

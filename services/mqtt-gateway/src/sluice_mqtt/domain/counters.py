@@ -1,0 +1,43 @@
+"""What the gateway counts: plain numbers, logged now and then."""
+
+from collections import Counter
+from enum import StrEnum
+
+
+class Counted(StrEnum):
+    """What is counted."""
+
+    LOGINS = "logins"
+    LOGINS_DENIED = "logins_denied"
+    TOPICS_DENIED = "topics_denied"
+    HOOKS_REFUSED = "hooks_refused"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    MESSAGES = "messages"
+    REPORTS = "reports"
+    OVERSIZED = "oversized"
+    NOT_JSON = "not_json"
+    MALFORMED = "malformed"
+    FOREIGN = "foreign"
+    PASSED_OVER = "passed_over"
+    UNKNOWN_DEVICES = "unknown_devices"
+    DROPPED = "dropped"
+    QUERIES = "queries"
+    OFFERS = "offers"
+    EXPIRED = "expired"
+    OUTDATED = "outdated"
+    UNPUBLISHED = "unpublished"
+    BROKER_CONNECTIONS = "broker_connections"
+    DOWNLOADS = "downloads"
+    DOWNLOADS_REFUSED = "downloads_refused"
+    DOWNLOADS_BROKEN = "downloads_broken"
+    DOWNLOADS_FENCED = "downloads_fenced"
+    BYTES_SERVED = "bytes_served"
+
+
+Counters = Counter[Counted]
+
+
+def log_fields(counters: Counters) -> dict[str, int]:
+    """Return the counters as keywords of a log event."""
+    return {counted.value: number for counted, number in counters.items()}

@@ -1,0 +1,68 @@
+"""Byte ranges of HTTP (RFC 9110 §14): which bytes of an image a request asks for.
+
+Leaves out several ranges in one request: a server may ignore those (§14.2), and gives the whole image.
+"""
+
+import re
+from dataclasses import dataclass
+
+_RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
+
+
+class UnsatisfiableError(ValueError):
+    """None of the bytes exists: 416 (RFC 9110 §15.5.17)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Bytes `first` up to, not including, `end`; `shift` is what the client adds to positions when it counts."""
+
+    first: int
+    end: int
+    shift: int = 0
+
+    def content_range(self, size: int) -> str:
+        """Return the value of `Content-Range`, in the client's counting."""
+        return f"bytes {self.first + self.shift}-{self.end - 1 + self.shift}/{size}"
+
+
+def requested(header: str | None, size: int, *, is_one_based: bool = False) -> Slice | None:
+    """Return the range that a `Range` header asks for; None for the whole.
+
+    Args:
+        header: Its value; what is malformed or of an unknown unit counts as absent (RFC 9110 §14.2).
+        size: Bytes of the image.
+        is_one_based: The client counts bytes from 1, as Huawei's LiteOS does (D13): its `bytes=1-1024` are the first
+            1,024. A range from 0 shows that it does not after all.
+
+    Raises:
+        UnsatisfiableError: The range lies beyond the end.
+    """
+    match = _RANGE.fullmatch(header or "")
+    if match is None or match[1] == match[2] == "":
+        return None
+    if match[1] == "":
+        return _last(int(match[2]), size)
+    first = int(match[1])
+    last = int(match[2]) if match[2] else None
+    if last is not None and last < first:
+        return None
+    return _between(first, last, size, shift=1 if is_one_based and first > 0 else 0)
+
+
+def _last(length: int, size: int) -> Slice:
+    if length == 0 or size == 0:
+        raise UnsatisfiableError("no bytes")
+    return Slice(max(size - length, 0), size)
+
+
+def _between(first: int, last: int | None, size: int, *, shift: int) -> Slice:
+    first -= shift
+    if first >= size:
+        raise UnsatisfiableError("beyond the end")
+    return Slice(first, size if last is None else min(last - shift + 1, size), shift)
+
+
+def is_still(condition: str | None, etag: str) -> bool:
+    """Tell whether `If-Range` lets a range be served: absent, or the same strong validator (RFC 9110 §13.1.5)."""
+    return condition is None or condition.strip() == etag

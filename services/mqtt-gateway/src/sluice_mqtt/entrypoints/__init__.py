@@ -1,0 +1,1 @@
+"""Where sluice-mqtt-gateway is entered: bytes in, messages out."""

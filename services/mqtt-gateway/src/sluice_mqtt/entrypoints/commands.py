@@ -1,0 +1,113 @@
+"""Commands of `mqtt-commands` to the broker: one replica of the group publishes each.
+
+A command that the broker does not take in time is dropped: deadlines repeat what matters. One that has expired, or an
+offer of an attempt that is closed, is not sent.
+"""
+
+import asyncio
+import math
+import re
+from collections.abc import Callable, Container, Sequence
+
+import structlog
+
+from sluice_common.bus import Received
+from sluice_common.messages.mqtt_commands import OfferFirmware, QueryVersion
+from sluice_common.tokens import TokenSigner
+from sluice_mqtt.adapters.broker import Broker, LostError
+from sluice_mqtt.domain.counters import Counted, Counters
+from sluice_mqtt.domain.downlinks import FirmwareOffer, firmware_upgrade, version_query
+from sluice_mqtt.domain.rights import Rights, token_of
+from sluice_mqtt.domain.topics import down_topic
+
+_log = structlog.get_logger()
+_RETRY_DELAY = 0.1
+_UNSAFE = re.compile(r"[^0-9A-Za-z._-]", re.ASCII)
+_LONGEST_NAME = 64
+
+
+class CommandPublisher:
+    """Turns commands into messages for devices."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        rights: Rights,
+        signer: TokenSigner,
+        *,
+        revoked: Container[str],
+        download_url: str,
+        timeout: float,
+        counters: Counters,
+        clock: Callable[[], float],
+    ) -> None:
+        self._broker = broker
+        self._rights = rights
+        self._signer = signer
+        self._revoked = revoked
+        self._download_url = download_url
+        self._timeout = timeout
+        self._counters = counters
+        self._clock = clock
+
+    async def handle(self, batch: Sequence[Received]) -> None:
+        """Publish the commands of a batch; returns when each is taken by the broker or given up."""
+        for received in batch:
+            self._rights.take(received.message)
+        commands = [r.message for r in batch if isinstance(r.message, QueryVersion | OfferFirmware)]
+        await asyncio.gather(*(self._publish(command) for command in commands))
+
+    async def _publish(self, command: QueryVersion | OfferFirmware) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                while True:
+                    if await self._attempted(command):
+                        return
+                    await asyncio.sleep(_RETRY_DELAY)
+        except TimeoutError:
+            self._counters[Counted.UNPUBLISHED] += 1
+            _log.warning("command_not_published", device_id=command.device_id, command_id=command.command_id)
+
+    async def _attempted(self, command: QueryVersion | OfferFirmware) -> bool:
+        """Publish once; False if the connection was lost meanwhile."""
+        now = self._clock()
+        left = command.expires_at.timestamp() - now
+        if left <= 0:
+            self._counters[Counted.EXPIRED] += 1
+            return True
+        payload = self._payload(command, now)
+        if payload is None:
+            return True
+        try:
+            await self._broker.publish(down_topic(command.device_id), payload, math.ceil(left))
+        except LostError:
+            return False
+        self._counters[Counted.OFFERS if isinstance(command, OfferFirmware) else Counted.QUERIES] += 1
+        return True
+
+    def _payload(self, command: QueryVersion | OfferFirmware, now: float) -> bytes | None:
+        if isinstance(command, QueryVersion):
+            return version_query(command.device_id, now)
+        if not self._rights.allows(command) or command.package.image_id in self._revoked:
+            self._counters[Counted.OUTDATED] += 1
+            return None
+        try:
+            return firmware_upgrade(command.device_id, self._offer(command, now), now)
+        except ValueError as error:
+            self._counters[Counted.UNPUBLISHED] += 1
+            _log.error("offer_not_signed", device_id=command.device_id, reason=str(error))
+            return None
+
+    def _offer(self, command: OfferFirmware, now: float) -> FirmwareOffer:
+        token, package = token_of(command), command.package
+        file_name = f"{_UNSAFE.sub('_', package.version)[:_LONGEST_NAME]}.bin"
+        return FirmwareOffer(
+            version=package.version,
+            url=f"{self._download_url}/downloads/{command.device_id}/{token.task_id}/{command.attempt}/{file_name}",
+            access_token=self._signer.sign(token),
+            expires=max(0, int(token.not_after - now)),
+            file_name=file_name,
+            file_size=package.image_size,
+            sign=package.image_sha256,
+            task_id=token.task_id,
+        )

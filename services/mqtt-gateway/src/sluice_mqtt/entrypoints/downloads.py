@@ -1,0 +1,248 @@
+"""Downloads over HTTP: images for those who hold the token of a current attempt (R098, R099).
+
+`GET` and `HEAD /downloads/{device_id}/{task_id}/{attempt}/{file_name}` with `Authorization: Bearer {token}`; ranges,
+validators and refusals as in RFC 9110. The right is asked again for every chunk, so that a closed attempt ends within
+one. 401: no token of ours. 403: a token that gives no right to this. 416: no such bytes. 503: too many at once, or the
+store is away.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Container
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiohttp import web
+from gridfs.errors import GridFSError
+from pymongo.errors import PyMongoError
+
+from sluice_common.tokens import ImageToken, InvalidTokenError, TokenSigner
+from sluice_mqtt.adapters.device_events import DeviceEvents, download_event
+from sluice_mqtt.adapters.images import ImageChunks
+from sluice_mqtt.adapters.send_queue import unacknowledged
+from sluice_mqtt.domain.counters import Counted, Counters
+from sluice_mqtt.domain.progress import is_completion, is_news
+from sluice_mqtt.domain.ranges import Slice, UnsatisfiableError, is_still, requested
+from sluice_mqtt.domain.rights import Image, Refusal, Right, Rights
+
+_log = structlog.get_logger()
+_PATH = "/downloads/{device_id}/{task_id}/{attempt:[0-9]{1,5}}/{file_name}"
+_POLL = 0.05
+_RETRY_AFTER = "10"
+
+
+class RefusedError(Exception):
+    """The request is refused."""
+
+    def __init__(self, status: int, reason: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.headers = headers or {}
+
+
+class FencedError(Exception):
+    """The attempt was closed while its image was being served."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What to send."""
+
+    right: Right
+    image: Image
+    part: Slice
+    chunk_size: int
+
+
+class Downloads:
+    """Serves images."""
+
+    def __init__(
+        self,
+        rights: Rights,
+        signer: TokenSigner,
+        chunks: ImageChunks,
+        events: DeviceEvents,
+        *,
+        revoked: Container[str],
+        most: int,
+        idle_timeout: float,
+        offer_wait: float,
+        progress_interval: float,
+        counters: Counters,
+        clock: Callable[[], float],
+    ) -> None:
+        self._rights = rights
+        self._signer = signer
+        self._chunks = chunks
+        self._events = events
+        self._revoked = revoked
+        self._most = most
+        self._idle_timeout = idle_timeout
+        self._offer_wait = offer_wait
+        self._progress_interval = progress_interval
+        self._counters = counters
+        self._clock = clock
+        self._active = 0
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def application(self) -> web.Application:
+        """Return the HTTP application."""
+        application = web.Application()
+        application.router.add_get(_PATH, self._serve)
+        return application
+
+    @property
+    def active(self) -> int:
+        """Downloads that are being served."""
+        return self._active
+
+    async def told(self) -> None:
+        """Return when the scheduler has been told everything so far."""
+        if self._telling:
+            await asyncio.wait(self._telling)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        self._active += 1
+        try:
+            return await self._answer(request)
+        except RefusedError as refused:
+            self._counters[Counted.DOWNLOADS_REFUSED] += 1
+            _log.info("download_refused", path=request.path[:256], status=refused.status, reason=str(refused))
+            return web.Response(status=refused.status, headers=refused.headers)
+        finally:
+            self._active -= 1
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if self._active > self._most:
+            raise RefusedError(503, "too many at once", {"Retry-After": _RETRY_AFTER})
+        right, image = await self._right(request)
+        part = _requested(request, image, is_one_based=right.is_one_based)
+        try:
+            chunk_size = await self._chunks.chunk_size(image.image_id, image.size)
+        except (GridFSError, PyMongoError) as error:
+            _log.warning("image_not_read", image_id=image.image_id, reason=str(error))
+            raise RefusedError(503, "the store is away", {"Retry-After": _RETRY_AFTER}) from error
+        response = _begin(image, part)
+        if request.method == "HEAD":
+            return response
+        await self._send(request, response, _Job(right, image, part or Slice(0, image.size), chunk_size))
+        return response
+
+    async def _right(self, request: web.Request) -> tuple[Right, Image]:
+        token = self._token(request)
+        match = request.match_info
+        if (match["device_id"], match["task_id"], match["attempt"]) != (
+            token.device_id,
+            token.task_id,
+            str(token.attempt),
+        ):
+            raise RefusedError(403, "the token is for another download")
+        verdict = self._rights.judge(token, self._clock())
+        waited = 0.0
+        while verdict is Refusal.UNKNOWN and waited < self._offer_wait:
+            await asyncio.sleep(_POLL)
+            waited += _POLL
+            verdict = self._rights.judge(token, self._clock())
+        if isinstance(verdict, Refusal):
+            raise RefusedError(403, verdict.value)
+        if verdict.image is None or verdict.image.image_id in self._revoked:
+            raise RefusedError(403, "revoked")
+        return verdict, verdict.image
+
+    def _token(self, request: web.Request) -> ImageToken:
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        challenge = {"WWW-Authenticate": "Bearer"}
+        if scheme.lower() != "bearer":
+            raise RefusedError(401, "no token", challenge)
+        try:
+            return self._signer.verify(text.strip())
+        except InvalidTokenError as error:
+            raise RefusedError(401, str(error), challenge) from error
+
+    async def _send(self, request: web.Request, response: web.StreamResponse, job: _Job) -> None:
+        """Send the bytes; a download that cannot go on is cut off, so that the device sees that bytes are missing."""
+        self._counters[Counted.DOWNLOADS] += 1
+        try:
+            await response.prepare(request)
+            async for piece in self._pieces(job):
+                self._check(job)
+                async with asyncio.timeout(self._idle_timeout):
+                    await response.write(piece)
+                self._counters[Counted.BYTES_SERVED] += len(piece)
+                self._tell_progress(job.right)
+            await response.write_eof()
+            if job.part.end == job.image.size:
+                await self._received(request, job)
+        except (FencedError, GridFSError, PyMongoError, TimeoutError, OSError) as error:
+            self._cut(request, job.right, error)
+        else:
+            if job.part.end == job.image.size and is_completion(job.right):
+                self._tell(job.right, is_complete=True)
+
+    async def _received(self, request: web.Request, job: _Job) -> None:
+        """Return when the device has the last bytes, or has closed the connection as it does when it has them.
+
+        Raises:
+            TimeoutError: It takes no more.
+            FencedError: The attempt was closed meanwhile.
+        """
+        transport = request.transport
+        left, moved_at = job.image.size, self._clock()
+        while transport is not None and not transport.is_closing() and (now_left := unacknowledged(transport)):
+            self._check(job)
+            if now_left < left:
+                left, moved_at = now_left, self._clock()
+                self._tell_progress(job.right)
+            elif self._clock() - moved_at > self._idle_timeout:
+                raise TimeoutError("the device takes no more")
+            await asyncio.sleep(_POLL)
+
+    async def _pieces(self, job: _Job) -> AsyncIterator[memoryview]:
+        part, size = job.part, job.chunk_size
+        for number in range(part.first // size, -(-part.end // size)):
+            chunk = memoryview(await self._chunks.chunk(job.image.image_id, number))
+            yield chunk[max(part.first - number * size, 0) : part.end - number * size]
+
+    def _check(self, job: _Job) -> None:
+        if not self._rights.is_open(job.right) or job.image.image_id in self._revoked:
+            raise FencedError("the attempt is closed")
+
+    def _cut(self, request: web.Request, right: Right, error: Exception) -> None:
+        counted = Counted.DOWNLOADS_FENCED if isinstance(error, FencedError) else Counted.DOWNLOADS_BROKEN
+        self._counters[counted] += 1
+        _log.info("download_broken", device_id=right.device_id, reason=str(error) or type(error).__name__)
+        transport: Any = request.transport
+        if transport is not None:
+            transport.abort()
+
+    def _tell_progress(self, right: Right) -> None:
+        if is_news(right, self._clock(), self._progress_interval):
+            self._tell(right, is_complete=False)
+
+    def _tell(self, right: Right, *, is_complete: bool) -> None:
+        """Tell the scheduler; the download does not wait for Kafka."""
+        event = download_event(right, self._clock(), is_complete=is_complete)
+        task = asyncio.create_task(self._events.publish(right.device_id, [event]))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+
+def _requested(request: web.Request, image: Image, *, is_one_based: bool) -> Slice | None:
+    """Return the range to serve; None for all. `Range` means something for GET only (RFC 9110 §14.2)."""
+    if request.method != "GET" or not is_still(request.headers.get("If-Range"), image.etag):
+        return None
+    try:
+        return requested(request.headers.get("Range"), image.size, is_one_based=is_one_based)
+    except UnsatisfiableError as error:
+        raise RefusedError(416, str(error), {"Content-Range": f"bytes */{image.size}"}) from error
+
+
+def _begin(image: Image, part: Slice | None) -> web.StreamResponse:
+    headers = {"Accept-Ranges": "bytes", "ETag": image.etag, "Cache-Control": "private"}
+    if part is not None:
+        headers["Content-Range"] = part.content_range(image.size)
+    response = web.StreamResponse(status=200 if part is None else 206, headers=headers)
+    response.content_type = "application/octet-stream"
+    response.content_length = image.size if part is None else part.end - part.first
+    return response

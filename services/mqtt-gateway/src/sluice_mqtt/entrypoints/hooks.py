@@ -1,0 +1,197 @@
+"""What the broker asks and tells over HTTP: the contract of EMQX 5's authentication, authorization and webhooks.
+
+A broker that may not ask gets 401, a question that is none 400; whatever else happens, a device that is not surely
+allowed is denied.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable, Iterable
+
+import msgspec
+import structlog
+from aiohttp import web
+from pymongo.errors import PyMongoError
+
+from sluice_mqtt.adapters.device_events import DeviceEvents, presence_event
+from sluice_mqtt.adapters.devices import Devices
+from sluice_mqtt.domain.counters import Counted, Counters
+from sluice_mqtt.domain.login import Denial, DeniedError, check, parse_client_id
+from sluice_mqtt.domain.presence import Boot, Change, Presence
+from sluice_mqtt.domain.topics import may_use
+
+_log = structlog.get_logger()
+_MOST_AT_ONCE = 1_000
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class LoginRequest(msgspec.Struct):
+    """`POST /mqtt/authenticate`."""
+
+    clientid: str
+    username: str | None = None
+    password: str | None = None
+
+
+class TopicRequest(msgspec.Struct):
+    """`POST /mqtt/authorize`."""
+
+    username: str
+    topic: str
+    action: str
+
+
+class ConnectedClient(msgspec.Struct):
+    """One client of a list."""
+
+    clientid: str
+    username: str | None = None
+    connected_at: int = 0
+
+
+class PresenceEvent(msgspec.Struct):
+    """`POST /mqtt/presence`: one event, or a list of them."""
+
+    event: str
+    clientid: str = ""
+    username: str | None = None
+    connected_at: int | None = None
+    node: str = ""
+    boot_id: str = ""
+    clients: list[ConnectedClient] = []
+
+    @property
+    def boot(self) -> Boot:
+        """Whose run it is; a broker without boot ids is known by its node alone."""
+        return Boot(self.node, self.boot_id or self.node)
+
+
+_LOGINS = msgspec.json.Decoder(LoginRequest)
+_TOPICS = msgspec.json.Decoder(TopicRequest)
+_EVENTS = msgspec.json.Decoder(PresenceEvent | list[PresenceEvent])
+
+
+class Hooks:
+    """Answers the broker."""
+
+    def __init__(
+        self,
+        devices: Devices,
+        presence: Presence,
+        events: DeviceEvents,
+        *,
+        secret: str,
+        own_username: str,
+        own_password: str,
+        tolerance: float,
+        counters: Counters,
+        clock: Callable[[], float],
+    ) -> None:
+        self._devices = devices
+        self._presence = presence
+        self._events = events
+        self._expected = f"Bearer {secret}".encode()
+        self._own_username = own_username
+        self._own_password = own_password.encode()
+        self._tolerance = tolerance
+        self._counters = counters
+        self._clock = clock
+
+    def application(self, most_bytes: int) -> web.Application:
+        """Return the HTTP application."""
+        application = web.Application(client_max_size=most_bytes, middlewares=[self._guard])
+        application.router.add_post("/mqtt/authenticate", self._authenticate)
+        application.router.add_post("/mqtt/authorize", self._authorize)
+        application.router.add_post("/mqtt/presence", self._take_presence)
+        return application
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        sent = request.headers.get("Authorization", "").encode(errors="replace")
+        if not hmac.compare_digest(sent, self._expected):
+            self._counters[Counted.HOOKS_REFUSED] += 1
+            return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
+        try:
+            return await handler(request)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            self._counters[Counted.HOOKS_REFUSED] += 1
+            _log.warning("hook_not_understood", path=request.path, reason=str(error))
+            return web.json_response({"error": "not understood"}, status=400)
+        except PyMongoError as error:
+            _log.warning("hook_without_database", path=request.path, reason=str(error))
+            return web.json_response({"error": "try again"}, status=503)
+
+    async def _authenticate(self, request: web.Request) -> web.Response:
+        login = _LOGINS.decode(await request.read())
+        is_own = login.username == self._own_username
+        try:
+            if is_own:
+                self._check_own(login)
+            else:
+                await self._check_device(login)
+        except DeniedError as denied:
+            self._counters[Counted.LOGINS_DENIED] += 1
+            _log.info("login_denied", client_id=login.clientid[:300], reason=denied.denial.value)
+            return web.json_response({"result": "deny", "is_superuser": False})
+        self._counters[Counted.LOGINS] += 1
+        return web.json_response({"result": "allow", "is_superuser": is_own})
+
+    def _check_own(self, login: LoginRequest) -> None:
+        if not hmac.compare_digest((login.password or "").encode(errors="replace"), self._own_password):
+            raise DeniedError(Denial.PASSWORD)
+
+    async def _check_device(self, login: LoginRequest) -> None:
+        client = parse_client_id(login.clientid)
+        if login.username != client.device_id:
+            raise DeniedError(Denial.USER_NAME)
+        secret = await self._devices.find_secret(client.device_id)
+        check(client, login.password or "", secret, self._clock(), self._tolerance)
+
+    async def _authorize(self, request: web.Request) -> web.Response:
+        asked = _TOPICS.decode(await request.read())
+        is_allowed = asked.username == self._own_username or (
+            asked.action in {"publish", "subscribe"} and may_use(asked.username, asked.topic)
+        )
+        if not is_allowed:
+            self._counters[Counted.TOPICS_DENIED] += 1
+            _log.info("topic_denied", device_id=asked.username[:256], topic=asked.topic[:256], action=asked.action[:16])
+        return web.json_response({"result": "allow" if is_allowed else "deny"})
+
+    async def _take_presence(self, request: web.Request) -> web.Response:
+        events = _EVENTS.decode(await request.read())
+        for event in events if isinstance(events, list) else [events]:
+            await self._tell(self._changes(event))
+        return web.Response(status=204)
+
+    def _changes(self, event: PresenceEvent) -> list[Change]:
+        device_id, now = event.username or "", self._clock()
+        match event.event:
+            case "client.connected" if self._is_device(event.clientid, device_id):
+                self._counters[Counted.CONNECTED] += 1
+                return self._presence.connected(event.boot, device_id, event.connected_at or int(now * 1000), now)
+            case "client.disconnected" if self._is_device(event.clientid, device_id):
+                self._counters[Counted.DISCONNECTED] += 1
+                return self._presence.disconnected(event.boot, device_id, event.connected_at)
+            case "clients.connected":
+                return self._presence.listed(event.boot, self._listed(event.clients), now)
+            case _:
+                return []
+
+    def _listed(self, clients: Iterable[ConnectedClient]) -> list[tuple[str, int]]:
+        return [(c.username, c.connected_at) for c in clients if c.username and self._is_device(c.clientid, c.username)]
+
+    def _is_device(self, client_id: str, username: str) -> bool:
+        return username != self._own_username and client_id.startswith(f"{username}_")
+
+    async def _tell(self, changes: list[Change]) -> None:
+        """Publish what changed; returns when Kafka has it."""
+        now = self._clock()
+        devices = await asyncio.gather(*(self._devices.find(change.device_id) for change in changes))
+        events = [
+            (change.device_id, presence_event(device.app_id, change, now))
+            for change, device in zip(changes, devices, strict=True)
+            if device is not None
+        ]
+        for start in range(0, len(events), _MOST_AT_ONCE):
+            some = events[start : start + _MOST_AT_ONCE]
+            await asyncio.gather(*(self._events.publish(device_id, [event]) for device_id, event in some))

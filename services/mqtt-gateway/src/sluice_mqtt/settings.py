@@ -1,0 +1,94 @@
+"""Settings of the MQTT gateway; every field is an environment variable `SLUICE_<NAME>`."""
+
+import socket
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from sluice_common.settings import SealingSettings
+
+
+class GatewaySettings(SealingSettings):
+    """What an operator can set; times in seconds, sizes in bytes."""
+
+    linger: float = Field(
+        0.05,
+        ge=0,
+        description="Seconds a producer waits to fill a batch; 0.02 costs half as much CPU again.",
+    )
+    mqtt_url: str = Field(
+        "mqtt://127.0.0.1:17020",
+        pattern=r"^mqtts?://[^/?#@\s]+$",
+        description="Broker, `mqtt://host[:port]` or with TLS `mqtts://host[:port]`.",
+    )
+    mqtt_username: str = Field("sluice-gateway", min_length=1, description="User name of the platform at the broker.")
+    mqtt_password: SecretStr = Field(
+        SecretStr(""), description="Password of the platform at the broker, at least 16 characters; replicas share it."
+    )
+    mqtt_client_id: str = Field(
+        default_factory=lambda: f"sluice-gateway-{socket.gethostname()}",
+        description="Client id at the broker: different for each replica, the same after a restart.",
+    )
+    mqtt_tls_ca: Path | None = Field(None, description="Certificates (PEM) that the broker's must lead to.")
+    mqtt_keepalive: int = Field(30, ge=5, description="Keep-alive of the connection to the broker.")
+    mqtt_session_expiry: int = Field(3_600, ge=0, description="How long the broker keeps our session and its messages.")
+    mqtt_most_unacknowledged: int = Field(
+        1_000, ge=1, le=65_535, description="Messages of devices that wait for Kafka at once (Receive Maximum)."
+    )
+    mqtt_most_in_flight: int = Field(
+        500, ge=1, le=60_000, description="Messages to devices that the broker has not acknowledged; at most its own."
+    )
+    mqtt_max_payload: int = Field(65_536, ge=1_024, description="Larger messages of devices are not looked at.")
+    mqtt_connect_timeout: float = Field(10.0, gt=0, description="For a connection to the broker to come about.")
+    mqtt_reconnect_delay: float = Field(1.0, gt=0, description="Between attempts to reach the broker.")
+    mqtt_heartbeat_interval: float = Field(
+        10.0, gt=0, description="How often a message to ourselves shows that the broker delivers; thrice missed: anew."
+    )
+    mqtt_stall_timeout: float = Field(
+        120.0, gt=0, description="A message that waits for Kafka or MongoDB for this long ends the process."
+    )
+    mqtt_publish_timeout: float = Field(
+        120.0, gt=0, description="A command that the broker has not taken by then is dropped; deadlines repeat it."
+    )
+
+    mqtt_hook_host: str = Field("127.0.0.1", description="Address of the broker's HTTP hooks.")
+    mqtt_hook_port: int = Field(17_031, ge=1, le=65_535, description="TCP port of the broker's HTTP hooks.")
+    mqtt_hook_secret: SecretStr = Field(
+        SecretStr(""), description="The broker's bearer token at the hooks, at least 16 characters."
+    )
+    mqtt_hook_max_body: int = Field(33_554_432, ge=65_536, description="Bytes of the largest list of connections.")
+    mqtt_timestamp_tolerance: float = Field(
+        3_600.0, ge=0, description="How far the hour of a checked log-in may lie from now."
+    )
+
+    mqtt_device_ttl: float = Field(600.0, ge=0, description="How long it is not looked up again whose a device is.")
+    mqtt_secret_ttl: float = Field(30.0, ge=0, description="How long a device's secret is not looked up again.")
+    mqtt_unknown_ttl: float = Field(5.0, ge=0, description="How long an unknown device is not looked up again.")
+    mqtt_device_cache_size: int = Field(100_000, ge=1, description="Devices that are kept, known or not.")
+
+    download_host: str = Field("127.0.0.1", description="Address of the downloads.")
+    download_port: int = Field(17_030, ge=1, le=65_535, description="TCP port of the downloads.")
+    download_public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^?#\s]+$",
+        max_length=512,
+        description="Scheme, host, port and path before `/downloads` as devices reach it; by default host and port.",
+    )
+    download_tls_cert: Path | None = Field(None, description="Certificate chain (PEM); with it downloads are HTTPS.")
+    download_tls_key: Path | None = Field(None, description="Private key (PEM) of that certificate.")
+    download_most: int = Field(5_000, ge=1, description="Downloads served at once; more are told to come back.")
+    download_cache: int = Field(268_435_456, ge=1_048_576, description="Bytes of images in memory, shared by all.")
+    download_idle_timeout: float = Field(60.0, gt=0, description="A client that takes no bytes for this long is left.")
+    download_offer_wait: float = Field(
+        3.0, ge=0, description="How long a request waits for an offer that this replica has not read yet."
+    )
+    download_progress_interval: float = Field(60.0, gt=0, description="How often a download in progress is told of.")
+
+    mqtt_counters_interval: float = Field(60.0, gt=0, description="How often counters are logged.")
+
+    @property
+    def download_url(self) -> str:
+        """What comes before `/downloads` in URLs."""
+        host = f"[{self.download_host}]" if ":" in self.download_host else self.download_host
+        scheme = "https" if self.download_tls_cert else "http"
+        return (self.download_public_url or f"{scheme}://{host}:{self.download_port}").rstrip("/")

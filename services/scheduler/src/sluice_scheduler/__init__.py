@@ -1,0 +1,1 @@
+"""Per-device upgrade rules and per-cell windows."""

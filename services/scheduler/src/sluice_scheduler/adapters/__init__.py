@@ -1,0 +1,1 @@
+"""What sluice-scheduler talks to: Kafka, MongoDB, sockets."""

@@ -1,0 +1,1 @@
+"""Rules of sluice-scheduler: pure, without I/O."""

@@ -1,0 +1,37 @@
+"""`QUERY_VERSION` of MQTT devices: ask for the firmware version and decide whether to go on (R093–R096)."""
+
+from sluice_common.messages.execution_events import Step
+from sluice_common.reasons import ReasonCode
+from sluice_scheduler.domain import mqtt
+from sluice_scheduler.domain.endings import fail
+from sluice_scheduler.domain.steps.base import StepRules
+from sluice_scheduler.domain.steps.version import goes_on
+from sluice_scheduler.domain.turn import Turn
+
+
+class MqttQueryVersion(StepRules):
+    """One query, repeated by its deadline; without an answer the device is taken for offline, a few times."""
+
+    def timeout(self, turn: Turn) -> float:
+        """Return the version query's time."""
+        return turn.execution.policy.timeouts.version
+
+    def drive(self, turn: Turn) -> None:
+        """Ask."""
+        mqtt.query_version(turn)
+
+    def on_version(self, turn: Turn, version: str | None) -> None:
+        """Compare with the target and the supported source versions."""
+        if version is None:
+            fail(turn, ReasonCode.VERSION_UNREADABLE, code="fw_version")
+        elif goes_on(turn, version):
+            turn.enter(Step.AWAIT_SLOT)
+
+    def expired(self, turn: Turn) -> None:
+        """Wait for the device again; silence counts only against one that seemed to be online."""
+        attempt = turn.execution.attempt
+        attempt.unanswered += turn.awake
+        if attempt.unanswered > turn.rules.version_queries:
+            fail(turn, ReasonCode.VERSION_TIMEOUT)
+        else:
+            turn.enter(Step.AWAIT_ONLINE)

@@ -1,0 +1,59 @@
+"""`AWAIT_SLOT`: wait for a place in the window (R073; design §4, "The slot protocol").
+
+The wait never fails: it ends by a grant, a stop or the task's end. Grants that are not wanted any more are returned
+by `decide`, in whatever step.
+"""
+
+from sluice_common.messages.execution_events import Step
+from sluice_common.reasons import ReasonCode
+from sluice_scheduler.domain.device import SlotState
+from sluice_scheduler.domain.endings import fail
+from sluice_scheduler.domain.steps.base import StepRules
+from sluice_scheduler.domain.turn import Turn
+
+
+class AwaitSlot(StepRules):
+    """Ask when the device is awake; ask anew, under a new number, whenever it speaks."""
+
+    def begin(self, turn: Turn) -> None:
+        """Ask at once, unless the device has just failed to answer and not spoken since."""
+        attempt = turn.execution.attempt
+        if turn.execution.end_at <= turn.now:
+            fail(turn, ReasonCode.TASK_ENDED)
+            return
+        self.arm(turn)
+        if attempt.slot is not SlotState.KEPT or attempt.recheck:
+            turn.ask_window()
+        attempt.recheck = False
+
+    def arm(self, turn: Turn) -> None:
+        """Ask again after a while against lost messages, but end with the task."""
+        execution = turn.execution
+        execution.deadline = min(turn.now + turn.rules.slot_reask, execution.end_at)
+
+    def on_uplink(self, turn: Turn) -> None:
+        """The device is awake for a while: a free slot is worth having now."""
+        turn.ask_window()
+
+    def on_deadline(self, turn: Turn) -> None:
+        """Ask again, or end with the task."""
+        if turn.execution.end_at <= turn.now:
+            fail(turn, ReasonCode.TASK_ENDED)
+            return
+        self.arm(turn)
+        turn.ask_window()
+
+
+def granted(turn: Turn) -> None:
+    """Take the slot if the device can use it now; keep only the place otherwise."""
+    if turn.awake:
+        turn.execution.attempt.slot = SlotState.HELD
+        turn.enter(Step.DOWNLOADING if turn.execution.is_mqtt else Step.OBSERVE)
+    else:
+        turn.release_slot(keep_place=True)
+
+
+def grant_lost(turn: Turn) -> None:
+    """The window has granted what never arrived: return it, and ask anew if the device is awake."""
+    turn.release_slot(keep_place=True)
+    turn.ask_window()

@@ -1,0 +1,1 @@
+"""Where sluice-scheduler is entered: bytes in, messages out."""

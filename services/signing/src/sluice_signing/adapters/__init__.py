@@ -1,0 +1,1 @@
+"""What sluice-signing talks to: Kafka, MongoDB, sockets."""

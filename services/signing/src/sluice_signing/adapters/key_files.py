@@ -1,0 +1,53 @@
+"""Key pairs as files: ``private.pem`` for its owner only, ``public.pem`` for everyone."""
+
+import os
+from pathlib import Path
+
+from sluice_signing.domain.errors import BadKeyError, KeyExistsError
+from sluice_signing.domain.keys import KeyPair
+
+PRIVATE_NAME = "private.pem"
+PUBLIC_NAME = "public.pem"
+_MAX_KEY_BYTES = 64 * 1024
+
+
+def write_key_pair(pair: KeyPair, folder: Path) -> tuple[Path, Path]:
+    """Write both files into a folder, made if need be, and return their paths (R041).
+
+    Raises:
+        KeyExistsError: One of them is there already; nothing is overwritten.
+        OSError: The folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    private, public = folder / PRIVATE_NAME, folder / PUBLIC_NAME
+    for path in (private, public):
+        if path.exists():
+            raise KeyExistsError(path=path)
+    _write_new(private, pair.private_pem, mode=0o600)
+    _write_new(public, pair.public_pem, mode=0o644)
+    return private, public
+
+
+def read_key(path: Path, kind: str) -> bytes:
+    """Return a key file's content.
+
+    Args:
+        path: The file.
+        kind: ``public`` or ``private``, for the message.
+
+    Raises:
+        BadKeyError: It is too large for a key.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(_MAX_KEY_BYTES + 1)
+    if len(content) > _MAX_KEY_BYTES:
+        raise BadKeyError(kind=kind, detail="the file is too large for a key")
+    return content
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    # The mode is there from the first moment, and nobody's file is opened instead of a new one.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)

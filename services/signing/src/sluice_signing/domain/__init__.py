@@ -1,0 +1,1 @@
+"""Rules of sluice-signing: pure, without I/O."""

@@ -1,0 +1,126 @@
+"""What the entries of a package may be: names, kinds, sizes, and which one is the image.
+
+The tool applies these rules before it signs, the service before it believes: a package that was
+signed is not refused later for its form. Signatures and contents are not looked at here.
+"""
+
+import re
+import stat
+import unicodedata
+from collections.abc import Sequence
+
+from sluice_signing.domain.errors import (
+    AmbiguousNameError,
+    BadNameError,
+    DuplicateNameError,
+    EmptyImageError,
+    EncryptedEntryError,
+    NestedArchiveError,
+    NoBinError,
+    PathTraversalError,
+    SeveralBinError,
+    SpecialFileError,
+    TooBigError,
+    UnsupportedZipError,
+    ZipBombError,
+)
+from sluice_signing.domain.limits import PackageLimits
+from sluice_signing.domain.manifest import MANIFEST_NAME
+from sluice_signing.domain.zip_layout import (
+    DEFLATED,
+    FLAG_ENCRYPTED,
+    FLAG_MASKED_HEADERS,
+    FLAG_STRONG_ENCRYPTION,
+    STORED,
+    Entry,
+)
+
+_ENCRYPTED = FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION | FLAG_MASKED_HEADERS
+_RESERVED_FOLDER = "meta-inf/sluice"
+_IMAGE_SUFFIX = ".bin"
+_DRIVE = re.compile(r"[A-Za-z]:")
+_SEPARATOR = re.compile(r"[/\\]")
+_FORBIDDEN_CHARACTERS = frozenset('\\:*?"<>|')
+
+
+def check_entries(entries: Sequence[Entry], limits: PackageLimits) -> None:
+    """Check every entry by itself, all names against each other, and the sum of sizes.
+
+    Raises:
+        PackageRefusedError: The first rule that is broken.
+    """
+    seen: dict[str, str] = {}
+    for entry in entries:
+        _check_name(entry.name, limits)
+        key = _name_key(entry.name)
+        if key in seen:
+            raise (DuplicateNameError if seen[key] == entry.name else AmbiguousNameError)(name=entry.name)
+        seen[key] = entry.name
+        _check_kind(entry)
+        _check_sizes(entry, limits)
+    content = sum(entry.size for entry in entries if entry.name != MANIFEST_NAME)
+    if content > limits.max_content_bytes:
+        raise TooBigError(part="content", size=content, limit=limits.max_content_bytes)
+
+
+def find_image(entries: Sequence[Entry]) -> Entry:
+    """Return the one ``.bin`` entry, which is what devices receive (R020, R024).
+
+    Raises:
+        PackageRefusedError: There is none, more than one, or it is empty.
+    """
+    images = [entry for entry in entries if entry.name.casefold().endswith(_IMAGE_SUFFIX)]
+    if not images:
+        raise NoBinError
+    if len(images) > 1:
+        raise SeveralBinError(names=", ".join(repr(image.name) for image in images))
+    if not images[0].size:
+        raise EmptyImageError(name=images[0].name)
+    return images[0]
+
+
+def _name_key(name: str) -> str:
+    """Return what two names share that some file system takes for the same."""
+    return unicodedata.normalize("NFKC", name).casefold().rstrip("/")
+
+
+def _check_name(name: str, limits: PackageLimits) -> None:
+    if len(name.encode()) > limits.max_name_bytes:
+        shown = name[: limits.max_name_bytes]
+        raise BadNameError(name=shown, rule=f"it is longer than {limits.max_name_bytes} bytes")
+    if name.startswith(("/", "\\")) or _DRIVE.match(name) or ".." in _SEPARATOR.split(name):
+        raise PathTraversalError(name=name)
+    # Control and direction characters would make names read as something else.
+    if not name.isprintable() or _FORBIDDEN_CHARACTERS.intersection(name):
+        raise BadNameError(name=name, rule="it has characters that file names may not have")
+    for segment in name.removesuffix("/").split("/"):
+        if segment in {"", "."}:
+            raise BadNameError(name=name, rule="a part of it is empty or a dot")
+        if segment[-1] in ". ":  # Windows drops these, so that two names become one
+            raise BadNameError(name=name, rule="a part of it ends with a dot or a space")
+    reserved = _name_key(name)
+    inside = reserved == _RESERVED_FOLDER or reserved.startswith(f"{_RESERVED_FOLDER}/")
+    if inside and name != MANIFEST_NAME:
+        raise BadNameError(name=name, rule="the folder META-INF/sluice is for the signature")
+
+
+def _check_kind(entry: Entry) -> None:
+    if entry.flags & _ENCRYPTED:
+        raise EncryptedEntryError(name=entry.name)
+    if entry.method not in {STORED, DEFLATED}:
+        raise UnsupportedZipError(feature=f"compression method {entry.method}")
+    if stat.S_IFMT(entry.mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
+        raise SpecialFileError(name=entry.name)
+    if entry.name.casefold().endswith(".zip"):
+        raise NestedArchiveError(name=entry.name)
+
+
+def _check_sizes(entry: Entry, limits: PackageLimits) -> None:
+    if entry.name.endswith("/") and entry.size:
+        raise BadNameError(name=entry.name, rule="it names a folder, but has content")
+    if entry.name == MANIFEST_NAME and entry.size > limits.max_manifest_bytes:
+        raise TooBigError(part="manifest", size=entry.size, limit=limits.max_manifest_bytes)
+    if entry.size <= limits.ratio_free_bytes:
+        return
+    if entry.size > limits.max_ratio * entry.compressed_size:
+        raise ZipBombError(name=entry.name, compressed_size=entry.compressed_size, size=entry.size)

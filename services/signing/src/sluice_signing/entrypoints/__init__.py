@@ -1,0 +1,1 @@
+"""Where sluice-signing is entered: bytes in, messages out."""

@@ -1,0 +1,29 @@
+"""Settings of the verification service; the offline tool has none."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from sluice_common.settings import CommonSettings
+
+_MIB = 1024 * 1024
+
+
+class SigningSettings(CommonSettings):
+    """Every field is an environment variable ``SLUICE_<NAME>``."""
+
+    signing_memory_bytes: int = Field(
+        512 * _MIB,
+        ge=128 * _MIB,
+        description="Most address space in bytes of the process that verifies a package.",
+    )
+    signing_time_limit: float = Field(
+        120.0,
+        gt=0,
+        le=200,
+        description="Most seconds for verifying a package; below Kafka's 300 s between two polls.",
+    )
+    signing_work_folder: Path | None = Field(
+        None,
+        description="Folder for two temporary files of up to 1 GiB each; the system's if unset.",
+    )

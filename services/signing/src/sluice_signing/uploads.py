@@ -1,0 +1,109 @@
+"""What the service does with one upload: fetch, verify apart, keep the image, answer.
+
+It does so again, with the same result, if the same message comes twice. Kafka is not known here.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import structlog
+
+from sluice_common.messages.package_events import PackageRejected, PackageUploaded, PackageVerified
+from sluice_signing.domain.errors import PackageRefusedError
+from sluice_signing.domain.verdict import Accepted, Refused, TrustedKey, Verdict
+
+_log = structlog.get_logger()
+
+
+class Store(Protocol):
+    """Where uploads come from and images go to."""
+
+    async def fetch(self, package_id: str, into: BinaryIO) -> None:
+        """Copy an uploaded zip into a file; `PackageRefusedError` if it cannot be had."""
+
+    async def put_image(self, image_id: str, image: BinaryIO, verdict: Accepted) -> None:
+        """Store a verified image under its id; once or several times is the same."""
+
+
+class Verifier(Protocol):
+    """What opens untrusted zips."""
+
+    async def verify(self, package: BinaryIO, image: BinaryIO, keys: Sequence[TrustedKey]) -> Verdict:
+        """Return the verdict; after an `Accepted` the image is in its file."""
+
+
+class Uploads:
+    """Answers uploads with what was found in them."""
+
+    def __init__(
+        self,
+        store: Store,
+        verifier: Verifier,
+        *,
+        work_folder: Path | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Wire the parts.
+
+        Args:
+            store: Uploads and images.
+            verifier: What opens untrusted zips.
+            work_folder: Folder of temporary files; the system's, if None.
+            clock: Tells the UTC time of answers.
+        """
+        self._store = store
+        self._verifier = verifier
+        self._work_folder = work_folder
+        self._clock = clock
+
+    async def answer(self, upload: PackageUploaded) -> PackageVerified | PackageRejected:
+        """Return the answer to an upload; after a `PackageVerified` its image is stored."""
+        try:
+            verdict = await self._settle(upload)
+        except PackageRefusedError as error:
+            verdict = Refused(code=error.code, message=error.diagnostics())
+        if isinstance(verdict, Refused):
+            return self._rejected(upload, verdict)
+        return self._verified(upload, verdict)
+
+    async def _settle(self, upload: PackageUploaded) -> Verdict:
+        # Files without names: a crash leaves none behind.
+        with (
+            tempfile.TemporaryFile(dir=self._work_folder) as package,
+            tempfile.TemporaryFile(dir=self._work_folder) as image,
+        ):
+            await self._store.fetch(upload.package_id, package)
+            keys = [TrustedKey(ref=key.key_id, pem=key.pem) for key in upload.public_keys]
+            verdict = await self._verifier.verify(package, image, keys)
+            if isinstance(verdict, Accepted):
+                await self._store.put_image(upload.package_id, image, verdict)
+            return verdict
+
+    def _verified(self, upload: PackageUploaded, verdict: Accepted) -> PackageVerified:
+        _log.info("package_verified", package_id=upload.package_id, key_id=verdict.key_ref)
+        return PackageVerified(
+            app_id=upload.app_id,
+            occurred_at=self._clock(),
+            traceparent=upload.traceparent,
+            package_id=upload.package_id,
+            image_id=upload.package_id,
+            image_name=verdict.image_name,
+            image_size=verdict.image_size,
+            image_sha256=verdict.image_sha256,
+            key_id=verdict.key_ref,
+            algorithm=verdict.algorithm,
+        )
+
+    def _rejected(self, upload: PackageUploaded, verdict: Refused) -> PackageRejected:
+        _log.info("package_rejected", package_id=upload.package_id, code=verdict.code)
+        return PackageRejected(
+            app_id=upload.app_id,
+            occurred_at=self._clock(),
+            traceparent=upload.traceparent,
+            package_id=upload.package_id,
+            code=verdict.code,
+            message=verdict.message,
+        )

@@ -1,0 +1,172 @@
+"""`bench download`: images over HTTP to many clients at once, by the gateway and by nginx side by side.
+
+Every client has its own device, attempt and token, and fetches the whole image in one GET; the image lies in GridFS.
+nginx (Debian's, one worker, sendfile) serves the same bytes from a file to the same clients. Clients run in a process
+of their own; a machine with few cores gives part of them to it.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from sluice_bench import nginx
+from sluice_bench.http_clients import Fetched, fetch_all
+from sluice_common.bus import Producer
+from sluice_common.ids import execution_id, new_id
+from sluice_common.messages.mqtt_commands import OfferFirmware
+from sluice_common.messages.snapshots import PackageSnapshot
+from sluice_common.mongo import IMAGE_BUCKET, bucket, connect
+from sluice_common.settings import CommonSettings
+from sluice_common.tokens import ImageToken, TokenSigner
+from sluice_common.topics import MQTT_COMMANDS
+from sluice_demo.client import PlatformError
+from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT, MQTT_GATEWAY
+from sluice_embedded.install import HOME
+from sluice_embedded.settings import EmbeddedSettings
+from sluice_embedded.stack import Stack, reset, secrets_of
+from sluice_simulator.mqtt.http import Source
+
+_MIB: Final = 1024 * 1024
+_SERVICES: Final = (KAFKA, MONGODB, MQTT, MQTT_GATEWAY)
+_NGINX_PORT: Final = 95
+"""Offset of nginx's port."""
+_READ_SECONDS: Final = 3.0
+"""For the gateway to read the offers."""
+_VERSION: Final = "2.0.0"
+
+
+@dataclass(frozen=True)
+class _Image:
+    image_id: str
+    data: bytes
+    sha256: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this benchmark's options."""
+    parser.add_argument("--clients", type=int, default=500, help="that download at once")
+    parser.add_argument("--mib", type=int, default=4, help="size of the image, MiB")
+    parser.add_argument("--port-base", type=int, default=19_400, help="lowest port of its system")
+
+
+def run_benchmark(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Run it and return the figures.
+
+    Args:
+        options: Of the command line.
+        console: Gets the progress.
+    """
+    settings = EmbeddedSettings(state_dir=HOME / "bench" / "download", port_base=options.port_base)
+    reset(settings)
+    data = secrets.token_bytes(options.mib * _MIB)
+    image = _Image(new_id(), data, hashlib.sha256(data).hexdigest())
+    with Stack(settings, services=_SERVICES, progress=lambda text: console.print(text, style="dim")) as stack:
+        sources = asyncio.run(_offer(stack, settings, image, options.clients))
+        console.print(f"{options.clients} clients fetch {options.mib} MiB each from the gateway.", style="dim")
+        fetch_all(sources[:1])  # warms up
+        gateway = _measured(sources, lambda: stack.cpu_seconds()[MQTT_GATEWAY])
+    peer = _nginx(settings, image, options, console)
+    whole = gateway["whole"] == options.clients
+    if peer is None:
+        return {"gateway": gateway, "nginx": "not installed", "ratio": None, "met": whole}
+    ratio = {
+        "speed": round(gateway["mib_per_second"] / peer["mib_per_second"], 2),
+        "cpu": round(gateway["cpu_ms_per_mib"] / max(peer["cpu_ms_per_mib"], 1e-6), 1),
+    }
+    return {"gateway": gateway, "nginx": peer, "ratio": ratio, "met": whole}
+
+
+def _measured(sources: list[Source], cpu_seconds: Callable[[], float]) -> dict[str, Any]:
+    before = cpu_seconds()
+    fetched: Fetched = fetch_all(sources)
+    mib = fetched.received / _MIB
+    return {
+        "clients": len(sources),
+        "whole": fetched.whole,
+        "mib": round(mib, 1),
+        "seconds": round(fetched.seconds, 2),
+        "mib_per_second": round(mib / fetched.seconds, 1),
+        "cpu_ms_per_mib": round((cpu_seconds() - before) * 1000 / max(mib, 1e-6), 3),
+        "errors": fetched.errors[:5],
+    }
+
+
+def _nginx(
+    settings: EmbeddedSettings, image: _Image, options: argparse.Namespace, console: Console
+) -> dict[str, Any] | None:
+    program = nginx.find()
+    if program is None:
+        console.print("nginx is not installed: nothing to hold the figures against.", style="yellow")
+        return None
+    folder, port = Path(settings.state_dir) / "nginx", options.port_base + _NGINX_PORT
+    (folder / "root").mkdir(parents=True, exist_ok=True)
+    (folder / "root" / "image.bin").write_bytes(image.data)
+    console.print("The same from nginx.", style="dim")
+    source = Source(f"http://127.0.0.1:{port}/image.bin", "none", len(image.data))
+    with nginx.serving(program, folder, port) as master:
+        fetch_all([source])
+        return _measured([source] * options.clients, lambda: nginx.cpu_seconds(master))
+
+
+async def _offer(stack: Stack, settings: EmbeddedSettings, image: _Image, clients: int) -> list[Source]:
+    """Store the image, offer it to as many devices, and return what each fetches."""
+    common = CommonSettings(
+        kafka_bootstrap=stack.endpoints.kafka_bootstrap,
+        mongodb_uri=stack.endpoints.mongodb_uri,
+        mongodb_database=stack.endpoints.mongodb_database,
+    )
+    database = connect(common)
+    await bucket(database, IMAGE_BUCKET).upload_from_stream_with_id(image.image_id, "image.bin", image.data)
+    database.client.close()
+    signer, producer = TokenSigner(secrets_of(settings).token_key.encode()), Producer(common)
+    downloads = stack.endpoints.downloads
+    if downloads is None:
+        raise PlatformError("the system serves no downloads")
+    await producer.start()
+    sources = []
+    for _ in range(clients):
+        offer = _offer_for(new_id(), new_id(), image)
+        await producer.send(MQTT_COMMANDS, offer.device_id, offer)
+        sources.append(_source(offer, signer, downloads))
+    await producer.stop()
+    await asyncio.sleep(_READ_SECONDS)
+    return sources
+
+
+def _offer_for(device_id: str, task_id: str, image: _Image) -> OfferFirmware:
+    end = datetime.fromtimestamp(int(time.time()), UTC) + timedelta(hours=1)
+    package = PackageSnapshot(
+        package_id=image.image_id,
+        version=_VERSION,
+        image_id=image.image_id,
+        image_size=len(image.data),
+        image_sha256=image.sha256,
+    )
+    return OfferFirmware(
+        app_id="bench",
+        occurred_at=datetime.now(UTC),
+        device_id=device_id,
+        command_id=secrets.token_hex(8),
+        execution_id=execution_id(task_id, device_id),
+        attempt=1,
+        expires_at=end,
+        package=package,
+        not_after=end,
+    )
+
+
+def _source(offer: OfferFirmware, signer: TokenSigner, downloads: str) -> Source:
+    task_id = offer.execution_id.partition(":")[0]
+    not_after = int(offer.not_after.timestamp())
+    token = ImageToken(offer.device_id, task_id, offer.package.image_id, offer.attempt, not_after)
+    url = f"{downloads}/downloads/{offer.device_id}/{task_id}/{offer.attempt}/{_VERSION}.bin"
+    return Source(url, signer.sign(token), offer.package.image_size)

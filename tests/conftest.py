@@ -1,0 +1,56 @@
+"""Real parts for tests: they start when the first test asks for them, on ports and in folders of their own."""
+
+import re
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from sluice_embedded.adapters.sockets import free_base
+from sluice_embedded.settings import EmbeddedSettings
+from sluice_embedded.stack import Stack
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    pytest.exit("told to end", returncode=143)
+
+
+def pytest_configure() -> None:
+    """Stop what tests started also when the session is told to end, as by a timeout around it."""
+    signal.signal(signal.SIGTERM, _terminated)
+
+
+def own_settings(folder: Path) -> EmbeddedSettings:
+    """Return settings for a system of its own: embedded parts even where the environment names real clusters."""
+    own = {"kafka_bootstrap": None, "mongodb_uri": None, "mqtt_url": None}
+    return EmbeddedSettings(state_dir=folder, port_base=free_base(), **own)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of a real Kafka with all topics of `sluice_common.topics`, one for the session."""
+    with Stack(own_settings(tmp_path_factory.mktemp("kafka")), services={"kafka"}) as stack:
+        yield stack.endpoints.kafka_bootstrap
+
+
+@pytest.fixture(scope="session")
+def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Connection string of a real MongoDB-wire server, one for the session; see `database_name`."""
+    with Stack(own_settings(tmp_path_factory.mktemp("mongodb")), services={"mongodb"}) as stack:
+        yield stack.endpoints.mongodb_uri
+
+
+@pytest.fixture(scope="module")
+def database_name(request: pytest.FixtureRequest) -> str:
+    """Name of a database that no other test module uses."""
+    module = re.sub(r"\W+", "_", request.module.__name__.rsplit(".", 1)[-1])
+    return f"{module[:40]}_{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def stack_settings(tmp_path: Path) -> EmbeddedSettings:
+    """Settings for a system that one test starts itself."""
+    return own_settings(tmp_path)

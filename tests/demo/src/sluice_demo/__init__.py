@@ -1,0 +1,1 @@
+"""A campaign from end to end, driven over HTTP as an app server would."""

@@ -1,0 +1,110 @@
+"""A device that is not ours: Eclipse Leshan's client library upgrades through Sluice, over HTTP and CoAP only."""
+
+import asyncio
+import secrets
+import subprocess
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from sluice_demo.appserver import AppServer, Fleet
+from sluice_demo.callbacks import CallbackReceiver
+from sluice_demo.firmware import make_package
+from sluice_embedded.install import HOME, run_quietly
+from sluice_embedded.stack import Stack
+
+FOLDER = Path(__file__).parent / "leshan"
+VERSION, TARGET = "V1.0", "V2.0"
+IMAGE_BYTES = 20_000
+DEADLINE = 120.0
+
+
+@pytest.fixture(scope="session")
+def leshan_libraries() -> Path:
+    """Folder of Leshan's client and what it needs, from Maven's repository."""
+    folder = HOME / "parts" / "leshan"
+    if not any(folder.glob("leshan-tl-cf-client-coap-*.jar")):
+        run_quietly(
+            ["mvn", "-q", "-B", "-f", FOLDER / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
+        )
+    return folder
+
+
+@asynccontextmanager
+async def leshan_device(libraries: Path, server: str, endpoint: str) -> AsyncIterator[Process]:
+    """Run the device until the block ends; its steps are lines on standard output."""
+    device = await asyncio.create_subprocess_exec(
+        "java",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-cp",
+        f"{libraries}/*",
+        str(FOLDER / "LeshanDevice.java"),
+        server,
+        endpoint,
+        VERSION,
+        TARGET,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=libraries,
+    )
+    try:
+        yield device
+    finally:
+        if device.returncode is None:
+            device.kill()
+        await device.communicate()
+
+
+async def lines_until_booted(device: Process, version: str) -> list[str]:
+    """Return what the device said until it booted a version."""
+    said: list[str] = []
+    if device.stdout is None:
+        raise RuntimeError("the device has no standard output")
+    async with asyncio.timeout(DEADLINE):
+        while f"booted {version}" not in said:
+            line = await device.stdout.readline()
+            assert line, f"the device ended after {said}"
+            said.append(line.decode().strip())
+    return said
+
+
+def callback_port(api: str) -> int:
+    """Return a port of the system's block that no part uses."""
+    return (urlsplit(api).port or 0) + 91
+
+
+@pytest.mark.requirement(
+    "R060", "R061", "R063", "R066", "R078", "R079", "R080", "R081", "R082", "R083", "R084", "R085", "R086", "R120"
+)
+async def test_a_device_made_of_leshan_upgrades_and_the_app_server_hears_of_it(
+    stack: Stack, leshan_libraries: Path, tmp_path: Path
+) -> None:
+    endpoints = stack.endpoints
+    package = await asyncio.to_thread(make_package, tmp_path, TARGET, IMAGE_BYTES, 1)
+    server = await AppServer.register(endpoints.api, endpoints.admin_password)
+    endpoint = f"leshan-{secrets.token_hex(4)}"
+    async with CallbackReceiver(callback_port(endpoints.api), secrets.token_hex(16)) as receiver:
+        await server.add_products()
+        await server.add_package(package, TARGET, ["V1.*"])
+        await server.add_fleet(Fleet(main=[endpoint], to_stop=[], incapable=frozenset()))
+        await server.subscribe(receiver.url, receiver.secret)
+        async with leshan_device(leshan_libraries, endpoints.coap[0], endpoint) as device:
+            await lines_until_booted(device, VERSION)
+            task = await server.create_task("main", {"waiting": 1.0})
+            said = await lines_until_booted(device, TARGET)
+            async with asyncio.timeout(DEADLINE):
+                # A callback may be ahead of what the API shows.
+                while not receiver.results or not all(e.is_final for e in await server.client.executions(task)):
+                    await asyncio.sleep(0.2)
+    executions = await server.client.executions(task)
+    await server.client.close()
+
+    assert f"downloaded {IMAGE_BYTES} {package.image_sha256}" in said
+    assert said.count("execute") == 1
+    assert [e.status for e in executions] == ["SUCCEEDED"]
+    assert list(receiver.results) == [(executions[0].execution_id, "SUCCEEDED")]

@@ -1,0 +1,178 @@
+"""The notifier against a real Kafka, a real MongoDB-wire server and real HTTP receivers."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from sluice_api.bootstrap import run_notifier
+from sluice_api.domain.callbacks import signature
+from sluice_api.settings import NotifierSettings
+from sluice_common.bus import Producer
+from sluice_common.ids import new_id
+from sluice_common.messages.base import now
+from sluice_common.messages.execution_events import ExecutionChanged, ExecutionStatus, Step
+from sluice_common.mongo import Database, connect
+from sluice_common.sealing import Sealer
+from sluice_common.topics import EXECUTION_EVENTS
+
+KEY = "s" * 32
+
+
+class Receiver:
+    """An app server: answers with the given status codes in turn, the last one for ever."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.statuses = list(statuses) or [200]
+        self.bodies: list[dict[str, object]] = []
+        self.signatures: list[tuple[str | None, bytes]] = []
+        self.url = ""
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Note the callback and answer."""
+        raw = await request.read()
+        self.bodies.append(json.loads(raw))
+        self.signatures.append((request.headers.get("Sluice-Signature"), raw))
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        return web.Response(status=status, headers={"Location": self.url + "/elsewhere"})
+
+    async def wait_for(self, count: int, deadline: float = 20.0) -> None:
+        """Wait until so many callbacks have come."""
+        async with asyncio.timeout(deadline):
+            while len(self.bodies) < count:
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def serving(receiver: Receiver) -> AsyncIterator[None]:
+    """Serve a receiver on a free port."""
+    app = web.Application()
+    app.router.add_post("/{any:.*}", receiver.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    receiver.url = f"http://127.0.0.1:{port}/callback"
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def settings(kafka: str, mongodb: str, database_name: str) -> NotifierSettings:
+    return NotifierSettings(
+        kafka_bootstrap=kafka,
+        mongodb_uri=mongodb,
+        mongodb_database=database_name,
+        callback_retry_first=0.2,
+        callback_scan=0.2,
+        callback_timeout=2.0,
+        notifier_gather=0.0,
+        sealing_keys=SecretStr(KEY),
+    )
+
+
+@asynccontextmanager
+async def notifying(settings: NotifierSettings) -> AsyncIterator[tuple[Producer, Database]]:
+    """Run a notifier beside a producer and the database."""
+    producer = Producer(settings)
+    await producer.start()
+    database = connect(settings)
+    task = asyncio.create_task(run_notifier(settings))
+    try:
+        yield producer, database
+    finally:
+        database.client.close()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await producer.stop()
+
+
+async def subscribe(database: Database, app_id: str, url: str, secret: str | None = None) -> None:
+    sealed = None if secret is None else Sealer([KEY]).seal(secret.encode())
+    await database["subscriptions"].insert_one(
+        {"_id": new_id(), "app_id": app_id, "event": "execution_result", "callback_url": url, "secret": sealed}
+    )
+
+
+def ended(app_id: str) -> ExecutionChanged:
+    task_id, device_id = new_id(), new_id()
+    return ExecutionChanged(
+        app_id=app_id,
+        occurred_at=now(),
+        execution_id=f"{task_id}:{device_id}",
+        task_id=task_id,
+        device_id=device_id,
+        version=9,
+        status=ExecutionStatus.SUCCEEDED,
+        step=Step.ENDED,
+        attempt=1,
+        max_retries=0,
+        target_version="V2",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+async def tell(producer: Producer, event: ExecutionChanged) -> None:
+    await producer.publish(EXECUTION_EVENTS, event.execution_id, event, partition_key=event.device_id)
+
+
+@pytest.mark.requirement("R086", "R151")
+async def test_a_result_reaches_the_receiver_once_and_signed_though_the_event_comes_twice(
+    settings: NotifierSettings,
+) -> None:
+    receiver, app_id = Receiver(), new_id()
+    async with serving(receiver), notifying(settings) as (producer, database):
+        await subscribe(database, app_id, receiver.url, "secret")
+        first, second = ended(app_id), ended(app_id)
+        for event in (first, first, second):
+            await tell(producer, event)
+        await receiver.wait_for(2)
+        await asyncio.sleep(0.5)
+    assert sorted(str(b["execution_id"]) for b in receiver.bodies) == sorted([first.execution_id, second.execution_id])
+    assert all(given == signature(b"secret", raw) for given, raw in receiver.signatures)
+
+
+async def test_a_receiver_that_fails_is_tried_again_until_it_answers_with_success(settings: NotifierSettings) -> None:
+    receiver, app_id = Receiver(500, 302, 404, 200), new_id()
+    async with serving(receiver), notifying(settings) as (producer, database):
+        await subscribe(database, app_id, receiver.url)
+        await tell(producer, ended(app_id))
+        await receiver.wait_for(4)
+        await asyncio.sleep(1.0)
+        status = await database["deliveries"].find_one({"app_id": {"$exists": False}, "url": receiver.url})
+    assert len(receiver.bodies) == 4
+    assert status is not None
+    assert status["status"] == "DELIVERED"
+
+
+async def test_a_receiver_that_is_down_delays_no_other(settings: NotifierSettings) -> None:
+    good, app_id = Receiver(), new_id()
+    async with serving(good), notifying(settings) as (producer, database):
+        await subscribe(database, app_id, "http://127.0.0.1:9/down")
+        await subscribe(database, app_id, good.url)
+        for _ in range(20):
+            await tell(producer, ended(app_id))
+        await good.wait_for(20)
+    assert len({b["delivery_id"] for b in good.bodies}) == 20
+
+
+async def test_callbacks_that_wait_in_the_database_are_delivered_after_a_restart(settings: NotifierSettings) -> None:
+    receiver, app_id = Receiver(), new_id()
+    async with notifying(settings) as (producer, database):
+        await subscribe(database, app_id, "http://127.0.0.1:9/down")
+        await tell(producer, ended(app_id))
+        async with asyncio.timeout(20):
+            while await database["deliveries"].count_documents({"attempts": {"$gte": 1}, "status": "PENDING"}) == 0:
+                await asyncio.sleep(0.05)
+    async with serving(receiver), notifying(settings) as (_, database):
+        moved = {"$set": {"url": receiver.url, "target": receiver.url.split("/")[2]}}
+        await database["deliveries"].update_many({"status": "PENDING"}, moved)
+        await receiver.wait_for(1)

@@ -1,0 +1,97 @@
+"""What the projector holds to when it is killed and when messages are wrong."""
+
+import json
+import signal
+from typing import Any
+
+from tests.integration.api.campaign import counted, requests_of_all, snapshot, tell, wait_for
+from tests.integration.api.conftest import Bus, Documents, NewFleet, NewProcess, Process, made
+
+from sluice_common.messages.execution_events import Coverage
+from sluice_common.messages.slots import CoverageClass
+from sluice_common.topics import DEAD_LETTERS, EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
+
+
+def dead_letters(bus: Bus) -> list[dict[str, Any]]:
+    return [json.loads(value) for value in bus.read(DEAD_LETTERS)]
+
+
+def test_a_projector_that_is_killed_loses_nothing_and_ends_the_task(
+    new_fleet: NewFleet, bus: Bus, projector: Process
+) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(20)
+    requests_of_all(bus, task := made(fleet.task(package)), 20)
+    wait_for(fleet.app, task, status="RUNNING")
+    tell(bus, *[snapshot(task, i, "RUNNING") for i in device_ids[:10]])
+    projector.stop(signal.SIGKILL)
+    tell(bus, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
+    projector.start()
+    ended = wait_for(fleet.app, task, status="FINISHED")
+    assert ended["progress"] == counted(succeeded=20)
+    assert ended["result"] == "SUCCEEDED"
+
+
+def test_a_task_whose_count_died_with_a_projector_is_counted_again(
+    new_fleet: NewFleet, bus: Bus, projector: Process, database: Documents
+) -> None:
+    fleet = new_fleet()
+    package, (device_id,) = fleet.package(), fleet.devices(1)
+    requests_of_all(bus, task := made(fleet.task(package)), 1)
+    wait_for(fleet.app, task, status="RUNNING")
+    assert projector.stop() == 0
+    # As a projector leaves it that dies between committing its offsets and counting.
+    ended = {"status": "SUCCEEDED", "active": False, "version": 9}
+    database["executions"].update_one({"_id": f"{task['task_id']}:{device_id}"}, {"$set": ended})
+    projector.start()
+    assert wait_for(fleet.app, task, status="FINISHED")["progress"] == counted(succeeded=1)
+
+
+def test_executions_come_back_from_their_events(new_fleet: NewFleet, bus: Bus, database: Documents) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(2)
+    requests_of_all(bus, task := made(fleet.task(package)), 2)
+    wait_for(fleet.app, task, status="RUNNING")
+    tell(bus, snapshot(task, device_ids[0], "RUNNING"))
+    wait_for(fleet.app, task, progress=counted(waiting=1, running=1))
+    database["executions"].delete_one({"_id": f"{task['task_id']}:{device_ids[0]}"})
+    tell(bus, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
+    assert wait_for(fleet.app, task, status="FINISHED")["progress"] == counted(succeeded=2)
+    shown = made(fleet.app.get(f"/executions/{task['task_id']}:{device_ids[0]}"))
+    assert shown["endpoint"] == made(fleet.app.get(f"/devices/{device_ids[0]}"))["endpoint"]
+
+
+def test_broken_messages_go_to_the_dead_letters_and_stop_nothing(
+    new_fleet: NewFleet, bus: Bus, projector: Process
+) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(3)
+    requests_of_all(bus, task := made(fleet.task(package)), 3)
+    wait_for(fleet.app, task, status="RUNNING")
+    before = len(dead_letters(bus))
+    for topic in (EXECUTION_EVENTS, REGISTRATIONS, PACKAGE_EVENTS):
+        for value in (b"\xff", b"{}", b'{"type":"surprise"}', b'{"type":"registration","schema_version":99}'):
+            bus.put(topic, value)
+    # Understood, but nothing that the database can hold: the others of its batch get through.
+    coverage = Coverage(cell_id=2**64, coverage_class=CoverageClass.LEVEL_0, network="default")
+    unstorable = snapshot(task, device_ids[0], "RUNNING", coverage=coverage)
+    tell(bus, unstorable, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
+    assert wait_for(fleet.app, task, status="FINISHED")["progress"] == counted(succeeded=3)
+    letters = dead_letters(bus)[before:]
+    assert len(letters) >= 12
+    assert {letter["source_topic"] for letter in letters} == {"execution-events", "registrations", "package-events"}
+    assert projector.runs
+
+
+def test_two_projectors_share_the_work(
+    new_fleet: NewFleet, bus: Bus, projector: Process, new_process: NewProcess
+) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(40)
+    requests_of_all(bus, task := made(fleet.task(package)), 40)
+    second = new_process("projector")
+    tell(bus, *[snapshot(task, i, "RUNNING") for i in device_ids])
+    second.stop(signal.SIGKILL)
+    tell(bus, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
+    assert wait_for(fleet.app, task, status="FINISHED")["progress"] == counted(succeeded=40)
+    assert projector.runs

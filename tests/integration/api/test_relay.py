@@ -1,0 +1,161 @@
+"""What the relay holds to when it is killed, overtaken, or not alone."""
+
+import signal
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.integration.api.campaign import counted, requested, requests_of_all, snapshot, tell, wait_for
+from tests.integration.api.conftest import APP, Bus, Documents, NewFleet, NewProcess, Process, eventually, made
+
+from sluice_common.ids import new_id
+from sluice_common.messages.base import now
+from sluice_common.messages.device_events import DeviceCommandRequested, ExecutionStopRequested
+from sluice_common.topics import DEVICE_EVENTS
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.3, 0.6])
+def test_a_relay_that_is_killed_goes_on_behind_its_checkpoint(
+    new_fleet: NewFleet, bus: Bus, relay: Process, moment: float
+) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(300)
+    task = made(fleet.task(package))
+    time.sleep(moment)
+    relay.stop(signal.SIGKILL)
+    relay.start()
+    running = wait_for(fleet.app, task, status="RUNNING")
+    assert running["progress"] == counted(waiting=300)
+    assert {m.device_id for m in requested(bus, task)} == set(device_ids)
+
+
+def test_a_page_that_was_begun_is_published_even_if_its_devices_have_left_meanwhile(
+    new_fleet: NewFleet, bus: Bus, relay: Process, database: Documents
+) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(10)
+    relay.stop(signal.SIGKILL)
+    task = made(fleet.task(package))
+    # As a relay leaves it that dies between inserting a page and publishing it.
+    left = row(task, device_ids[0], fleet.product["product_id"])
+    database["executions"].insert_one(left)
+    database["devices"].update_one({"_id": device_ids[0]}, {"$set": {"group_ids": []}})
+    relay.start()
+    assert {m.device_id for m in requests_of_all(bus, task, 10)} == set(device_ids)
+    assert wait_for(fleet.app, task, status="RUNNING")["progress"]["total"] == 10
+
+
+def test_a_page_that_was_begun_when_the_task_was_stopped_is_told_to_stop_too(
+    new_fleet: NewFleet, bus: Bus, relay: Process, database: Documents
+) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(10)
+    relay.stop(signal.SIGKILL)
+    task = made(fleet.task(package))
+    database["executions"].insert_one(row(task, device_ids[3], fleet.product["product_id"]))
+    made(fleet.app.post(f"/tasks/{task['task_id']}/stop"))
+    relay.start()
+    assert [m.device_id for m in requests_of_all(bus, task, 1)] == [device_ids[3]]
+    assert [m.device_id for m in requests_of_all(bus, task, 1, ExecutionStopRequested)] == [device_ids[3]]
+    tell(bus, snapshot(task, device_ids[3], "STOPPED"))
+    assert wait_for(fleet.app, task, status="STOPPED")["progress"] == counted(stopped=1)
+
+
+def row(task: dict[str, Any], device_id: str, product_id: str) -> dict[str, Any]:
+    return {
+        "_id": f"{task['task_id']}:{device_id}",
+        "app_id": APP,
+        "task_id": task["task_id"],
+        "page": 0,
+        "device_id": device_id,
+        "endpoint": "e",
+        "product_id": product_id,
+        "group_ids": [],
+        "active": True,
+        "version": -1,
+        "status": "WAITING",
+        "step": "WAITING",
+        "attempt": 0,
+        "max_retries": 0,
+        "target_version": "2.0",
+        "created_at": now(),
+        "history": [],
+    }
+
+
+def test_a_killed_relay_goes_on_stopping(new_fleet: NewFleet, bus: Bus, relay: Process) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(200)
+    task = made(fleet.task(package))
+    wait_for(fleet.app, task, status="RUNNING")
+    made(fleet.app.post(f"/tasks/{task['task_id']}/stop"))
+    time.sleep(0.2)
+    relay.stop(signal.SIGKILL)
+    relay.start()
+    told = requests_of_all(bus, task, 200, ExecutionStopRequested)
+    assert {m.device_id for m in told} == set(device_ids)
+
+
+def test_what_was_written_while_no_relay_ran_is_published_later(new_fleet: NewFleet, bus: Bus, relay: Process) -> None:
+    fleet = new_fleet()
+    (device_id,) = fleet.devices(1)
+    assert relay.stop(signal.SIGTERM) == 0
+    body = {"operation": "read", "path": "/3/0/0"}
+    command = made(fleet.app.post(f"/devices/{device_id}/commands", json=body))
+    relay.start()
+
+    def seen() -> list[Any]:
+        events = [m for m in bus.read(DEVICE_EVENTS) if isinstance(m, DeviceCommandRequested)]
+        return [m for m in events if m.command_id == command["command_id"]]
+
+    assert len(eventually(seen)) == 1
+
+
+def test_of_two_relays_one_works_and_the_other_takes_over(
+    new_fleet: NewFleet, bus: Bus, relay: Process, new_process: NewProcess
+) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(100)
+    second = new_process("relay", relay_page=20, relay_interval=0.05, relay_lease=2, relay_name="second")
+    time.sleep(1)
+    first_task = made(fleet.task(package, {"device_ids": device_ids[:50]}))
+    wait_for(fleet.app, first_task, status="RUNNING")
+    assert len(requested(bus, first_task)) == 50
+    relay.stop(signal.SIGKILL)
+    second_task = made(fleet.task(package, {"device_ids": device_ids[50:]}))
+    assert wait_for(fleet.app, second_task, status="RUNNING")["progress"]["total"] == 50
+    assert len(requested(bus, second_task)) == 50
+    relay.start()
+    second.stop()
+
+
+def test_two_relays_that_both_work_only_do_things_twice(
+    new_fleet: NewFleet, bus: Bus, relay: Process, new_process: NewProcess
+) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(200)
+    # The same name: both hold the lease, as one that was stopped for long and woke up.
+    second = new_process("relay", relay_page=20, relay_interval=0.05, relay_lease=2)
+    tasks = [made(fleet.task(package, {"device_ids": device_ids[i : i + 50]})) for i in range(0, 200, 50)]
+    for task in tasks:
+        assert wait_for(fleet.app, task, status="RUNNING")["progress"] == counted(waiting=50)
+        assert len({m.execution_id for m in requested(bus, task)}) == 50
+    assert second.stop() == 0
+    assert relay.runs
+
+
+def test_devices_that_come_after_the_task_are_not_its_targets(
+    new_fleet: NewFleet, bus: Bus, relay: Process, database: Documents
+) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(2)
+    relay.stop()
+    task = made(fleet.task(package))
+    late = database["devices"].find_one({"_id": device_ids[0]})
+    assert late is not None
+    after = int((now() + timedelta(seconds=5)).timestamp())
+    database["devices"].insert_one(late | {"_id": f"{after:08x}{new_id()[8:]}", "endpoint": new_id()})
+    relay.start()
+    assert wait_for(fleet.app, task, status="RUNNING")["progress"]["total"] == 2
+    assert {m.device_id for m in requested(bus, task)} == set(device_ids)

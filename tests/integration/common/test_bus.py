@@ -1,0 +1,66 @@
+"""The bus on a real Kafka: nothing that cannot be understood stops a consumer or is lost."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from sluice_common.bus import Consumer, Producer, Received
+from sluice_common.ids import new_id
+from sluice_common.messages.base import now
+from sluice_common.messages.dead_letters import DeadLetter
+from sluice_common.messages.task_events import TaskStopRequested
+from sluice_common.settings import CommonSettings
+from sluice_common.topics import DEAD_LETTERS, TASK_EVENTS
+
+ALMOST_A_MEBIBYTE = 1_000_000
+
+
+async def buried(settings: CommonSettings, value: bytes) -> DeadLetter:
+    """Return the dead letter that holds a value."""
+    consumer = AIOKafkaConsumer(
+        DEAD_LETTERS.name, bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        async with asyncio.timeout(30):
+            async for record in consumer:
+                letter = msgspec.json.decode(record.value, type=DeadLetter)
+                if letter.value == value:
+                    return letter
+    finally:
+        await consumer.stop()
+    raise AssertionError("the consumer ended")
+
+
+async def test_a_large_broken_message_is_buried_whole_and_the_next_one_is_handled(kafka: str) -> None:
+    settings = CommonSettings(kafka_bootstrap=kafka)
+    task_id, group = new_id(), f"test-{new_id()}"
+    handled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def handle(records: Sequence[Received]) -> None:
+        if any(r.message.task_id == task_id for r in records) and not handled.done():
+            handled.set_result(task_id)
+
+    rubbish = b"x" * ALMOST_A_MEBIBYTE
+    raw = AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=2 * ALMOST_A_MEBIBYTE)
+    producer = Producer(settings)
+    consumer = Consumer(settings, [TASK_EVENTS], group, handle, producer)
+    await raw.start()
+    await producer.start()
+    await consumer.start()
+    running = asyncio.create_task(consumer.run())
+    try:
+        await raw.send_and_wait(TASK_EVENTS.name, rubbish, key=task_id.encode(), partition=0)
+        message = TaskStopRequested(app_id="a", occurred_at=now(), task_id=task_id)
+        await producer.publish(TASK_EVENTS, task_id, message, partition=0)
+        assert await asyncio.wait_for(handled, 30) == task_id
+        letter = await buried(settings, rubbish)
+        assert (letter.source_topic, letter.partition) == (TASK_EVENTS.name, 0)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await consumer.stop()
+        await producer.stop()
+        await raw.stop()

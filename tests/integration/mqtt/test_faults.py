@@ -1,0 +1,112 @@
+"""What happens when parts die or are away."""
+
+import asyncio
+import signal
+
+from tests.integration.mqtt.conftest import Bus, Device, NewDevice, System, close, fetch, offer, query, until
+
+from sluice_common.ids import new_id
+from sluice_common.messages.device_events import DeviceDeregistered, DeviceUplink, VersionReported
+
+
+async def test_a_killed_gateway_remembers_who_may_download(
+    new_device: NewDevice, bus: Bus, system: System, image: tuple[str, bytes]
+) -> None:
+    current, closed = await new_device(), await new_device()
+    offers = []
+    for device in (current, closed):
+        await device.connect()
+        task_id = new_id()
+        await bus.command(offer(device, image, task_id))
+        offers.append((await device.told())["paras"])
+    await bus.command(close(closed, task_id))
+    pid = system.stack.kill("mqtt-gateway")
+    await asyncio.to_thread(system.stack.wait_restarted, "mqtt-gateway", pid)
+    assert [fetch(paras).status_code for paras in offers] == [200, 403]
+
+
+async def test_what_is_reported_while_the_gateway_is_away_arrives_later(
+    device: Device, bus: Bus, system: System
+) -> None:
+    await device.connect()
+    await bus.wait(device, DeviceUplink)
+    pid = system.stack.kill("mqtt-gateway")
+    device.report("version_report", fw_version="while-away")
+    await asyncio.to_thread(system.stack.wait_restarted, "mqtt-gateway", pid)
+    assert (await bus.wait(device, VersionReported))[0].firmware_version == "while-away"
+
+
+async def test_a_report_is_acknowledged_only_when_kafka_has_it(device: Device, bus: Bus, system: System) -> None:
+    await device.connect()
+    await bus.wait(device, DeviceUplink)
+    system.stack.kill("kafka", signal.SIGSTOP)
+    try:
+        device.report("version_report", fw_version="kept")
+        await asyncio.sleep(2.0)  # the gateway has it, Kafka cannot take it
+        pid = system.stack.kill("mqtt-gateway")
+    finally:
+        system.stack.kill("kafka", signal.SIGCONT)
+    await asyncio.to_thread(system.stack.wait_restarted, "mqtt-gateway", pid)
+    assert (await bus.wait(device, VersionReported))[0].firmware_version == "kept"
+
+
+async def test_the_gateway_goes_on_after_the_broker_was_killed(device: Device, bus: Bus, system: System) -> None:
+    await device.connect()
+    (first,) = await bus.wait(device, DeviceUplink)
+    pid = system.stack.kill("mqtt")
+    waiting = query(device)
+    await bus.command(waiting)
+    await asyncio.to_thread(system.stack.wait_restarted, "mqtt", pid)
+    (left,) = await bus.wait(device, DeviceDeregistered)
+    assert left.epoch == first.epoch
+    await device.disconnect()
+    await device.come_back()
+    again = (await bus.wait(device, DeviceUplink, 2))[1]
+    assert again.epoch > first.epoch
+
+    async def asked() -> bool | None:
+        await bus.command(query(device))
+        await asyncio.sleep(0.5)
+        return not device.received.empty() or None
+
+    await until(asked)
+    device.report("version_report", fw_version="after")
+    assert (await bus.wait(device, VersionReported))[0].firmware_version == "after"
+
+
+async def test_kafka_may_be_away_for_a_while(device: Device, bus: Bus, system: System) -> None:
+    await device.connect()
+    await bus.wait(device, DeviceUplink)
+    pid = system.stack.pid("mqtt-gateway")
+    await asyncio.to_thread(system.stack.stop_service, "kafka")
+    try:
+        for number in range(50):
+            device.report("version_report", fw_version=str(number))
+        await asyncio.sleep(35.0)  # longer than a send to Kafka may take
+    finally:
+        await asyncio.to_thread(system.stack.start_service, "kafka")
+
+    async def all_arrived() -> bool | None:
+        found = {report.firmware_version for report in bus.of(device, VersionReported)}
+        return found == {str(number) for number in range(50)} or None
+
+    await until(all_arrived, 120.0)
+    assert system.stack.pid("mqtt-gateway") == pid
+
+
+async def test_a_broker_that_is_there_but_delivers_nothing_is_left(device: Device, bus: Bus, system: System) -> None:
+    await device.connect()
+    await bus.wait(device, DeviceUplink)
+    system.stack.kill("mqtt", signal.SIGSTOP)
+    try:
+
+        async def is_noticed() -> bool | None:
+            return "the broker delivers nothing" in system.log.read_text() or None
+
+        await until(is_noticed)
+    finally:
+        system.stack.kill("mqtt", signal.SIGCONT)
+    await device.disconnect()
+    await device.come_back()
+    device.report("version_report", fw_version="after")
+    assert (await bus.wait(device, VersionReported))[0].firmware_version == "after"

@@ -1,0 +1,148 @@
+"""A device, the broker, the gateway and Kafka, in good times."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from gmqtt.mqtt.handler import MQTTConnectError
+from tests.integration.mqtt.conftest import Bus, Device, NewDevice, System, close, fetch, offer, query, until
+
+from sluice_common.ids import new_id
+from sluice_common.messages.device_events import (
+    DeviceDeregistered,
+    DeviceUplink,
+    DownloadProgressed,
+    UpgradeProgressReported,
+    UplinkKind,
+    VersionReported,
+)
+
+
+async def test_a_device_logs_in_with_both_modes(device: Device) -> None:
+    for mode in (0, 1):
+        await device.connect(mode=mode)
+        await device.disconnect()
+
+
+async def test_a_wrong_password_is_refused(device: Device) -> None:
+    with pytest.raises(MQTTConnectError):
+        await device.connect(password="0" * 64)
+
+
+@pytest.mark.requirement("R091")
+async def test_presence_is_told_with_the_epoch_of_the_connection(device: Device, bus: Bus) -> None:
+    before = int(time.time() * 1000)
+    await device.connect()
+    (uplink,) = await bus.wait(device, DeviceUplink)
+    assert (uplink.kind, uplink.gateway, uplink.app_id) == (UplinkKind.REGISTER, 0, "app-1")
+    assert before <= uplink.epoch <= int(time.time() * 1000)
+    assert uplink.awake_until.year == 9999
+    await device.disconnect()
+    (left,) = await bus.wait(device, DeviceDeregistered)
+    assert left.epoch == uplink.epoch
+
+
+@pytest.mark.requirement("R093")
+async def test_a_device_is_asked_for_its_version_and_answers(device: Device, bus: Bus) -> None:
+    await device.connect()
+    await bus.wait(device, DeviceUplink)
+    await bus.command(query(device))
+    assert (await device.told())["event_type"] == "version_query"
+    device.report("version_report", fw_version="1.0", sw_version="s")
+    (report,) = await bus.wait(device, VersionReported)
+    assert (report.firmware_version, report.software_version, report.app_id) == ("1.0", "s", "app-1")
+
+
+@pytest.mark.requirement("R097", "R098", "R100")
+async def test_a_device_downloads_what_it_is_offered_and_reports(
+    device: Device, bus: Bus, image: tuple[str, bytes]
+) -> None:
+    await device.connect()
+    task_id = new_id()
+    await bus.command(offer(device, image, task_id))
+    paras = (await device.told())["paras"]
+    response = fetch(paras)
+    assert (response.status_code, response.content) == (200, image[1])
+    assert fetch(paras, Range="bytes=300000-300009").content == image[1][300_000:300_010]
+    first, last = await bus.wait(device, DownloadProgressed, 2)
+    assert (first.complete, last.complete, last.attempt) == (False, True, 1)
+    assert last.execution_id == f"{task_id}:{device.device_id}"
+    device.report("upgrade_progress_report", result_code=0, progress=100, version="2.0", description="done")
+    (report,) = await bus.wait(device, UpgradeProgressReported)
+    assert (report.result_code, report.progress, report.version) == (0, 100, "2.0")
+
+
+async def refused(paras: dict[str, Any]) -> bool | None:
+    """Tell, at last, that an image is not served."""
+    return fetch(paras).status_code == 403 or None
+
+
+@pytest.mark.requirement("R099")
+async def test_the_token_of_a_closed_or_older_attempt_is_refused_within_seconds(
+    device: Device, bus: Bus, image: tuple[str, bytes]
+) -> None:
+    await device.connect()
+    task_id = new_id()
+    await bus.command(offer(device, image, task_id, 1))
+    first = (await device.told())["paras"]
+    await bus.command(offer(device, image, task_id, 2))
+    second = (await device.told())["paras"]
+    await until(lambda: refused(first), 5.0)
+    assert fetch(second).status_code == 200
+    await bus.command(close(device, task_id, 2))
+    await until(lambda: refused(second), 5.0)
+
+
+async def test_a_stolen_token_serves_nothing_but_its_own_path(
+    new_device: NewDevice, bus: Bus, image: tuple[str, bytes]
+) -> None:
+    victim, thief = await new_device(), await new_device()
+    offers = []
+    for device in (victim, thief):
+        await device.connect()
+        await bus.command(offer(device, image, new_id()))
+        offers.append((await device.told())["paras"])
+    stolen, own = offers
+    mixed = own | {"access_token": stolen["access_token"]}
+    assert fetch(mixed).status_code == 403
+    assert fetch(own | {"access_token": own["access_token"][:-1] + "A"}).status_code == 401
+    assert fetch(own).status_code == 200
+
+
+async def test_messages_of_no_use_stall_nothing(new_device: NewDevice, bus: Bus, system: System) -> None:
+    hostile, good = await new_device(), await new_device()
+    await hostile.connect()
+    await good.connect()
+    useless = [
+        b"no json",
+        b"\xff\xfe",
+        b"[" * 50_000,
+        b"x" * 70_000,
+        json.dumps({"object_device_id": good.device_id, "services": []}).encode(),
+        b'{"services": [{"service_id": "$log", "event_type": "log_report", "event_id": ""}]}',
+        b'{"services": [{"service_id": "$ota", "event_type": "upgrade_progress_report", "paras": {}}]}',
+    ]
+    for number in range(2_100):  # twice as many as may be unacknowledged
+        hostile.send(useless[number % len(useless)] if number < 70 else b"no json")
+    hostile.send(b"{}", f"$oc/devices/{good.device_id}/sys/events/up")
+    good.report("version_report", fw_version="1.0")
+    assert len(await bus.wait(good, VersionReported)) == 1
+    assert bus.of(good, UpgradeProgressReported) == []
+    hostile.report("version_report", fw_version="1.0")
+    await bus.wait(hostile, VersionReported)
+    assert "message_not_handled" not in system.log.read_text()
+
+
+async def test_secrets_and_tokens_are_not_logged(
+    device: Device, bus: Bus, image: tuple[str, bytes], system: System
+) -> None:
+    await device.connect()
+    await bus.command(offer(device, image, new_id()))
+    paras = (await device.told())["paras"]
+    fetch(paras)
+    fetch(paras | {"url": paras["url"].replace("/1/", "/2/")})
+    log = system.log.read_text()
+    assert "download_refused" in log
+    assert paras["access_token"] not in log
+    assert device.secret.decode() not in log

@@ -1,0 +1,65 @@
+import hashlib
+
+import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from sluice_api.domain.problems import Problem
+from sluice_api.domain.public_keys import read_public_key
+
+
+def pem(key: PublicKeyTypes) -> str:
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.mark.requirement("R050")
+@pytest.mark.parametrize(
+    ("key", "algorithm"),
+    [
+        (rsa.generate_private_key(65537, 2048), "RSA-2048"),
+        (rsa.generate_private_key(65537, 3072), "RSA-3072"),
+        (ec.generate_private_key(ec.SECP256K1()), "EC-secp256k1"),
+        (ed25519.Ed25519PrivateKey.generate(), "Ed25519"),
+    ],
+)
+def test_keys_that_can_sign_packages_are_known_by_their_fingerprint(
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, algorithm: str
+) -> None:
+    text = pem(key.public_key())
+    fingerprint, found, normal = read_public_key("\n" + text.replace("\n", "\r\n"))
+    assert (found, normal) == (algorithm, text)
+    assert fingerprint == read_public_key(text)[0]
+    assert len(fingerprint) == 64
+
+
+@pytest.mark.requirement("R050")
+def test_a_fingerprint_is_the_sha_256_of_the_subject_public_key_info() -> None:
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert read_public_key(pem(key))[0] == hashlib.sha256(der).hexdigest()
+
+
+def test_an_ml_dsa_key_is_known_where_the_library_has_it() -> None:
+    mldsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.mldsa")
+    try:
+        key = mldsa.MLDSA65PrivateKey.generate().public_key()
+    except UnsupportedAlgorithm:
+        pytest.skip("the library's OpenSSL has no ML-DSA")
+    assert read_public_key(pem(key))[1] == "ML-DSA-65"
+
+
+def test_private_and_other_keys_are_refused() -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    for text in (
+        private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        pem(ed448.Ed448PrivateKey.generate().public_key()),
+        pem(rsa.generate_private_key(65537, 1024).public_key()),  # noqa: S505 - the point
+        pem(ec.generate_private_key(ec.SECP384R1()).public_key()),
+        "é",
+        "",
+    ):
+        with pytest.raises(Problem) as problem:
+            read_public_key(text)
+        assert problem.value.code == "bad_public_key"

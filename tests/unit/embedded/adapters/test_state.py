@@ -1,0 +1,45 @@
+from pathlib import Path
+
+from sluice_embedded.adapters import state
+from sluice_embedded.adapters.state import Secrets
+from sluice_embedded.settings import EmbeddedSettings
+from sluice_embedded.stack import secrets_of
+
+
+def test_secrets_are_made_once_and_are_for_their_owner_only(tmp_path: Path) -> None:
+    settings = EmbeddedSettings(state_dir=tmp_path)
+    made = secrets_of(settings)
+    assert secrets_of(settings) == made
+    assert (settings.data / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_secrets_differ_between_state_folders(tmp_path: Path) -> None:
+    first, second = (secrets_of(EmbeddedSettings(state_dir=tmp_path / name)) for name in ("a", "b"))
+    assert first.token_key != second.token_key
+    assert len(first.token_key) >= 32
+
+
+def test_secrets_that_an_earlier_version_did_not_know_are_added_for_good(tmp_path: Path) -> None:
+    settings = EmbeddedSettings(state_dir=tmp_path)
+    state.write_private(settings.data / "secrets.json", {"token_key": "t" * 40, "app_id": "kept"})
+    made = secrets_of(settings)
+    assert (made.token_key, made.app_id) == ("t" * 40, "kept")
+    assert made.hook_secret
+    assert secrets_of(settings) == made
+
+
+def test_a_broken_file_counts_as_none(tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    assert state.read(file, Secrets) is None
+    file.write_text('{"token_key": ')
+    assert state.read(file, Secrets) is None
+
+
+def test_a_lock_has_one_holder(tmp_path: Path) -> None:
+    first = state.take(tmp_path / "lock")
+    assert first is not None
+    assert state.take(tmp_path / "lock") is None
+    first.close()
+    second = state.take(tmp_path / "lock")
+    assert second is not None
+    second.close()

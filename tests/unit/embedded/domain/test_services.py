@@ -1,0 +1,34 @@
+from sluice_embedded.domain.ports import HIGHEST_BASE, Ports
+from sluice_embedded.domain.services import all_services
+
+
+def listeners(ports: Ports) -> list[tuple[int, bool]]:
+    return [(s.port, s.udp) for s in all_services(ports, "127.0.0.1") if s.port is not None]
+
+
+def test_several_gateways_have_names_ordinals_and_ports_of_their_own() -> None:
+    services = [s for s in all_services(Ports(20_000, gateways=3), "127.0.0.1") if s.name.startswith("lwm2m")]
+    assert [s.name for s in services] == ["lwm2m-gateway-0", "lwm2m-gateway-1", "lwm2m-gateway-2"]
+    assert [s.env["SLUICE_LWM2M_ORDINAL"] for s in services] == ["0", "1", "2"]
+    assert [s.port for s in services] == [20_010, 20_011, 20_012]
+
+
+def test_no_two_listeners_share_a_port() -> None:
+    ports = Ports(20_000, gateways=8)
+    parts = [ports.kafka, ports.kafka_controller, ports.mongodb, ports.mqtt, ports.mqtts, ports.hooks]
+    found = [*((port, False) for port in parts), *listeners(ports)]
+    assert len(found) == len(set(found))
+
+
+def test_every_tcp_listener_is_looked_at_when_free_ports_are_sought() -> None:
+    ports = Ports(20_000)
+    assert {port for port, udp in listeners(ports) if not udp} <= set(ports.tcp())
+
+
+def test_every_listener_lies_below_the_ports_of_outgoing_sockets() -> None:
+    assert all(port < 32_768 for port, _ in listeners(Ports(HIGHEST_BASE, gateways=8)))
+
+
+def test_services_listen_where_they_are_told() -> None:
+    api = next(s for s in all_services(Ports(20_000), "192.0.2.1") if s.name == "api")
+    assert api.env == {"SLUICE_API_HOST": "192.0.2.1", "SLUICE_API_PORT": "20000"}

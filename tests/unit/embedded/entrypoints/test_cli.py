@@ -1,0 +1,67 @@
+import os
+
+import pytest
+
+from sluice_embedded.entrypoints import cli
+
+
+@pytest.fixture
+def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    calls: list[list[str]] = []
+
+    def record(arguments: list[str]) -> int:
+        calls.append(arguments)
+        return 0
+
+    monkeypatch.setattr(cli, "hand_over", record)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pytest_arguments"),
+    [
+        ([], []),
+        (["unit"], ["tests/unit"]),
+        (["e2e", "-x", "-k", "leshan"], ["tests/e2e", "-x", "-k", "leshan"]),
+        (["-k", "leshan"], ["-k", "leshan"]),
+        (["tests/unit/common"], ["tests/unit/common"]),
+    ],
+)
+def test_tests_are_chosen_by_suite_and_the_rest_goes_to_pytest(
+    handed_over: list[list[str]], arguments: list[str], pytest_arguments: list[str]
+) -> None:
+    cli.main(["test", *arguments])
+    assert handed_over == [["-m", "pytest", *pytest_arguments]]
+
+
+def test_ports_of_tests_can_be_moved(handed_over: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_TEST_PORT_BASE", "1")
+    cli.main(["test", "unit", "--port-base", "21000"])
+    assert os.environ["SLUICE_TEST_PORT_BASE"] == "21000"
+    assert handed_over == [["-m", "pytest", "tests/unit"]]
+
+
+@pytest.mark.parametrize("base", ["80", "32700", "many", "-1"])
+def test_port_bases_out_of_range_are_refused(base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["up", f"--port-base={base}"])
+    assert "a number from 1024 to 32668" in capsys.readouterr().err
+
+
+def test_unknown_options_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["down", "--now"])
+    assert "unrecognized arguments: --now" in capsys.readouterr().err
+
+
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert "start everything" in capsys.readouterr().out
+
+
+def test_a_setting_that_makes_no_sense_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLUICE_LISTEN", "everywhere")
+    assert cli.main(["status"]) == 1
+    assert capsys.readouterr().err.startswith("SLUICE_LISTEN: ")

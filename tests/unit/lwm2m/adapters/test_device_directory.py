@@ -1,0 +1,106 @@
+"""Devices by endpoint client name: the cache, and look-ups that travel together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from sluice_common.mongo import Database
+from sluice_lwm2m.adapters.device_directory import DeviceDirectory, KnownDevice
+
+Query = dict[str, dict[str, list[str]]]
+
+
+class Devices:
+    """A collection that notes what it is asked."""
+
+    def __init__(self, *endpoints: str) -> None:
+        self.known = set(endpoints)
+        self.asked: list[list[str]] = []
+        self.failure: Exception | None = None
+
+    async def find(self, query: Query, _: object) -> AsyncIterator[dict[str, Any]]:
+        """Yield the devices that are known."""
+        self.asked.append(query["endpoint"]["$in"])
+        if self.failure:
+            raise self.failure
+        for endpoint in query["endpoint"]["$in"]:
+            if endpoint in self.known:
+                yield {"_id": f"id-{endpoint}", "app_id": "a", "endpoint": endpoint}
+
+
+class Clock:
+    """Time that stands still unless it is moved."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def directory(devices: Devices, clock: Clock | None = None, capacity: int = 10) -> DeviceDirectory:
+    database = cast("Database", {"devices": devices})
+    return DeviceDirectory(database, ttl=60, capacity=capacity, clock=clock or Clock())
+
+
+async def test_a_device_is_found_and_a_stranger_is_not() -> None:
+    found = directory(Devices("ep"))
+    assert await found.find("ep") == KnownDevice("id-ep", "a")
+    assert await found.find("stranger") is None
+
+
+async def test_a_known_device_is_not_looked_up_again_for_a_while() -> None:
+    devices, clock = Devices("ep"), Clock()
+    found = directory(devices, clock)
+    await found.find("ep")
+    clock.now = 59.9
+    await found.find("ep")
+    assert len(devices.asked) == 1
+    clock.now = 60
+    devices.known.clear()
+    assert await found.find("ep") is None
+
+
+async def test_a_stranger_is_looked_up_every_time() -> None:
+    devices = Devices()
+    found = directory(devices)
+    assert await found.find("ep") is None
+    devices.known.add("ep")
+    assert await found.find("ep") is not None
+
+
+async def test_devices_that_come_together_are_looked_up_together() -> None:
+    names = [f"ep-{n}" for n in range(250)]
+    devices = Devices(*names)
+    found = directory(devices, capacity=1_000)
+    answers = await asyncio.gather(*(found.find(name) for name in names + names))
+    assert all(answers)
+    assert [len(asked) for asked in devices.asked] == [100, 100, 50]
+
+
+async def test_a_failure_reaches_everyone_who_waits_and_nobody_later() -> None:
+    devices = Devices("ep")
+    devices.failure = ConnectionError("no database")
+    found = directory(devices)
+    answers = await asyncio.gather(found.find("ep"), found.find("ep"), return_exceptions=True)
+    assert all(isinstance(answer, ConnectionError) for answer in answers)
+    devices.failure = None
+    assert await found.find("ep") is not None
+
+
+async def test_who_gives_up_waiting_leaves_the_others_their_answer() -> None:
+    found = directory(Devices("ep"))
+    patient = asyncio.create_task(found.find("ep"))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(found.find("ep"), 0.0001)
+    assert await patient is not None
+
+
+async def test_the_cache_never_outgrows_its_capacity() -> None:
+    names = [f"ep-{n}" for n in range(25)]
+    devices = Devices(*names)
+    found = directory(devices)
+    for name in names:
+        await found.find(name)
+    assert len(found._cache) <= 10

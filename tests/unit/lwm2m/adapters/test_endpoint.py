@@ -1,0 +1,255 @@
+"""What the endpoint does with datagrams; the socket is the only thing that is not real."""
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice_lwm2m.adapters.endpoint import Endpoint, Limits, Reply, bind
+from sluice_lwm2m.domain import coap
+from sluice_lwm2m.domain.addresses import Address
+from sluice_lwm2m.domain.coap import Message
+from sluice_lwm2m.domain.counters import Counted, Counters
+from sluice_lwm2m.domain.duplicates import Duplicates
+from sluice_lwm2m.domain.transmission import Transmission
+
+REMOTE: Address = ("10.0.0.1", 5683)
+OBSERVED = b"seen"
+
+
+class Transport(asyncio.DatagramTransport):
+    """Notes what is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+
+    def sendto(self, data: Any, addr: Any = None) -> None:  # noqa: ARG002 - the transport's signature
+        """Note it."""
+        self.sent.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        """It never is."""
+        return False
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Gateway:
+    """An endpoint with callbacks that note what they get."""
+
+    def __init__(self, pending: int = 10) -> None:
+        self.counters = Counters()
+        limits = Limits(datagram=1_280, pending=pending, handling=0.5)
+        self.endpoint = Endpoint(Transmission(0.01, 1, 0.01), limits, Duplicates(247, 100), self.counters)
+        self.transport = Transport()
+        self.endpoint.connection_made(self.transport)
+        self.gets: list[bytes] = []
+        self.requests: list[Message] = []
+        self.notified: list[Message] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.failure: Exception | None = None
+        self.endpoint.serve(
+            on_get=lambda data, _: self.gets.append(data),
+            on_request=self.answer,
+            is_observed=lambda token: token == OBSERVED,
+            on_notification=self.notify,
+        )
+
+    async def answer(self, request: Message, _: Address) -> Reply:
+        """Answer when the gate is open."""
+        self.requests.append(request)
+        await self.gate.wait()
+        if self.failure:
+            raise self.failure
+        return Reply(coap.CHANGED, payload=b"ok")
+
+    async def notify(self, message: Message, _: Address) -> None:
+        """Take a notification."""
+        if self.failure:
+            raise self.failure
+        self.notified.append(message)
+
+    async def take(self, *datagrams: bytes) -> list[bytes]:
+        """Feed datagrams, let everything settle, and return what was sent."""
+        before = len(self.transport.sent)
+        for datagram in datagrams:
+            self.endpoint.datagram_received(datagram, REMOTE)
+        await asyncio.sleep(0.01)
+        return self.transport.sent[before:]
+
+
+def request(kind: int = coap.CON, mid: int = 7, token: bytes = b"t") -> bytes:
+    return coap.encode(Message(kind, coap.POST, mid, token, ((coap.URI_PATH, b"rd"),)))
+
+
+def notification(kind: int = coap.CON, mid: int = 8, token: bytes = OBSERVED) -> bytes:
+    return coap.encode(Message(kind, coap.CONTENT, mid, token, ((coap.OBSERVE, b"\x01"),), b"1"))
+
+
+async def test_a_request_is_answered_in_its_acknowledgement() -> None:
+    gateway = Gateway()
+    assert await gateway.take(request()) == [b"\x61\x44\x00\x07t\xffok"]
+
+
+async def test_a_request_that_wants_no_acknowledgement_gets_a_message_of_its_own() -> None:
+    (answer,) = await Gateway().take(request(coap.NON))
+    message = coap.decode(answer)
+    assert (message.kind, message.code, message.token) == (coap.NON, coap.CHANGED, b"t")
+
+
+async def test_a_repeated_request_is_answered_alike_and_worked_on_once() -> None:
+    gateway = Gateway()
+    first = await gateway.take(request())
+    assert await gateway.take(request(), request()) == first * 2
+    assert len(gateway.requests) == 1
+    assert gateway.counters[Counted.DUPLICATES] == 2
+
+
+async def test_a_request_repeated_while_it_is_worked_on_is_left_alone() -> None:
+    gateway = Gateway()
+    gateway.gate.clear()
+    assert await gateway.take(request(), request()) == []
+    gateway.gate.set()
+    assert len(await gateway.take()) == 1
+    assert len(gateway.requests) == 1
+
+
+async def test_a_restarted_device_that_counts_from_the_same_number_is_heard() -> None:
+    gateway = Gateway()
+    await gateway.take(request(token=b"before"))
+    await gateway.take(request(token=b"after"))
+    assert len(gateway.requests) == 2
+
+
+async def test_get_requests_take_the_short_way() -> None:
+    gateway = Gateway()
+    get = coap.encode(Message(coap.CON, coap.GET, 1, b"", ((coap.URI_PATH, b"fw"),)))
+    await gateway.take(get, get)
+    assert gateway.gets == [get, get]
+    assert gateway.counters == {}
+
+
+async def test_a_notification_is_acknowledged_when_it_has_been_taken() -> None:
+    gateway = Gateway()
+    assert await gateway.take(notification()) == [b"\x60\x00\x00\x08"]
+    assert await gateway.take(notification()) == [b"\x60\x00\x00\x08"]
+    assert len(gateway.notified) == 1
+
+
+async def test_a_notification_without_confirmation_is_taken_in_silence() -> None:
+    gateway = Gateway()
+    assert await gateway.take(notification(coap.NON), notification(coap.NON)) == []
+    assert len(gateway.notified) == 1
+
+
+async def test_a_notification_that_could_not_be_taken_is_taken_when_repeated() -> None:
+    gateway = Gateway()
+    gateway.failure = ConnectionError("no Kafka")
+    assert await gateway.take(notification()) == []
+    gateway.failure = None
+    assert await gateway.take(notification()) == [b"\x60\x00\x00\x08"]
+    assert len(gateway.notified) == 1
+
+
+@pytest.mark.parametrize("kind", [coap.CON, coap.NON])
+async def test_a_notification_that_nobody_wants_is_reset(kind: int) -> None:
+    assert await Gateway().take(notification(kind, token=b"else")) == [b"\x70\x00\x00\x08"]
+
+
+async def test_a_response_belongs_to_its_request_before_it_is_a_notification() -> None:
+    gateway = Gateway()
+    asked = asyncio.create_task(gateway.endpoint.exchanges.request(REMOTE, Message(coap.CON, coap.GET, 9, OBSERVED)))
+    await asyncio.sleep(0)
+    assert (await gateway.take(notification()))[-1:] == [b"\x60\x00\x00\x08"]
+    assert (await asked).payload == b"1"
+    assert gateway.notified == []
+
+
+async def test_a_ping_is_answered() -> None:
+    assert await Gateway().take(b"\x40\x00\x12\x34") == [b"\x70\x00\x12\x34"]
+
+
+async def test_a_reserved_code_is_rejected() -> None:
+    assert await Gateway().take(b"\x40\xe1\x12\x34") == [b"\x70\x00\x12\x34"]
+
+
+async def test_a_failure_here_is_an_answer_there() -> None:
+    gateway = Gateway()
+    gateway.failure = RuntimeError("a bug")
+    (answer,) = await gateway.take(request())
+    assert coap.decode(answer).code == coap.SERVICE_UNAVAILABLE
+    assert gateway.counters[Counted.FAILED] == 1
+
+
+async def test_more_than_can_be_worked_on_is_dropped_and_taken_when_repeated() -> None:
+    gateway = Gateway(pending=2)
+    gateway.gate.clear()
+    assert await gateway.take(*(request(mid=mid) for mid in range(5))) == []
+    assert len(gateway.requests) == 2
+    assert gateway.counters[Counted.OVERLOADED] == 3
+    gateway.gate.set()
+    assert len(await gateway.take()) == 2
+    assert len(await gateway.take(request(mid=4))) == 1
+
+
+async def test_an_oversized_datagram_is_not_looked_at() -> None:
+    gateway = Gateway()
+    assert await gateway.take(request() + b"\xff" + b"x" * 1_280) == []
+    assert gateway.counters == {Counted.OVERSIZED: 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "answer"), [(b"", []), (b"\x00" * 20, []), (b"\x49\x02\x00\x09", [b"\x70\x00\x00\x09"])]
+)
+async def test_malformed_messages_are_counted_and_rejected_if_they_ask_for_it(data: bytes, answer: list[bytes]) -> None:
+    gateway = Gateway()
+    assert await gateway.take(data) == answer
+    assert gateway.counters[Counted.MALFORMED] == 1
+
+
+async def test_closing_waits_for_what_is_being_worked_on() -> None:
+    gateway = Gateway()
+    gateway.gate.clear()
+    await gateway.take(request())
+    closing = asyncio.create_task(gateway.endpoint.close())
+    await asyncio.sleep(0)
+    gateway.gate.set()
+    await closing
+    assert len(gateway.transport.sent) == 1
+
+
+headers = st.binary(min_size=3, max_size=60).map(lambda data: bytes((0x40 | data[0] & 0x3F, *data[1:])))
+
+
+@given(st.lists(st.binary(max_size=60) | headers, max_size=20))
+def test_no_datagram_raises_anything(datagrams: list[bytes]) -> None:
+    async def feed() -> None:
+        problems: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
+        gateway = Gateway()
+        await gateway.take(*datagrams)
+        assert problems == []
+        assert all(sent[0] >> 6 == 1 for sent in gateway.transport.sent)
+
+    asyncio.run(feed())
+
+
+def test_a_taken_port_is_an_error_at_once() -> None:
+    with bind("127.0.0.1", 0, 65_536) as first:
+        assert first.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= 65_536
+        with pytest.raises(OSError, match="in use"):
+            bind("127.0.0.1", first.getsockname()[1], 65_536)
+
+
+def test_all_addresses_include_those_of_ipv4() -> None:
+    with bind("::", 0, 65_536) as endpoint, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.sendto(b"hello", ("127.0.0.1", endpoint.getsockname()[1]))
+        endpoint.setblocking(True)  # noqa: FBT003 - the standard library's signature
+        endpoint.settimeout(5)
+        assert endpoint.recv(10) == b"hello"

@@ -1,0 +1,174 @@
+"""How registrations change."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from sluice_common.messages.base import utc
+from sluice_common.messages.lwm2m_commands import (
+    CancelObserve,
+    DeviceRequest,
+    DeviceRequests,
+    Execute,
+    Observe,
+    Read,
+    WritePackageUri,
+)
+from sluice_common.messages.registrations import AttemptRef, Registration
+from sluice_lwm2m.domain import records
+from sluice_lwm2m.domain.registering import Parameters
+
+T0 = 1_700_000_000.0
+FIRST = AttemptRef(execution_id="t:d", attempt=1)
+SECOND = AttemptRef(execution_id="t:d", attempt=2)
+
+
+def registration(**changes: Any) -> Registration:
+    record = records.register(
+        None,
+        Parameters(endpoint="ep", lifetime=1_000),
+        device_id="d",
+        app_id="a",
+        address="10.0.0.1:1",
+        gateway=0,
+        location="l",
+        now=T0,
+    )
+    return msgspec.structs.replace(record, **changes)
+
+
+def again(previous: Registration, gateway: int, now: float) -> Registration:
+    return records.register(
+        previous,
+        Parameters(endpoint="ep", lifetime=1_000),
+        device_id="d",
+        app_id="a",
+        address="10.0.0.1:2",
+        gateway=gateway,
+        location="m",
+        now=now,
+    )
+
+
+def command(*requests: DeviceRequest, attempt: AttemptRef | None = FIRST) -> DeviceRequests:
+    return DeviceRequests(
+        app_id="a",
+        occurred_at=utc(T0),
+        device_id="d",
+        command_id="c",
+        execution_id=attempt.execution_id if attempt else None,
+        attempt=attempt.attempt if attempt else 0,
+        epoch=1,
+        expires_at=utc(T0 + 60),
+        requests=requests,
+    )
+
+
+URI = WritePackageUri(image_id="i", image_size=1, not_after=utc(T0))
+OBSERVED = {"observe_token": "aa", "observe_attempt": FIRST}
+
+
+@pytest.mark.parametrize("step", [-5.0, 0.0, 0.0001, 5.0])
+def test_an_epoch_is_higher_than_any_before_whatever_the_clock_says(step: float) -> None:
+    first = registration()
+    assert again(first, 0, T0 + step).epoch > first.epoch
+
+
+def test_what_an_upgrade_needs_outlives_a_registration() -> None:
+    before = registration(**OBSERVED, current_attempt=FIRST, last_execute_id="x")
+    after = again(before, 0, T0 + 1)
+    assert (after.observe_token, after.observe_attempt) == ("aa", FIRST)
+    assert (after.current_attempt, after.last_execute_id) == (FIRST, "x")
+    assert (after.location, after.address) == ("m", "10.0.0.1:2")
+
+
+def test_a_device_of_another_gateway_comes_without_its_download() -> None:
+    before = registration(**OBSERVED, current_attempt=FIRST, last_execute_id="x")
+    after = again(before, 1, T0 + 1)
+    assert after.current_attempt is None
+    assert (after.observe_token, after.last_execute_id) == ("aa", "x")
+
+
+def test_an_update_that_changes_nothing_is_not_written() -> None:
+    record = registration()
+    assert records.update(record, Parameters(), record.address, T0 + 499) is record
+
+
+def test_an_update_in_the_second_half_of_the_lifetime_refreshes_it() -> None:
+    record = registration()
+    refreshed = records.update(record, Parameters(), record.address, T0 + 501)
+    assert refreshed.expires_at == utc(T0 + 501 + 1_000)
+
+
+def test_after_a_restart_a_lifetime_ends_no_earlier_than_it_would_have() -> None:
+    record = registration()
+    last_silent_update = T0 + 499
+    assert records.update(record, Parameters(), record.address, last_silent_update) is record
+    assert records.latest_expiry(record) >= last_silent_update + 1_000
+
+
+@pytest.mark.parametrize(
+    ("parameters", "address"),
+    [
+        (Parameters(lifetime=5), "10.0.0.1:1"),
+        (Parameters(queue_mode=True), "10.0.0.1:1"),
+        (Parameters(objects=("/5/0",)), "10.0.0.1:1"),
+        (Parameters(), "10.0.0.1:9"),
+    ],
+)
+def test_an_update_that_changes_something_is_written(parameters: Parameters, address: str) -> None:
+    record = registration()
+    changed = records.update(record, parameters, address, T0 + 1)
+    assert changed is not record
+    assert changed.epoch == record.epoch
+
+
+def test_a_command_that_only_reads_changes_nothing() -> None:
+    record = registration()
+    assert records.prepare(record, command(Read(path="/3/0/3")), "bb", T0) is record
+
+
+def test_observation_and_download_are_noted_together() -> None:
+    changed = records.prepare(registration(), command(Observe(path="/5/0/3"), URI), "bb", T0)
+    assert (changed.observe_token, changed.observe_attempt, changed.current_attempt) == ("bb", FIRST, FIRST)
+
+
+def test_an_attempt_that_observes_again_keeps_its_token() -> None:
+    record = registration(**OBSERVED)
+    assert records.prepare(record, command(Observe(path="/5/0/3")), "bb", T0) is record
+
+
+def test_the_next_attempt_gets_a_token_of_its_own() -> None:
+    changed = records.prepare(registration(**OBSERVED), command(Observe(path="/5/0/3"), attempt=SECOND), "bb", T0)
+    assert (changed.observe_token, changed.observe_attempt) == ("bb", SECOND)
+
+
+def test_a_device_command_neither_observes_nor_opens_a_download() -> None:
+    record = registration()
+    assert records.prepare(record, command(Observe(path="/5/0/3"), URI, attempt=None), "bb", T0) is record
+
+
+@pytest.mark.requirement("R082")
+def test_an_execute_is_noted_before_it_is_sent() -> None:
+    assert records.prepare(registration(), command(Execute(path="/5/0/2")), "bb", T0).last_execute_id == "c"
+
+
+def test_an_execute_that_was_not_sent_after_all_may_come_again() -> None:
+    execute = command(Execute(path="/5/0/2"))
+    noted = records.prepare(registration(), execute, "bb", T0)
+    assert records.finish(noted, execute, T0, sent=False).last_execute_id is None
+    assert records.finish(noted, execute, T0, sent=True) is noted
+
+
+@pytest.mark.requirement("R085")
+def test_a_cancelled_observation_is_forgotten_by_its_own_attempt_only() -> None:
+    record = registration(**OBSERVED)
+    assert records.finish(record, command(CancelObserve(path="/5/0/3")), T0, sent=True).observe_token is None
+    assert records.finish(record, command(CancelObserve(path="/5/0/3"), attempt=SECOND), T0, sent=True) is record
+
+
+def test_a_close_clears_exactly_its_attempt() -> None:
+    record = registration(current_attempt=SECOND)
+    assert records.close(record, FIRST, utc(T0)) is record
+    assert records.close(record, SECOND, utc(T0)).current_attempt is None

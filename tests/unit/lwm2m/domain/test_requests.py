@@ -1,0 +1,118 @@
+"""Device requests on the wire, and what becomes of answers."""
+
+import pytest
+
+from sluice_common.messages.base import utc
+from sluice_common.messages.lwm2m_commands import (
+    CancelObserve,
+    DeviceRequest,
+    Execute,
+    Observe,
+    Read,
+    Write,
+    WritePackageUri,
+)
+from sluice_lwm2m.domain import coap
+from sluice_lwm2m.domain.coap import Message
+from sluice_lwm2m.domain.errors import PayloadError
+from sluice_lwm2m.domain.requests import Outgoing, UnsendableError, firmware_state, next_block, outgoing, result_of
+
+STATE = ((11, b"5"), (11, b"0"), (11, b"3"))
+
+
+def sign(_: WritePackageUri) -> str:
+    return "coap://example/fw/token"
+
+
+def response(code: int, payload: bytes = b"", *options: tuple[int, bytes]) -> Message:
+    return Message(coap.ACK, code, 1, b"", options, payload)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (Read(path="/4/0"), Outgoing(coap.GET, ((11, b"4"), (11, b"0")))),
+        (Read(path="/5/0/3"), Outgoing(coap.GET, STATE)),
+        (Observe(path="/5/0/3"), Outgoing(coap.GET, ((6, b""), *STATE), observation=True)),
+        (CancelObserve(path="/5/0/3"), Outgoing(coap.GET, ((6, b"\x01"), *STATE), observation=True)),
+        (Execute(path="/5/0/2"), Outgoing(coap.POST, ((11, b"5"), (11, b"0"), (11, b"2")))),
+        (
+            Execute(path="/3/0/4", arguments="0"),
+            Outgoing(coap.POST, ((11, b"3"), (11, b"0"), (11, b"4"), (12, b"")), b"0"),
+        ),
+        (
+            Write(path="/5/0/1", value=""),
+            Outgoing(coap.PUT, ((11, b"5"), (11, b"0"), (11, b"1"), (12, b""))),
+        ),
+        (
+            WritePackageUri(image_id="i", image_size=1, not_after=utc(0)),
+            Outgoing(coap.PUT, ((11, b"5"), (11, b"0"), (11, b"1"), (12, b"")), b"coap://example/fw/token"),
+        ),
+    ],
+)
+def test_a_request_becomes_a_message(request_: DeviceRequest, message: Outgoing) -> None:
+    assert outgoing(request_, sign) == message
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Read(path="5/0/3"),
+        Read(path="/a"),
+        Write(path="/5/0", value="x"),
+        Write(path="/5/0/1", value="x" * 1_025),
+        Execute(path="/5"),
+        Observe(path="/4/0"),
+        CancelObserve(path="/5/0"),
+    ],
+)
+def test_what_no_device_can_be_asked_is_not_sent(request_: DeviceRequest) -> None:
+    with pytest.raises(UnsendableError):
+        outgoing(request_, sign)
+
+
+def test_a_further_block_is_asked_for_without_observing_again() -> None:
+    asked = next_block(outgoing(Observe(path="/5/0/3"), sign), b"\x16")
+    assert asked.options == (*STATE, (23, b"\x16"))
+    assert asked.payload == b""
+
+
+@pytest.mark.requirement("R063")
+def test_a_value_is_a_result() -> None:
+    result = result_of(Read(path="/3/0/3"), response(coap.CONTENT, b"2.0", (12, b"")))
+    assert (result.ok, result.code, result.values) == (True, "2.05", {"/3/0/3": "2.0"})
+
+
+def test_an_error_is_a_result_without_values() -> None:
+    result = result_of(Read(path="/4/0"), response(coap.NOT_FOUND, b"no such object"))
+    assert (result.ok, result.code, result.values, result.error) == (False, "4.04", {}, None)
+
+
+def test_a_payload_that_is_not_understood_is_an_error_of_the_result() -> None:
+    result = result_of(Read(path="/4/0"), response(coap.CONTENT, b"\xc3", (12, b"\x2d\x16")))
+    assert not result.ok
+    assert result.error == "a TLV that is cut off"
+
+
+def test_a_device_that_does_not_observe_is_found_out() -> None:
+    answer = response(coap.CONTENT, b"0", (12, b""))
+    assert not result_of(Observe(path="/5/0/3"), answer).ok
+    observing = response(coap.CONTENT, b"0", (6, b"\x01"), (12, b""))
+    assert result_of(Observe(path="/5/0/3"), observing).values == {"/5/0/3": 0}
+
+
+def test_the_payload_of_other_answers_is_of_no_interest() -> None:
+    assert result_of(Execute(path="/5/0/2"), response(coap.CHANGED, b"\xff")).ok
+    assert result_of(CancelObserve(path="/5/0/3"), response(coap.CONTENT, b"\xff")).ok
+
+
+@pytest.mark.parametrize("state", range(4))
+def test_a_notification_holds_the_firmware_state(state: int) -> None:
+    assert firmware_state(response(coap.CONTENT, str(state).encode())) == state
+    assert firmware_state(response(coap.CONTENT, b"\xc1\x03" + bytes([state]), (12, b"\x2d\x16"))) == state
+
+
+@pytest.mark.parametrize("payload", [b"", b"4", b"-1", b"1.5", b"idle"])
+def test_a_state_that_does_not_exist_is_none(payload: bytes) -> None:
+    with pytest.raises(PayloadError):
+        firmware_state(response(coap.CONTENT, payload))

@@ -1,0 +1,132 @@
+"""The index of sessions, and who owns a device."""
+
+from typing import Any
+
+import msgspec
+
+from sluice_common.messages.base import utc
+from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.domain.sessions import Sessions
+
+T0 = 1_700_000_000.0
+OWN, OTHER = 0, 1
+
+
+def record(device_id: str = "d", epoch: int = 1, gateway: int = OWN, **changes: Any) -> Registration:
+    made = Registration(
+        app_id="a",
+        occurred_at=utc(T0),
+        device_id=device_id,
+        endpoint=f"ep-{device_id}",
+        address="10.0.0.1:1",
+        gateway=gateway,
+        epoch=epoch,
+        location=f"l-{device_id}-{epoch}",
+        lifetime=100,
+        expires_at=utc(T0 + 100),
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def sessions() -> Sessions:
+    return Sessions(OWN, awake_window=10)
+
+
+def test_a_session_is_found_by_all_its_names() -> None:
+    index = sessions()
+    session = index.register(record(observe_token="0aff"), T0)
+    assert index.owned("d") is session
+    assert index.at_location("l-d-1", T0) is session
+    assert index.observed_by(b"\x0a\xff") is session
+    assert index.at_address(("10.0.0.1", 1)) is session
+    assert index.record("d") is session.record
+    assert len(index) == 1
+
+
+def test_the_names_of_before_are_forgotten() -> None:
+    index = sessions()
+    session = index.register(record(observe_token="0a"), T0)
+    index.register(record(epoch=2, address="10.0.0.1:2"), T0)
+    assert index.at_location("l-d-1", T0) is None
+    assert index.at_location("l-d-2", T0) is session
+    assert index.observed_by(b"\x0a") is None
+    assert index.at_address(("10.0.0.1", 1)) is None
+
+
+def test_a_location_ends_with_the_lifetime_and_with_the_registration() -> None:
+    index = sessions()
+    session = index.register(record(), T0)
+    assert index.at_location("l-d-1", T0 + 100) is None
+    index.replace(session, msgspec.structs.replace(session.record, deregistered=True))
+    assert index.at_location("l-d-1", T0) is None
+    assert index.owned("d") is session
+
+
+def test_an_address_belongs_to_the_device_that_spoke_last_from_it() -> None:
+    index = sessions()
+    first = index.register(record("first"), T0)
+    second = index.register(record("second"), T0)
+    assert index.at_address(("10.0.0.1", 1)) is second
+    assert not first.reachable(T0)
+    assert second.reachable(T0)
+
+
+def test_lifetimes_end_once_and_not_before_their_last_renewal() -> None:
+    index = sessions()
+    session = index.register(record(), T0)
+    index.register(record(epoch=2), T0 + 50)
+    assert list(index.expired(T0 + 149)) == []
+    assert list(index.expired(T0 + 150)) == [session]
+    index.replace(session, msgspec.structs.replace(session.record, deregistered=True))
+    assert list(index.expired(T0 + 1_000)) == []
+    index.register(record(epoch=3), T0 + 1_000)
+    assert list(index.expired(T0 + 1_100)) == [session]
+
+
+def test_after_a_restart_own_devices_are_there_and_sleepers_asleep() -> None:
+    index = sessions()
+    index.learn(record("awake"))
+    index.learn(record("sleeper", queue_mode=True, address="10.0.0.1:2"))
+    awake, sleeper = index.owned("awake"), index.owned("sleeper")
+    assert awake is not None
+    assert sleeper is not None
+    assert awake.reachable(T0 + 1)
+    assert not sleeper.reachable(T0 + 1)
+    assert sleeper.contact(T0 + 2)
+    assert awake.is_saved
+
+
+def test_the_newest_of_several_records_holds() -> None:
+    index = sessions()
+    for epoch in (1, 3, 2):
+        index.learn(record(epoch=epoch))
+    known = index.record("d")
+    assert known is not None
+    assert known.epoch == 3
+
+
+def test_a_device_of_another_gateway_is_known_and_not_owned() -> None:
+    index = sessions()
+    index.learn(record(gateway=OTHER, observe_token="0a"))
+    assert index.owned("d") is None
+    assert index.record("d") is not None
+    assert index.at_location("l-d-1", T0) is None
+    assert index.observed_by(b"\x0a") is None
+
+
+def test_a_higher_epoch_elsewhere_takes_a_device_away() -> None:
+    index = sessions()
+    index.register(record(epoch=5), T0)
+    index.learn(record(epoch=6, gateway=OTHER))
+    assert index.owned("d") is None
+    assert index.at_location("l-d-5", T0) is None
+    assert list(index.expired(T0 + 1_000)) == []
+
+
+def test_a_late_record_of_the_former_gateway_is_overwritten() -> None:
+    index = sessions()
+    session = index.register(record(epoch=6), T0)
+    session.saved = session.record
+    assert index.learn(record(epoch=5, gateway=OTHER)) is session
+    assert index.owned("d") is session
+    assert not session.is_saved

@@ -1,0 +1,118 @@
+"""Devices by id: the cache, look-ups that travel together, and secrets that do not open."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+from pymongo.errors import AutoReconnect
+
+from sluice_common.mongo import Database
+from sluice_common.sealing import Sealer
+from sluice_mqtt.adapters import devices as adapter
+from sluice_mqtt.adapters.devices import Devices, Lifetimes
+from sluice_mqtt.adapters.waits import Waits
+
+SEALER = Sealer(["k" * 32])
+
+
+class Collection:
+    """A collection that notes what it is asked."""
+
+    def __init__(self, **sealed: str | None) -> None:
+        self.sealed = sealed
+        self.asked: list[list[str]] = []
+        self.failure: Exception | None = None
+
+    async def find(self, query: dict[str, dict[str, list[str]]], _: object) -> AsyncIterator[dict[str, Any]]:
+        """Yield the devices that are known."""
+        self.asked.append(query["_id"]["$in"])
+        if self.failure:
+            raise self.failure
+        for device_id in query["_id"]["$in"]:
+            if device_id in self.sealed:
+                secret = self.sealed[device_id]
+                yield {"_id": device_id, "app_id": "a"} | ({} if secret is None else {"mqtt_secret": secret})
+
+
+class Clock:
+    """Time that stands still unless it is moved."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make(collection: Collection, clock: Clock | None = None, capacity: int = 100) -> Devices:
+    lifetimes = Lifetimes(device=600.0, secret=30.0, unknown=5.0)
+    database = cast("Database", {"devices": collection})
+    return Devices(database, SEALER, lifetimes, Waits(), capacity=capacity, clock=clock or Clock())
+
+
+async def test_a_secret_is_opened() -> None:
+    devices = make(Collection(d1=SEALER.seal(b"secret"), d2=None))
+    assert await devices.find_secret("d1") == b"secret"
+    assert await devices.find_secret("d2") is None
+    assert await devices.find_secret("d3") is None
+
+
+async def test_a_secret_that_no_key_opens_is_none_and_its_device_is_known() -> None:
+    devices = make(Collection(d1=Sealer(["x" * 32]).seal(b"secret"), d2="no seal"))
+    for device_id in ("d1", "d2"):
+        assert await devices.find_secret(device_id) is None
+        device = await devices.find(device_id)
+        assert device is not None
+        assert device.app_id == "a"
+
+
+async def test_look_ups_of_one_moment_travel_together() -> None:
+    collection = Collection(d1=None)
+    devices = make(collection)
+    await asyncio.gather(*(devices.find(f"d{n % 3}") for n in range(9)))
+    assert [sorted(ids) for ids in collection.asked] == [["d0", "d1", "d2"]]
+
+
+async def test_apps_are_kept_longer_than_secrets_and_those_longer_than_the_unknown() -> None:
+    collection, clock = Collection(d1=SEALER.seal(b"secret")), Clock()
+    devices = make(collection, clock)
+    for now, expected in ((0.0, 1), (4.0, 1), (29.0, 1), (31.0, 2)):
+        clock.now = now
+        await devices.find_secret("d1")
+        await devices.find("d1")
+        assert len(collection.asked) == expected
+    for now, expected in ((100.0, 3), (104.0, 3), (106.0, 4)):
+        clock.now = now
+        await devices.find("nobody")
+        assert len(collection.asked) == expected
+
+
+async def test_a_failure_reaches_everybody_and_is_not_kept() -> None:
+    collection = Collection(d1=None)
+    devices = make(collection)
+    collection.failure = OSError("away")
+    results = await asyncio.gather(*(devices.find_secret(d) for d in ("d1", "d2")), return_exceptions=True)
+    assert [type(result) for result in results] == [OSError, OSError]
+    collection.failure = None
+    assert await devices.find("d1") is not None
+
+
+async def test_whose_a_device_is_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "_RETRY_DELAY", 0.0)
+    collection = Collection(d1=None)
+    collection.failure = AutoReconnect("away")
+    finding = asyncio.create_task(make(collection).find("d1"))
+    while len(collection.asked) < 3:
+        await asyncio.sleep(0.001)
+    collection.failure = None
+    device = await finding
+    assert device is not None
+    assert device.app_id == "a"
+
+
+@pytest.mark.parametrize("capacity", [1, 3])
+async def test_the_cache_stays_within_its_capacity(capacity: int) -> None:
+    devices = make(Collection(), capacity=capacity)
+    for number in range(20):
+        await devices.find(f"d{number}")
+    assert len(devices._kept) <= capacity

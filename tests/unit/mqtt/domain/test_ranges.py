@@ -1,0 +1,92 @@
+"""Byte ranges."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice_mqtt.domain.ranges import Slice, UnsatisfiableError, is_still, requested
+
+SIZE = 1000
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("bytes=0-0", (0, 1)),
+        ("bytes=0-499", (0, 500)),
+        ("bytes=500-", (500, 1000)),
+        ("bytes=999-5000", (999, 1000)),
+        ("bytes=-1", (999, 1000)),
+        ("bytes=-5000", (0, 1000)),
+        ("Bytes = 1-2 ", (1, 3)),
+    ],
+)
+def test_a_range_selects_bytes(header: str, expected: tuple[int, int]) -> None:
+    part = requested(header, SIZE)
+    assert part == Slice(*expected)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(None, "", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-2", "bytes=0-1,5-6", "lines=0-1"),
+        *("bytes=0-1-2", "bytes=" + "9" * 500 + "-"),
+    ],
+)
+def test_what_is_no_range_asks_for_the_whole(header: str | None) -> None:
+    assert requested(header, SIZE) is None
+
+
+@pytest.mark.parametrize("header", ["bytes=1000-", "bytes=1000-1001", "bytes=-0"])
+def test_bytes_beyond_the_end_cannot_be_served(header: str) -> None:
+    with pytest.raises(UnsatisfiableError):
+        requested(header, SIZE)
+
+
+def test_an_empty_image_has_no_bytes_to_ask_for() -> None:
+    with pytest.raises(UnsatisfiableError):
+        requested("bytes=0-", 0)
+    with pytest.raises(UnsatisfiableError):
+        requested("bytes=-1", 0)
+
+
+def test_the_ranges_of_liteos_count_from_one() -> None:
+    first = requested("bytes=1-512", SIZE, is_one_based=True)
+    last = requested("bytes=513-1000", SIZE, is_one_based=True)
+    assert first == Slice(0, 512, 1)
+    assert last == Slice(512, 1000, 1)
+    assert first.content_range(SIZE) == "bytes 1-512/1000"
+    assert requested("bytes=1000-1512", SIZE, is_one_based=True) == Slice(999, 1000, 1)
+    with pytest.raises(UnsatisfiableError):
+        requested("bytes=1001-", SIZE, is_one_based=True)
+
+
+def test_a_range_from_zero_is_one_of_the_standard_also_where_counting_begins_at_one() -> None:
+    assert requested("bytes=0-511", SIZE, is_one_based=True) == Slice(0, 512)
+    assert requested("bytes=-10", SIZE, is_one_based=True) == Slice(990, 1000)
+
+
+def test_a_resumed_download_goes_on_only_if_the_image_is_still_the_same() -> None:
+    assert is_still(None, '"a"')
+    assert is_still(' "a" ', '"a"')
+    assert not is_still('"b"', '"a"')
+    assert not is_still('W/"a"', '"a"')
+    assert not is_still("Tue, 15 Nov 1994 12:45:26 GMT", '"a"')
+
+
+@given(st.text(max_size=30) | st.from_regex(r"bytes=\d{0,5}-\d{0,5}", fullmatch=True), st.integers(0, 2000))
+def test_whatever_is_asked_for_lies_within_the_image(header: str, size: int) -> None:
+    for is_one_based in (False, True):
+        try:
+            part = requested(header, size, is_one_based=is_one_based)
+        except UnsatisfiableError:
+            continue
+        assert part is None or 0 <= part.first < part.end <= size
+
+
+@given(st.integers(1, 5000), st.integers(1, 700))
+def test_blocks_of_a_client_that_counts_from_one_make_up_the_image(size: int, block: int) -> None:
+    parts = [
+        requested(f"bytes={offset + 1}-{offset + block}", size, is_one_based=True) for offset in range(0, size, block)
+    ]
+    assert [byte for part in parts if part for byte in range(part.first, part.end)] == list(range(size))

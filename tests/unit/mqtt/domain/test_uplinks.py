@@ -1,0 +1,149 @@
+"""What devices report, in all dialects, and what is no report."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice_mqtt.domain.uplinks import Fault, ProgressReport, Uplink, UplinkError, VersionReport, parse
+
+MOST = 65_536
+
+
+def service(event_type: str, paras: Any, **more: Any) -> dict[str, Any]:
+    return {"service_id": "$ota", "event_type": event_type, "event_time": "20151212T121212Z", "paras": paras} | more
+
+
+def ends_well(payload: bytes) -> bool:
+    try:
+        parse("d1", payload, MOST)
+    except UplinkError as error:
+        return error.fault in Fault
+    return True
+
+
+def message(*services: Any, device_id: Any = "d1", **more: Any) -> bytes:
+    return json.dumps({"object_device_id": device_id, "services": list(services)} | more).encode()
+
+
+def fault(payload: bytes) -> Fault:
+    with pytest.raises(UplinkError) as raised:
+        parse("d1", payload, MOST)
+    return raised.value.fault
+
+
+@pytest.mark.requirement("R093")
+def test_a_version_report_is_read() -> None:
+    report = service("version_report", {"sw_version": "v2.0", "fw_version": "v1.0"})
+    assert parse("d1", message(report), MOST) == Uplink((VersionReport("v1.0", "v2.0"),), 0, 0)
+
+
+@pytest.mark.requirement("R100")
+def test_a_progress_report_is_read() -> None:
+    paras = {"result_code": 0, "progress": 80, "version": "V2.0", "description": "upgrade processing"}
+    report = parse("d1", message(service("upgrade_progress_report", paras)), MOST).reports[0]
+    assert report == ProgressReport(0, 80, "V2.0", "upgrade processing")
+
+
+@pytest.mark.parametrize(
+    ("paras", "expected"),
+    [
+        ({"result_code": 5}, ProgressReport(5, None, None, "")),
+        ({"result_code": "255", "progress": "7"}, ProgressReport(255, 7, None, "")),
+        ({"result_code": 0, "progress": 99.9, "version": 3}, ProgressReport(0, 99, "3", "")),
+        ({"result_code": 0, "progress": 1000, "version": " ", "x": []}, ProgressReport(0, 100, None, "")),
+        ({"result_code": 0, "progress": -1, "description": None}, ProgressReport(0, 0, None, "")),
+        ({"result_code": 1, "description": "x" * 1000}, ProgressReport(1, None, None, "x" * 256)),
+    ],
+)
+def test_progress_reports_of_all_dialects_are_read(paras: Any, expected: ProgressReport) -> None:
+    assert parse("d1", message(service("upgrade_progress_report", paras)), MOST).reports == (expected,)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"event_time": "2026-11-22T12:00:00.000Z"},
+        {"event_time": 1_700_000_000_000},
+        {"event_time": None},
+        {"event_id": ""},
+        {"event_id": 7},
+        {"anything": {"else": [1, 2]}},
+    ],
+)
+def test_what_nobody_reads_may_hold_anything(more: dict[str, Any]) -> None:
+    report = service("version_report", {"fw_version": "1", "extra": True}, **more)
+    assert parse("d1", message(report, something=1), MOST).reports == (VersionReport("1", None),)
+
+
+def test_events_of_the_second_version_are_read_like_those_of_the_first() -> None:
+    report = service("upgrade_progress_report_v2", {"result_code": 0})
+    assert parse("d1", message(report), MOST).reports == (ProgressReport(0, None, None, ""),)
+
+
+def test_logs_and_news_about_the_sdk_are_passed_over_and_what_stands_beside_them_is_read() -> None:
+    payload = message(
+        {"service_id": "$log", "event_type": "log_report", "paras": {"timestamp": "1", "content": "x"}},
+        {"service_id": "$sdk_info", "event_type": "sdk_info_report", "event_id": "", "paras": {"type": "Java"}},
+        service("version_report", {"fw_version": "1"}),
+        service("something_new", None),
+        service("upgrade_progress_report", {"result_code": 0, "progress": 1}),
+    )
+    uplink = parse("d1", payload, MOST)
+    assert uplink == Uplink((VersionReport("1", None), ProgressReport(0, 1, None, "")), 3, 0)
+
+
+def test_a_broken_service_does_not_spoil_the_others() -> None:
+    payload = message(
+        service("upgrade_progress_report", {"result_code": "many"}),
+        service("upgrade_progress_report", None),
+        service("upgrade_progress_report", {"result_code": -1}),
+        service("version_report", {"fw_version": "1" * 257}),
+        7,
+        service("version_report", {"fw_version": 1.5}),
+    )
+    assert parse("d1", payload, MOST) == Uplink((VersionReport("1.5", None),), 0, 5)
+
+
+@pytest.mark.parametrize("device_id", ["d1", "", None])
+def test_a_message_need_not_name_its_device(device_id: str | None) -> None:
+    assert len(parse("d1", message(service("version_report", {}), device_id=device_id), MOST).reports) == 1
+
+
+def test_a_message_in_the_name_of_another_device_is_foreign() -> None:
+    assert fault(message(service("version_report", {}), device_id="d2")) is Fault.FOREIGN
+
+
+def test_what_cannot_be_understood_is_told_apart() -> None:
+    assert fault(b"") is Fault.NOT_JSON
+    assert fault(b"\xff\xfe") is Fault.NOT_JSON
+    assert fault(b"[" * 60_000) is Fault.MALFORMED
+    assert fault(b'{"services":' + b"[" * 60_000) is Fault.NOT_JSON
+    assert fault(b"[]") is Fault.MALFORMED
+    assert fault(b'{"services": 1}') is Fault.MALFORMED
+    assert fault(message(*[1] * 65)) is Fault.MALFORMED
+    assert fault(b" " * (MOST + 1)) is Fault.OVERSIZED
+
+
+@given(st.binary(max_size=200))
+def test_bytes_of_any_kind_end_in_a_report_or_a_fault(payload: bytes) -> None:
+    assert ends_well(payload)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+_PARAS = st.dictionaries(
+    st.sampled_from(["result_code", "progress", "version", "description", "fw_version", "sw_version"]), _JSON
+)
+_SERVICES = st.builds(service, st.sampled_from(["version_report", "upgrade_progress_report"]), _PARAS | _JSON)
+
+
+@given(st.lists(_SERVICES | _JSON, max_size=5))
+def test_every_service_is_read_passed_over_or_counted_as_faulty(services: list[Any]) -> None:
+    uplink = parse("d1", message(*services), MOST)
+    assert len(uplink.reports) + uplink.passed_over + uplink.faulty == len(services)

@@ -1,0 +1,63 @@
+"""Fakes of what the entry points talk to."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+
+from sluice_common.messages.base import Message
+from sluice_mqtt.adapters.device_events import DeviceEvents
+from sluice_mqtt.adapters.devices import Devices, KnownDevice
+
+
+class FakeEvents:
+    """Notes what is published."""
+
+    def __init__(self) -> None:
+        self.published: list[Message] = []
+
+    async def publish(self, _device_id: str, events: Sequence[Message]) -> None:
+        """Note it."""
+        self.published += events
+
+    @property
+    def real(self) -> DeviceEvents:
+        """Itself, as what it stands for."""
+        return cast("DeviceEvents", self)
+
+
+class FakeDevices:
+    """Devices by id, with their secrets."""
+
+    def __init__(self, **secrets: bytes | None) -> None:
+        self.secrets = secrets
+        self.failure: Exception | None = None
+
+    async def find(self, device_id: str) -> KnownDevice | None:
+        """Return the device."""
+        known = device_id in self.secrets
+        return KnownDevice(device_id, "app", self.secrets[device_id]) if known else None
+
+    async def find_secret(self, device_id: str) -> bytes | None:
+        """Return its secret."""
+        if self.failure is not None:
+            raise self.failure
+        device = await self.find(device_id)
+        return None if device is None else device.secret
+
+    @property
+    def real(self) -> Devices:
+        """Itself, as what it stands for."""
+        return cast("Devices", self)
+
+
+@pytest.fixture
+def events() -> FakeEvents:
+    """Events that are only noted."""
+    return FakeEvents()
+
+
+@pytest.fixture
+def devices() -> FakeDevices:
+    """Two devices."""
+    return FakeDevices(d1=b"secret-of-d1", d2=None)

@@ -1,0 +1,78 @@
+"""How the gateway listens."""
+
+import socket
+import ssl
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import httpx
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from sluice_mqtt.entrypoints.gateway import _listen, _tls
+from sluice_mqtt.settings import GatewaySettings
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> GatewaySettings:
+    """Settings with a certificate for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    builder = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(hours=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    )
+    cert_file, key_file = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert_file.write_bytes(builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return GatewaySettings(download_tls_cert=cert_file, download_tls_key=key_file)
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+    return number
+
+
+async def _hello(_: web.Request) -> web.Response:
+    return web.Response(text="hello")
+
+
+def application() -> web.Application:
+    application = web.Application()
+    application.router.add_get("/", _hello)
+    return application
+
+
+async def test_downloads_can_be_https(certified: GatewaySettings, port: int) -> None:
+    trust = ssl.create_default_context(cafile=str(certified.download_tls_cert))
+    async with AsyncExitStack() as stack, httpx.AsyncClient(verify=trust) as client:
+        await _listen(stack, application(), "127.0.0.1", port, _tls(certified))
+        assert (await client.get(f"https://127.0.0.1:{port}/")).text == "hello"
+        with pytest.raises(httpx.TransportError):
+            await client.get(f"http://127.0.0.1:{port}/")
+
+
+async def test_a_port_that_is_taken_shows_at_once(port: int) -> None:
+    async with AsyncExitStack() as stack:
+        await _listen(stack, application(), "127.0.0.1", port)
+        with pytest.raises(OSError, match="address already in use"):
+            await _listen(stack, application(), "127.0.0.1", port)
+
+
+def test_a_certificate_that_cannot_be_read_shows_at_once(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        _tls(GatewaySettings(download_tls_cert=tmp_path / "none.pem"))
+    assert _tls(GatewaySettings()) is None

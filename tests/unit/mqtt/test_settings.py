@@ -1,0 +1,34 @@
+"""Settings that are made of others."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from sluice_mqtt.bootstrap import build
+from sluice_mqtt.settings import GatewaySettings
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://127.0.0.1:17030"),
+        ({"download_host": "::1", "download_port": 80}, "http://[::1]:80"),
+        ({"download_tls_cert": Path("x.pem")}, "https://127.0.0.1:17030"),
+        ({"download_public_url": "https://fota.example/base/"}, "https://fota.example/base"),
+    ],
+)
+def test_downloads_are_where_devices_reach_them(given: dict[str, Any], url: str) -> None:
+    assert GatewaySettings(**given).download_url == url
+
+
+@pytest.mark.parametrize("url", ["http://broker", "mqtt://user:password@broker", "mqtt://broker/path", "broker:1883"])
+def test_a_broker_is_named_by_a_url_without_secrets(url: str) -> None:
+    with pytest.raises(ValidationError):
+        GatewaySettings(mqtt_url=url)
+
+
+async def test_a_gateway_without_secrets_does_not_start() -> None:
+    with pytest.raises(ValueError, match="at least 32 bytes"):
+        build(GatewaySettings(token_key=""))

@@ -1,0 +1,251 @@
+import getpass
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from tests.unit.signing.conftest import IMAGE
+
+from sluice_signing import ALGORITHMS
+from sluice_signing.entrypoints import cli
+from sluice_signing.entrypoints.cli import EXIT_FILE, EXIT_KEY, EXIT_REFUSED, PASSPHRASE_VARIABLE, main
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, "abc123")
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    path = tmp_path / "包" / "app.zip"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("app.bin", IMAGE)
+    return path
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    assert main(["keygen", "--algorithm", "ED25519", "--out", str(tmp_path / "keys")]) == 0
+    return tmp_path / "keys"
+
+
+def _sign(keys: Path, package: Path) -> int:
+    return main(["sign", "--key", str(keys / "private.pem"), str(package)])
+
+
+def _verify(keys: Path, package: Path) -> int:
+    return main(["verify", "--key", str(keys / "public.pem"), str(package)])
+
+
+@pytest.mark.requirement("R040", "R041", "R043", "R045", "R046", "R048")
+@pytest.mark.parametrize("algorithm", [algorithm.name for algorithm in ALGORITHMS])
+def test_a_package_goes_through_the_tool(algorithm: str, package: Path, tmp_path: Path, capsys: Output) -> None:
+    keys = tmp_path / algorithm
+    assert main(["keygen", "--algorithm", algorithm, "--out", str(keys)]) == 0
+    assert _sign(keys, package) == 0
+    signed = package.with_name("app_signed.zip")
+    assert f"Signed: {signed}" in capsys.readouterr().out
+    assert _verify(keys, signed) == 0
+    shown = capsys.readouterr().out
+    assert "The signature is valid." in shown
+    assert f"app.bin ({len(IMAGE)} bytes)" in shown
+    assert algorithm in shown
+
+
+@pytest.mark.requirement("R041")
+def test_algorithms_are_listed_one_a_line(capsys: Output) -> None:
+    assert main(["algorithms"]) == 0
+    assert capsys.readouterr().out.splitlines() == [algorithm.name for algorithm in ALGORITHMS]
+
+
+def test_inspecting_shows_entries_and_says_that_nothing_is_verified(keys: Path, package: Path, capsys: Output) -> None:
+    assert main(["inspect", str(package)]) == 0
+    assert "Not signed." in capsys.readouterr().out
+    _sign(keys, package)
+    assert main(["inspect", str(package.with_name("app_signed.zip"))]) == 0
+    shown = capsys.readouterr().out
+    assert "NOT VERIFIED" in shown
+    assert "'ED25519'" in shown
+    assert f"{len(IMAGE)}  app.bin" in shown
+
+
+def _refusal(status: int, capsys: Output) -> tuple[int, str]:
+    """Return exit status and reason's code; the message is one line for people."""
+    output = capsys.readouterr()
+    assert "Traceback" not in output.err
+    (line,) = output.err.splitlines()
+    return status, line[line.rindex("[") + 1 : -1]
+
+
+@pytest.mark.requirement("R049")
+def test_a_wrong_passphrase_is_told(keys: Path, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, "abc124")
+    capsys.readouterr()
+    assert _refusal(_sign(keys, package), capsys) == (EXIT_KEY, "wrong_passphrase")
+
+
+@pytest.mark.requirement("R041")
+def test_a_weak_passphrase_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, "abcdefgh")
+    status = main(["keygen", "--out", str(tmp_path / "keys")])
+    assert _refusal(status, capsys) == (EXIT_KEY, "weak_passphrase")
+    assert not (tmp_path / "keys").exists()
+
+
+def test_keys_are_not_overwritten(keys: Path, capsys: Output) -> None:
+    before = (keys / "private.pem").read_bytes()
+    capsys.readouterr()
+    assert _refusal(main(["keygen", "--out", str(keys)]), capsys) == (EXIT_KEY, "key_exists")
+    assert (keys / "private.pem").read_bytes() == before
+
+
+@pytest.mark.requirement("R044")
+def test_what_is_no_zip_is_told(keys: Path, tmp_path: Path, capsys: Output) -> None:
+    path = tmp_path / "app.zip"
+    path.write_bytes(IMAGE)
+    capsys.readouterr()
+    assert _refusal(_sign(keys, path), capsys) == (EXIT_REFUSED, "not_a_zip")
+    assert _refusal(main(["inspect", str(path)]), capsys) == (EXIT_REFUSED, "not_a_zip")
+
+
+@pytest.mark.requirement("R023")
+def test_unsigned_signed_and_foreign_packages_are_told_apart(
+    keys: Path, package: Path, tmp_path: Path, capsys: Output
+) -> None:
+    capsys.readouterr()
+    assert _refusal(_verify(keys, package), capsys) == (EXIT_REFUSED, "unsigned")
+    _sign(keys, package)
+    signed = package.with_name("app_signed.zip")
+    capsys.readouterr()
+    assert _refusal(_sign(keys, signed), capsys) == (EXIT_REFUSED, "already_signed")
+    main(["keygen", "--algorithm", "ED25519", "--out", str(tmp_path / "other")])
+    capsys.readouterr()
+    assert _refusal(_verify(tmp_path / "other", signed), capsys) == (EXIT_REFUSED, "unknown_key")
+
+
+def test_several_keys_may_be_given(keys: Path, package: Path, tmp_path: Path) -> None:
+    main(["keygen", "--out", str(tmp_path / "other")])
+    _sign(keys, package)
+    options = ["--key", str(tmp_path / "other" / "public.pem"), "--key", str(keys / "public.pem")]
+    assert main(["verify", *options, str(package.with_name("app_signed.zip"))]) == 0
+
+
+@pytest.mark.parametrize("name", ["missing.zip", "."])
+def test_a_file_that_cannot_be_read_is_told(name: str, keys: Path, tmp_path: Path, capsys: Output) -> None:
+    capsys.readouterr()
+    assert _refusal(_verify(keys, tmp_path / name), capsys) == (EXIT_FILE, "file")
+
+
+def test_a_file_that_is_no_key_is_told(keys: Path, package: Path, capsys: Output) -> None:
+    capsys.readouterr()
+    status = main(["sign", "--key", str(keys / "public.pem"), str(package)])
+    assert _refusal(status, capsys) == (EXIT_KEY, "bad_key")
+    status = main(["verify", "--key", str(keys / "private.pem"), str(package)])
+    assert _refusal(status, capsys) == (EXIT_KEY, "bad_key")
+
+
+def test_without_a_terminal_the_variable_is_named(
+    keys: Path, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.delenv(PASSPHRASE_VARIABLE)
+    capsys.readouterr()
+    status = _sign(keys, package)
+    assert _refusal(status, capsys) == (EXIT_KEY, "no_passphrase")
+
+
+def _answers(monkeypatch: pytest.MonkeyPatch, *typed: str) -> None:
+    """Let somebody at a terminal type these answers."""
+    monkeypatch.delenv(PASSPHRASE_VARIABLE, raising=False)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    answers = iter(typed)
+    monkeypatch.setattr(getpass, "getpass", lambda _prompt: next(answers))
+
+
+@pytest.mark.requirement("R041", "R043")
+def test_the_passphrase_is_asked_for(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = tmp_path / "keys"
+    _answers(monkeypatch, "secret 1", "secret 1", "secret 1", "secret 2")
+    assert main(["keygen", "--out", str(keys)]) == 0
+    assert _sign(keys, package) == 0
+    assert _sign(keys, package) == EXIT_KEY
+
+
+def test_a_new_passphrase_typed_in_two_ways_makes_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    _answers(monkeypatch, "secret 1", "secret 2")
+    status = main(["keygen", "--out", str(tmp_path / "keys")])
+    assert _refusal(status, capsys) == (EXIT_KEY, "different_passphrases")
+    assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["keygen"], ["keygen", "--algorithm", "ROT13", "--out", "x"], ["gpg"]])
+def test_wrong_use_ends_with_2(arguments: list[str], capsys: Output) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert "usage: sluice-sign" in capsys.readouterr().err
+
+
+_WITHOUT_PLATFORM = """
+import sys
+for name in ("aiokafka", "motor", "pymongo", "pydantic", "structlog", "sluice_common", "socket"):
+    sys.modules[name] = None
+from sluice_signing.entrypoints.cli import main
+sys.exit(main(["algorithms"]))
+"""
+
+
+@pytest.mark.requirement("R040")
+def test_the_tool_needs_neither_broker_nor_database_nor_network() -> None:
+    command = [sys.executable, "-c", _WITHOUT_PLATFORM]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[0] == "ECDSA_256K1+SHA256"
+
+
+def test_the_tool_runs_as_a_module(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sluice_signing", "verify", "--key", "none.pem", "none.zip"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (ended.returncode, ended.stdout) == (EXIT_FILE, "")
+    assert ended.stderr == "sluice-sign: none.pem: No such file or directory. [file]\n"
+
+
+def test_a_short_passphrase_is_accepted_with_an_advice(tmp_path: Path, capsys: Output) -> None:
+    assert main(["keygen", "--algorithm", "ED25519", "--out", str(tmp_path / "keys")]) == 0
+    assert "12 or more characters" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
+def test_without_a_display_the_command_line_is_named(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    pytest.importorskip("tkinter", reason="this Python comes without Tk")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    assert _refusal(main(["gui"]), capsys) == (EXIT_FILE, "no_window")
+
+
+def test_without_tk_it_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    monkeypatch.setitem(sys.modules, "tkinter", None)
+    assert main(["gui"]) == EXIT_FILE
+    assert "python3-tk" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variables", "language"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, "en"),
+        ({"LC_MESSAGES": "zh_TW", "LANG": "en_US"}, "zh"),
+    ],
+)
+def test_the_window_speaks_the_language_of_the_system(
+    variables: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert cli._system_language() == language

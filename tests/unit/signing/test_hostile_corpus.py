@@ -1,0 +1,70 @@
+"""Every family of the hostile corpus is refused with a reason of its own, by the tool as by the service's verifier."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.unit.signing.hostile import FAMILIES, Family, honest, trusted, trusted_pems, write
+
+from sluice_signing import KeyPair, PackageRefusedError, sign, verify
+from sluice_signing.entrypoints.cli import EXIT_REFUSED, main
+
+families = pytest.mark.parametrize("family", FAMILIES, ids=[family.name for family in FAMILIES])
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Options of the tool that name all trusted keys."""
+    folder = tmp_path_factory.mktemp("keys")
+    options = []
+    for number, pem in enumerate(trusted_pems()):
+        path = folder / f"{number}.pem"
+        path.write_text(pem)
+        options += ["--key", str(path)]
+    return options
+
+
+def _code(call: Callable[[], object]) -> str:
+    with pytest.raises(PackageRefusedError) as refusal:
+        call()
+    return refusal.value.code
+
+
+def test_the_corpus_is_hostile_by_what_is_done_to_it_only() -> None:
+    assert verify(io.BytesIO(honest()), trusted()).image_name == "app.bin"
+
+
+def test_every_family_has_a_reason_of_its_own() -> None:
+    assert len({family.code for family in FAMILIES}) == len(FAMILIES)
+
+
+@pytest.mark.requirement("R023")
+@families
+def test_the_tool_refuses_every_package_of_a_family(
+    family: Family, keys: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "package_signed.zip"
+    for package in family.make():
+        path.write_bytes(package.raw)
+        assert main(["verify", *keys, str(path)]) == EXIT_REFUSED, package.name
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith(f"[{family.code}]"), package.name
+
+
+@families
+def test_what_is_hostile_by_its_form_is_not_signed_either(
+    family: Family, pair: KeyPair, passphrase: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "package.zip"
+    for package in family.make():
+        if package.before is not None:
+            path.write_bytes(package.before)
+            assert _code(lambda: sign(path, pair.private_pem, passphrase)) == family.code, package.name
+    assert not path.with_name("package_signed.zip").exists()
+
+
+def test_the_generator_writes_the_corpus_as_files(tmp_path: Path) -> None:
+    write(tmp_path)
+    assert len(list(tmp_path.glob("*/*.zip"))) >= len(FAMILIES)
+    assert (tmp_path / "index.json").read_text().count("refused_with") == len(list(tmp_path.glob("*/*.zip")))

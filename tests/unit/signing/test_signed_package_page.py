@@ -1,0 +1,131 @@
+"""`docs/signed-package.md` tells the truth: vector, algorithms, reasons, and the way with OpenSSL."""
+
+import base64
+import io
+import json
+import re
+import subprocess
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from tests.unit.signing.conftest import Packages
+
+from sluice_signing import (
+    ALGORITHMS,
+    KeyPair,
+    PackageLimits,
+    PackageRefusedError,
+    PrivateKey,
+    extract_image,
+    load_public_key,
+    sign,
+)
+from sluice_signing.adapters.archive import Archive
+from sluice_signing.domain.manifest import MANIFEST_NAME
+from sluice_signing.library import append_manifest
+
+PAGE = (Path(__file__).parents[3] / "docs" / "signed-package.md").read_text()
+VECTORS = json.loads((Path(__file__).parents[3] / "docs" / "signed-package-vectors.json").read_text())
+RFC_8032_TEST_1 = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
+
+
+def _block(language: str) -> str:
+    (block,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return str(block)
+
+
+def _zip(language: str) -> bytes:
+    return base64.b64decode(_block(language))
+
+
+def test_the_vector_verifies(tmp_path: Path) -> None:
+    key = load_public_key(_block("pem").encode())
+    package = extract_image(io.BytesIO(_zip("signed")), [key], tmp_path / "image")
+    assert (package.image_name, package.algorithm) == ("app.bin", "ED25519")
+    assert f"id `{package.key_id}`" in PAGE
+    assert f"{package.image_size} bytes, SHA-256 `{package.image_sha256}`" in PAGE
+    assert sha256((tmp_path / "image").read_bytes()).hexdigest() == package.image_sha256
+
+
+@pytest.mark.parametrize("vector", VECTORS["packages"], ids=lambda vector: vector["algorithm"])
+def test_the_vectors_of_all_algorithms_verify(vector: dict[str, str], tmp_path: Path) -> None:
+    if vector["algorithm"] not in [algorithm.name for algorithm in ALGORITHMS]:
+        pytest.skip(f"the installed cryptography does not have {vector['algorithm']}")
+    key = load_public_key(vector["public_key"].encode())
+    package = extract_image(io.BytesIO(base64.b64decode(vector["signed"])), [key], tmp_path / "image")
+    assert (package.algorithm, package.key_id) == (vector["algorithm"], vector["key_id"])
+    assert (tmp_path / "image").read_bytes() == base64.b64decode(VECTORS["image"])
+
+
+def test_there_is_a_vector_of_every_algorithm() -> None:
+    assert {vector["algorithm"] for vector in VECTORS["packages"]} >= {algorithm.name for algorithm in ALGORITHMS}
+
+
+def test_the_vector_is_made_again_byte_by_byte() -> None:
+    material = ed25519.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(RFC_8032_TEST_1))
+    key = PrivateKey(public=load_public_key(_block("pem").encode()), material=material)
+    file = io.BytesIO(_zip("original"))
+    append_manifest(file, Archive(file, PackageLimits()), key, datetime(2026, 11, 22, 8, 30, tzinfo=UTC))
+    assert file.getvalue() == _zip("signed")
+
+
+def test_all_algorithms_are_listed_in_order() -> None:
+    section = PAGE.split("## Algorithms")[1].split("##")[0]
+    listed = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    assert listed[: len(ALGORITHMS)] == [algorithm.name for algorithm in ALGORITHMS]
+    assert set(listed[len(ALGORITHMS) :]) <= {"ML-DSA-65"}
+
+
+@pytest.fixture
+def known_to_openssl(algorithm: str, needs_openssl: Callable[[str], None]) -> None:
+    needs_openssl(algorithm)
+
+
+def _reasons(base: type[PackageRefusedError]) -> Iterator[type[PackageRefusedError]]:
+    for reason in base.__subclasses__():
+        yield reason
+        yield from _reasons(reason)
+
+
+def test_all_reasons_are_listed_with_their_texts() -> None:
+    rows = [f"| `{reason.code}` | {reason.text.replace('!r', '')} |" for reason in _reasons(PackageRefusedError)]
+    section = PAGE.split("| code | reason |\n|---|---|\n")[1].split("\n\n")[0]
+    assert section.splitlines() == [row.replace(":g}", "}") for row in rows]
+
+
+@pytest.mark.usefixtures("known_to_openssl")
+@pytest.mark.requirement("R022", "R041", "R043")
+@pytest.mark.parametrize("algorithm", [algorithm.name for algorithm in ALGORITHMS])
+def test_openssl_verifies_as_the_page_says(
+    algorithm: str, honest: bytes, key_pair: Callable[[str], KeyPair], passphrase: str, tmp_path: Path
+) -> None:
+    package = tmp_path / "app.zip"
+    package.write_bytes(honest)
+    signed = sign(package, key_pair(algorithm).private_pem, passphrase)
+    public = tmp_path / "public.pem"
+    public.write_bytes(key_pair(algorithm).public_pem)
+    assert _openssl(signed, public, tmp_path).returncode == 0
+    _change_time_of_signing(signed)
+    refused = _openssl(signed, public, tmp_path)
+    assert refused.returncode != 0
+    assert b"verification failure" in (refused.stdout + refused.stderr).lower()
+
+
+def _change_time_of_signing(signed: Path) -> None:
+    with zipfile.ZipFile(signed) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    envelope = json.loads(entries[MANIFEST_NAME])
+    payload = base64.b64decode(envelope["payload"]).replace(b'"signed_at":"20', b'"signed_at":"19')
+    envelope["payload"] = base64.b64encode(payload).decode()
+    entries[MANIFEST_NAME] = json.dumps(envelope, separators=(",", ":")).encode()
+    signed.write_bytes(Packages.zip(entries))
+
+
+def _openssl(package: Path, public: Path, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    command = ["sh", "-e", "-c", f"package={package.name}; public={public.name}\n{_block('sh')}"]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False)

@@ -1,0 +1,99 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from sluice_common.messages.package_events import PackageRejected, PackageUploaded, PackageVerified, PublicKeyRef
+from sluice_signing.domain.errors import UploadMissingError
+from sluice_signing.domain.verdict import Accepted, Refused, TrustedKey, Verdict
+from sluice_signing.uploads import Uploads
+
+NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+UPLOAD = PackageUploaded(
+    app_id="app",
+    occurred_at=datetime(2026, 11, 22, 8, 59, tzinfo=UTC),
+    traceparent="00-1-2-01",
+    package_id="6745a1b2c3d4e5f601234567",
+    file_size=3,
+    public_keys=(PublicKeyRef(key_id="key-1", pem="PEM 1"), PublicKeyRef(key_id="key-2", pem="PEM 2")),
+)
+ACCEPTED = Accepted(image_name="app.bin", image_size=5, image_sha256="ab" * 32, key_ref="key-2", algorithm="ED25519")
+REFUSED = Refused(code="no_bin", message="The package contains no .bin image.")
+
+
+class FakeStore:
+    """Buckets in memory."""
+
+    def __init__(self, uploads: dict[str, bytes]) -> None:
+        self.uploads = uploads
+        self.images: dict[str, bytes] = {}
+
+    async def fetch(self, package_id: str, into: BinaryIO) -> None:
+        if package_id not in self.uploads:
+            raise UploadMissingError
+        into.write(self.uploads[package_id])
+
+    async def put_image(self, image_id: str, image: BinaryIO, verdict: Accepted) -> None:
+        image.seek(0)
+        self.images[image_id] = image.read()
+        assert verdict == ACCEPTED
+
+
+class FakeVerifier:
+    """Writes the package in capitals as its image and gives the verdict it was told."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        self.keys: Sequence[TrustedKey] = ()
+
+    async def verify(self, package: BinaryIO, image: BinaryIO, keys: Sequence[TrustedKey]) -> Verdict:
+        self.keys = keys
+        package.seek(0)
+        image.write(package.read().upper())
+        return self.verdict
+
+
+def _uploads(store: FakeStore, verifier: FakeVerifier) -> Uploads:
+    return Uploads(store, verifier, work_folder=None, clock=lambda: NOW)
+
+
+async def test_a_verified_package_is_answered_with_its_image_which_is_stored() -> None:
+    store, verifier = FakeStore({UPLOAD.package_id: b"zip"}), FakeVerifier(ACCEPTED)
+    assert await _uploads(store, verifier).answer(UPLOAD) == PackageVerified(
+        app_id="app",
+        occurred_at=NOW,
+        traceparent="00-1-2-01",
+        package_id=UPLOAD.package_id,
+        image_id=UPLOAD.package_id,
+        image_name="app.bin",
+        image_size=5,
+        image_sha256="ab" * 32,
+        key_id="key-2",
+        algorithm="ED25519",
+    )
+    assert store.images == {UPLOAD.package_id: b"ZIP"}
+    assert [(key.ref, key.pem) for key in verifier.keys] == [("key-1", "PEM 1"), ("key-2", "PEM 2")]
+
+
+async def test_the_same_upload_twice_is_answered_alike() -> None:
+    uploads = _uploads(FakeStore({UPLOAD.package_id: b"zip"}), FakeVerifier(ACCEPTED))
+    assert await uploads.answer(UPLOAD) == await uploads.answer(UPLOAD)
+
+
+async def test_a_refused_package_is_answered_with_the_reason_and_leaves_no_image() -> None:
+    store = FakeStore({UPLOAD.package_id: b"zip"})
+    answer = await _uploads(store, FakeVerifier(REFUSED)).answer(UPLOAD)
+    assert answer == PackageRejected(
+        app_id="app",
+        occurred_at=NOW,
+        traceparent="00-1-2-01",
+        package_id=UPLOAD.package_id,
+        code="no_bin",
+        message="The package contains no .bin image.",
+    )
+    assert store.images == {}
+
+
+async def test_an_upload_that_is_gone_is_answered_too() -> None:
+    answer = await _uploads(FakeStore({}), FakeVerifier(ACCEPTED)).answer(UPLOAD)
+    assert isinstance(answer, PackageRejected)
+    assert answer.code == "upload_missing"
