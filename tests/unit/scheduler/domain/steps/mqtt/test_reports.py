@@ -77,8 +77,15 @@ def test_a_device_that_says_it_is_up_to_date_is_asked_for_its_version(
 def test_a_report_for_a_version_of_another_upgrade_changes_nothing(step: Step, mqtt: "MqttStory") -> None:
     mqtt.reach(step)
     deadline = mqtt.execution.deadline
-    mqtt.later(5).progress(10, 100, "9.9").progress(0, 100, "9.9").version("9.9")
+    mqtt.later(5).progress(0, 100, "9.9").version("9.9")
     assert (mqtt.step, mqtt.effects, mqtt.execution.deadline) == (step, [], deadline)
+
+
+@pytest.mark.requirement("R100")
+@pytest.mark.parametrize("step", TOLD)
+def test_a_failure_counts_whatever_version_it_names(step: Step, mqtt: "MqttStory") -> None:
+    mqtt.reach(step).progress(5, 0, "app-3")
+    assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "not_enough_storage")
 
 
 def test_a_report_before_the_offer_changes_nothing(mqtt: "MqttStory") -> None:

@@ -41,9 +41,22 @@ def test_a_device_with_another_version_is_not_upgraded(mqtt: "MqttStory") -> Non
 
 
 @pytest.mark.parametrize("version", [None, "", " ", "x" * 200])
-def test_a_device_without_a_usable_version_fails(version: str | None, mqtt: "MqttStory") -> None:
+def test_a_device_that_tells_no_usable_version_fails_when_the_time_for_one_is_over(
+    version: str | None, mqtt: "MqttStory"
+) -> None:
     mqtt.reach(Step.QUERY_VERSION).version(version)
+    assert (mqtt.is_at(Step.QUERY_VERSION), mqtt.effects) == (True, [])
+    mqtt.deadline()
+    assert mqtt.mqtt_kinds == ["QueryVersion"]
+    mqtt.deadline()
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "version_unreadable")
+
+
+def test_a_report_without_a_version_may_be_followed_by_one(mqtt: "MqttStory") -> None:
+    mqtt.reach(Step.QUERY_VERSION).version(None).later(5).version("1.0")
+    assert mqtt.is_at(Step.AWAIT_SLOT)
+    mqtt.go_on(Step.QUERY_RESULT).version("1.0")
+    assert mqtt.reason == "version_mismatch"
 
 
 @pytest.mark.requirement("R093")

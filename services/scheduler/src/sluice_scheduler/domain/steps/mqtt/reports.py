@@ -2,7 +2,8 @@
 
 Devices do not say which upgrade a report belongs to. What counts is therefore the running version: the upgrade has
 succeeded when the device runs the target, and `result_code` 0 with another version, or before 100 percent, is only
-progress. A report for a version that is neither the target nor the device's own belongs to another upgrade.
+progress. Progress with a version that is neither the target nor the device's own belongs to another upgrade. A failure
+counts whatever version it names: that may be another component's, and a failure that is not heard costs a day.
 """
 
 from sluice_common.messages.device_events import UpgradeProgressReported
@@ -27,10 +28,12 @@ class ReportedStep(StepRules):
 
     def on_progress(self, turn: Turn, report: UpgradeProgressReported) -> None:
         """Act on what the device says of an offer that it was given."""
-        if not turn.execution.attempt.exposed or _is_foreign(turn, report):
+        if not turn.execution.attempt.exposed:
             return
         if report.result_code != _SUCCESS:
             _failed(turn, report)
+        elif _is_foreign(turn, report):
+            return
         elif _is_final(turn, report):
             reached(turn)
         else:

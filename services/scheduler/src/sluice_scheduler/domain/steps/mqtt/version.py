@@ -21,15 +21,18 @@ class MqttQueryVersion(StepRules):
         mqtt.query_version(turn)
 
     def on_version(self, turn: Turn, version: str | None) -> None:
-        """Compare with the target and the supported source versions."""
-        if version is None:
-            fail(turn, ReasonCode.VERSION_UNREADABLE, code="fw_version")
-        elif goes_on(turn, version):
+        """Compare with the target and its source versions; a report without a version may be followed by one."""
+        attempt = turn.execution.attempt
+        attempt.doubt = ReasonCode.VERSION_UNREADABLE if version is None else None
+        if version is not None and goes_on(turn, version):
             turn.enter(Step.AWAIT_SLOT)
 
     def expired(self, turn: Turn) -> None:
-        """Wait for the device again; silence counts only against one that seemed to be online."""
+        """Wait for the device again, unless it answers without a version; silence counts only against one online."""
         attempt = turn.execution.attempt
+        if attempt.doubt is not None:
+            fail(turn, attempt.doubt, code="fw_version")
+            return
         attempt.unanswered += turn.awake
         if attempt.unanswered > turn.rules.version_queries:
             fail(turn, ReasonCode.VERSION_TIMEOUT)
