@@ -1,5 +1,6 @@
 import io
 import json
+import struct
 import zipfile
 from collections.abc import Callable
 
@@ -126,6 +127,20 @@ def test_a_product_profile_that_is_none_is_refused(app: httpx.Client) -> None:
     )
     large = {"Content-Type": "application/zip"}
     refused(app.post("/products/import", content=bytes(5 * 1024 * 1024), headers=large), 413, "too_large")
+
+
+def test_a_profile_made_to_break_the_reader_is_refused_and_leaves_its_idempotency_key_free(app: httpx.Client) -> None:
+    entry = zipfile.ZipInfo("profile/devicetype-capability.json")
+    entry.extra = struct.pack("<HHQ", 1, 8, 2**63)
+    out, model = io.BytesIO(), new_id()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(entry, profile(model))
+    hostile = bytearray(out.getvalue())
+    # It lies where its ZIP64 field says: farther away than any seek goes.
+    struct.pack_into("<I", hostile, hostile.rindex(b"PK\x01\x02") + 42, 0xFFFF_FFFF)
+    headers = {"Content-Type": "application/zip", "Idempotency-Key": new_id()}
+    refused(app.post("/products/import", content=bytes(hostile), headers=headers), 422, "bad_profile")
+    made(app.post("/products/import", content=zipped(profile(model)), headers=headers))
 
 
 @pytest.mark.requirement("D16")

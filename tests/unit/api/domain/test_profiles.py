@@ -141,6 +141,22 @@ def lying_about_its_size() -> bytes:
     return bytes(data)
 
 
+def far_away() -> bytes:
+    """Return a zip whose entry lies at byte 2^63, which no seek takes."""
+    entry = zipfile.ZipInfo(NAME)
+    entry.extra = struct.pack("<HHQ", 1, 8, 2**63)
+    data = bytearray(packed((entry, profile())))
+    struct.pack_into("<I", data, data.rindex(b"PK\x01\x02") + 42, 0xFFFF_FFFF)
+    return bytes(data)
+
+
+def with_directory_of(entries: int, said: int = 1, before_end: bytes = b"") -> bytes:
+    """Return a zip with a directory of so many entries and an end record that says another number."""
+    directory = struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 20, 20, *[0] * 7, 1, *[0] * 6) + b"a"
+    size = entries * len(directory)
+    return b"PK" + directory * entries + before_end + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, said, size, 2, 0)
+
+
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "no profile in it": (lambda: packed(("other.json", b"{}")), "has 0"),
     "two profiles": (lambda: packed((NAME, profile()), (f"x/{NAME}", profile())), "has 2"),
@@ -157,6 +173,12 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "a profile that is too large": (lambda: packed((NAME, b" " * (ENTRY_LIMIT + 1))), "larger than"),
     "a bomb beside it": (lambda: packed((NAME, profile()), ("bomb", bytes(9 * 1024 * 1024))), "unpacks to more"),
     "a size that lies": (lying_about_its_size, "zip"),
+    "an entry that lies too far away": (far_away, "damaged"),
+    "more entries than its end says": (lambda: with_directory_of(513), "513 entries"),
+    "more entries in its end than there are": (lambda: with_directory_of(1, said=513), "513 entries"),
+    "a large directory": (lambda: with_directory_of(89_239), "directory has 4194233 bytes"),
+    "an end record of ZIP64": (lambda: with_directory_of(1, before_end=b"PK\x06\x07" + bytes(16)), "ZIP64"),
+    "half an end record": (lambda: b"PK\x05\x06" + bytes(17), "no end record"),
     "an end that is missing": (lambda: packed((NAME, profile()))[:-30], "damaged"),
     "bytes that are damaged": (damaged, "damaged"),
 }
@@ -166,6 +188,11 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
 def test_a_hostile_zip_is_refused_with_its_own_reason(name: str) -> None:
     make, why = HOSTILE[name]
     assert why in refusal(make())
+
+
+def test_a_large_directory_is_refused_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    assert "directory" in refusal(with_directory_of(89_239))
 
 
 @given(st.binary(max_size=200), st.integers(0, 400), st.booleans())

@@ -3,13 +3,14 @@
 What firmware upgrades need is taken: manufacturer, model, device type, protocol and the maintenance capability
 (`omCapability.fwUpgradeCapability`, R010–R013). Services, properties and codecs are left out.
 
-The zip comes from strangers and is opened here, in the API, because it is small: names, kinds, number and sizes of all
-entries are checked before the one that is wanted is read, and of that no more than `ENTRY_LIMIT` bytes. Packages are
-another matter and are opened by the signing service alone.
+The zip comes from strangers and is opened here, in the API, because it is small: its end record is checked before its
+directory is read, names, kinds, number and sizes of all entries before the one that is wanted is read, and of that no
+more than `ENTRY_LIMIT` bytes. Packages are another matter and are opened by the signing service alone.
 """
 
 import io
 import stat
+import struct
 import zipfile
 import zlib
 from typing import Annotated, Any
@@ -21,11 +22,30 @@ from sluice_api.domain.problems import Problem, invalid
 ENTRY_LIMIT = 256 * 1024
 """Most bytes of the profile itself."""
 _MOST_ENTRIES = 512
+_MOST_DIRECTORY = _MOST_ENTRIES * 512
+"""Most bytes of the central directory: the library reads as much of it as the end record says, whatever the number."""
 _MOST_BYTES = 8 * 1024 * 1024
 _MOST_NAME = 255
 _MOST_DEVICES = 100
 _PROFILE = "profile/devicetype-capability.json"
 _ZIP_MAGIC = b"PK"
+_END = struct.Struct("<4s4H2IH")
+_END_MAGIC = b"PK\x05\x06"
+_END_SEARCHED = _END.size + 65_536
+"""The record and its longest comment, as far as the library looks for it (APPNOTE 4.3.16)."""
+_ZIP64_LOCATOR_MAGIC = b"PK\x06\x07"
+_ZIP64_LOCATOR_BYTES = 20
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+)
+"""What the library raises at zips that are damaged, or made to damage."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _PROTOCOLS = {"LWM2M": "LWM2M", "CoAP": "LWM2M", "MQTT": "MQTT"}
@@ -102,16 +122,34 @@ def _upgrade_protocol(protocol: str, given: str | None) -> str | None:
 
 
 def _from_zip(data: bytes) -> bytes:
+    _check_end(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _read(archive, _find(archive.infolist()))
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise _refused(f"the zip is damaged or of a kind that is not read: {error}") from error
 
 
+def _check_end(data: bytes) -> None:
+    """Refuse a directory that is too large before it is parsed, and ZIP64, whose record would count instead."""
+    start = data.rfind(_END_MAGIC, -_END_SEARCHED)
+    if start < 0 or len(data) < start + _END.size:
+        raise _refused("the zip is damaged: it has no end record")
+    if data[:start][-_ZIP64_LOCATOR_BYTES:].startswith(_ZIP64_LOCATOR_MAGIC):
+        raise _refused("the zip is of a kind that is not read: ZIP64")
+    *_, number, size, _, _ = _END.unpack_from(data, start)
+    _check_number(number)
+    if size > _MOST_DIRECTORY:
+        raise _refused(f"the zip's directory has {size} bytes, the most are {_MOST_DIRECTORY}")
+
+
+def _check_number(entries: int) -> None:
+    if entries > _MOST_ENTRIES:
+        raise _refused(f"the zip has {entries} entries, the most are {_MOST_ENTRIES}")
+
+
 def _find(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
-    if len(entries) > _MOST_ENTRIES:
-        raise _refused(f"the zip has {len(entries)} entries, the most are {_MOST_ENTRIES}")
+    _check_number(len(entries))
     seen: set[str] = set()
     for entry in entries:
         _check(entry)
