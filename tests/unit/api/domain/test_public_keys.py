@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from sluice_api.domain.problems import Problem
 from sluice_api.domain.public_keys import read_public_key
+from sluice_signing.domain.algorithms import ALGORITHMS
 
 
 def pem(key: PublicKeyTypes) -> str:
@@ -56,6 +57,7 @@ def test_private_and_other_keys_are_refused() -> None:
         private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
         pem(ed448.Ed448PrivateKey.generate().public_key()),
         pem(rsa.generate_private_key(65537, 1024).public_key()),  # noqa: S505 - the point
+        pem(rsa.generate_private_key(3, 2048).public_key()),
         pem(ec.generate_private_key(ec.SECP384R1()).public_key()),
         "é",
         "",
@@ -63,3 +65,21 @@ def test_private_and_other_keys_are_refused() -> None:
         with pytest.raises(Problem) as problem:
             read_public_key(text)
         assert problem.value.code == "bad_public_key"
+
+
+def test_of_several_keys_none_is_taken() -> None:
+    one, two = (pem(ec.generate_private_key(ec.SECP256R1()).public_key()) for _ in range(2))
+    with pytest.raises(Problem, match="exactly one"):
+        read_public_key(one + two)
+    assert read_public_key("The key of Acme:\n" + one)[2] == one
+
+
+@pytest.mark.parametrize("exponent", [3, 65537])
+@pytest.mark.parametrize("bits", [1024, 2048, 3072])
+def test_an_rsa_key_that_is_taken_is_one_that_packages_can_be_verified_by(exponent: int, bits: int) -> None:
+    key = rsa.generate_private_key(exponent, bits).public_key()
+    if any(algorithm.owns(key) for algorithm in ALGORITHMS):
+        assert read_public_key(pem(key))[1] == f"RSA-{bits}"
+    else:
+        with pytest.raises(Problem):
+            read_public_key(pem(key))

@@ -24,8 +24,11 @@ else:
     _ML_DSA = (MLDSA65PublicKey,)
 
 _RSA_BITS = (2048, 3072)
+_RSA_EXPONENT = 65537
+_PEM_BEGIN = "-----BEGIN "
+"""Of every block (RFC 7468 §2)."""
 _CURVES = ("secp256k1", "secp256r1")
-_KINDS = "RSA of 2048 or 3072 bits, the curves secp256k1 and P-256, Ed25519 and ML-DSA-65"
+_KINDS = "RSA of 2048 or 3072 bits with the exponent 65537, the curves secp256k1 and P-256, Ed25519 and ML-DSA-65"
 
 
 class KeyStatus(StrEnum):
@@ -40,8 +43,11 @@ def read_public_key(pem: str) -> tuple[str, str, str]:
     """Return fingerprint (SHA-256 of the DER form, hex), algorithm and normalised PEM of a public key.
 
     Raises:
-        Problem: No public key, or not of a kind that can sign packages.
+        Problem: Not exactly one public key, or not of a kind that can sign packages.
     """
+    if pem.count(_PEM_BEGIN) != 1:
+        # Of several the library reads the first: which one the user meant is not ours to guess.
+        raise invalid("pem", "not exactly one public key in PEM form", "bad_public_key")
     try:
         key = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -55,8 +61,9 @@ def read_public_key(pem: str) -> tuple[str, str, str]:
 
 
 def _algorithm(key: PublicKeyTypes) -> str | None:
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA_BITS:
-        return f"RSA-{key.key_size}"
+    if isinstance(key, rsa.RSAPublicKey):
+        usable = key.key_size in _RSA_BITS and key.public_numbers().e == _RSA_EXPONENT
+        return f"RSA-{key.key_size}" if usable else None
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
         return f"EC-{key.curve.name}"
     if isinstance(key, ed25519.Ed25519PublicKey):
