@@ -57,6 +57,17 @@ async def test_the_observer_gets_its_token_and_a_growing_sequence() -> None:
     assert {packet.token for packet in bench.sent} == {b"tok"}
 
 
+async def test_each_observation_is_numbered_from_its_own_start() -> None:
+    bench = Bench()
+    first = bench.observation.observe(b"one", 0)
+    bench.change(b"1")
+    bench.answer(coap.ACK)
+    assert bench.observation.observe(b"one", 0) > first  # renewed, the same observation goes on
+    assert bench.observation.observe(b"two", 0) == first
+    bench.observation.cancel()
+    assert bench.observation.observe(b"two", 0) == first
+
+
 async def test_a_state_that_changes_meanwhile_is_told_after_the_acknowledgement() -> None:
     bench = Bench()
     bench.observation.observe(b"tok", 0)

@@ -44,7 +44,12 @@ class Observation:
         self.endpoint: Endpoint | None = None
 
     def observe(self, token: bytes, content_format: int) -> bytes:
-        """Take an observer, instead of any other; the Observe option of the answer (RFC 7641 §3.1)."""
+        """Take an observer, instead of any other; the Observe option of the answer (RFC 7641 §3.1).
+
+        Each observation is numbered from its own start, which is all that an observer may rely on (§3.4).
+        """
+        if token != self.token:
+            self._sequence = 0
         self.token = token
         self._content_format = content_format
         return self._next_sequence()

@@ -113,3 +113,12 @@ async def test_an_error_in_the_middle_is_the_answer() -> None:
         return in_blocks(bytes(3_000))(request)
 
     assert (await Device(changed).requester.ask(session(), READ)).code == coap.NOT_FOUND
+
+
+async def test_a_device_that_counts_each_observation_from_its_start_is_heard() -> None:
+    asked = session()
+    assert asked.is_newest(500, T0)
+    observes = ((coap.OBSERVE, b""),)
+    device = Device(lambda r: Message(coap.ACK, coap.CONTENT, r.mid, r.token, observes, b"0"))
+    await device.requester.ask(asked, READ, "0aff")
+    assert asked.is_newest(1, T0 + 6)

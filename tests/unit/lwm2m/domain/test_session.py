@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,6 +117,22 @@ def test_a_device_that_registers_anew_counts_anew() -> None:
     assert device.is_newest(500, T0)
     device.registered(device.record, T0 + 1 + LIFETIME, T0 + 1)
     assert device.is_newest(1, T0 + 1)
+
+
+def test_every_observation_is_counted_by_itself() -> None:
+    device = session(queue_mode=False)
+    assert device.is_newest(500, T0)
+    device.move(msgspec.structs.replace(device.record, observe_token="bb"))
+    assert device.is_newest(1, T0)  # RFC 7641 §3.4 compares within one observation
+    assert not device.is_newest(1, T0)
+
+
+def test_the_answer_to_an_observe_request_begins_the_count() -> None:
+    device = session(queue_mode=False)
+    assert device.is_newest(500, T0)
+    device.observed(3, T0)
+    assert not device.is_newest(3, T0)
+    assert device.is_newest(4, T0)
 
 
 @given(st.lists(st.integers(0, 2**24 - 1), max_size=20))

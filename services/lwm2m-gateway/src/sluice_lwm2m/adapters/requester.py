@@ -54,7 +54,7 @@ class Requester:
         now = self._clock()
         session.extend(now)
         if (sequence := response.uint(coap.OBSERVE)) is not None:
-            session.is_newest(sequence, now)
+            session.observed(sequence, now)
         return response
 
 

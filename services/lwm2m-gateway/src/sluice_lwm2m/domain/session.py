@@ -40,7 +40,7 @@ class Session:
     remote: Address = field(init=False)
     _told_at: float = 0.0
     _told_until: float = 0.0
-    _newest: tuple[int, float] | None = None
+    _newest: tuple[str | None, int, float] | None = None  # the observation's token, its sequence number, when
     _mid: int = field(default_factory=lambda: randbelow(65_536))
 
     def __post_init__(self) -> None:
@@ -111,11 +111,18 @@ class Session:
         self.untold()
 
     def is_newest(self, sequence: int, now: float) -> bool:
-        """Whether a notification is newer than all before it (RFC 7641 §3.4); remembers it if so."""
-        if self._newest is not None:
-            before, at = self._newest
+        """Whether a notification is newer than all before it; remembers it if so.
+
+        Numbers are compared within one observation only: each may count from anywhere (RFC 7641 §3.4, §4.4).
+        """
+        if self._newest is not None and self._newest[0] == self.record.observe_token:
+            _, before, at = self._newest
             ahead = (sequence - before) % (2 * _HALF_OF_SEQUENCE)
             if not 0 < ahead < _HALF_OF_SEQUENCE and now <= at + _NEWER_AFTER:
                 return False
-        self._newest = sequence, now
+        self.observed(sequence, now)
         return True
+
+    def observed(self, sequence: int, now: float) -> None:
+        """Note the number in the answer to an Observe request: the count of its observation begins there."""
+        self._newest = self.record.observe_token, sequence, now
