@@ -14,6 +14,7 @@ import struct
 import sys
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -195,6 +196,43 @@ def _outside() -> Iterator[Hostile]:
     at = raw.index(_CENTRAL)
     between = raw[:at] + b"hidden!!" + raw[at:]
     yield Hostile("data before the directory", _patched(between, _END, 16, struct.pack("<L", at + 8)))
+
+
+def _hidden() -> Iterator[Hostile]:
+    for pieces in (1, 3):
+        # A reader that works in pieces of 64 KiB sees the end of the stream and the end of a piece at once.
+        length = pieces * 64 * 1024
+        blocks = [bytes(n) for n in [_BLOCK_BYTES] * (length // (_BLOCK_BYTES + 5))]
+        blocks.append(bytes(length - sum(len(block) + 5 for block in blocks) - 5))
+        stream = b"".join(_stored_block(block, last=block is blocks[-1]) for block in blocks)
+        yield Hostile(f"behind a stream of {pieces} x 64 KiB", *_with_stream(b"".join(blocks), stream + _IMAGE))
+    yield Hostile("behind a short stream", *_with_stream(b"", _stored_block(b"", last=True) + _IMAGE))
+
+
+_BLOCK_BYTES = 0xFFFF
+
+
+def _stored_block(content: bytes, *, last: bool) -> bytes:
+    """Return an uncompressed block of a deflate stream (RFC 1951 §3.2.4)."""
+    return struct.pack("<BHH", last, len(content), len(content) ^ 0xFFFF) + content
+
+
+def _with_stream(content: bytes, stream: bytes) -> tuple[bytes, bytes]:
+    """Return a package, signed and not yet, where this is the deflate stream of a text beside the image."""
+    entries: _Entries = [("a.txt", stream), _BIN]
+    manifest = _manifest_of(_sealed(signer(), signer().sign, entries=[("a.txt", content), _BIN]))
+
+    def patched(raw: bytes) -> bytes:
+        raw = _both(raw, 8, 10, struct.pack("<H", zipfile.ZIP_DEFLATED))
+        raw = _both(raw, 22, 24, struct.pack("<L", len(content)))
+        return _both(raw, 14, 16, struct.pack("<L", zlib.crc32(content)))
+
+    stored = zipfile.ZIP_STORED
+    return patched(zipped([*entries, (MANIFEST_NAME, manifest)], stored)), patched(zipped(entries, stored))
+
+
+def _manifest_of(raw: bytes) -> bytes:
+    return _contents(raw)[MANIFEST_NAME]
 
 
 def _overlapping() -> Iterator[Hostile]:
@@ -392,6 +430,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("truncated zips", "broken_zip", _truncated),
     Family("concatenated zips", "concatenated_zip", _concatenated),
     Family("prefix and suffix data", "extra_data", _outside),
+    Family("data behind compressed contents", "hidden_data", _hidden),
     Family("overlapping entries", "overlapping_entries", _overlapping),
     Family("entries added after signing", "entry_added", _added),
     Family("swapped manifests", "entry_changed", _swapped),

@@ -5,6 +5,7 @@ trusted key, by `verify`; those that were altered after an honest signature are 
 """
 
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -16,7 +17,7 @@ import pytest
 from tests.unit.signing.conftest import Packages
 
 from sluice_signing import KeyPair, PackageLimits, PackageRefusedError, PrivateKey, sign, verify
-from sluice_signing.adapters.archive import Archive
+from sluice_signing.adapters.archive import PIECE_BYTES, Archive
 from sluice_signing.domain.manifest import MANIFEST_NAME
 
 MIB = 1024 * 1024
@@ -212,20 +213,43 @@ def test_a_bomb_that_lies_about_its_size_is_refused_at_once(packages: Packages) 
     assert inflated == []
 
 
-@pytest.mark.parametrize("damage", ["bit in the data", "data behind the end of the stream"])
-def test_damaged_deflate_data_is_refused(damage: str, packages: Packages) -> None:
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    content = bytes(range(256))
-    stream = packer.compress(content) + packer.flush()
-    if damage == "bit in the data":
-        stream = bytes([stream[0] ^ 0x06]) + stream[1:]
-    else:
-        stream += b"hidden"
-    raw = packages.zip({"app.bin": stream}, zipfile.ZIP_STORED)
+def _deflated(content: bytes, stream: bytes) -> bytes:
+    """Return a zip whose one entry has this deflate stream, whatever it inflates to."""
+    raw = Packages.zip({"app.bin": stream}, zipfile.ZIP_STORED)
     raw = _both(raw, 8, 10, struct.pack("<H", zipfile.ZIP_DEFLATED))
     raw = _both(raw, 22, 24, struct.pack("<L", len(content)))
-    raw = _both(raw, 14, 16, struct.pack("<L", zlib.crc32(content)))
-    assert _code(lambda: packages.sign(raw)) == "broken_zip"
+    return _both(raw, 14, 16, struct.pack("<L", zlib.crc32(content)))
+
+
+def _stream(content: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(content) + packer.flush()
+
+
+def test_damaged_deflate_data_is_refused(packages: Packages) -> None:
+    content = bytes(range(256))
+    stream = _stream(content)
+    damaged = bytes([stream[0] ^ 0x06]) + stream[1:]
+    assert _code(lambda: packages.sign(_deflated(content, damaged))) == "broken_zip"
+    assert _code(lambda: packages.sign(_deflated(content, stream[:-1]))) == "broken_zip"
+
+
+@pytest.mark.parametrize("hidden", [1, PIECE_BYTES, 3 * PIECE_BYTES])
+@pytest.mark.parametrize("end", [100, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES])
+def test_data_behind_the_end_of_a_deflate_stream_is_refused(end: int, hidden: int, packages: Packages) -> None:
+    content = os.urandom(8)
+    empty = b"\0\0\0\xff\xff"  # a stored block without content, as often as it takes
+    padding = end - len(_stored_block(content))
+    content += bytes(padding % len(empty))
+    stream = empty * (padding // len(empty)) + _stored_block(content)
+    assert len(stream) == end
+    packages.sign(_deflated(content, stream))
+    assert _code(lambda: packages.sign(_deflated(content, stream + bytes(hidden)))) == "hidden_data"
+
+
+def _stored_block(content: bytes) -> bytes:
+    """Return a last block of a deflate stream (RFC 1951 §3.2.4)."""
+    return struct.pack("<BHH", 1, len(content), len(content) ^ 0xFFFF) + content
 
 
 @pytest.mark.parametrize(("offset", "value"), [(8, b"\xff\xff\xff\xff"), (16, b"\xff\xff\xff\xff")])

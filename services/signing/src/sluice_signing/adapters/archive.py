@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from sluice_signing.domain.errors import BrokenZipError, TooBigError, ZipBombError
+from sluice_signing.domain.errors import BrokenZipError, HiddenDataError, TooBigError, ZipBombError
 from sluice_signing.domain.limits import PackageLimits
 from sluice_signing.domain.zip_layout import (
     LOCAL_BYTES,
@@ -116,6 +116,8 @@ def _inflated(stored: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         for piece in stored:
+            if inflater.eof:  # it ended exactly where the piece before did
+                raise HiddenDataError(name=entry.name)
             rest = piece
             while rest and not inflater.eof:
                 yield inflater.decompress(rest, PIECE_BYTES)
@@ -124,5 +126,7 @@ def _inflated(stored: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
         yield inflater.flush()
     except zlib.error as error:
         raise BrokenZipError(detail=f"the content of {entry.name!r} cannot be inflated") from error
-    if not inflater.eof or inflater.unused_data:
-        raise BrokenZipError(detail=f"the content of {entry.name!r} does not end where it should")
+    if not inflater.eof:
+        raise BrokenZipError(detail=f"the content of {entry.name!r} ends early")
+    if inflater.unused_data:
+        raise HiddenDataError(name=entry.name)

@@ -75,6 +75,14 @@ class ExtraDataError(PackageRefusedError):
     advice = "Make the archive again with nothing but the firmware's files"
 
 
+class HiddenDataError(PackageRefusedError):
+    """Bytes follow the end of an entry's deflate stream, where no reader looks."""
+
+    code = "hidden_data"
+    text = "Entry {name!r} holds data behind the end of its compressed content"
+    advice = "Make the archive again with an ordinary zip tool"
+
+
 class CommentError(PackageRefusedError):
     """The archive carries a comment, in which anything could hide."""
 

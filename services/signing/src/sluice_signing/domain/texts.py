@@ -53,6 +53,7 @@ REASONS_ZH: Final[Mapping[str, str]] = {
     "broken_zip": "zip压缩包已损坏：{detail}",
     "unsupported_zip": "zip压缩包使用了不支持的特性：{feature}",
     "extra_data": "zip压缩包含有不属于任何条目的数据：{detail}",
+    "hidden_data": "条目{name!r}的压缩内容之后隐藏有数据",
     "comment": "zip压缩包带有{size}字节的注释",
     "concatenated_zip": "该文件由两个zip压缩包拼接而成",
     "overlapping_entries": "条目{name!r}与前一个条目重叠",
