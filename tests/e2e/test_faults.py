@@ -37,7 +37,7 @@ def campaign() -> Scenario:
         scenario,
         fleet=replace(scenario.fleet, failing=0.0, retries=3),
         policy={**scenario.policy, "max_retries": 3, "timeouts": timeouts},
-        fills_windows=False,  # one cell fills the windows of one class only
+        fills_windows=False,  # retries and harm decide who meets whom
     )
 
 

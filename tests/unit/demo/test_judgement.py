@@ -129,11 +129,8 @@ def test_a_device_that_was_told_twice_to_update_is_a_violation() -> None:
     assert "more than once" in judgement.differences[0]
 
 
-def test_a_dense_cell_must_fill_a_window_of_every_class() -> None:
-    specs = sound_devices(100)
+def test_a_class_with_a_crowded_window_must_be_seen_full() -> None:
+    specs = sound_devices(70)
     executions = [execution(spec, 10.3 * n) for n, spec in enumerate(specs)]
     timelines = [upgraded_at(spec.endpoint, 10.3 * n) for n, spec in enumerate(specs)]
-    differences = judged(specs, executions, timelines).differences
-    assert differences == [
-        f"no window of {name} was full while others queued" for name in ("level-0", "level-1", "cell-only")
-    ]
+    assert judged(specs, executions, timelines).differences == ["no window of level-0 was full while others queued"]

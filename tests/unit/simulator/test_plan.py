@@ -59,6 +59,17 @@ def test_three_dense_cells_of_300_devices_fill_a_window_of_every_class(seed: int
         assert max(count for (_, key), count in takers.items() if key is name) > limit, name
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_three_dense_cells_of_300_devices_are_crowded_in_every_class(seed: int) -> None:
+    assert make_plan(PlanOptions(devices=300, cells=3, seed=seed)).crowded_classes() == set(RadioClass)
+
+
+def test_few_devices_in_a_dense_cell_crowd_only_some_classes() -> None:
+    plan = make_plan(PlanOptions(devices=120, cells=1))
+    assert plan.crowded_classes() == {RadioClass.LEVEL_0, RadioClass.LEVEL_2}
+    assert make_plan(PlanOptions(devices=20, cells=1)).crowded_classes() == set()
+
+
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_level_2_is_rare_and_sound_because_its_windows_have_one_slot(seed: int) -> None:
     devices = make_plan(PlanOptions(devices=2000, cells=40, seed=seed)).devices

@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (PlatformError, DevicesError, *EXPECTED_ERRORS) as error:
         console.print(f"The benchmark cannot go on: {error}", style="red", markup=False)
         return 1
+    except TimeoutError:
+        console.print("The benchmark cannot go on: it took far too long; is the machine busy?", style="red")
+        return 1
     except KeyboardInterrupt:
         return 130
     text = json.dumps(report, indent=2)

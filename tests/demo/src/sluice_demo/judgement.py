@@ -19,13 +19,10 @@ from sluice_demo.mqtt_judgement import MqttEvidence
 from sluice_demo.picture import WindowCurve
 from sluice_demo.report import CallbackCounts, MqttReport, Report, WindowReport, cpu_per_upgrade, step_times
 from sluice_simulator import measure
-from sluice_simulator.coverage import LIMITS, RadioClass, Window
+from sluice_simulator.coverage import RadioClass, Window
 from sluice_simulator.fleet import DeviceSpec, FleetPlan, Role
 from sluice_simulator.mqtt.fleet import MqttSpec
 from sluice_simulator.timeline import Timeline, What
-
-_DENSE_CELL = 100
-"""Devices of a cell from which on its windows must fill."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Evidence:
         timelines: What happened at the devices.
         monotonic_offset: Seconds to add to monotonic times to get seconds since 1970.
         other_processes: Names in `Outcome.cpu_seconds` that are not Sluice's.
-        fills_windows: Whether every class must have had a full window, if there was a dense cell.
+        fills_windows: Whether every class of which a window is crowded must have had a full one.
         mqtt: The MQTT devices, which are not in `plan`; None without any.
     """
 
@@ -188,8 +185,8 @@ def _differences(evidence: Evidence, reports: Sequence[WindowReport]) -> Iterato
     yield from _device_differences(evidence)
     if evidence.mqtt is not None:
         yield from mqtt_judgement.differences(evidence.mqtt)
-    if evidence.fills_windows and max(evidence.plan.cells().values()) >= _DENSE_CELL:
-        yield from comparison.saturation_differences(reports, [name.value for name in LIMITS])
+    if evidence.fills_windows:
+        yield from comparison.saturation_differences(reports, sorted(evidence.plan.crowded_classes()))
 
 
 def _device_differences(evidence: Evidence) -> Iterator[str]:

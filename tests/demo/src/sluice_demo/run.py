@@ -21,6 +21,7 @@ from sluice_demo.judgement import Evidence
 from sluice_demo.mqtt_judgement import MqttEvidence
 from sluice_demo.progress import WindowLoad, view_for
 from sluice_demo.scenario import MqttScenario, Scenario
+from sluice_embedded.adapters.sockets import require_free
 from sluice_embedded.adapters.state import Endpoints
 from sluice_embedded.domain.ports import Ports
 from sluice_embedded.domain.services import MQTT, MQTT_GATEWAY, PARTS, all_services
@@ -77,8 +78,10 @@ async def run(
     """
     plan = scenario.plan()
     async with AsyncExitStack() as opened:
+        callback_port = place.port_base + _CALLBACK_PORT
+        require_free(callback_port, "the receiver of callbacks")
+        receiver = CallbackReceiver(callback_port, secrets.token_hex(16))
         system = await opened.enter_async_context(_system(place, scenario, console))
-        receiver = CallbackReceiver(place.port_base + _CALLBACK_PORT, secrets.token_hex(16))
         await opened.enter_async_context(receiver)
         server = await AppServer.register(system.endpoints.api, system.endpoints.admin_password)
         opened.push_async_callback(server.client.close)

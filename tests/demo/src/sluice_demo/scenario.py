@@ -42,7 +42,7 @@ class Scenario:
         policy: Of the tasks, as the REST interface takes it.
         services: Settings of the services, as environment variables.
         image_bytes: Size of the firmware image.
-        fills_windows: Whether dense cells have devices of every class, more than their windows take at once.
+        fills_windows: Whether every class of which a window is crowded must be seen full while others queue.
         starts_per_second: Devices switched on per second.
         mqtt: MQTT devices beside the LwM2M devices; None for none.
     """

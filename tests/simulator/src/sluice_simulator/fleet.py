@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final
 
-from sluice_simulator.coverage import Coverage
+from sluice_simulator.coverage import LIMITS, Coverage, RadioClass, Window, radio_class
 from sluice_simulator.dialects import Dialect
 
 NO_ANSWER: Final = 0
 """In `DeviceSpec.refusals`: the device never answers this path."""
+_CROWD: Final = 1.4
+"""Sound devices per slot that are sure to queue, although they do not all ask in the same moment."""
 
 
 class Result(IntEnum):
@@ -184,6 +186,13 @@ class DeviceSpec:
         """The usual reason code of its end."""
         return self.expected_reasons[0] if self.expected_reasons else None
 
+    @property
+    def window(self) -> Window:
+        """The window that its readings lead to."""
+        if "/4/0" in self.refusals:
+            return self.cell, RadioClass.CELL_ONLY
+        return self.cell, radio_class(self.coverage.rsrp, self.coverage.sinr)
+
     def fate(self, attempt: int) -> Fate:
         """How attempt number `attempt`, from 1, goes."""
         return self.fates[min(attempt, len(self.fates)) - 1]
@@ -223,6 +232,11 @@ class FleetPlan:
     def cells(self) -> Counter[int]:
         """Devices by cell ID."""
         return Counter(device.cell for device in self.devices)
+
+    def crowded_classes(self) -> set[RadioClass]:
+        """Classes with a window that sound devices are sure to fill and queue for."""
+        sound = Counter(device.window for device in self.devices if device.kind == "healthy")
+        return {of_class for (_, of_class), count in sound.items() if count >= _CROWD * LIMITS[of_class]}
 
     def expectations(self) -> dict[str, tuple[str, tuple[str, ...]]]:
         """Endpoint name → expected end and the reason codes that are right for it."""

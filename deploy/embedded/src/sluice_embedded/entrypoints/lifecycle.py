@@ -16,6 +16,7 @@ from sluice_embedded import running
 from sluice_embedded.adapters import kafka, mqtt, processes, secantusdb
 from sluice_embedded.adapters.state import Endpoints, ServiceState, SystemState
 from sluice_embedded.adapters.supervisor import StartError
+from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT
 from sluice_embedded.entrypoints import supervisor
 from sluice_embedded.running import RunningStack
 from sluice_embedded.settings import EmbeddedSettings
@@ -33,7 +34,7 @@ def up(settings: EmbeddedSettings, services: Sequence[str], *, foreground: bool)
         _console.print("Sluice is running.")
         show_endpoints(already.endpoints, settings)
         return 0
-    install_parts(settings)
+    install_parts(settings, services)
     if foreground:
         supervisor.run(settings, services, lambda endpoints: _stay(endpoints, settings), _progress)
         return 0
@@ -44,17 +45,21 @@ def up(settings: EmbeddedSettings, services: Sequence[str], *, foreground: bool)
     return 0
 
 
-def install_parts(settings: EmbeddedSettings) -> None:
+def install_parts(settings: EmbeddedSettings, services: Sequence[str] = ()) -> None:
     """Install Kafka, the MongoDB-wire server and the MQTT broker, as far as they are needed and missing, and show it.
+
+    Args:
+        settings: Name clusters to use instead.
+        services: What is to be started; empty for everything.
 
     Raises:
         InstallError: One could not be installed.
     """
-    if settings.kafka_bootstrap is None:
+    if settings.kafka_bootstrap is None and (not services or KAFKA in services):
         kafka.ensure(settings.parts_dir)
-    if settings.mongodb_uri is None:
+    if settings.mongodb_uri is None and (not services or MONGODB in services):
         secantusdb.ensure(settings.parts_dir)
-    if settings.mqtt_url is None:
+    if settings.mqtt_url is None and (not services or MQTT in services):
         mqtt.ensure(settings.parts_dir)
 
 
