@@ -225,6 +225,7 @@ class Gateway:
 
     def __init__(self) -> None:
         self.served: dict[str, Served] = {}
+        self.unfenced: set[Attempt] = set()
         self.observes: dict[str, Attempt] = {}
         self.executes: set[str] = set()
 
@@ -233,6 +234,7 @@ class Gateway:
         status = OutcomeStatus.DONE
         results: tuple[RequestResult, ...] = ()
         if isinstance(command, CloseDownload) and fate != "ok":
+            self.unfenced.add((command.execution_id, command.attempt))
             status = OutcomeStatus.STALE
         elif isinstance(command, CloseDownload):
             served = self.served.get(device.device_id)
@@ -522,6 +524,17 @@ class World:
         for device in self.devices.values():
             assert all(count == 1 for count in device.executed.values()), "invariant 5"
         self.check_records(holders)
+        if self.at_rest():
+            self.check_fences()
+
+    def check_fences(self) -> None:
+        """Check that no image is served but that of the running attempt, if the gateway took every close."""
+        for name, served in self.gateway.served.items():
+            if self.serves(name) and served.attempt not in self.gateway.unfenced:
+                execution = records.decode(self.records[name]).execution
+                assert execution is not None, "invariant 1: served after the end"
+                assert (execution.execution_id, execution.attempt.number) == served.attempt
+                assert execution.attempt.exposed, "invariant 1: served after the attempt"
 
     def check_records(self, holders: dict[WindowKey, set[Grant]]) -> None:
         """Check what must hold of every record at any moment."""

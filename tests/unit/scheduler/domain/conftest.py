@@ -319,9 +319,8 @@ class Story:
 
     @property
     def requests(self) -> tuple[DeviceRequest, ...]:
-        """The device requests of the one command that the last event caused."""
-        (command,) = self.commands
-        assert isinstance(command, DeviceRequests)
+        """The device requests of the one such command that the last event caused."""
+        (command,) = [command for command in self.commands if isinstance(command, DeviceRequests)]
         return command.requests
 
     @property

@@ -2,7 +2,8 @@
 
 An attempt that ends gives back what it has: first the device is fenced if a Package URI may be with it (step
 `CLOSING`), then the slot is returned, then another attempt waits or the observation is cancelled and the execution
-ends. A device that gave its own verdict needs no fence. Leaves out which reasons are retried (`retries`).
+ends. The verdict of a device that was told to update is its last word: the image is served no more then, but the slot
+does not wait for that. Leaves out which reasons are retried (`retries`).
 """
 
 from sluice_common.messages.base import utc
@@ -33,7 +34,8 @@ def fail(turn: Turn, code: ReasonCode, /, *, settled: bool = False, **params: st
     Args:
         turn: The turn.
         code: Why.
-        settled: The device gave the verdict itself: it fetches nothing any more, so no fence is needed.
+        settled: The device gave the verdict itself after it had been told to update: it fetches nothing any more, so
+            its slot need not wait for the fence. Before that, the verdict may be left over from an older update.
         params: Of the reason.
     """
     reason = Reason(code=code, params=params)
@@ -86,8 +88,8 @@ def give_back(turn: Turn) -> None:
     """The device is fenced or done: return the slot, and do what the verdict says."""
     execution = turn.execution
     after = execution.verdict.after if execution.verdict else After.END
-    if execution.attempt.exposed and execution.is_mqtt:
-        mqtt.close_download(turn)
+    if execution.attempt.exposed:
+        _close_download(turn)
     execution.attempt.exposed = False
     turn.release_slot(keep_place=after is After.ASK_AGAIN)
     if after is After.ASK_AGAIN:
@@ -99,6 +101,14 @@ def give_back(turn: Turn) -> None:
         turn.enter(Step.CANCEL_OBSERVE)
     else:
         end(turn)
+
+
+def _close_download(turn: Turn) -> None:
+    """Have the image served no more, without waiting for that: the device has said that it is done."""
+    if turn.execution.is_mqtt:
+        mqtt.close_download(turn)
+    else:
+        turn.close_download(awaited=False)
 
 
 def end(turn: Turn) -> None:

@@ -193,17 +193,19 @@ class Turn:
             )
         )
 
-    def close_download(self) -> None:
+    def close_download(self, *, awaited: bool) -> None:
         """Have the gateway serve no more of the attempt's image; this needs no reachable device."""
         execution = self.execution
-        self._await(
-            CloseDownload(
-                **self.head(execution.app_id),
-                command_id=self.command_id(),
-                execution_id=execution.execution_id,
-                attempt=execution.attempt.number,
-            )
+        close = CloseDownload(
+            **self.head(execution.app_id),
+            command_id=f"{self.command_id()}:close",  # the same event may ask the device something
+            execution_id=execution.execution_id,
+            attempt=execution.attempt.number,
         )
+        if awaited:
+            self._await(close)
+        else:
+            self.effects.append(ToGateway(self.link.gateway, close))
 
     def ask_window(self) -> None:
         """Ask the window for a slot under a new number, if the device is awake."""

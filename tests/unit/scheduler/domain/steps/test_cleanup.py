@@ -130,5 +130,5 @@ def test_an_attempt_that_is_followed_by_another_stays_observed(story: "Story") -
 
 def test_a_device_that_ended_by_its_own_verdict_is_not_told_to_stop(story: "Story") -> None:
     story.reach(Step.DOWNLOADING).notify(1).notify(0)
-    story.answer(story.read("/5/0/3", 0), story.read("/5/0/5", 5))
+    story.answer(story.read("/5/0/3", 0), story.read("/5/0/5", 5)).answer()
     assert story.requests == (CANCEL,)

@@ -43,7 +43,6 @@ def test_the_target_version_is_success_and_returns_the_slot_at_once(
     grant = updated.execution.grant
     say(updated, state, result, "2.0")
     assert [(r.grant, r.keep_place) for r in updated.returns] == [(grant, False)]
-    assert not updated.closes
     assert updated.step is Step.CANCEL_OBSERVE
     updated.answer()
     assert (updated.status, updated.reason) == (ExecutionStatus.SUCCEEDED, None)
@@ -62,9 +61,37 @@ def test_each_failed_result_has_its_reason_and_returns_the_slot_at_once(
 ) -> None:
     say(updated, 0, result, "1.0")
     assert len(updated.returns) == 1
-    assert not updated.closes
     updated.answer()
     assert (updated.status, updated.reason) == (ExecutionStatus.FAILED, code)
+
+
+@pytest.mark.parametrize(("version", "result", "retries"), [("2.0", 1, 0), ("1.0", 8, 0), ("1.0", 8, 1)])
+def test_the_image_of_an_update_that_has_ended_is_served_no_more(
+    version: str, result: int, retries: int, updated: "Story"
+) -> None:
+    updated.execution.policy = UpgradePolicy(max_retries=retries)
+    say(updated, 0, result, version)
+    (close,) = updated.closes
+    assert (close.execution_id, close.attempt) == ("t:d", 1)
+    assert len({c.command_id for c in updated.commands}) == len(updated.commands)
+    assert len(updated.returns) == 1
+
+
+def test_a_result_left_over_from_an_older_update_is_no_proof_that_nothing_is_fetched(story: "Story") -> None:
+    story.reach(Step.DOWNLOADING).deadline()
+    say(story, 0, 8)
+    assert story.step is Step.CLOSING
+    assert not story.returns
+    story.answer()
+    assert len(story.returns) == 1
+    assert not story.closes
+
+
+def test_so_is_a_result_from_before_an_execute_that_was_never_sent(story: "Story") -> None:
+    story.reach(Step.UPDATING).asleep().deadline().uplink()
+    say(story, 2, 8, "1.0")
+    assert story.step is Step.CLOSING
+    assert not story.returns
 
 
 def test_liteos_says_so_with_state_two(updated: "Story") -> None:
@@ -74,8 +101,13 @@ def test_liteos_says_so_with_state_two(updated: "Story") -> None:
 
 @pytest.mark.requirement("R081", "R121")
 @pytest.mark.parametrize(("result", "code"), list(UPDATE_RESULTS.items()))
-def test_a_failed_download_has_its_reason(result: int, code: str, downloading: "Story") -> None:
+def test_a_failed_download_has_its_reason_and_returns_the_slot_once_it_is_fenced(
+    result: int, code: str, downloading: "Story"
+) -> None:
     say(downloading, 0, result)
+    assert len(downloading.closes) == 1
+    assert not downloading.returns
+    downloading.answer()
     assert len(downloading.returns) == 1
     downloading.answer()
     assert (downloading.status, downloading.reason) == (ExecutionStatus.FAILED, code)

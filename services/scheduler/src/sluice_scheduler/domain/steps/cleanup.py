@@ -19,15 +19,15 @@ class Closing(StepRules):
         attempt = turn.execution.attempt
         token_end = attempt.not_after + turn.rules.clock_skew
         if turn.now >= token_end:
-            give_back(turn)
+            self._closed(turn)
             return
         turn.execution.deadline = min(turn.now + turn.execution.policy.timeouts.close, token_end)
-        turn.close_download()
+        turn.close_download(awaited=True)
 
     def on_outcome(self, turn: Turn, outcome: CommandOutcome) -> None:
         """Only a confirmation makes the fence; anything else leaves it to the deadline to try again."""
         if outcome.status is OutcomeStatus.DONE:
-            give_back(turn)
+            self._closed(turn)
 
     def on_uplink(self, turn: Turn) -> None:
         """Remember that the device is within reach again."""
@@ -37,6 +37,10 @@ class Closing(StepRules):
         """Try again; the token's end bounds it."""
         turn.show_if_late()
         self.begin(turn)
+
+    def _closed(self, turn: Turn) -> None:
+        turn.execution.attempt.exposed = False
+        give_back(turn)
 
 
 class CancelObserve(StepRules):

@@ -85,7 +85,7 @@ class QueryResult(StepRules):
         if meaning is Meaning.READY or reading.state == UPDATING:
             turn.enter(Step.UPDATING)
         elif meaning is Meaning.FAILED:
-            fail(turn, failure_code(reading), settled=True)
+            fail(turn, failure_code(reading))
         elif reading.state == IDLE and turn.execution.attempt.started and not turn.execution.attempt.recheck:
             fail(turn, ReasonCode.CONNECTION_LOST)
         else:
@@ -97,7 +97,7 @@ class QueryResult(StepRules):
         if meaning is Meaning.SUCCEEDED:
             succeed(turn, _other_version(reading, target))
         elif meaning is Meaning.FAILED:
-            fail(turn, failure_code(reading), settled=True)
+            fail(turn, failure_code(reading), settled=not turn.execution.attempt.unsent)
         elif meaning is Meaning.IDLE and not turn.execution.attempt.recheck:
             self._idle(turn, reading)
         else:
