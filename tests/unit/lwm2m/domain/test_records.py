@@ -157,15 +157,25 @@ def test_an_execute_is_noted_before_it_is_sent() -> None:
 def test_an_execute_that_was_not_sent_after_all_may_come_again() -> None:
     execute = command(Execute(path="/5/0/2"))
     noted = records.prepare(registration(), execute, "bb", T0)
-    assert records.finish(noted, execute, T0, sent=False).last_execute_id is None
-    assert records.finish(noted, execute, T0, sent=True) is noted
+    assert records.unsend(noted, execute, T0).last_execute_id is None
+    other = msgspec.structs.replace(execute, command_id="another")
+    assert records.unsend(noted, other, T0) is noted
 
 
 @pytest.mark.requirement("R085")
-def test_a_cancelled_observation_is_forgotten_by_its_own_attempt_only() -> None:
+def test_a_cancelled_observation_is_forgotten_whichever_attempt_of_its_execution_began_it() -> None:
     record = registration(**OBSERVED)
-    assert records.finish(record, command(CancelObserve(path="/5/0/3")), T0, sent=True).observe_token is None
-    assert records.finish(record, command(CancelObserve(path="/5/0/3"), attempt=SECOND), T0, sent=True) is record
+    for attempt in (FIRST, SECOND):
+        forgotten = records.forget_observation(record, command(CancelObserve(path="/5/0/3"), attempt=attempt), T0)
+        assert (forgotten.observe_token, forgotten.observe_attempt) == (None, None)
+
+
+def test_an_observation_of_another_execution_is_kept() -> None:
+    record = registration(**OBSERVED)
+    other = AttemptRef(execution_id="u:d", attempt=1)
+    for attempt in (other, None):
+        assert records.forget_observation(record, command(CancelObserve(path="/5/0/3"), attempt=attempt), T0) is record
+    assert records.forget_observation(record, command(Read(path="/5/0/3")), T0) is record
 
 
 def test_a_close_clears_exactly_its_attempt() -> None:

@@ -12,6 +12,7 @@ from sluice_common.bus import Producer
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import CommandOutcome, DeviceUplink, FirmwareStateNotified, OutcomeStatus
 from sluice_common.messages.lwm2m_commands import (
+    CancelObserve,
     CloseDownload,
     DeviceRequest,
     DeviceRequests,
@@ -325,3 +326,49 @@ async def test_without_an_observation_there_is_nothing_to_renew(world: World) ->
     world.commands.observe_again(world.session)
     await world.settle()
     assert world.sent == []
+
+
+@pytest.mark.requirement("R085")
+async def test_an_observation_is_cancelled_by_the_token_that_began_it_in_a_later_attempt_too(world: World) -> None:
+    world.submit(command("1", Observe(path=STATE)))
+    world.submit(command("2", CancelObserve(path=STATE), attempt=2))
+    assert await world.settle() == [("1", OutcomeStatus.DONE), ("2", OutcomeStatus.DONE)]
+    begun, cancelled = world.sent
+    assert cancelled.token == begun.token  # RFC 7641 §3.6
+    assert cancelled.option(coap.OBSERVE) == b"\x01"
+    assert world.kafka.of(Registration)[-1].observe_token is None
+
+
+@pytest.mark.requirement("R085")
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, OutcomeStatus.ASLEEP),
+        ({"epoch": 0}, OutcomeStatus.STALE),
+        ({"expires_at": utc(T0)}, OutcomeStatus.STALE),
+    ],
+)
+async def test_an_observation_ends_here_although_the_device_cannot_be_told(
+    world: World, changes: dict[str, Any], status: OutcomeStatus
+) -> None:
+    world.submit(command("1", Observe(path=STATE)))
+    await world.settle()
+    world.session.quiet_until = T0 + 30
+    world.submit(command("2", CancelObserve(path=STATE), **changes))
+    assert (await world.settle())[-1] == ("2", status)
+    assert world.kafka.of(Registration)[-1].observe_token is None
+    assert world.sessions.observed_by(world.sent[0].token) is None  # a late notification is reset
+    world.commands.observe_again(world.session)
+    await world.settle()
+    assert len(world.sent) == 1
+
+
+@pytest.mark.requirement("R085")
+async def test_an_observation_ends_although_too_many_commands_wait(world: World) -> None:
+    world.submit(command("1", Observe(path=STATE)))
+    await world.settle()
+    for number in range(2):
+        world.submit(command(f"busy {number}", Read(path="/3/0/3")))
+    world.submit(command("2", CancelObserve(path=STATE)))
+    assert ("2", OutcomeStatus.ASLEEP) in await world.settle()
+    assert world.session.record.observe_token is None

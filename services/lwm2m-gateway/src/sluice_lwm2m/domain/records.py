@@ -132,15 +132,25 @@ def prepare(record: Registration, command: DeviceRequests, token: str, now: floa
     return record if changed == record else msgspec.structs.replace(changed, occurred_at=utc(now))
 
 
-def finish(record: Registration, command: DeviceRequests, now: float, *, sent: bool) -> Registration:
-    """Return the record after a command; the same object if nothing changes.
+def unsend(record: Registration, command: DeviceRequests, now: float) -> Registration:
+    """Return the record after a command that was not sent after all: its Execute may come again under the same id."""
+    if record.last_execute_id != command.command_id:
+        return record
+    return msgspec.structs.replace(record, last_execute_id=None, occurred_at=utc(now))
 
-    A cancelled observation is forgotten, answered or not. An Execute that was not sent after all may come again
-    under the same id.
+
+def observes(record: Registration, command: DeviceRequests) -> bool:
+    """Whether the observation belongs to the execution that a command serves, whichever attempt began it."""
+    observer = record.observe_attempt
+    return observer is not None and observer.execution_id == command.execution_id
+
+
+def forget_observation(record: Registration, command: DeviceRequests, now: float) -> Registration:
+    """Return the record after a command; without the observation if the command cancels it, answered or not.
+
+    A device that could not be told learns it from the Reset to its next notification (RFC 7641 §3.6).
     """
-    if not sent and record.last_execute_id == command.command_id:
-        return msgspec.structs.replace(record, last_execute_id=None, occurred_at=utc(now))
-    cancelled = any(isinstance(request, CancelObserve) for request in command.requests)
-    if not cancelled or record.observe_token is None or record.observe_attempt != attempt_of(command):
+    cancels = any(isinstance(request, CancelObserve) for request in command.requests)
+    if not cancels or not observes(record, command):
         return record
     return msgspec.structs.replace(record, observe_token=None, observe_attempt=None, occurred_at=utc(now))

@@ -152,12 +152,15 @@ class DeviceCommands:
         now = self._clock()
         session = self._sessions.owned(command.device_id)
         status = refusal(command, self._sessions.record(command.device_id), session, now)
+        if session is None or status is not None or self._is_fenced(command):
+            await self._end(command, done, status or _STALE)
+            return
+        await self._save(session, records.prepare(session.record, command, urandom(_TOKEN_BYTES).hex(), now))
         results: list[RequestResult] = []
-        if session is not None and status is None and not self._is_fenced(command):
-            await self._save(session, records.prepare(session.record, command, urandom(_TOKEN_BYTES).hex(), now))
-            status = await self._ask_all(session, command, results)
-            await self._save(session, records.finish(session.record, command, self._clock(), sent=status is not _STALE))
-        await self._end(command, done, status or OutcomeStatus.STALE, tuple(results))
+        status = await self._ask_all(session, command, results)
+        if status is _STALE:
+            await self._save(session, records.unsend(session.record, command, self._clock()))
+        await self._end(command, done, status, tuple(results))
 
     async def _save(self, session: Session, record: Registration) -> None:
         if record is not session.record:
@@ -194,7 +197,7 @@ class DeviceCommands:
         except ValueError as error:  # nothing that a device could be asked, or that a token can express
             return RequestResult(path=path_of(request), code=coap.code_text(coap.BAD_REQUEST), error=str(error))
         token = None
-        if message.observation and session.record.observe_attempt == records.attempt_of(command):
+        if message.observation and records.observes(session.record, command):
             token = session.record.observe_token
         return result_of(request, await self._requester.ask(session, message, token))
 
@@ -233,8 +236,10 @@ class DeviceCommands:
         status: OutcomeStatus,
         results: tuple[RequestResult, ...] = (),
     ) -> None:
-        now = self._clock()
         session = self._sessions.owned(command.device_id)
+        if session is not None and isinstance(command, DeviceRequests):
+            await self._forget_observation(session, command)
+        now = self._clock()
         until = 0.0 if session is None else session.awake_until
         outcome = CommandOutcome(
             app_id=command.app_id,
@@ -253,6 +258,11 @@ class DeviceCommands:
             await self._tell(session, status, now, until)
         _log.debug("command_answered", device_id=command.device_id, command_id=command.command_id, status=status.value)
         done()
+
+    async def _forget_observation(self, session: Session, command: DeviceRequests) -> None:
+        record = records.forget_observation(session.record, command, self._clock())
+        if record is not session.record:
+            await self._save(session, record)
 
     async def _tell(self, session: Session, status: OutcomeStatus, now: float, until: float) -> None:
         """Note what the scheduler knows now; tell it of a device that spoke while it was being called asleep."""
