@@ -72,7 +72,7 @@ class DevicesSettings(CommonSettings):
     sinr_highest: float = Field(40.0, description="Highest plausible SINR, dB.")
     redrives: int = Field(1, ge=0, description="How often a deadline drives its step again before it fails it.")
     slot_reask: float = Field(300.0, gt=0, description="Seconds after which an awake waiter asks its window again.")
-    surrenders: int = Field(10, ge=1, description="Slots returned for a silent device until the attempt fails.")
+    surrenders: int = Field(10, ge=1, description="Slots returned for a silent device until it gets no more.")
     clock_skew: float = Field(2.0, ge=0, description="Seconds that clocks of gateways and scheduler may differ.")
     download_token_lifetime: float = Field(
         86_400.0, gt=0, le=86_400, description="Most seconds that the download token of an MQTT device lives (R099)."

@@ -1,8 +1,8 @@
 """The world around `decide` for MQTT devices: a broker that forgets, downloads over HTTP, reports in any order.
 
 Devices connect and leave, miss what they are told, report too early and too late, fail with every result code, and
-restart. What must hold: the window's limit at every offer, a success only where the target runs, and no token that
-outlives its execution.
+restart. What must hold: a slot within the window's limit for every offer, no slot for the idle, a success only where
+the target runs, and no token that outlives its execution.
 """
 
 from collections import deque
@@ -12,7 +12,7 @@ from itertools import cycle
 from typing import Any
 
 import pytest
-from tests.unit.scheduler.conftest import OLD, Admitting, Attempt, Generous, Served, Windows, World, head
+from tests.unit.scheduler.conftest import OLD, RULES, Admitting, Attempt, Generous, Served, Windows, World, head
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import (
@@ -25,11 +25,11 @@ from sluice_common.messages.device_events import (
 )
 from sluice_common.messages.execution_events import ExecutionChanged, ExecutionEvent, ExecutionStatus, Step
 from sluice_common.messages.mqtt_commands import CloseDownload, MqttCommand, OfferFirmware, QueryVersion
-from sluice_common.messages.slots import task_window
+from sluice_common.messages.slots import Grant, task_window
 from sluice_common.messages.snapshots import ProductSnapshot
 from sluice_common.reasons import MQTT_RESULTS
 from sluice_scheduler.domain import records
-from sluice_scheduler.domain.device import SlotState
+from sluice_scheduler.domain.device import Execution, SlotState
 
 FOR_EVER = 1e10
 IDLE, FETCHING, INSTALLING = "idle", "fetching", "installing"
@@ -80,7 +80,7 @@ class MqttWorld(World):
         self.told: deque[MqttCommand] = deque()
         self.publications: list[MqttCommand] = []
         self.open: dict[str, Served] = {}
-        self.offers: set[str] = set()
+        self.offers: dict[str, Grant] = {}
         self.results = cycle([code for code in MQTT_RESULTS if code])
 
     # The gateway
@@ -97,11 +97,14 @@ class MqttWorld(World):
         self.told.append(command)
 
     def note_offer(self, offer: OfferFirmware) -> None:
-        """No offer is made without a slot; only one that is made again after a crash may find it returned."""
+        """Each offer has a slot of its own; only one that is made again after a crash may find it returned."""
+        if offer.command_id in self.offers:
+            return
         task_id = offer.execution_id.partition(":")[0]
-        granted = {(g.execution_id, g.attempt) for g in self.windows.holders().get(task_window(task_id), set())}
-        assert offer.command_id in self.offers or _attempt(offer) in granted, "invariant 1"
-        self.offers.add(offer.command_id)
+        held = self.windows.holders().get(task_window(task_id), set())
+        fresh = {g for g in held if (g.execution_id, g.attempt) == _attempt(offer)} - set(self.offers.values())
+        assert fresh, "invariant 1"
+        self.offers[offer.command_id] = max(fresh, key=lambda grant: grant.ask_no)
 
     def run_command(self, fate: str) -> None:
         """The broker delivers a publication, or loses it or what the device says."""
@@ -228,8 +231,17 @@ class MqttWorld(World):
         self.check_records(self.windows.holders())
         for value in self.records.values():
             execution = records.decode(value).execution
-            if execution is not None and execution.step not in (Step.AWAIT_SLOT, Step.DOWNLOADING):
-                assert execution.attempt.slot is SlotState.NONE, "a slot is kept that nobody needs"
+            if execution is not None:
+                self.check_slot(execution)
+
+    def check_slot(self, execution: Execution) -> None:
+        """A slot is held by a download only, looked after before it idles for too long, and not given for ever."""
+        attempt = execution.attempt
+        assert attempt.slot is SlotState.NONE or execution.step in (Step.AWAIT_SLOT, Step.DOWNLOADING)
+        if attempt.slot is SlotState.HELD:
+            assert execution.step is Step.DOWNLOADING
+            assert execution.deadline <= self.now + RULES.download_idle
+        assert attempt.surrenders <= RULES.surrenders + 1
 
     def run_out(self) -> None:
         """In the end no token is left open, either."""

@@ -86,7 +86,7 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
         coverage: What the device reported of its radio.
         slot: What it has of its window.
         ask_no: Number of the newest ask.
-        surrenders: How often a slot was returned because the device did not answer.
+        surrenders: How often a slot was returned because the device did not answer; MQTT: since its last byte.
         exposed: A Package URI or a download token may be with the device; it must be fenced at the end.
         not_after: End of the image token, seconds since 1970.
         start_by: When the download must have begun.

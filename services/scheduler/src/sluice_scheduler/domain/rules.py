@@ -24,11 +24,12 @@ class Rules:
         sinr: Bounds of the SINR, dB. 3GPP TS 36.133 reports an RS-SINR of at most 40 dB (§9.1.17.1).
         redrives: How often a deadline drives its step again before the next one fails it (invariant 7).
         slot_reask: Seconds after which an awake waiter asks its window again, against lost messages.
-        surrenders: How often an attempt returns its slot for a device that does not answer, until that fails it.
+        surrenders: How often an attempt returns its slot for a device that does not answer, until that fails it; an
+            MQTT device that fetches nothing gets no further slot until it does.
         clock_skew: Seconds that the clocks of gateways and scheduler may differ.
         token_lifetime: Most seconds that the download token of an MQTT device lives (R099).
         download_idle: Seconds without a byte or a word after which an MQTT device gives its slot to another.
-        offer_again: Seconds until a device that has connected anew must have begun; else it is offered the image again.
+        offer_again: Seconds until a device that has connected anew must have begun; else it waits for another offer.
         version_queries: How many version queries an MQTT device may leave unanswered; one more fails the attempt.
         version_again: Seconds after which an MQTT device that seems to be online is asked again.
         heard_for: Seconds that an MQTT device counts as online after a message, whatever is known of its presence.

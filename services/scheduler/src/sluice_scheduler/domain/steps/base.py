@@ -58,6 +58,9 @@ class StepRules:
         """The device was not reached: wait for its next uplink or the deadline, and let readers know where."""
         turn.show_if_late()
 
+    def on_granted(self, turn: Turn) -> None:
+        """The attempt holds the slot that it has asked for."""
+
     def on_notified(self, turn: Turn, state: int) -> None:
         """The device notified `/5/0/3`."""
 
@@ -66,6 +69,9 @@ class StepRules:
 
     def on_progress(self, turn: Turn, report: UpgradeProgressReported) -> None:
         """The MQTT device reported how its upgrade goes, in the same attempt or an earlier one."""
+
+    def moved(self, turn: Turn) -> None:
+        """The MQTT device reported that it is at work."""
 
     def on_served(self, turn: Turn, *, complete: bool) -> None:
         """The MQTT device of this attempt was served bytes of the image, or all of them."""

@@ -35,6 +35,10 @@ class AwaitSlot(StepRules):
         """The device is awake for a while: a free slot is worth having now."""
         turn.ask_window()
 
+    def on_granted(self, turn: Turn) -> None:
+        """Begin."""
+        turn.enter(Step.OBSERVE)
+
     def on_deadline(self, turn: Turn) -> None:
         """Ask again, or end with the task."""
         if turn.execution.end_at <= turn.now:
@@ -48,7 +52,7 @@ def granted(turn: Turn) -> None:
     """Take the slot if the device can use it now; keep only the place otherwise."""
     if turn.awake:
         turn.execution.attempt.slot = SlotState.HELD
-        turn.enter(Step.DOWNLOADING if turn.execution.is_mqtt else Step.OBSERVE)
+        turn.step.on_granted(turn)
     else:
         turn.release_slot(keep_place=True)
 

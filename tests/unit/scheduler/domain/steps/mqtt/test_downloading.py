@@ -10,6 +10,7 @@ from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.mqtt_commands import OfferFirmware
 from sluice_common.messages.slots import task_window
 from sluice_common.messages.snapshots import ProductSnapshot, UpgradePolicy
+from sluice_scheduler.domain.device import SlotState
 
 if TYPE_CHECKING:
     from tests.unit.scheduler.domain.conftest import MqttStory
@@ -71,15 +72,79 @@ def test_readers_see_the_download_begin_and_end_once(mqtt: "MqttStory") -> None:
 
 def test_a_device_that_does_not_fetch_gives_its_slot_to_another_but_may_still_come(mqtt: "MqttStory") -> None:
     began = mqtt.reach(Step.DOWNLOADING).now
-    mqtt.deadline().deadline()
-    assert mqtt.now == began + 600
+    mqtt.disconnect().deadline()
+    assert mqtt.now == began + 300
     assert [r.keep_place for r in mqtt.returns] == [False]
-    assert (mqtt.step, mqtt.mqtt) == (Step.DOWNLOADING, [])
+    assert (mqtt.step, mqtt.mqtt, mqtt.asks) == (Step.DOWNLOADING, [], [])
     mqtt.later(3600).served()
-    assert (mqtt.step, mqtt.returns) == (Step.DOWNLOADING, [])
+    assert (mqtt.step, mqtt.effects) == (Step.DOWNLOADING, mqtt.snapshots)
     mqtt.served(complete=True)
     assert mqtt.is_at(Step.UPDATING)
     assert not mqtt.returns
+
+
+@pytest.mark.requirement("R102")
+@pytest.mark.parametrize("sign", ["bytes", "report"])
+def test_a_device_that_goes_on_without_a_slot_asks_for_one_and_is_not_disturbed_by_it(
+    sign: str, mqtt: "MqttStory"
+) -> None:
+    mqtt.reach(Step.DOWNLOADING).served().deadline()
+    assert (mqtt.step, len(mqtt.returns), mqtt.asks) == (Step.DOWNLOADING, 1, [])
+    mqtt.later(3600)
+    if sign == "bytes":
+        mqtt.served()
+    else:
+        mqtt.progress(percent=30)
+    assert len(mqtt.asks) == 1
+    mqtt.later(100).grant()
+    assert (mqtt.step, mqtt.effects) == (Step.DOWNLOADING, [])
+    assert mqtt.execution.deadline == mqtt.now + 200
+    mqtt.probe(mqtt.execution.grant, task_window("t"))
+    assert len(mqtt.holds) == 1
+    mqtt.deadline()
+    assert (mqtt.step, len(mqtt.returns)) == (Step.DOWNLOADING, 1)
+
+
+def test_the_end_of_a_download_without_a_slot_takes_the_device_out_of_the_queue(mqtt: "MqttStory") -> None:
+    mqtt.reach(Step.DOWNLOADING).served().deadline().served()
+    asked = mqtt.execution.grant
+    mqtt.served(complete=True)
+    assert (mqtt.step, [r.grant for r in mqtt.returns]) == (Step.UPDATING, [asked])
+    mqtt.grant(asked)
+    assert [r.grant for r in mqtt.returns] == [asked]
+
+
+@pytest.mark.requirement("R102")
+def test_a_device_that_connects_again_and_again_and_never_fetches_has_no_slot_for_long(mqtt: "MqttStory") -> None:
+    mqtt.reach(Step.AWAIT_SLOT)
+    held, offers = 0.0, 0
+    while not mqtt.is_at(Step.QUERY_RESULT):
+        if mqtt.is_at(Step.AWAIT_SLOT):
+            offers += "OfferFirmware" in mqtt.grant().mqtt_kinds
+        since, has_slot = mqtt.now, mqtt.execution.attempt.slot is SlotState.HELD
+        mqtt.later(60).disconnect().connect().later(20).disconnect().connect().deadline()
+        held += (mqtt.now - since) * has_slot
+    assert offers == 1 + mqtt.rules.surrenders
+    assert held == offers * (60 + mqtt.rules.offer_again)
+
+
+@pytest.mark.requirement("R102")
+def test_a_byte_makes_a_device_worth_further_slots(tell_mqtt: "Callable[..., MqttStory]") -> None:
+    mqtt = tell_mqtt(surrenders=1).reach(Step.DOWNLOADING)
+    for _ in range(3):
+        mqtt.disconnect().connect().deadline()
+        assert mqtt.is_at(Step.AWAIT_SLOT)
+        mqtt.grant().served()
+    mqtt.disconnect().connect().deadline().grant().deadline().disconnect().connect()
+    assert (mqtt.is_at(Step.DOWNLOADING), mqtt.asks) == (True, [])
+
+
+def test_no_slot_is_asked_for_again_after_the_tasks_end(mqtt: "MqttStory") -> None:
+    mqtt.reach(Step.DOWNLOADING, UpgradePolicy(end_at=utc(mqtt.now + 60)))
+    mqtt.disconnect().connect().later(100).deadline()
+    assert (mqtt.step, len(mqtt.returns), mqtt.asks) == (Step.DOWNLOADING, 1, [])
+    mqtt.served(complete=True)
+    assert mqtt.is_at(Step.UPDATING)
 
 
 @pytest.mark.parametrize("sign", ["bytes", "report"])
@@ -113,9 +178,11 @@ def test_going_offline_is_no_failure(mqtt: "MqttStory") -> None:
 
 def test_a_device_that_never_begins_is_offered_the_image_once_more(mqtt: "MqttStory") -> None:
     mqtt.reach(Step.DOWNLOADING).deadline()
-    assert (mqtt.step, mqtt.mqtt_kinds, mqtt.returns) == (Step.DOWNLOADING, ["OfferFirmware"], [])
+    assert (mqtt.step, mqtt.mqtt, len(mqtt.returns), len(mqtt.asks)) == (Step.AWAIT_SLOT, [], 1, 1)
+    mqtt.grant()
+    assert (mqtt.is_at(Step.DOWNLOADING), mqtt.mqtt_kinds) == (True, ["OfferFirmware"])
     mqtt.deadline()
-    assert (mqtt.is_at(Step.DOWNLOADING), mqtt.mqtt, len(mqtt.returns)) == (True, [], 1)
+    assert (mqtt.is_at(Step.DOWNLOADING), mqtt.mqtt, len(mqtt.returns), mqtt.asks) == (True, [], 1, [])
 
 
 def test_a_device_that_began_is_not_offered_the_image_once_more(mqtt: "MqttStory") -> None:
@@ -130,14 +197,17 @@ def test_a_device_that_connects_anew_and_begins_by_itself_gets_no_second_offer(m
     assert mqtt.execution.deadline == mqtt.now + 300
 
 
-def test_a_device_that_connects_anew_and_does_not_begin_gets_its_offer_again(mqtt: "MqttStory") -> None:
+def test_a_device_that_connects_anew_and_does_not_begin_gets_its_offer_again_under_another_slot(
+    mqtt: "MqttStory",
+) -> None:
     mqtt.reach(Step.AWAIT_SLOT).grant()
     (first,) = mqtt.mqtt
     mqtt.later(60).disconnect().connect()
     connected = mqtt.now
     mqtt.deadline()
     assert mqtt.now == connected + 30
-    (second,) = mqtt.mqtt
+    assert (mqtt.mqtt, len(mqtt.returns), len(mqtt.asks)) == ([], 1, 1)
+    (second,) = mqtt.grant().mqtt
     assert isinstance(first, OfferFirmware)
     assert isinstance(second, OfferFirmware)
     assert (second.attempt, second.not_after) == (first.attempt, first.not_after)
@@ -179,9 +249,9 @@ def test_a_device_that_goes_on_by_itself_needs_no_second_offer(mqtt: "MqttStory"
     mqtt.reach(Step.DOWNLOADING).disconnect().deadline().connect()
     assert mqtt.is_at(Step.AWAIT_SLOT)
     mqtt.served()
-    assert (mqtt.is_at(Step.DOWNLOADING), len(mqtt.returns), mqtt.mqtt) == (True, 1, [])
-    mqtt.grant(mqtt.execution.grant)
-    assert len(mqtt.returns) == 1
+    assert (mqtt.is_at(Step.DOWNLOADING), mqtt.returns, mqtt.mqtt) == (True, [], [])
+    mqtt.grant()
+    assert (mqtt.is_at(Step.DOWNLOADING), mqtt.effects) == (True, [])
 
 
 def test_a_device_that_ends_its_download_while_it_waits_for_a_second_offer_goes_on(mqtt: "MqttStory") -> None:
@@ -198,7 +268,7 @@ def test_a_device_that_reports_progress_while_it_waits_for_a_second_offer_goes_o
 
 @pytest.mark.requirement("R099")
 def test_at_the_tokens_end_the_version_settles_whether_the_download_failed(mqtt: "MqttStory") -> None:
-    mqtt.reach(Step.DOWNLOADING).deadline().deadline().deadline()
+    mqtt.reach(Step.DOWNLOADING).deadline().grant().deadline().deadline()
     assert (mqtt.is_at(Step.QUERY_RESULT), mqtt.mqtt_kinds) == (True, ["QueryVersion"])
     mqtt.version("1.0")
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "download_timeout")

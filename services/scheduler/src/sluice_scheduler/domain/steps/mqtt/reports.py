@@ -39,9 +39,6 @@ class ReportedStep(StepRules):
         else:
             self.moved(turn)
 
-    def moved(self, turn: Turn) -> None:
-        """The device is at work."""
-
 
 def reached(turn: Turn) -> None:
     """The device runs the target version."""

@@ -1,7 +1,7 @@
 """`AWAIT_SLOT` of MQTT devices: the window of their task, so that a fleet does not fetch at the same second (R102).
 
-A device that was given its offer, lost its slot by idling and has connected anew waits here a second time, for a
-second offer. Its first token still holds: it may go on by itself, and its time is not prolonged.
+A device that was given its offer, lost its slot by idling and may have lost its offer waits here again, to be given
+it under another slot. Its token still holds: it may go on by itself, and its time is not prolonged.
 """
 
 from sluice_common.messages.execution_events import Step
@@ -24,11 +24,15 @@ class MqttAwaitSlot(AwaitSlot, ReportedStep):
 
     def moved(self, turn: Turn) -> None:
         """The device goes on without a further offer."""
-        self.on_served(turn, complete=False)
+        turn.move(Step.DOWNLOADING)
+        turn.step.moved(turn)
+
+    def on_granted(self, turn: Turn) -> None:
+        """Offer the image."""
+        turn.enter(Step.DOWNLOADING)
 
     def on_served(self, turn: Turn, *, complete: bool) -> None:
-        """The device goes on without a further offer, and without a slot."""
-        turn.release_slot()
+        """The device goes on without a further offer, and keeps its place in the queue."""
         turn.move(Step.DOWNLOADING)
         turn.step.on_served(turn, complete=complete)
 
