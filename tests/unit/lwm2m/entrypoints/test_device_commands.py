@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from tests.unit.lwm2m.conftest import Kafka
 
-from sluice_common.bus import Producer
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import CommandOutcome, DeviceUplink, FirmwareStateNotified, OutcomeStatus
 from sluice_common.messages.lwm2m_commands import (
@@ -24,7 +24,6 @@ from sluice_common.messages.lwm2m_commands import (
 )
 from sluice_common.messages.registrations import AttemptRef, Registration
 from sluice_common.settings import CommonSettings
-from sluice_common.topics import Topic
 from sluice_lwm2m.adapters.device_events import DeviceEvents
 from sluice_lwm2m.adapters.exchanges import Exchanges
 from sluice_lwm2m.adapters.registration_log import RegistrationLog
@@ -42,26 +41,6 @@ T0 = 1_700_000_000.0
 STATE = "/5/0/3"
 ATTEMPT = AttemptRef(execution_id="t:d", attempt=1)
 URI = WritePackageUri(image_id="i", image_size=1, not_after=utc(T0 + 60))
-
-
-class Kafka(Producer):
-    """Takes messages when the gate is open."""
-
-    def __init__(self) -> None:
-        self.messages: list[Any] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def publish(self, topic: Topic, key: str, message: Any, **_: Any) -> None:
-        """Keep a message."""
-        assert key == message.device_id
-        assert topic.name in {"device-events", "registrations"}
-        await self.gate.wait()
-        self.messages.append(message)
-
-    def of(self, kind: type) -> list[Any]:
-        """Return the messages of a kind."""
-        return [message for message in self.messages if isinstance(message, kind)]
 
 
 class World:

@@ -5,6 +5,7 @@ from typing import Any
 from sluice_common.bus import Producer
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeviceDeregistered, DeviceUplink, UplinkKind
+from sluice_common.messages.registrations import Registration
 from sluice_common.topics import DEVICE_EVENTS
 from sluice_lwm2m.domain.session import Session
 
@@ -35,9 +36,8 @@ class DeviceEvents:
         await self.publish(record.device_id, event)
         session.told(now, until)
 
-    async def deregistered(self, session: Session, now: float) -> None:
-        """Publish that a device has left."""
-        record = session.record
+    async def deregistered(self, record: Registration, now: float) -> None:
+        """Publish that the device of a registration has left."""
         event = DeviceDeregistered(
             app_id=record.app_id, occurred_at=utc(now), device_id=record.device_id, epoch=record.epoch
         )

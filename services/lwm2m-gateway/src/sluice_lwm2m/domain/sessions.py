@@ -95,7 +95,10 @@ class Sessions:
         return None
 
     def expired(self, now: float) -> Iterator[Session]:
-        """Yield the sessions of this gateway whose lifetime has ended and that have not left, each once."""
+        """Yield the sessions of this gateway whose lifetime has ended and that have not left, each once.
+
+        Each is looked at when it is asked for, so that others may register between one and the next.
+        """
         while self._expiries and self._expiries[0][0] <= now:
             _, device_id = heapq.heappop(self._expiries)
             session = self.owned(device_id)

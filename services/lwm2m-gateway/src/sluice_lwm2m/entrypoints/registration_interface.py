@@ -139,16 +139,20 @@ class RegistrationInterface:
         return Reply(coap.CHANGED if sent else coap.NOT_FOUND)
 
     async def expire(self) -> None:
-        """Let go of the devices whose lifetime has ended."""
+        """Let go of the devices whose lifetime has ended.
+
+        One by one: a device that registers while the one before it is let go of is not among them any more.
+        """
         now = self._clock()
-        for session in list(self._sessions.expired(now)):
+        for session in self._sessions.expired(now):
             await self._leave(session, now)
             self._counters[Counted.EXPIRED] += 1
 
     async def _leave(self, session: Session, now: float) -> None:
-        self._sessions.replace(session, records.deregister(session.record, now))
+        left = records.deregister(session.record, now)
+        self._sessions.replace(session, left)
         await self._log.save(session)
-        await self._events.deregistered(session, now)
+        await self._events.deregistered(left, now)  # of this epoch: the device may have registered anew meanwhile
 
     def _session_at(self, location: bytes, now: float) -> Session:
         session = self._sessions.at_location(location.decode(errors="replace"), now)
