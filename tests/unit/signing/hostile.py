@@ -353,12 +353,62 @@ def _comments() -> Iterator[Hostile]:
         yield Hostile(f"{length} bytes", raw)
 
 
+def _entry_comments() -> Iterator[Hostile]:
+    for length in (1, 0xFFFF):
+        buffer = io.BytesIO(honest())
+        with zipfile.ZipFile(buffer, "a") as archive:
+            archive.getinfo("app.bin").comment = b"c" * length
+            archive.comment = b"so that the directory is written anew"
+            archive.comment = b""
+        yield Hostile(f"{length} bytes", buffer.getvalue())
+
+
 def _foreign_names() -> Iterator[Hostile]:
     for encoding in ("gbk", "shift_jis"):
         name = "固.bin".encode(encoding)
         placeholder = b"x" * (len(name) - 4) + b".bin"
         raw = zipped([(placeholder.decode(), _IMAGE)])
         yield Hostile(encoding, raw.replace(placeholder, name))
+
+
+def _field(kind: int, data: bytes) -> bytes:
+    return struct.pack("<HH", kind, len(data)) + data
+
+
+def _unicode_path(name: str, other: str) -> bytes:
+    """Return the field by which Info-ZIP's unzip calls the entry `name` by another name."""
+    return _field(0x7075, struct.pack("<BL", 1, zlib.crc32(name.encode())) + other.encode())
+
+
+def _altered(raw: bytes, *, local: dict[str, bytes] | None = None, central: dict[str, bytes] | None = None) -> bytes:
+    """Return a package with extra fields, by entry, that were put in after it was signed."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in _contents(raw).items():
+            info = zipfile.ZipInfo(name)
+            info.extra = (local or {}).get(name, b"")
+            archive.writestr(info, content)
+            info.extra = (central or {}).get(name, b"")
+    return buffer.getvalue()
+
+
+def _extra() -> Iterator[Hostile]:
+    raw = signed(zipped([_BIN, ("a.txt", b"evil firmware")]))
+    swap = {"app.bin": _unicode_path("app.bin", "a.txt"), "a.txt": _unicode_path("a.txt", "app.bin")}
+    yield Hostile("image and text change names by Unicode paths", _altered(raw, local=swap, central=swap))
+    cases = {
+        "a Unicode path that leads out": _unicode_path("app.bin", "../app.bin"),
+        "a Unicode path whose checksum is that of another name": _unicode_path("other", "app.bin"),
+        "a type of its own": _field(0xEEEE, b"hidden"),
+        "the link of ASi": _field(0x756E, struct.pack("<LHLHH", 0, 0o120777, 3, 0, 0) + b"a.b"),
+        "a header cut off": _field(0x5455, b"\1\0\0\0\0") + b"UT",
+        "a field cut off": _field(0x5455, b"\1\0\0\0\0")[:-1],
+        "513 bytes": _field(0x000A, bytes(509)),
+        "65,535 bytes": _field(0x7875, bytes(65_531)),
+    }
+    for name, extra in cases.items():
+        yield Hostile(f"{name}, in the directory", _altered(raw, central={"app.bin": extra}))
+        yield Hostile(f"{name}, in the local header", _altered(raw, local={"app.bin": extra}))
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -431,6 +481,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("concatenated zips", "concatenated_zip", _concatenated),
     Family("prefix and suffix data", "extra_data", _outside),
     Family("data behind compressed contents", "hidden_data", _hidden),
+    Family("extra fields", "extra_field", _extra),
     Family("overlapping entries", "overlapping_entries", _overlapping),
     Family("entries added after signing", "entry_added", _added),
     Family("swapped manifests", "entry_changed", _swapped),
@@ -439,6 +490,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("algorithm confusion", "wrong_signature", _confused),
     Family("signature malleability", "malleable_signature", _malleable),
     Family("huge comments", "comment", _comments),
+    Family("comments of entries", "entry_comment", _entry_comments),
     Family("non-UTF-8 names", "name_encoding", _foreign_names),
 )
 """Every family, each with a reason of its own."""

@@ -18,7 +18,7 @@ from sluice_signing.domain.zip_layout import (
     STORED,
     Entry,
     check_adjacent,
-    check_local_name,
+    check_local_name_and_extra,
     descriptor_bytes,
     local_name_and_extra_bytes,
     parse_directory,
@@ -92,9 +92,10 @@ class Archive:
     def _data_offset(self, entry: Entry) -> int:
         header = self._read_up_to(entry.header_offset, LOCAL_BYTES)
         name_bytes, extra_bytes = local_name_and_extra_bytes(header, entry)
-        name_offset = entry.header_offset + LOCAL_BYTES
-        check_local_name(self._read_up_to(name_offset, name_bytes), entry)
-        return name_offset + name_bytes + extra_bytes
+        extra_offset = entry.header_offset + LOCAL_BYTES + name_bytes
+        name = self._read_up_to(entry.header_offset + LOCAL_BYTES, name_bytes)
+        check_local_name_and_extra(name, self._read_up_to(extra_offset, extra_bytes), entry)
+        return extra_offset + extra_bytes
 
     def _stored_pieces(self, entry: Entry) -> Iterator[bytes]:
         offset = self._data_offsets[entry.header_offset]

@@ -134,6 +134,22 @@ class ZipBombError(PackageRefusedError):
 # Single entries.
 
 
+class EntryCommentError(PackageRefusedError):
+    """An entry carries a comment, which no signature covers and in which anything could hide."""
+
+    code = "entry_comment"
+    text = "Entry {name!r} carries a comment of {size} bytes"
+    advice = "Make the archive again without comments"
+
+
+class ExtraFieldError(PackageRefusedError):
+    """An entry's extra fields could give it another name or kind, or hide something."""
+
+    code = "extra_field"
+    text = "Entry {name!r} has extra fields that packages may not have: {rule}"
+    advice = "Make the archive again with an ordinary zip tool, or with `zip -X`"
+
+
 class BadNameError(PackageRefusedError):
     """An entry's name could lead outside, deceive a reader, or is reserved."""
 

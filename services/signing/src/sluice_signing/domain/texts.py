@@ -60,6 +60,8 @@ REASONS_ZH: Final[Mapping[str, str]] = {
     "too_many_entries": "zip压缩包有{entries}个条目，最多允许{limit}个",
     "too_big": "{part}的大小为{size}字节，最多允许{limit}字节",
     "zip_bomb": "条目{name!r}由{compressed_size}字节解压为{size}字节以上，疑似zip炸弹",
+    "entry_comment": "条目{name!r}带有{size}字节的注释",
+    "extra_field": "条目{name!r}带有不允许的扩展字段：{rule}",
     "bad_name": "条目名{name!r}不合法：{rule}",
     "name_encoding": "条目名{name!r}不是UTF-8编码",
     "path_traversal": "条目名{name!r}指向压缩包之外",

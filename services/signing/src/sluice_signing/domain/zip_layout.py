@@ -1,8 +1,9 @@
 """The zip format as packages may use it: records to values, and checks that leave no doubt.
 
 The strict subset of PKWARE's APPNOTE 6.3.10 that ordinary zip tools write: one volume, no ZIP64, no
-archive comment, entries one after the other from the first byte to the directory. Whatever two
-readers could understand differently is refused, so that what was signed is what everybody sees.
+comments, no extra fields but those of times and owners, entries one after the other from the first
+byte to the directory. Whatever two readers could understand differently is refused, so that what
+was signed is what everybody sees.
 Reading bytes from files, inflating, and rules about names and contents are found elsewhere.
 """
 
@@ -13,6 +14,7 @@ from sluice_signing.domain.errors import (
     BrokenZipError,
     CommentError,
     ConcatenatedZipError,
+    EntryCommentError,
     ExtraDataError,
     NameEncodingError,
     NotAZipError,
@@ -21,6 +23,7 @@ from sluice_signing.domain.errors import (
     TooManyEntriesError,
     UnsupportedZipError,
 )
+from sluice_signing.domain.extra_fields import check_extra_fields
 from sluice_signing.domain.limits import PackageLimits
 
 STORED = 0
@@ -159,7 +162,7 @@ def parse_directory(raw: bytes, directory: Directory) -> tuple[Entry, ...]:
     """Return the entries in the order of the directory.
 
     Raises:
-        PackageRefusedError: A record is cut off, is of another kind, or needs ZIP64.
+        PackageRefusedError: A record is cut off, is of another kind, needs ZIP64, or has what no record may have.
     """
     entries = []
     position = 0
@@ -179,13 +182,18 @@ def _parse_central(raw: bytes, position: int) -> tuple[Entry, int]:
     flags, method, crc32, compressed_size, size = (*fields[3:5], *fields[7:10])
     name_bytes, extra_bytes, comment_bytes, disk, _, attributes, offset = fields[10:]
     name_at = position + _CENTRAL.size
-    end = name_at + name_bytes + extra_bytes + comment_bytes
+    extra_at = name_at + name_bytes
+    end = extra_at + extra_bytes + comment_bytes
     if end > len(raw) or disk:
         raise BrokenZipError(detail="its directory is damaged")
     if _is_zip64(0, compressed_size, size, offset):
         raise UnsupportedZipError(feature="ZIP64 records")
+    name = _decoded(raw[name_at:extra_at])
+    if comment_bytes:
+        raise EntryCommentError(name=name, size=comment_bytes)
+    check_extra_fields(raw[extra_at : extra_at + extra_bytes], name)
     entry = Entry(
-        name=_decoded(raw[name_at : name_at + name_bytes]),
+        name=name,
         flags=flags,
         method=method,
         crc32=crc32,
@@ -225,14 +233,20 @@ def local_name_and_extra_bytes(header: bytes, entry: Entry) -> tuple[int, int]:
     return name_bytes, extra_bytes
 
 
-def check_local_name(raw: bytes, entry: Entry) -> None:
-    """Check that an entry's local header has the directory's name.
+def check_local_name_and_extra(name: bytes, extra: bytes, entry: Entry) -> None:
+    """Check what follows the fixed part of an entry's local header.
+
+    Args:
+        name: The name there.
+        extra: The extra fields there.
+        entry: The entry.
 
     Raises:
-        BrokenZipError: It has another.
+        PackageRefusedError: The name is not the directory's, or a field may not be there.
     """
-    if raw != entry.name.encode():
+    if name != entry.name.encode():
         raise _contradiction(entry)
+    check_extra_fields(extra, entry.name)
 
 
 def _contradiction(entry: Entry) -> BrokenZipError:
