@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -45,6 +46,7 @@ async def producer(kafka: str, tmp_path: Path) -> AsyncIterator[Producer]:
         "SLUICE_DEVICES_DATA_DIR": str(tmp_path / "records"),
         "SLUICE_DEVICES_SESSION_TIMEOUT": "6",
         "SLUICE_WINDOW_LIMIT_TASK": str(LIMIT),
+        "SLUICE_DEVICES_COUNTERS_INTERVAL": "0.5",
     }
     stages = [_start(name, settings, tmp_path) for name in ("devices", "cells")]
     sender = Producer(CommonSettings(kafka_bootstrap=kafka))
@@ -147,9 +149,14 @@ class Fleet:
         return AIOKafkaConsumer(topic, bootstrap_servers=self._kafka, auto_offset_reset="earliest")
 
 
+def _ignored(log: Path) -> list[int]:
+    """Return how many progress reports the stage `devices` says to have ignored, each time that it says so."""
+    return [int(count) for count in re.findall(r'"ignored_upgrade_progress_reported": ?(\d+)', log.read_text())]
+
+
 @pytest.mark.requirement("R091", "R093", "R097", "R100", "R101", "R102")
 async def test_mqtt_devices_upgrade_so_many_at_once_and_all_their_downloads_are_closed(
-    kafka: str, producer: Producer
+    kafka: str, producer: Producer, tmp_path: Path
 ) -> None:
     fleet = Fleet(kafka, producer)
     async with asyncio.timeout(SLOWEST):
@@ -159,6 +166,11 @@ async def test_mqtt_devices_upgrade_so_many_at_once_and_all_their_downloads_are_
         await watching
         while len(fleet.closed) < DEVICES:
             await asyncio.sleep(0.05)
+        before = max(_ignored(tmp_path / "devices.log"), default=0)
+        for _ in range(3):
+            await fleet.tell(UpgradeProgressReported, fleet.device_ids[0], result_code=0, progress=100, version="2.0")
+        while max(_ignored(tmp_path / "devices.log"), default=0) < before + 3:
+            await asyncio.sleep(0.1)
     playing.cancel()
     assert {event.status.value for event in fleet.ended.values()} == {"SUCCEEDED"}
     assert {event.reported_version for event in fleet.ended.values()} == {"2.0"}

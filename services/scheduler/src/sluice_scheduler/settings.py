@@ -98,6 +98,7 @@ class DevicesSettings(CommonSettings):
     deadline_check: float = Field(0.25, gt=0, description="Seconds between two looks for deadlines that have passed.")
     devices_session_timeout: float = Field(10.0, gt=0, description="Seconds until a silent process loses partitions.")
     devices_stall: float = Field(60.0, gt=0, description="Seconds a batch may take; more ends the process.")
+    devices_counters_interval: float = Field(60.0, gt=0, description="How often ignored events are logged, seconds.")
     devices_standbys: int = Field(1, ge=0, description="Workers that keep a copy of each partition's records.")
 
     def rules(self) -> Rules:

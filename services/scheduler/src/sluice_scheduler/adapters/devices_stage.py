@@ -31,6 +31,7 @@ from sluice_common.topics import (
 )
 from sluice_scheduler.adapters.devices_committed import CommittedTransport
 from sluice_scheduler.adapters.devices_deadlines import Deadlines
+from sluice_scheduler.adapters.devices_ignored import Ignored
 from sluice_scheduler.adapters.devices_table import NewerWinsTable, Records
 from sluice_scheduler.adapters.devices_watchdog import Standstill, waiting_events
 from sluice_scheduler.domain import records
@@ -65,6 +66,7 @@ class DevicesStage:
         self._rules = settings.rules()
         self._producer: Producer
         self._deadlines = Deadlines()
+        self._ignored = Ignored()
         self._turn = asyncio.Lock()
         self._arrived: list[Event] = []
         self._wake = asyncio.Event()
@@ -94,6 +96,7 @@ class DevicesStage:
                 tasks.create_task(self._process_all())
                 tasks.create_task(self._publish_deadlines())
                 tasks.create_task(self._watch())
+                tasks.create_task(self._count())
         finally:
             await self._producer.stop()
 
@@ -147,6 +150,7 @@ class DevicesStage:
             _log.exception("decide_failed", offset=record.offset, partition=record.partition)
             await self._producer.bury(record, f"{type(error).__name__}: {error}")
             return
+        self._ignored.note(message, device, decision)
         for effect in decision.effects:
             sent.append(await self._send(effect, message.device_id))
         if decision.device is not None and decision.device is not device:
@@ -198,6 +202,11 @@ class DevicesStage:
             await asyncio.sleep(_LOOK_EVERY)
             if stuck := standstill.look(time.monotonic(), await waiting_events(self.app)):
                 raise StalledError(f"no progress for {self._settings.devices_stall} s: {', '.join(stuck)}")
+
+    async def _count(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.devices_counters_interval)
+            _log.info("devices_counters", **self._ignored.log_fields())
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
         """Let the batch end, then forget everything: what is not acknowledged is read again by the next owner."""
