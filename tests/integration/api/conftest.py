@@ -335,9 +335,13 @@ class Fleet:
         self.group = made(app.post("/groups", json={"name": self.name}))
         self.group_id: str = self.group["group_id"]
 
+    def key(self, **fields: object) -> Json:
+        """Add a public key of the manufacturer."""
+        return made(self.app.post("/public-keys", json={"manufacturer": self.name, "pem": public_key()} | fields))
+
     def package(self, version: str = "2.0") -> Json:
         """Upload a package and let signing say that it is right."""
-        key = made(self.app.post("/public-keys", json={"manufacturer": self.name, "pem": public_key()}))
+        key = self.key()
         fields = {"version": version, "product_id": self.product["product_id"]}
         package = made(self.app.post("/packages", data=fields, files={"file": ("p_signed.zip", signed_zip())}))
         self._bus.publish(PACKAGE_EVENTS, (package["package_id"], verified(package, key["key_id"])))
@@ -380,8 +384,8 @@ def new_fleet(app: httpx.Client, bus: Bus, relay: Process, projector: Process) -
     return lambda **options: Fleet(app, bus, **options)
 
 
-def verified(package: Json, key_id: str | None = None) -> PackageVerified:
-    """Return what signing says of a package that is right."""
+def verified(package: Json, key_id: str) -> PackageVerified:
+    """Return what signing says of a package that a key has verified."""
     return PackageVerified(
         app_id=APP,
         occurred_at=now(),
@@ -390,6 +394,6 @@ def verified(package: Json, key_id: str | None = None) -> PackageVerified:
         image_name="image.bin",
         image_size=1000,
         image_sha256="ab" * 32,
-        key_id=key_id or new_id(),
+        key_id=key_id,
         algorithm="ECDSA_P256+SHA256",
     )

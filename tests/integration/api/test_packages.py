@@ -44,7 +44,7 @@ def upload(app: httpx.Client, fields: dict[str, Any], content: bytes, name: str 
 
 def keyed_fleet(new_fleet: NewFleet) -> tuple[Any, dict[str, Any]]:
     fleet = new_fleet()
-    made(fleet.app.post("/public-keys", json={"manufacturer": fleet.name, "pem": public_key()}))
+    fleet.key()
     return fleet, {"version": "2.0.1", "product_id": fleet.product["product_id"]}
 
 
@@ -82,7 +82,8 @@ def test_the_outcome_of_verification_is_shown(new_fleet: NewFleet, bus: Bus) -> 
     rejection = PackageRejected(
         app_id=APP, occurred_at=now(), package_id=wrong["package_id"], code="wrong_signature", message="Sign it."
     )
-    outcome = verified(right)
+    key_id = fleet.key()["key_id"]
+    outcome = verified(right, key_id)
     bus.publish(PACKAGE_EVENTS, (wrong["package_id"], rejection), (right["package_id"], outcome))
 
     def settled(package: Json) -> Json:
@@ -96,7 +97,7 @@ def test_the_outcome_of_verification_is_shown(new_fleet: NewFleet, bus: Bus) -> 
     assert accepted["status"] == "VERIFIED"
     assert (accepted["image_size"], accepted["image_sha256"]) == (outcome.image_size, outcome.image_sha256)
     # What was settled stays so, whatever comes again.
-    bus.publish(PACKAGE_EVENTS, (wrong["package_id"], verified(wrong)), (right["package_id"], outcome))
+    bus.publish(PACKAGE_EVENTS, (wrong["package_id"], verified(wrong, key_id)), (right["package_id"], outcome))
     later = fleet.package("3.0")
     assert later["status"] == "VERIFIED"
     assert settled(wrong)["status"] == "REJECTED"
@@ -240,7 +241,7 @@ def test_a_large_upload_does_not_lie_in_memory(new_process: NewProcess, new_flee
 def test_a_deleted_package_takes_its_files_along(new_fleet: NewFleet, bus: Bus, database: Documents) -> None:
     fleet, fields = keyed_fleet(new_fleet)
     package = made(upload(fleet.app, fields, signed_zip()))
-    outcome = verified(package)
+    outcome = verified(package, fleet.key()["key_id"])
     GridFSBucket(database, IMAGE_BUCKET).upload_from_stream_with_id(outcome.image_id, "image", b"image")
     path = f"/packages/{package['package_id']}"
     bus.publish(PACKAGE_EVENTS, (package["package_id"], outcome))

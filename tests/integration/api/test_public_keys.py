@@ -4,9 +4,11 @@ from typing import Any
 
 import httpx
 import pytest
+from gridfs import GridFSBucket
 from tests.integration.api.campaign import requested, requests_of_all, snapshot, tell
 from tests.integration.api.conftest import (
     Bus,
+    Documents,
     Fleet,
     Json,
     NewFleet,
@@ -19,13 +21,10 @@ from tests.integration.api.conftest import (
 )
 
 from sluice_common.messages.device_events import ExecutionStopRequested
-from sluice_common.messages.package_events import PackageRevoked, PackageUploaded
+from sluice_common.messages.package_events import PackageRevoked, PackageUploaded, PackageVerified
+from sluice_common.mongo import IMAGE_BUCKET
 from sluice_common.reasons import ReasonCode
 from sluice_common.topics import PACKAGE_EVENTS
-
-
-def key_of(fleet: Fleet, **fields: object) -> Json:
-    return made(fleet.app.post("/public-keys", json={"manufacturer": fleet.name, "pem": public_key()} | fields))
 
 
 def upload(fleet: Fleet) -> httpx.Response:
@@ -69,7 +68,7 @@ def test_what_is_no_public_key_is_refused(app: httpx.Client, new_fleet: NewFleet
 @pytest.mark.requirement("R052", "R053", "D15")
 def test_keys_are_rotated_without_a_pause(new_fleet: NewFleet, bus: Bus) -> None:
     fleet = new_fleet()
-    old, new = key_of(fleet), key_of(fleet, active=False)
+    old, new = fleet.key(), fleet.key(active=False)
     assert (old["status"], new["status"]) == ("ACTIVE", "INACTIVE")
     assert offered_keys(bus, made(upload(fleet))) == {old["key_id"]}
     assert made(fleet.app.post(f"/public-keys/{new['key_id']}/activate"))["status"] == "ACTIVE"
@@ -120,7 +119,7 @@ def test_a_revoked_key_ends_the_use_of_its_packages(new_fleet: NewFleet, bus: Bu
     assert (ended["status"], ended["result"]) == ("STOPPED", "FAILED")
     # Nothing makes it usable again.
     refused(fleet.app.post(f"{path}/activate"), 409, "key_revoked")
-    refused(fleet.app.delete(path), 409, "key_in_use")
+    refused(fleet.app.delete(path), 409, "key_revoked")
     again = {"manufacturer": fleet.name, "pem": revoked["pem"]}
     refused(fleet.app.post("/public-keys", json=again), 409, "key_revoked")
     assert made(fleet.app.post(f"{path}/revoke"))["revocation_reason"] == "stolen"
@@ -136,7 +135,7 @@ def test_a_package_that_is_verified_while_its_key_is_being_revoked_is_revoked_to
     new_fleet: NewFleet, bus: Bus
 ) -> None:
     fleet = new_fleet()
-    key = key_of(fleet)
+    key = fleet.key()
     package = made(upload(fleet))
     made(fleet.app.post(f"/public-keys/{key['key_id']}/revoke"))
     bus.publish(PACKAGE_EVENTS, (package["package_id"], verified(package, key["key_id"])))
@@ -155,6 +154,87 @@ def test_a_revoked_key_leaves_other_packages_and_tasks_alone(new_fleet: NewFleet
 
 
 def test_a_key_of_another_app_cannot_be_revoked(new_fleet: NewFleet, stranger: httpx.Client) -> None:
-    key = key_of(new_fleet())
+    key = new_fleet().key()
     for action in ("revoke", "activate", "deactivate"):
         refused(stranger.post(f"/public-keys/{key['key_id']}/{action}"), 404, "not_found")
+
+
+def test_a_revoked_key_stays_even_without_packages_so_that_it_cannot_be_added_again(new_fleet: NewFleet) -> None:
+    fleet = new_fleet()
+    key = fleet.key()
+    path = f"/public-keys/{key['key_id']}"
+    made(fleet.app.post(f"{path}/revoke"))
+    refused(fleet.app.delete(path), 409, "key_revoked")
+    assert made(fleet.app.get(path))["status"] == "REVOKED"
+    refused(fleet.app.post("/public-keys", json={"manufacturer": fleet.name, "pem": key["pem"]}), 409, "key_revoked")
+
+
+def test_a_key_is_not_deleted_while_it_may_be_verifying_a_package(new_fleet: NewFleet) -> None:
+    fleet, other = new_fleet(), new_fleet()
+    key, foreign = fleet.key(), other.key()
+    package = made(upload(fleet))
+    path = f"/public-keys/{key['key_id']}"
+    refused(fleet.app.delete(path), 409, "key_in_use")
+    assert made(fleet.app.get(path))["status"] == "ACTIVE"
+    assert other.app.delete(f"/public-keys/{foreign['key_id']}").status_code == 204
+    assert fleet.app.delete(f"/packages/{package['package_id']}").status_code == 204
+    assert fleet.app.delete(path).status_code == 204
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_a_package_that_is_verified_by_a_key_that_is_gone_is_rejected_with_its_image(
+    new_fleet: NewFleet, bus: Bus, database: Documents, half: bool
+) -> None:
+    fleet = new_fleet()
+    key = fleet.key()
+    package = made(upload(fleet))
+    # As a deletion leaves it that looked for packages before this one was there.
+    if half:
+        database["public_keys"].update_one({"_id": key["key_id"]}, {"$set": {"status": "DELETING"}})
+    else:
+        database["public_keys"].delete_one({"_id": key["key_id"]})
+    outcome = verified(package, key["key_id"])
+    images = GridFSBucket(database, IMAGE_BUCKET)
+    images.upload_from_stream_with_id(outcome.image_id, "image", b"image")
+    bus.publish(PACKAGE_EVENTS, (package["package_id"], outcome))
+    path = f"/packages/{package['package_id']}"
+    shown = eventually(lambda: found if (found := made(fleet.app.get(path)))["status"] == "REJECTED" else {})
+    assert shown["rejection"] == {
+        "code": "key_deleted",
+        "message": "The public key that verified the package was deleted",
+    }
+    assert (shown["key_id"], shown["image_sha256"]) == (None, None)
+    eventually(lambda: database[f"{IMAGE_BUCKET}.files"].find_one({"_id": outcome.image_id}) is None)
+    refused(fleet.task(package), 409, "package_not_verified")
+
+
+def test_an_outcome_that_was_half_taken_over_is_completed_when_it_comes_again(
+    new_fleet: NewFleet, bus: Bus, database: Documents
+) -> None:
+    fleet = new_fleet()
+    package = fleet.package()
+    # As a projector leaves it that ends between storing the outcome and looking at the key.
+    database["public_keys"].delete_one({"_id": package["key_id"]})
+    fleet.devices(1)
+    refused(fleet.task(package), 409, "package_not_verified")
+    (outcome,) = [
+        m for m in bus.read(PACKAGE_EVENTS) if isinstance(m, PackageVerified) and m.package_id == package["package_id"]
+    ]
+    bus.publish(PACKAGE_EVENTS, (package["package_id"], outcome))
+    eventually(lambda: made(fleet.app.get(f"/packages/{package['package_id']}"))["status"] == "REJECTED")
+
+
+def test_a_deletion_that_was_cut_short_is_shown_and_completed_by_repeating_it(
+    new_fleet: NewFleet, database: Documents
+) -> None:
+    fleet = new_fleet()
+    deleted, revoked = fleet.key()["key_id"], fleet.key()["key_id"]
+    database["public_keys"].update_many({"_id": {"$in": [deleted, revoked]}}, {"$set": {"status": "DELETING"}})
+    assert made(fleet.app.get(f"/public-keys/{deleted}"))["status"] == "DELETING"
+    query = {"manufacturer": fleet.name, "status": "DELETING"}
+    assert len(made(fleet.app.get("/public-keys", params=query))["items"]) == 2
+    refused(fleet.app.post(f"/public-keys/{deleted}/activate"), 409, "key_deleted")
+    refused(upload(fleet), 409, "no_public_key")
+    assert fleet.app.delete(f"/public-keys/{deleted}").status_code == 204
+    assert made(fleet.app.post(f"/public-keys/{revoked}/revoke"))["status"] == "REVOKED"
+    refused(fleet.app.delete(f"/public-keys/{revoked}"), 409, "key_revoked")

@@ -30,6 +30,7 @@ class ReasonCode(StrEnum):
     TASK_ENDED = "task_ended"
     STOPPED = "stopped"
     KEY_REVOKED = "key_revoked"
+    KEY_DELETED = "key_deleted"
     DEVICE_OFFLINE = "device_offline"
     NOT_ENOUGH_STORAGE = "not_enough_storage"
     OUT_OF_MEMORY = "out_of_memory"
@@ -143,6 +144,10 @@ _TEXTS: dict[ReasonCode, tuple[str, str]] = {
     ReasonCode.KEY_REVOKED: (
         "The public key that verified the package was revoked",
         "验证该固件包的公钥已被吊销",
+    ),
+    ReasonCode.KEY_DELETED: (
+        "The public key that verified the package was deleted",
+        "验证该固件包的公钥已被删除",
     ),
     ReasonCode.DEVICE_OFFLINE: ("Device Abnormal is not online", "设备异常不在线"),
     ReasonCode.NOT_ENOUGH_STORAGE: (

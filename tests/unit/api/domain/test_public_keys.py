@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from sluice_api.domain.problems import Problem
-from sluice_api.domain.public_keys import read_public_key
+from sluice_api.domain.public_keys import KeyStatus, read_public_key, unusable
+from sluice_common.reasons import ReasonCode
 from sluice_signing.domain.algorithms import ALGORITHMS
 
 
@@ -65,6 +66,22 @@ def test_private_and_other_keys_are_refused() -> None:
         with pytest.raises(Problem) as problem:
             read_public_key(text)
         assert problem.value.code == "bad_public_key"
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ({"status": KeyStatus.ACTIVE.value}, None),
+        ({"status": KeyStatus.INACTIVE.value}, None),
+        ({"status": KeyStatus.REVOKED.value}, ReasonCode.KEY_REVOKED),
+        ({"status": KeyStatus.DELETING.value}, ReasonCode.KEY_DELETED),
+        (None, ReasonCode.KEY_DELETED),
+    ],
+)
+def test_packages_are_usable_while_their_key_is_there_and_not_revoked(
+    key: dict[str, str] | None, why: ReasonCode | None
+) -> None:
+    assert unusable(key) is why
 
 
 def test_of_several_keys_none_is_taken() -> None:

@@ -17,6 +17,7 @@ def test_what_repeating_cannot_mend_is_not_repeated() -> None:
         "unsupported_protocol",
         "already_latest",
         "key_revoked",
+        "key_deleted",
         "task_ended",
         "stopped",
     }

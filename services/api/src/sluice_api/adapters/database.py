@@ -54,6 +54,7 @@ _INDEXES: dict[str, Sequence[IndexModel]] = {
         _index("app_id", "product_id", "_id"),
         _index("app_id", "_id"),
         _index("app_id", "key_id"),
+        _index("app_id", "manufacturer", "status"),
         _RELAY,
     ],
     DEVICES: [

@@ -14,11 +14,12 @@ from sluice_api.adapters.database import PACKAGES, PRODUCTS, PUBLIC_KEYS, Docume
 from sluice_api.adapters.owned import Owned
 from sluice_api.adapters.tasks import Tasks
 from sluice_api.domain.outbox import also_send, entry
-from sluice_api.domain.problems import conflict, invalid
-from sluice_api.domain.public_keys import KeyStatus, key_revoked
+from sluice_api.domain.packages import rejection
+from sluice_api.domain.problems import Problem, conflict, invalid
+from sluice_api.domain.public_keys import KeyStatus, key_unusable, unusable
 from sluice_common.messages.package_events import PackageRevoked, PublicKeyRef
 from sluice_common.mongo import Database
-from sluice_common.reasons import ReasonCode, reason_text
+from sluice_common.reasons import ReasonCode
 from sluice_common.topics import PACKAGE_EVENTS
 
 _log = structlog.get_logger()
@@ -41,7 +42,7 @@ class PublicKeys(Owned):
             raise invalid("manufacturer", "no product of this app has this manufacturer", "unknown_manufacturer")
         same = {"app_id": document["app_id"], "fingerprint": document["fingerprint"]}
         if await self._documents.find_one(same | {"status": KeyStatus.REVOKED.value}, {"_id": 1}):
-            raise key_revoked()
+            raise key_unusable(ReasonCode.KEY_REVOKED)
         return await self.insert(document, "The manufacturer has this key already.")
 
     async def of_manufacturer(self, app_id: str, manufacturer: str) -> tuple[PublicKeyRef, ...]:
@@ -53,7 +54,7 @@ class PublicKeys(Owned):
         """Activate or deactivate a key; packages that it has verified stay verified.
 
         Raises:
-            Problem: There is none of that id, or it is revoked.
+            Problem: There is none of that id, or it is revoked or being deleted.
         """
         status = KeyStatus.ACTIVE if active else KeyStatus.INACTIVE
         usable = [KeyStatus.ACTIVE.value, KeyStatus.INACTIVE.value]
@@ -61,8 +62,8 @@ class PublicKeys(Owned):
             {"_id": key_id, "app_id": app_id, "status": {"$in": usable}}, {"$set": {"status": status.value}}
         )
         key = await self.get(app_id, key_id)
-        if key["status"] == KeyStatus.REVOKED.value:
-            raise key_revoked()
+        if (why := unusable(key)) is not None:
+            raise key_unusable(why)
         return key
 
     async def revoke(self, app_id: str, key_id: str, why: str, at: datetime) -> Document:
@@ -73,9 +74,8 @@ class PublicKeys(Owned):
         """
         key = await self.get(app_id, key_id)
         same = {"app_id": app_id, "fingerprint": key["fingerprint"]}
-        usable = {"$in": [KeyStatus.ACTIVE.value, KeyStatus.INACTIVE.value]}
         await self._documents.update_many(
-            same | {"status": usable},
+            same | {"status": {"$ne": KeyStatus.REVOKED.value}},
             {"$set": {"status": KeyStatus.REVOKED.value, "revoked_at": at, "revocation_reason": why}},
         )
         await self._documents.update_many(same, {"$set": {"relay_at": at}})
@@ -83,16 +83,43 @@ class PublicKeys(Owned):
         return await self.get(app_id, key_id)
 
     async def delete(self, app_id: str, identifier: str) -> None:
-        """Delete a key that has verified no package.
+        """Delete a key that has verified no package and is about to verify none; repeating it completes it.
 
         Raises:
-            Problem: There is none of that id, or packages name it: they could not be revoked any more.
+            Problem: There is none of that id, it is revoked, or packages need it: they could not be revoked any more.
         """
-        await self.get(app_id, identifier)
-        if await self._database[PACKAGES].find_one({"app_id": app_id, "key_id": identifier}, {"_id": 1}):
-            detail = "The key has verified packages; deactivate or revoke it, or delete the packages first."
-            raise conflict("key_in_use", detail)
-        await super().delete(app_id, identifier)
+        key = await self.get(app_id, identifier)
+        if key["status"] == KeyStatus.REVOKED.value:
+            raise key_unusable(ReasonCode.KEY_REVOKED)
+        await self._require_unused(key)
+        await self._close(key)
+        closed = {"_id": identifier, "status": KeyStatus.DELETING.value}
+        if not (await self._documents.delete_one(closed)).deleted_count:
+            # Deleted by another request, or revoked, since.
+            await self.get(app_id, identifier)
+            raise key_unusable(ReasonCode.KEY_REVOKED)
+
+    async def _close(self, key: Document) -> None:
+        """Let no package be verified by a key any more, then look once more for those that were.
+
+        A package that is verified after this look finds the key DELETING or gone.
+        """
+        open_ = {"_id": key["_id"], "status": {"$ne": KeyStatus.REVOKED.value}}
+        closed = {"_id": key["_id"], "status": KeyStatus.DELETING.value}
+        await self._documents.update_one(open_, {"$set": {"status": KeyStatus.DELETING.value}})
+        try:
+            await self._require_unused(key)
+        except Problem:
+            await self._documents.update_one(closed, {"$set": {"status": key["status"]}})
+            raise
+
+    async def _require_unused(self, key: Document) -> None:
+        of_app = {"app_id": key["app_id"]}
+        waiting = of_app | {"manufacturer": key["manufacturer"], "status": "VERIFYING"}
+        for using in (of_app | {"key_id": key["_id"]}, waiting):
+            if await self._database[PACKAGES].find_one(using, {"_id": 1}):
+                detail = "The key has verified packages, or may be doing so; deactivate it, or delete them first."
+                raise conflict("key_in_use", detail)
 
 
 async def sweep_again(database: Database, key_id: str | None, at: datetime) -> bool:
@@ -127,6 +154,6 @@ class Revocation:
             key_id=package["key_id"],
         )
         change = also_send(at, entry(PACKAGE_EVENTS, package["_id"], message))
-        why = {"code": ReasonCode.KEY_REVOKED.value, "message": reason_text(ReasonCode.KEY_REVOKED, {})}
+        why = rejection(ReasonCode.KEY_REVOKED)
         change["$set"] |= {"status": "REVOKED", "rejection": why, "revoked_at": at}
         await self._packages.update_one({"_id": package["_id"], "status": "VERIFIED"}, change)

@@ -7,13 +7,13 @@ from sluice_api.adapters.database import EXECUTIONS, PACKAGES, PRODUCTS, PUBLIC_
 from sluice_api.adapters.owned import Owned, page_of
 from sluice_api.domain.outbox import also_send, entry, with_messages
 from sluice_api.domain.problems import conflict, invalid
-from sluice_api.domain.public_keys import KeyStatus
+from sluice_api.domain.public_keys import unusable
 from sluice_api.domain.tasks import TaskStatus, package_snapshot, product_snapshot, progress_of, stored
 from sluice_api.domain.versions import rollback
 from sluice_common.ids import split_execution_id
 from sluice_common.messages.task_events import TaskCreated, TaskStopRequested
 from sluice_common.mongo import Database
-from sluice_common.reasons import ReasonCode
+from sluice_common.reasons import ReasonCode, reason_text
 from sluice_common.topics import TASK_EVENTS
 
 _STOPPABLE = (TaskStatus.SCHEDULED, TaskStatus.EXPANDING, TaskStatus.RUNNING)
@@ -69,7 +69,7 @@ class Tasks(Owned):
         await self.insert(
             with_messages(document, due, entry(TASK_EVENTS, task["_id"], message)), "The task exists already."
         )
-        if await self._is_revoked(package):
+        if await self._key_unusable(package) is ReasonCode.KEY_REVOKED:
             # Revoked since the look above: whoever revoked it may have looked for tasks before this one was there.
             await self.stop_all_of(package, ReasonCode.KEY_REVOKED, at)
         return await self.get(task["app_id"], task["_id"])
@@ -128,15 +128,17 @@ class Tasks(Owned):
         package = await self._database[PACKAGES].find_one({"_id": package_id, "app_id": app_id})
         if package is None or package.get("deleting"):
             raise invalid("package_id", "no package of this app", "unknown_package")
-        if package["status"] == "REVOKED" or await self._is_revoked(package):
+        why = await self._key_unusable(package)
+        if package["status"] == "REVOKED" or why is ReasonCode.KEY_REVOKED:
             raise conflict("package_revoked", "The public key that verified the package was revoked.")
         if package["status"] != "VERIFIED":
             raise conflict("package_not_verified", f"The package is {package['status']}, not VERIFIED.")
+        if why is not None:
+            raise conflict("package_not_verified", f"{reason_text(why, {})}.")
         return package
 
-    async def _is_revoked(self, package: Document) -> bool:
-        revoked = {"_id": package.get("key_id"), "status": KeyStatus.REVOKED.value}
-        return await self._database[PUBLIC_KEYS].find_one(revoked, {"_id": 1}) is not None
+    async def _key_unusable(self, package: Document) -> ReasonCode | None:
+        return unusable(await self._database[PUBLIC_KEYS].find_one({"_id": package.get("key_id")}, {"status": 1}))
 
 
 class Executions(Owned):

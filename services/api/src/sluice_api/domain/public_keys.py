@@ -2,11 +2,14 @@
 
 A key is ACTIVE (packages are verified by it), INACTIVE (no new ones are, those that it verified stay) or REVOKED (those
 too must not be used any more; nothing leads back). To rotate, add the new key, sign with it, deactivate the old one.
+DELETING is a key whose deletion has begun: what is verified by it from then on is rejected, as nothing could revoke it.
 How an algorithm signs is the signing service's table; here is only which keys it has a row for.
 """
 
 import hashlib
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -14,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from sluice_api.domain.problems import Problem, conflict, invalid
+from sluice_common.reasons import ReasonCode
 
 _ML_DSA: tuple[type, ...]
 try:
@@ -37,6 +41,7 @@ class KeyStatus(StrEnum):
     ACTIVE = "ACTIVE"
     INACTIVE = "INACTIVE"
     REVOKED = "REVOKED"
+    DELETING = "DELETING"
 
 
 def read_public_key(pem: str) -> tuple[str, str, str]:
@@ -73,6 +78,19 @@ def _algorithm(key: PublicKeyTypes) -> str | None:
     return None
 
 
-def key_revoked() -> Problem:
-    """Return 409: a revoked key stays revoked."""
-    return conflict("key_revoked", "The key is revoked; nothing makes it usable again.")
+def unusable(key: Mapping[str, Any] | None) -> ReasonCode | None:
+    """Return why packages that a key has verified must not be used, None if they may.
+
+    Args:
+        key: The key as stored, None if it is not there any more.
+    """
+    if key is None or key["status"] == KeyStatus.DELETING.value:
+        return ReasonCode.KEY_DELETED
+    return ReasonCode.KEY_REVOKED if key["status"] == KeyStatus.REVOKED.value else None
+
+
+def key_unusable(why: ReasonCode) -> Problem:
+    """Return 409: a revoked key stays revoked, and stays; a deletion that has begun is completed."""
+    if why is ReasonCode.KEY_REVOKED:
+        return conflict("key_revoked", "The key is revoked, for ever; it stays, so that it cannot be added again.")
+    return conflict("key_deleted", "The deletion of the key has begun; repeat it, or revoke the key.")

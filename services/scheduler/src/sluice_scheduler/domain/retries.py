@@ -17,6 +17,7 @@ _FINAL = frozenset(
         ReasonCode.TASK_ENDED,
         ReasonCode.STOPPED,
         ReasonCode.KEY_REVOKED,
+        ReasonCode.KEY_DELETED,
     }
 )
 

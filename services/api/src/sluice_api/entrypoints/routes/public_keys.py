@@ -82,5 +82,9 @@ async def revoke_key(caller: App, parts: Wired, key_id: str, body: KeyRevocation
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
 async def delete_key(caller: App, parts: Wired, key_id: str) -> None:
-    """Delete a public key that has verified no package."""
+    """Delete a public key that has verified no package.
+
+    Answers 409 `key_in_use` while packages need it or one of its manufacturer is being verified, and `key_revoked` if
+    it is revoked: it stays, so that it cannot be added again.
+    """
     await parts.public_keys.delete(caller.app_id, key_id)

@@ -1,9 +1,9 @@
 """What all request and response bodies have in common."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 LIMIT_DEFAULT = 100
 LIMIT_MOST = 1000
@@ -15,7 +15,29 @@ Identifier = Annotated[str, Field(min_length=1, max_length=64)]
 Version = Annotated[str, Field(max_length=64, pattern=r"^[!-~]([ -~]*[!-~])?$")]
 """A firmware version: printable ASCII (R027: no Chinese characters)."""
 Tag = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f;]+$")]
-Time = AwareDatetime
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("lies outside of the years 1 to 9999 in UTC") from error
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time, in UTC from here on."""
+_MOST_OF_A_PATH = 65_534
+"""65535 is MAX_ID, which names nothing (OMA TS 1.1.1 §7.3)."""
+
+
+def _ids_exist(path: str) -> str:
+    if any(int(number) > _MOST_OF_A_PATH for number in path[1:].split("/")):
+        raise ValueError(f"ids go up to {_MOST_OF_A_PATH}")
+    return path
+
+
+Path = Annotated[str, Field(pattern=r"^(/(0|[1-9][0-9]{0,4})){1,3}$"), AfterValidator(_ids_exist)]
+"""An LwM2M path down to a resource, as gateways take it."""
 
 
 class Body(BaseModel):

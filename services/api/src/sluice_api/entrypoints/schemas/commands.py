@@ -1,16 +1,34 @@
 """Device commands (R111, D08) and subscriptions."""
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from sluice_api.entrypoints.schemas.base import Body, Created, Page, Query, example
+from sluice_api.entrypoints.schemas.base import Body, Created, Page, Path, Query, example
 from sluice_common.messages.execution_events import DeviceCommandStatus
 
 _WEEK = 7 * 86_400
+_MOST_OF_A_VALUE = 1024
+"""Bytes that a gateway writes; a device's record keeps up to 50 pending commands whole."""
 Operation = Literal["read", "write", "execute"]
 Value = str | int | float | bool
+
+
+def _fits(text: str) -> str:
+    if len(text.encode()) > _MOST_OF_A_VALUE:
+        raise ValueError(f"longer than {_MOST_OF_A_VALUE} bytes in UTF-8")
+    return text
+
+
+Written = (
+    # The length alone makes Pydantic refuse surrogates, which are no text.
+    Annotated[str, Field(max_length=_MOST_OF_A_VALUE), AfterValidator(_fits)]
+    # What MongoDB and LwM2M call an integer.
+    | Annotated[int, Field(ge=-(2**63), lt=2**63)]
+    | float
+    | bool
+)
 
 
 class CommandIn(Body):
@@ -19,8 +37,8 @@ class CommandIn(Body):
     model_config = example(operation="write", path="/3/0/14", value="+01:00", expires_in=86_400)
 
     operation: Operation
-    path: str = Field(pattern=r"^/\d{1,5}(/\d{1,5}){0,2}$", description="Object, instance or resource.")
-    value: Value | None = Field(None, description="For write; for execute the arguments.")
+    path: Path = Field(description="Object, instance or resource.")
+    value: Written | None = Field(None, description="For write, at most 1,024 bytes; for execute the arguments.")
     expires_in: float = Field(86_400, gt=0, le=_WEEK, description="Seconds.")
 
 

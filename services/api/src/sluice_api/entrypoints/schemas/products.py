@@ -182,7 +182,8 @@ class Key(Created):
     algorithm: str = Field(examples=["RSA-2048"])
     pem: str
     status: KeyStatus = Field(
-        description="ACTIVE verifies packages, INACTIVE no new ones; those that a REVOKED one verified are unusable."
+        description="ACTIVE verifies packages, INACTIVE no new ones; those that a REVOKED one verified are unusable. "
+        "DELETING: its deletion has begun and was cut short; repeat it."
     )
     revoked_at: datetime | None = None
     revocation_reason: str | None = None
@@ -211,4 +212,4 @@ class KeyQuery(Query):
     """Filters of the list of public keys."""
 
     manufacturer: str | None = None
-    status: Literal["ACTIVE", "INACTIVE", "REVOKED"] | None = None
+    status: KeyStatus | None = None
