@@ -12,7 +12,7 @@ from sluice_lwm2m.domain.transmission import Transmission
 
 REMOTE: Address = ("10.0.0.1", 5683)
 REQUEST = Message(coap.CON, coap.GET, 77, b"token", ((coap.URI_PATH, b"3"),))
-FAST = Transmission(ack_timeout=0.02, max_retransmit=2, response_timeout=0.05)
+FAST = Transmission(ack_timeout=0.02, max_retransmit=2, response_timeout=0.3)
 
 
 class Wire:

@@ -123,7 +123,7 @@ class Endpoint(asyncio.DatagramProtocol):
 
     def _take(self, data: bytes, remote: Address) -> None:
         key = (remote, data)
-        if (answer := self._duplicates.find(key)) is not None:
+        if (answer := self._duplicates.find(key, time.monotonic())) is not None:
             self._counters[Counted.DUPLICATES] += 1
             if answer:
                 self.send(answer, remote)
