@@ -1,8 +1,9 @@
 """`bench mqtt`: version queries to thousands of connected MQTT devices, and what a device's message costs the gateway.
 
 A real broker, gateway, Kafka and MongoDB-wire server. First each device logs in; then each is asked for its version
-once, from `mqtt-commands` to `device-events`; then they report unasked, at a steady rate. The gateway acknowledges a
-message to the broker after Kafka has it. Lost is what was published and never came.
+once, from the command's way into `mqtt-commands` to the receipt of the event from `device-events`; then they report
+unasked, at a steady rate. The gateway acknowledges a message to the broker after Kafka has it. Lost is what was
+published and never came. The target is met only at the rate that was asked for.
 """
 
 import argparse
@@ -34,6 +35,8 @@ from sluice_embedded.stack import Stack, reset
 
 TARGET_US: Final = 150.0
 """Most processor time of the gateway per message, µs."""
+_LEAST_RATE: Final = 0.95
+"""Share of the asked rate that must have been reached."""
 _API: Final = "api"
 _SERVICES: Final = (KAFKA, MONGODB, MQTT, _API, MQTT_GATEWAY)
 _ONLINE_DEADLINE, _EVENTS_DEADLINE = 300.0, 120.0
@@ -85,6 +88,7 @@ async def _figures(stack: Stack, options: argparse.Namespace, console: Console) 
             sent, took = await devices.report(options.rate, options.seconds)
             arrived = await listener.count(sent)
     per_message = report[MQTT_GATEWAY] / max(arrived, 1) * 1e6
+    lost = len(ids) - len(latencies) + sent - arrived
     return {
         "devices": len(ids),
         "log_in_cpu_ms_per_device": _each(log_in, len(ids), 1e3),
@@ -99,8 +103,20 @@ async def _figures(stack: Stack, options: argparse.Namespace, console: Console) 
         "report_cpu_us_per_message": _each(report, max(arrived, 1), 1e6),
         "gateway_us_per_message": round(per_message, 1),
         "target_us": TARGET_US,
-        "met": per_message <= TARGET_US and len(latencies) == len(ids) and arrived == sent,
+        "met": is_met(per_message, lost, sent / took, options.rate),
     }
+
+
+def is_met(per_message: float, lost: int, reached: float, asked: float) -> bool:
+    """Say whether the target is met.
+
+    Args:
+        per_message: Processor time of the gateway, µs.
+        lost: Messages that never came.
+        reached: Reports per second that the devices sent.
+        asked: Reports per second that they should have sent.
+    """
+    return per_message <= TARGET_US and lost == 0 and reached >= _LEAST_RATE * asked
 
 
 def _each(spent: Mapping[str, float], count: int, factor: float) -> dict[str, float]:
@@ -136,16 +152,17 @@ class _Listener:
         self._consumer = consumer
 
     async def reports(self, expected: int) -> AsyncIterator[tuple[str, float]]:
-        """Yield device and time (seconds since 1970, by the gateway's record) until all are there or none comes."""
+        """Yield device and time of receipt (seconds since 1970) until all are there or none comes."""
         seen, quiet, until = 0, time.monotonic(), time.monotonic() + _EVENTS_DEADLINE
         while seen < expected and time.monotonic() < min(until, quiet + _QUIET):
-            for records in (await self._consumer.getmany(timeout_ms=200)).values():
+            batch, received = await self._consumer.getmany(timeout_ms=200), time.time()
+            for records in batch.values():
                 quiet = time.monotonic()
                 for record in records:
                     event = msgspec.json.decode(record.value, type=_Event)
                     if event.type == _REPORT:
                         seen += 1
-                        yield event.device_id, record.timestamp / 1000
+                        yield event.device_id, received
 
     async def count(self, expected: int) -> int:
         """Return how many have come, once all are there or none comes any more."""
