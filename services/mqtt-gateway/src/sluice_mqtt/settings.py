@@ -78,7 +78,9 @@ class GatewaySettings(SealingSettings):
     download_tls_key: Path | None = Field(None, description="Private key (PEM) of that certificate.")
     download_most: int = Field(5_000, ge=1, description="Downloads served at once; more are told to come back.")
     download_cache: int = Field(268_435_456, ge=1_048_576, description="Bytes of images in memory, shared by all.")
-    download_idle_timeout: float = Field(60.0, gt=0, description="A client that takes no bytes for this long is left.")
+    download_idle_timeout: float = Field(
+        60.0, gt=0, description="A client that takes no bytes for this long, or twice that, is left."
+    )
     download_offer_wait: float = Field(
         3.0, ge=0, description="How long a request waits for an offer that this replica has not read yet."
     )

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import socket
+import struct
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 import pytest_asyncio
-from aiohttp import ClientError
+from aiohttp import ClientError, web
 from aiohttp.test_utils import TestClient, TestServer
 from gridfs.errors import NoFile
 
@@ -25,6 +26,7 @@ from sluice_mqtt.entrypoints.downloads import Downloads
 T0 = 1_700_000_000.0
 DEVICE, TASK = "d" * 24, "a" * 24
 CHUNK = 4096
+RESET, GRACE = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 DATA = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(250)) * 100
 SIGNER = TokenSigner(b"k" * 32)
 MakeOffer = Callable[..., OfferFirmware]
@@ -54,6 +56,15 @@ class FakeChunks:
         return self.data[number * self.size : (number + 1) * self.size]
 
 
+class Server(TestServer):
+    """A server that runs as in production: it does not cancel the handler of a connection that ends."""
+
+    __test__ = False
+
+    async def _make_runner(self, **_: Any) -> web.AppRunner:
+        return web.AppRunner(self.app, access_log=None)
+
+
 class Site:
     """A server of downloads, and what it told."""
 
@@ -77,7 +88,7 @@ class Site:
             counters=self.counters,
             clock=lambda: self.now,
         )
-        self.client: TestClient[Any, Any] = TestClient(TestServer(self.downloads.application()))
+        self.client: TestClient[Any, Any] = TestClient(Server(self.downloads.application()))
 
     def get(self, token: ImageToken, method: str = "GET", path: str = "", **headers: str) -> Any:
         """Ask for an image with a token."""
@@ -123,18 +134,29 @@ async def test_a_device_gets_the_image_with_its_token(site: Site, token: ImageTo
     assert site.told() == [(1, False), (1, True)]
 
 
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a peer has not acknowledged")
+
+
 @asynccontextmanager
-async def slow_device(site: Site, token: ImageToken) -> AsyncIterator[socket.socket]:
-    """A device that has asked for the image, which the kernel holds for it, and reads nothing."""
+async def raw_device(site: Site, token: ImageToken, window: int = 0) -> AsyncIterator[socket.socket]:
+    """A device that has asked for the image and reads nothing by itself; 0 bytes of window are the kernel's default."""
     server = cast("TestServer", site.client.server)
     with socket.socket() as device:
-        device.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        if window:
+            device.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         device.setblocking(False)  # noqa: FBT003 - the standard library's signature
         loop = asyncio.get_running_loop()
         await loop.sock_connect(device, ("127.0.0.1", server.port))
         path = f"/downloads/{token.device_id}/{token.task_id}/{token.attempt}/x.bin"
         request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SIGNER.sign(token)}\r\n\r\n"
         await loop.sock_sendall(device, request.encode())
+        yield device
+
+
+@asynccontextmanager
+async def slow_device(site: Site, token: ImageToken) -> AsyncIterator[socket.socket]:
+    """One for which the kernel holds the whole image."""
+    async with raw_device(site, token, window=4096) as device:
         async with asyncio.timeout(5.0):
             while site.counters[Counted.BYTES_SERVED] < len(DATA):
                 await asyncio.sleep(0.01)
@@ -142,25 +164,106 @@ async def slow_device(site: Site, token: ImageToken) -> AsyncIterator[socket.soc
         yield device
 
 
+async def receive(device: socket.socket, size: int) -> int:
+    """Read at least so many bytes; return how many it were."""
+    received = 0
+    async with asyncio.timeout(10.0):
+        while received < size:
+            data = await asyncio.get_running_loop().sock_recv(device, 65_536)
+            assert data, "cut off"
+            received += len(data)
+    return received
+
+
 @pytest.mark.requirement("R102")
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a peer has not acknowledged")
+@linux_only
 async def test_a_download_is_complete_when_the_device_has_it_and_not_when_the_kernel_has(
     site: Site, token: ImageToken
 ) -> None:
     async with slow_device(site, token) as device:
         assert (1, True) not in site.told()
-        received = 0
-        async with asyncio.timeout(5.0):
-            while received < len(DATA):
-                received += len(await asyncio.get_running_loop().sock_recv(device, 65_536))
+        await receive(device, len(DATA))
         await site.settled()
     assert site.told()[-1] == (1, True)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a peer has not acknowledged")
-async def test_a_device_that_takes_no_more_is_cut_off_and_has_not_completed(site: Site, token: ImageToken) -> None:
-    async with slow_device(site, token):
-        site.now += 6.0
+@linux_only
+async def test_a_download_that_breaks_is_not_complete_and_goes_on_where_it_was(site: Site, token: ImageToken) -> None:
+    async with slow_device(site, token) as device:
+        got = await receive(device, 10_000)
+        device.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    await site.settled()
+    assert site.told() == [(1, False)]
+    assert site.counters[Counted.DOWNLOADS_BROKEN] == 1
+    async with site.get(token, Range=f"bytes={got}-") as response:
+        await response.read()
+    await site.settled()
+    assert site.told() == [(1, False), (1, True)]
+
+
+@linux_only
+async def test_a_device_that_leaves_as_soon_as_it_has_the_last_byte_has_completed(
+    site: Site, make_offer: MakeOffer
+) -> None:
+    for attempt in range(1, 21):
+        site.rights.take(make_offer(attempt, size=len(DATA)))
+        async with raw_device(site, token_of(make_offer(attempt))) as device:
+            await receive(device, len(DATA))
+            device.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET if attempt % 2 else GRACE)
+        await site.settled()
+        assert site.told()[-1] == (attempt, True)
+
+
+@linux_only
+async def test_a_device_that_takes_bytes_slowly_may_take_its_time(events: Any, make_offer: MakeOffer) -> None:
+    site = Site(events, idle_timeout=0.3)
+    site.chunks.data = bytes(8 * 1024 * 1024)
+    site.chunks.size = len(site.chunks.data)
+    site.rights.take(make_offer(size=site.chunks.size))
+    async with site.client, raw_device(site, token_of(make_offer())) as device:
+        received = 0
+        while received < site.chunks.size:
+            received += await receive(device, min(100_000, site.chunks.size - received))
+            await asyncio.sleep(0.02)
+        await site.settled()
+    assert site.told()[-1] == (1, True)
+    assert site.counters[Counted.DOWNLOADS_BROKEN] == 0
+
+
+@pytest.mark.parametrize("header", ["bytes=-1", "bytes=700000-", f"bytes={len(DATA) - 1}-"])
+async def test_the_end_alone_is_not_the_whole(site: Site, token: ImageToken, header: str) -> None:
+    async with site.get(token, Range=header) as response:
+        await response.read()
+    await site.settled()
+    assert site.told() == [(1, False)]
+
+
+async def test_ranges_that_go_on_from_each_other_are_the_whole_at_the_last(site: Site, token: ImageToken) -> None:
+    for header in ("bytes=0-0", "bytes=0-399999", "bytes=-16", "bytes=0-9", "bytes=400000-599999"):
+        async with site.get(token, Range=header) as response:
+            await response.read()
+    await site.settled()
+    assert site.told() == [(1, False)]
+    async with site.get(token, Range="bytes=600000-") as response:
+        await response.read()
+    await site.settled()
+    assert site.told() == [(1, False), (1, True)]
+
+
+async def test_a_device_that_fetches_again_later_is_told_of_again(site: Site, token: ImageToken) -> None:
+    for second in (0, 10, 70):
+        site.now = T0 + second
+        async with site.get(token) as response:
+            await response.read()
+        await site.settled()
+    assert site.told() == [(1, False), (1, True)] * 2
+
+
+@linux_only
+async def test_a_device_that_takes_no_more_is_cut_off_and_has_not_completed(events: Any, make_offer: MakeOffer) -> None:
+    site = Site(events, idle_timeout=0.3)
+    site.rights.take(make_offer(size=len(DATA)))
+    async with site.client, slow_device(site, token_of(make_offer())):
         await site.settled()
     assert (1, True) not in site.told()
     assert site.counters[Counted.DOWNLOADS_BROKEN] == 1

@@ -6,24 +6,93 @@ Behind a proxy the other side is the proxy: how far the device is then cannot be
 
 import asyncio
 import fcntl
+import socket
 import struct
 import sys
 import termios
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 _INT = struct.Struct("i")
+_TCP_CLOSE = 7
+"""No more of it arrives: reset by the peer, or given up by the kernel (Linux, `tcp_states.h`)."""
+_TLS_END = 128
+"""TLS adds a `close_notify` to what a leaving device does not acknowledge, at most so many bytes."""
 
 
-def unacknowledged(transport: asyncio.WriteTransport) -> int:
-    """Return the bytes that the peer's TCP has not acknowledged, 0 once the connection is closed.
+class SendQueue:
+    """What was sent over a connection and not acknowledged, also for a while after the connection has ended.
 
-    Other systems than Linux are asked for nothing but the process's own buffer (SIOCOUTQ, tcp(7)).
+    It keeps the connection's socket open until it is closed itself: many devices leave as soon as they have the last
+    byte, and what they acknowledged can be asked for only then. Other systems than Linux are asked for nothing but the
+    process's own buffer.
     """
-    buffered = transport.get_write_buffer_size()
-    connection = transport.get_extra_info("socket")
-    if connection is None or sys.platform != "linux":
-        return buffered
+
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
+        """Prepare.
+
+        Raises:
+            OSError: The connection has ended.
+        """
+        self._transport = transport
+        self._socket: socket.socket = transport.get_extra_info("socket").dup()
+        self._slack = _TLS_END if transport.get_extra_info("ssl_object") else 0
+        self._buffered = 0
+        self.sent = 0
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._socket.close()
+
+    def is_lost(self) -> bool:
+        """Whether what is not acknowledged will never be."""
+        if sys.platform != "linux":
+            return self._transport.is_closing()
+        return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
+
+    def unacknowledged(self) -> int:
+        """Return the bytes that the peer's TCP has not acknowledged (SIOCOUTQ, tcp(7)), 0 if only our farewell is."""
+        is_lost = self.is_lost()
+        if not is_lost:
+            self._buffered = self._transport.get_write_buffer_size()
+        left = self._buffered + self._in_kernel()  # asyncio throws the buffer of a lost connection away
+        return 0 if is_lost and left <= self._slack else left
+
+    def _in_kernel(self) -> int:
+        if sys.platform != "linux":
+            return 0
+        return int(_INT.unpack(fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(_INT.size)))[0])
+
+
+@asynccontextmanager
+async def patience(queue: SendQueue, seconds: float, on_moved: Callable[[], None]) -> AsyncIterator[None]:
+    """End the block when the peer takes nothing that waits for it, for `seconds` at least and twice that at most.
+
+    Args:
+        queue: What waits; the block counts in `sent` what it has handed over.
+        seconds: How often it is looked at.
+        on_moved: Called when a look finds that the peer has taken something.
+
+    Raises:
+        TimeoutError: It took nothing.
+    """
+    loop = asyncio.get_running_loop()
+    before = 0, 0
+    timer: asyncio.TimerHandle
+
+    def look() -> None:
+        nonlocal before, timer
+        now = queue.sent, queue.unacknowledged()
+        if now != before:
+            on_moved()
+        elif now[1]:
+            limit.reschedule(loop.time())
+            return
+        before, timer = now, loop.call_later(seconds, look)
+
+    timer = loop.call_later(seconds, look)
     try:
-        answer = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(_INT.size))
-    except (OSError, ValueError):  # closed
-        return buffered
-    return buffered + int(_INT.unpack(answer)[0])
+        async with asyncio.timeout(None) as limit:
+            yield
+    finally:
+        timer.cancel()

@@ -55,7 +55,9 @@ class Right:
         image: What it may download; None if only its end is known.
         is_one_based: The product counts ranges from 1 (D13).
         told_at: When progress of its download was last told.
-        is_complete: Whether it was told that all was served.
+        is_complete: Whether it was told that all was served, and nothing since.
+        served: Bytes from the first on that were sent.
+        served_elsewhere: Where the last range that does not go on from those ended; -1 if there is none.
     """
 
     device_id: str
@@ -69,6 +71,8 @@ class Right:
     is_one_based: bool = False
     told_at: float = 0.0
     is_complete: bool = False
+    served: int = 0
+    served_elsewhere: int = -1
 
     @property
     def is_closed(self) -> bool:

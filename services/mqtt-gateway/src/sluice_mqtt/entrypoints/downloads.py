@@ -8,6 +8,7 @@ store is away.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Container
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,9 @@ from pymongo.errors import PyMongoError
 from sluice_common.tokens import ImageToken, InvalidTokenError, TokenSigner
 from sluice_mqtt.adapters.device_events import DeviceEvents, download_event
 from sluice_mqtt.adapters.images import ImageChunks
-from sluice_mqtt.adapters.send_queue import unacknowledged
+from sluice_mqtt.adapters.send_queue import SendQueue, patience
 from sluice_mqtt.domain.counters import Counted, Counters
-from sluice_mqtt.domain.progress import is_completion, is_news
+from sluice_mqtt.domain.progress import is_completion, is_last, is_news, note_served
 from sluice_mqtt.domain.ranges import Slice, UnsatisfiableError, is_still, requested
 from sluice_mqtt.domain.rights import Image, Refusal, Right, Rights
 
@@ -164,38 +165,45 @@ class Downloads:
         """Send the bytes; a download that cannot go on is cut off, so that the device sees that bytes are missing."""
         self._counters[Counted.DOWNLOADS] += 1
         try:
-            await response.prepare(request)
-            async for piece in self._pieces(job):
-                self._check(job)
-                async with asyncio.timeout(self._idle_timeout):
-                    await response.write(piece)
-                self._counters[Counted.BYTES_SERVED] += len(piece)
-                self._tell_progress(job.right)
-            await response.write_eof()
-            if job.part.end == job.image.size:
-                await self._received(request, job)
+            with closing(_queue(request)) as queue:
+                await response.prepare(request)
+                async with patience(queue, self._idle_timeout, lambda: self._tell_progress(job.right)):
+                    await self._serve_all(response, job, queue)
         except (FencedError, GridFSError, PyMongoError, TimeoutError, OSError) as error:
             self._cut(request, job.right, error)
-        else:
-            if job.part.end == job.image.size and is_completion(job.right):
-                self._tell(job.right, is_complete=True)
 
-    async def _received(self, request: web.Request, job: _Job) -> None:
-        """Return when the device has the last bytes, or has closed the connection as it does when it has them.
+    async def _serve_all(self, response: web.StreamResponse, job: _Job, queue: SendQueue) -> None:
+        """Send the bytes, and tell when they were the last that the device lacked."""
+        right, part, size = job.right, job.part, job.image.size
+        try:
+            await self._write(response, job, queue)
+            if is_last(right, part.first, part.end, size):
+                await self._received(job, queue)
+                if is_completion(right):
+                    self._tell(right, is_complete=True)
+        finally:
+            note_served(right, part.first, part.first + queue.sent)
+
+    async def _write(self, response: web.StreamResponse, job: _Job, queue: SendQueue) -> None:
+        async for piece in self._pieces(job):
+            self._check(job)
+            await response.write(piece)
+            queue.sent += len(piece)
+            self._counters[Counted.BYTES_SERVED] += len(piece)
+            self._tell_progress(job.right)
+        await response.write_eof()
+
+    async def _received(self, job: _Job, queue: SendQueue) -> None:
+        """Return when the device has the last bytes; it may have left by then.
 
         Raises:
-            TimeoutError: It takes no more.
+            ConnectionResetError: It left without them.
             FencedError: The attempt was closed meanwhile.
         """
-        transport = request.transport
-        left, moved_at = job.image.size, self._clock()
-        while transport is not None and not transport.is_closing() and (now_left := unacknowledged(transport)):
+        while queue.unacknowledged():
             self._check(job)
-            if now_left < left:
-                left, moved_at = now_left, self._clock()
-                self._tell_progress(job.right)
-            elif self._clock() - moved_at > self._idle_timeout:
-                raise TimeoutError("the device takes no more")
+            if queue.is_lost():
+                raise ConnectionResetError("the device left before it had the last byte")
             await asyncio.sleep(_POLL)
 
     async def _pieces(self, job: _Job) -> AsyncIterator[memoryview]:
@@ -226,6 +234,17 @@ class Downloads:
         task = asyncio.create_task(self._events.publish(right.device_id, [event]))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+
+def _queue(request: web.Request) -> SendQueue:
+    """Return what is on its way to the device.
+
+    Raises:
+        OSError: The device has gone.
+    """
+    if request.transport is None:
+        raise ConnectionResetError("the device has gone")
+    return SendQueue(request.transport)
 
 
 def _requested(request: web.Request, image: Image, *, is_one_based: bool) -> Slice | None:
