@@ -8,6 +8,7 @@ import pytest
 from sluice_common.messages.base import utc
 from sluice_common.messages.lwm2m_commands import (
     CancelObserve,
+    CloseDownload,
     DeviceRequest,
     DeviceRequests,
     Execute,
@@ -178,7 +179,26 @@ def test_an_observation_of_another_execution_is_kept() -> None:
     assert records.forget_observation(record, command(Read(path="/5/0/3")), T0) is record
 
 
+def closing(attempt: AttemptRef) -> CloseDownload:
+    return CloseDownload(
+        app_id="a",
+        occurred_at=utc(T0),
+        device_id="d",
+        command_id="close",
+        execution_id=attempt.execution_id,
+        attempt=attempt.attempt,
+    )
+
+
 def test_a_close_clears_exactly_its_attempt() -> None:
     record = registration(current_attempt=SECOND)
-    assert records.close(record, FIRST, utc(T0)) is record
-    assert records.close(record, SECOND, utc(T0)).current_attempt is None
+    assert records.close(record, closing(FIRST), utc(T0)) is record
+    assert records.close(record, closing(SECOND), utc(T0)).current_attempt is None
+
+
+def test_a_close_ends_all_commands_of_its_attempt_but_the_cancel() -> None:
+    for request in (Read(path="/5/0/3"), Observe(path="/5/0/3"), URI, Execute(path="/5/0/2")):
+        assert records.is_closed_by(command(request), closing(FIRST))
+        assert not records.is_closed_by(command(request), closing(SECOND))
+        assert not records.is_closed_by(command(request, attempt=None), closing(FIRST))
+    assert not records.is_closed_by(command(CancelObserve(path="/5/0/3")), closing(FIRST))

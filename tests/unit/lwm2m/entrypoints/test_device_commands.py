@@ -46,7 +46,7 @@ URI = WritePackageUri(image_id="i", image_size=1, not_after=utc(T0 + 60))
 class World:
     """One device, the gateway's commands, and time that stands still."""
 
-    def __init__(self) -> None:
+    def __init__(self, ack_timeout: float = 0.02) -> None:
         self.now = T0
         self.kafka = Kafka()
         self.sent: list[Message] = []
@@ -67,7 +67,7 @@ class World:
             ),
             T0,
         )
-        self.exchanges = Exchanges(self._send, Transmission(0.02, 0, 0.02))
+        self.exchanges = Exchanges(self._send, Transmission(ack_timeout, 0, 0.02))
         log = RegistrationLog(CommonSettings(), self.kafka)
         events = DeviceEvents(self.kafka)
         notifications = Notifications(self.sessions, log, events, Counters(), self.clock)
@@ -137,11 +137,21 @@ def close(attempt: int = 1) -> CloseDownload:
 
 @pytest_asyncio.fixture
 async def world() -> AsyncIterator[World]:
-    made = World()
     async with asyncio.TaskGroup() as tasks:
+        made = World()
         made.commands.run_in(tasks)
         yield made
         made.kafka.gate.set()
+
+
+@pytest_asyncio.fixture
+async def patient() -> AsyncIterator[World]:
+    """A world that waits for answers longer than a test does."""
+    async with asyncio.TaskGroup() as tasks:
+        made = World(ack_timeout=60)
+        made.answers = False
+        made.commands.run_in(tasks)
+        yield made
 
 
 async def test_a_command_is_done_only_when_kafka_has_its_outcome(world: World) -> None:
@@ -176,22 +186,81 @@ async def test_requests_go_in_order_until_one_fails(world: World) -> None:
     assert len(world.sent) == 1
 
 
-async def test_a_download_closed_while_it_waited_is_not_begun(world: World) -> None:
+async def test_a_close_ends_what_its_attempt_was_asked_before_and_nothing_else(world: World) -> None:
     world.answers = False
-    world.submit(command("busy", Read(path="/3/0/3")))
+    world.submit(command("busy", Read(path="/3/0/3"), execution_id=None, attempt=0))
     world.submit(command("begin", URI))
+    await asyncio.sleep(0)
     world.submit(close())
+    world.submit(command("cancel", CancelObserve(path=STATE)))
     await asyncio.sleep(0)
     world.answers = True
-    outcomes = dict(await world.settle())
-    assert outcomes == {
+    assert dict(await world.settle()) == {
         "close": OutcomeStatus.DONE,
         "busy": OutcomeStatus.TIMEOUT,
         "begin": OutcomeStatus.STALE,
+        "cancel": OutcomeStatus.DONE,
     }
     assert world.session.record.current_attempt is None
     world.submit(command("next", URI, attempt=2))
     assert ("next", OutcomeStatus.DONE) in await world.settle()
+
+
+async def test_an_execute_that_waits_is_not_sent_after_the_close(world: World) -> None:
+    world.answers = False
+    world.submit(command("busy", Read(path="/3/0/3"), execution_id=None, attempt=0))
+    world.submit(command("execute", Execute(path="/5/0/2")))
+    await asyncio.sleep(0)
+    world.submit(close())
+    assert ("execute", OutcomeStatus.STALE) in await world.settle()
+    assert [message.code for message in world.sent] == [coap.GET]
+
+
+async def test_a_close_ends_the_request_in_flight(patient: World) -> None:
+    patient.submit(command("begin", URI))
+    await asyncio.sleep(0.01)
+    assert len(patient.sent) == 1
+    patient.submit(close())
+    assert dict(await patient.settle()) == {"close": OutcomeStatus.DONE, "begin": OutcomeStatus.TIMEOUT}
+
+
+async def test_a_close_leaves_the_request_of_somebody_else_in_flight(patient: World) -> None:
+    patient.submit(command("read", Read(path="/3/0/3"), execution_id=None, attempt=0))
+    await asyncio.sleep(0.01)
+    patient.submit(close())
+    assert await patient.settle() == [("close", OutcomeStatus.DONE)]
+    patient.commands.interrupt(patient.session)
+
+
+async def test_an_attempt_that_gets_another_slot_begins_again_although_its_device_is_still_being_asked(
+    world: World,
+) -> None:
+    world.answers = False
+    world.submit(command("busy", Read(path="/3/0/3"), execution_id=None, attempt=0))
+    world.submit(command("begin", URI))
+    await asyncio.sleep(0)
+    world.submit(close())
+    await asyncio.sleep(0)
+    world.answers = True
+    world.submit(command("begin again", URI))
+    outcomes = dict(await world.settle())
+    assert (outcomes["begin"], outcomes["begin again"]) == (OutcomeStatus.STALE, OutcomeStatus.DONE)
+    assert world.session.record.current_attempt == ATTEMPT
+
+
+async def test_a_request_is_given_up_when_its_command_expires(patient: World) -> None:
+    patient.submit(command("1", Read(path="/3/0/3"), expires_at=utc(T0 + 0.01)))
+    assert await patient.settle() == [("1", OutcomeStatus.TIMEOUT)]
+    assert len(patient.sent) == 1
+
+
+async def test_after_a_close_or_what_came_too_late_the_next_word_of_the_device_is_news(world: World) -> None:
+    for ended in (close(), command("late", Read(path="/3/0/3"), expires_at=utc(T0))):
+        world.session.told(T0, T0 + 1_000)
+        assert not world.session.contact(T0)
+        world.submit(ended)
+        await world.settle()
+        assert world.session.contact(T0)
 
 
 async def test_a_close_is_done_when_kafka_has_it(world: World) -> None:
@@ -230,16 +299,13 @@ async def test_an_execute_that_was_not_sent_after_all_may_come_again_under_its_i
     assert len(world.sent) == 1
 
 
-async def test_a_device_that_registers_anew_ends_what_it_was_asked_before(world: World) -> None:
-    world.answers = False
-    world.submit(command("lost", Read(path="/3/0/3")))
-    world.submit(command("waiting", Read(path="/3/0/3")))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    world.register_anew(epoch=2)
-    async with asyncio.timeout(0.015):  # long before the request would have timed out
-        await world.commands.settled("d")
-    outcomes = [(outcome.command_id, outcome.status) for outcome in world.kafka.of(CommandOutcome)]
+async def test_a_device_that_registers_anew_ends_what_it_was_asked_before(patient: World) -> None:
+    patient.submit(command("lost", Read(path="/3/0/3")))
+    patient.submit(command("waiting", Read(path="/3/0/3")))
+    await asyncio.sleep(0.01)
+    patient.register_anew(epoch=2)
+    await patient.commands.settled("d")
+    outcomes = [(outcome.command_id, outcome.status) for outcome in patient.kafka.of(CommandOutcome)]
     assert outcomes == [("lost", OutcomeStatus.TIMEOUT), ("waiting", OutcomeStatus.STALE)]
 
 

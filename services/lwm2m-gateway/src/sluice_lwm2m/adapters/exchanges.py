@@ -16,7 +16,7 @@ Send = Callable[[bytes, Address], None]
 
 
 class NoAnswerError(Exception):
-    """The device did not answer in time, rejected the request with Reset, or began a new registration meanwhile."""
+    """The device did not answer in time or rejected the request with Reset, or the request was given up."""
 
 
 class _Exchange:
@@ -67,7 +67,7 @@ class Exchanges:
     def abort(self, remote: Address) -> None:
         """Give up the request in flight to an address, if any."""
         if exchange := self._open.get(remote):
-            self._fail(exchange, "the device registered anew")
+            self._fail(exchange, "given up")
 
     def take_reply(self, message: Message, remote: Address) -> bool:
         """Take an Acknowledgement or Reset; return whether it was expected."""

@@ -5,7 +5,15 @@ from datetime import datetime
 import msgspec
 
 from sluice_common.messages.base import utc
-from sluice_common.messages.lwm2m_commands import CancelObserve, DeviceRequests, Execute, Observe, WritePackageUri
+from sluice_common.messages.lwm2m_commands import (
+    CancelObserve,
+    CloseDownload,
+    DeviceRequests,
+    Execute,
+    Lwm2mCommand,
+    Observe,
+    WritePackageUri,
+)
 from sluice_common.messages.registrations import AttemptRef, Registration
 from sluice_lwm2m.domain.registering import Parameters
 
@@ -92,14 +100,20 @@ def move(record: Registration, address: str, now: float) -> Registration:
     return msgspec.structs.replace(record, address=address, occurred_at=utc(now))
 
 
-def close(record: Registration, attempt: AttemptRef, at: datetime) -> Registration:
+def close(record: Registration, command: CloseDownload, at: datetime) -> Registration:
     """Return the record with an attempt fenced; another attempt stays as it is."""
-    if record.current_attempt != attempt:
+    if record.current_attempt != attempt_of(command):
         return record
     return msgspec.structs.replace(record, current_attempt=None, occurred_at=at)
 
 
-def attempt_of(command: DeviceRequests) -> AttemptRef | None:
+def is_closed_by(command: DeviceRequests, close: CloseDownload) -> bool:
+    """Whether a command that came before a close ends by it: all of the attempt but what tidies up after it."""
+    tidies = any(isinstance(request, CancelObserve) for request in command.requests)
+    return not tidies and attempt_of(command) == attempt_of(close)
+
+
+def attempt_of(command: Lwm2mCommand) -> AttemptRef | None:
     """Return the attempt that a command serves; None for a device command."""
     if command.execution_id is None:
         return None

@@ -33,14 +33,13 @@ def sent_before(backlog: Iterable[Lwm2mCommand], registration: Callable[[str], R
 
 def closed_later(backlog: Iterable[Lwm2mCommand]) -> frozenset[str]:
     """Return the ids of commands that would begin a download that the backlog closes."""
-    begun: dict[AttemptRef, list[str]] = {}
+    begun: dict[AttemptRef | None, list[str]] = {}
     closed: set[str] = set()
     for command in backlog:
         if isinstance(command, CloseDownload):
-            attempt = AttemptRef(execution_id=command.execution_id, attempt=command.attempt)
-            closed.update(begun.get(attempt, ()))
-        elif (serves := attempt_of(command)) is not None and _has(command, WritePackageUri):
-            begun.setdefault(serves, []).append(command.command_id)
+            closed.update(begun.get(attempt_of(command), ()))
+        elif command.execution_id is not None and _has(command, WritePackageUri):
+            begun.setdefault(attempt_of(command), []).append(command.command_id)
     return frozenset(closed)
 
 

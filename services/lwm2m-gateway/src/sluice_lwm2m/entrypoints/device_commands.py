@@ -7,6 +7,7 @@ anything is sent. A command is answered by one outcome; nothing is kept for slee
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from os import urandom
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from sluice_common.messages.lwm2m_commands import (
     Observe,
     WritePackageUri,
 )
-from sluice_common.messages.registrations import AttemptRef, Registration
+from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.adapters.device_events import DeviceEvents
 from sluice_lwm2m.adapters.exchanges import NoAnswerError
 from sluice_lwm2m.adapters.registration_log import RegistrationLog
@@ -47,15 +48,37 @@ from sluice_lwm2m.domain.sessions import Sessions
 _log = structlog.get_logger()
 _TOKEN_BYTES = 8
 _STALE = OutcomeStatus.STALE
+_REACHED = frozenset((OutcomeStatus.DONE, OutcomeStatus.ALREADY_SENT))
+"""What a scheduler that still waits takes for a sign of the device; whatever else it hears may come too late for it."""
 
 Done = Callable[[], None]
 SignUri = Callable[[DeviceRequests, WritePackageUri], str]
 PublishState = Callable[[Session, int, float], Awaitable[None]]
 
 
-class _Job(NamedTuple):
-    command: DeviceRequests | None
-    run: Callable[[], Awaitable[None]]
+@dataclass(slots=True)
+class _Job:
+    """A command; `fenced` if its attempt was closed after it came."""
+
+    command: DeviceRequests
+    done: Done
+    fenced: bool = False
+
+
+class _Renewal(NamedTuple):
+    """An observation to be renewed for a registration."""
+
+    session: Session
+    epoch: int
+
+
+@dataclass(slots=True)
+class _Line:
+    """What one device is asked, one after the other."""
+
+    waiting: deque[_Job | _Renewal]
+    worker: asyncio.Task[None]
+    current: _Job | _Renewal | None = None
 
 
 class DeviceCommands:
@@ -85,9 +108,7 @@ class DeviceCommands:
         self._most_waiting = most_waiting
         self._counters = counters
         self._clock = clock
-        self._waiting: dict[str, deque[_Job]] = {}
-        self._workers: dict[str, asyncio.Task[None]] = {}
-        self._fenced: dict[str, set[AttemptRef]] = {}  # closed while commands of that device were waiting
+        self._lines: dict[str, _Line] = {}
         self._tasks: asyncio.TaskGroup
 
     def run_in(self, tasks: asyncio.TaskGroup) -> None:
@@ -104,17 +125,17 @@ class DeviceCommands:
         """
         self._counters[Counted.COMMANDS] += 1
         if isinstance(command, CloseDownload):
+            self._fence(command)
             self._tasks.create_task(self._close(command, done))
         elif status is not None:
             self._tasks.create_task(self._end(command, done, status))
         else:
-            self._enqueue(command.device_id, _Job(command, partial(self._run, command, done)), done)
+            self._enqueue(command.device_id, _Job(command, done))
 
     def observe_again(self, session: Session) -> None:
         """Renew a device's observation, for example at its new address (RFC 7641 §3.3.1)."""
         if session.record.observe_token is not None:
-            job = _Job(None, partial(self._observe_again, session, session.record.epoch))
-            self._enqueue(session.record.device_id, job, None)
+            self._enqueue(session.record.device_id, _Renewal(session, session.record.epoch))
 
     def interrupt(self, session: Session) -> None:
         """Give up the request in flight: the device registers anew and will not answer it."""
@@ -125,55 +146,66 @@ class DeviceCommands:
 
         The scheduler hears of the end of what it asked before it hears of a new registration, and can ask again.
         """
-        if (worker := self._workers.get(device_id)) is not None:
-            await asyncio.wait((worker,))
+        if (line := self._lines.get(device_id)) is not None:
+            await asyncio.wait((line.worker,))
 
-    def _enqueue(self, device_id: str, job: _Job, done: Done | None) -> None:
-        waiting = self._waiting.get(device_id)
-        if waiting is None:
-            self._waiting[device_id] = deque((job,))
-            self._workers[device_id] = self._tasks.create_task(self._work(device_id))
-        elif len(waiting) < self._most_waiting:
-            waiting.append(job)
-        elif job.command is not None and done is not None:
-            self._tasks.create_task(self._end(job.command, done, OutcomeStatus.ASLEEP))
+    def _enqueue(self, device_id: str, job: _Job | _Renewal) -> None:
+        line = self._lines.get(device_id)
+        if line is None:
+            self._lines[device_id] = _Line(deque((job,)), self._tasks.create_task(self._work(device_id)))
+        elif len(line.waiting) < self._most_waiting:
+            line.waiting.append(job)
+        elif isinstance(job, _Job):
+            self._tasks.create_task(self._end(job.command, job.done, OutcomeStatus.ASLEEP))
 
     async def _work(self, device_id: str) -> None:
-        waiting = self._waiting[device_id]
+        line = self._lines[device_id]
         try:
-            while waiting:
-                await waiting.popleft().run()
+            while line.waiting:
+                line.current = job = line.waiting.popleft()
+                await (self._run(job) if isinstance(job, _Job) else self._observe_again(job))
         finally:
-            del self._waiting[device_id]
-            del self._workers[device_id]
-            self._fenced.pop(device_id, None)
+            del self._lines[device_id]
 
-    async def _run(self, command: DeviceRequests, done: Done) -> None:
-        now = self._clock()
+    def _fence(self, close: CloseDownload) -> None:
+        """End what the attempt has asked of its device so far; it may get another slot and ask again."""
+        line, session = self._lines.get(close.device_id), self._sessions.owned(close.device_id)
+        if line is None or session is None:
+            return
+        for job in (line.current, *line.waiting):
+            if isinstance(job, _Job) and records.is_closed_by(job.command, close):
+                job.fenced = True
+        if isinstance(line.current, _Job) and line.current.fenced:
+            self._requester.abort(session)
+
+    async def _run(self, job: _Job) -> None:
+        command, now = job.command, self._clock()
         session = self._sessions.owned(command.device_id)
         status = refusal(command, self._sessions.record(command.device_id), session, now)
-        if session is None or status is not None or self._is_fenced(command):
-            await self._end(command, done, status or _STALE)
+        if session is None or status is not None or job.fenced:
+            await self._end(command, job.done, status or _STALE)
             return
         await self._save(session, records.prepare(session.record, command, urandom(_TOKEN_BYTES).hex(), now))
         results: list[RequestResult] = []
-        status = await self._ask_all(session, command, results)
+        status = await self._ask_all(session, job, results)
         if status is _STALE:
             await self._save(session, records.unsend(session.record, command, self._clock()))
-        await self._end(command, done, status, tuple(results))
+        await self._end(command, job.done, status, tuple(results))
 
     async def _save(self, session: Session, record: Registration) -> None:
         if record is not session.record:
             self._sessions.replace(session, record)
         await self._log.save(session)
 
-    async def _ask_all(self, session: Session, command: DeviceRequests, results: list[RequestResult]) -> OutcomeStatus:
+    async def _ask_all(self, session: Session, job: _Job, results: list[RequestResult]) -> OutcomeStatus:
+        command = job.command
         for request in command.requests:
-            if self._is_late(session, command) or self._is_fenced(command):
-                return OutcomeStatus.TIMEOUT if results else OutcomeStatus.STALE
+            if job.fenced or self._is_late(session, command):
+                return OutcomeStatus.TIMEOUT if results else _STALE
             try:
-                result = await self._ask(session, command, request)
-            except NoAnswerError:
+                async with asyncio.timeout(command.expires_at.timestamp() - self._clock()):
+                    result = await self._ask(session, command, request)
+            except (NoAnswerError, TimeoutError):
                 self._quieten(session, command, request)
                 return OutcomeStatus.TIMEOUT
             results.append(result)
@@ -184,12 +216,6 @@ class DeviceCommands:
 
     def _is_late(self, session: Session, command: DeviceRequests) -> bool:
         return session.record.epoch != command.epoch or self._clock() >= command.expires_at.timestamp()
-
-    def _is_fenced(self, command: DeviceRequests) -> bool:
-        """Whether the command would begin the download of an attempt that was closed while it waited."""
-        fenced = self._fenced.get(command.device_id)
-        begins = any(isinstance(request, WritePackageUri) for request in command.requests)
-        return fenced is not None and begins and records.attempt_of(command) in fenced
 
     async def _ask(self, session: Session, command: DeviceRequests, request: DeviceRequest) -> RequestResult:
         try:
@@ -206,7 +232,8 @@ class DeviceCommands:
         if isinstance(request, Execute) and request.path in RESTARTING and session.record.epoch == command.epoch:
             session.quiet_until = self._clock() + self._silence
 
-    async def _observe_again(self, session: Session, epoch: int) -> None:
+    async def _observe_again(self, renewal: _Renewal) -> None:
+        session, epoch = renewal
         record = session.record
         if record.epoch != epoch or record.observe_token is None or not session.reachable(self._clock()):
             return
@@ -220,14 +247,9 @@ class DeviceCommands:
 
     async def _close(self, command: CloseDownload, done: Done) -> None:
         session = self._sessions.owned(command.device_id)
-        status = OutcomeStatus.STALE
         if session is not None:
-            attempt = AttemptRef(execution_id=command.execution_id, attempt=command.attempt)
-            if command.device_id in self._waiting:
-                self._fenced.setdefault(command.device_id, set()).add(attempt)
-            await self._save(session, records.close(session.record, attempt, utc(self._clock())))
-            status = OutcomeStatus.DONE
-        await self._end(command, done, status)
+            await self._save(session, records.close(session.record, command, utc(self._clock())))
+        await self._end(command, done, _STALE if session is None else OutcomeStatus.DONE)
 
     async def _end(
         self,
@@ -255,7 +277,8 @@ class DeviceCommands:
         )
         await self._events.publish(command.device_id, outcome)
         if session is not None:
-            await self._tell(session, status, now, until)
+            reached = isinstance(command, DeviceRequests) and status in _REACHED
+            await self._tell(session, status, until if reached else None)
         _log.debug("command_answered", device_id=command.device_id, command_id=command.command_id, status=status.value)
         done()
 
@@ -264,10 +287,13 @@ class DeviceCommands:
         if record is not session.record:
             await self._save(session, record)
 
-    async def _tell(self, session: Session, status: OutcomeStatus, now: float, until: float) -> None:
-        """Note what the scheduler knows now; tell it of a device that spoke while it was being called asleep."""
-        if status not in {OutcomeStatus.ASLEEP, OutcomeStatus.TIMEOUT}:
-            session.told(now, until)
+    async def _tell(self, session: Session, status: OutcomeStatus, until: float | None) -> None:
+        """Note what the scheduler knows now: a window, or that it knows of none and the next word is news.
+
+        A device that spoke while it was being called asleep is announced at once.
+        """
+        if until is not None:
+            session.told(self._clock(), until)
             return
         session.untold()
         if status is OutcomeStatus.ASLEEP and session.reachable(self._clock()):
