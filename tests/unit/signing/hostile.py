@@ -157,11 +157,24 @@ def _bombs() -> Iterator[Hostile]:
     yield Hostile("a second entry that is a bomb", signed(zipped([_BIN, ("pad.dat", bytes(40 * _MIB))])))
 
 
+def _commented(length: int) -> bytes:
+    return zipped([_BIN])[:-2] + struct.pack("<H", length) + bytes(length)
+
+
 def _nested() -> Iterator[Hostile]:
     cases: dict[str, _Entries] = {
         "by name": [_BIN, ("inner.zip", b"anything")],
         "as the image": [("app.bin", zipped([_BIN]))],
         "empty, in disguise": [_BIN, ("a.dat", _END + bytes(18))],
+        "by a name in full width": [_BIN, ("inner.\uff3a\uff49\uff50", b"anything")],
+        "by the name of a folder": [_BIN, ("inner.zip/", b"")],
+        "split into volumes": [_BIN, ("a.dat", b"PK\x07\x08" + zipped([_BIN]))],
+        "split into one volume": [_BIN, ("a.dat", b"PK00" + zipped([_BIN]))],
+        "behind a script, as the image": [("app.bin", b"#!/bin/sh\n" + zipped([_BIN]))],
+        "behind an image of 300 KiB": [("app.bin", _IMAGE * 85 + zipped([_BIN]))],
+        "between two images": [("app.bin", _IMAGE + zipped([_BIN]) + _IMAGE)],
+        "with a comment of 65,535 bytes": [_BIN, ("a.dat", b"x" + _commented(0xFFFF))],
+        "with a directory of 200 KiB": [_BIN, ("a.dat", b"x" + zipped([(f"{n:0200}", b"") for n in range(800)]))],
     }
     for name, entries in cases.items():
         yield Hostile(name, _sealed(signer(), signer().sign, entries=entries), zipped(entries))
@@ -414,11 +427,7 @@ def _extra() -> Iterator[Hostile]:
 FAMILIES: tuple[Family, ...] = (
     Family("zip bombs", "zip_bomb", _bombs),
     Family("too many entries", "too_many_entries", _forms({"1002": [_BIN, *((f"{n}.txt", b"") for n in range(1000))]})),
-    Family(
-        "nested zips",
-        "nested_archive",
-        _nested,
-    ),
+    Family("nested zips", "nested_archive", _nested),
     Family(
         "path traversal",
         "path_traversal",

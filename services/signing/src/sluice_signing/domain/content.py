@@ -1,11 +1,9 @@
-"""What is kept of a content while it streams by: its digest, and a look at its first bytes."""
+"""What is kept of a content while it streams by: its digest, and its two ends."""
 
 import hashlib
 
 from sluice_signing.domain.errors import NestedArchiveError
-from sluice_signing.domain.zip_layout import END_SIGNATURE, LOCAL_SIGNATURE
-
-_SIGNATURE_BYTES = len(LOCAL_SIGNATURE)
+from sluice_signing.domain.nested import HEAD_BYTES, TAIL_BYTES, is_zip
 
 
 class ContentDigest:
@@ -15,20 +13,25 @@ class ContentDigest:
         """Begin for the entry of this name."""
         self._name = name
         self._sha256 = hashlib.sha256()
+        self._size = 0
         self._head = b""
+        self._tail = bytearray()
 
     def update(self, piece: bytes) -> None:
         """Take the next piece."""
-        if len(self._head) < _SIGNATURE_BYTES:
-            self._head += piece[:_SIGNATURE_BYTES]
+        self._size += len(piece)
+        if len(self._head) < HEAD_BYTES:
+            self._head += piece[:HEAD_BYTES]
+        self._tail += piece
+        del self._tail[:-TAIL_BYTES]
         self._sha256.update(piece)
 
     def finish(self) -> str:
         """Return the digest in hex.
 
         Raises:
-            NestedArchiveError: The content begins as a zip archive does, whatever its name.
+            NestedArchiveError: The content can be opened as a zip archive, whatever its name.
         """
-        if self._head.startswith((LOCAL_SIGNATURE, END_SIGNATURE)):
+        if is_zip(self._head, self._tail, self._size):
             raise NestedArchiveError(name=self._name)
         return self._sha256.hexdigest()

@@ -111,7 +111,7 @@ def _check_kind(entry: Entry) -> None:
         raise UnsupportedZipError(feature=f"compression method {entry.method}")
     if stat.S_IFMT(entry.mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
         raise SpecialFileError(name=entry.name)
-    if entry.name.casefold().endswith(".zip"):
+    if _name_key(entry.name).endswith(".zip"):
         raise NestedArchiveError(name=entry.name)
 
 

@@ -207,7 +207,7 @@ class SpecialFileError(PackageRefusedError):
 
 
 class NestedArchiveError(PackageRefusedError):
-    """An entry is itself a zip archive."""
+    """An entry is itself a zip archive, or can be opened as one."""
 
     code = "nested_archive"
     text = "Entry {name!r} is itself a zip archive"

@@ -14,7 +14,7 @@ that nothing unverified is used:
 7. The manifest names the same key and algorithm as rules 5 and 6 used.
 8. Archive and manifest list the same entries with the same sizes; the manifest's own is left out.
 9. Exactly one entry is a ``.bin`` image, and it is not empty (R020, R024).
-10. The SHA-256 of every content is the signed one, and none is itself a zip archive.
+10. The SHA-256 of every content is the signed one, and none can be opened as a zip archive.
 
 The image may be used when `finish` has returned. Not covered by the signature: compression, entry
 times and permissions, order; nobody uses them. Which keys are trusted, revoked or of which
@@ -105,7 +105,7 @@ class EntryCheck:
 
         Raises:
             EntryChangedError: It is not what was signed.
-            NestedArchiveError: It is a zip archive.
+            NestedArchiveError: It can be opened as a zip archive.
         """
         if self._digest.finish() != self._signed.sha256:
             raise EntryChangedError(name=self._signed.name)

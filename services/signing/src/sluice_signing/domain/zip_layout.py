@@ -37,25 +37,25 @@ FLAG_MASKED_HEADERS = 0x2000
 # Other flags are hints to compressors; these change what an entry means.
 _MEANINGFUL_FLAGS = FLAG_ENCRYPTED | FLAG_DESCRIPTOR | FLAG_STRONG_ENCRYPTION | FLAG_UTF8 | FLAG_MASKED_HEADERS
 
-_END = struct.Struct("<4s4H2LH")
-_CENTRAL = struct.Struct("<4s6H3L5H2L")
+END = struct.Struct("<4s4H2LH")
+CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _DESCRIPTOR = struct.Struct("<3L")
 LOCAL_SIGNATURE = b"PK\x03\x04"
 END_SIGNATURE = b"PK\x05\x06"
-_CENTRAL_SIGNATURE = b"PK\x01\x02"
-_DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
-_ZIP64_LOCATOR_SIGNATURE = b"PK\x06\x07"
-_ZIP64_LOCATOR_BYTES = 20
+CENTRAL_SIGNATURE = b"PK\x01\x02"
+DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
+ZIP64_LOCATOR_SIGNATURE = b"PK\x06\x07"
+ZIP64_LOCATOR_BYTES = 20
 _ZIP64_COUNT = 0xFFFF
 _ZIP64_SIZE = 0xFFFFFFFF
 _VERSION_DEFLATE = 20
 _UNIX = 3
 _MODE_SHIFT = 16
 
-END_BYTES = _END.size
+END_BYTES = END.size
 LOCAL_BYTES = _LOCAL.size
-MAX_DESCRIPTOR_BYTES = len(_DESCRIPTOR_SIGNATURE) + _DESCRIPTOR.size
+MAX_DESCRIPTOR_BYTES = len(DESCRIPTOR_SIGNATURE) + _DESCRIPTOR.size
 MAX_TAIL_BYTES = END_BYTES + 0xFFFF
 """As far from the end as the end record can lie behind a comment."""
 
@@ -115,11 +115,11 @@ def parse_end(head: bytes, tail: bytes, archive_bytes: int, limits: PackageLimit
     end = tail[-END_BYTES:]
     if not end.startswith(END_SIGNATURE) or len(end) < END_BYTES:
         raise _missing_end(head, tail)
-    _, disk, directory_disk, here, entries, size, offset, comment = _END.unpack(end)
+    _, disk, directory_disk, here, entries, size, offset, comment = END.unpack(end)
     if disk or directory_disk or here != entries:
         raise UnsupportedZipError(feature="several volumes")
-    locator = tail[-END_BYTES - _ZIP64_LOCATOR_BYTES : -END_BYTES]
-    if locator.startswith(_ZIP64_LOCATOR_SIGNATURE) or _is_zip64(entries, size, offset):
+    locator = tail[-END_BYTES - ZIP64_LOCATOR_BYTES : -END_BYTES]
+    if locator.startswith(ZIP64_LOCATOR_SIGNATURE) or _is_zip64(entries, size, offset):
         raise UnsupportedZipError(feature="ZIP64 records")
     if entries > limits.max_entries:
         raise TooManyEntriesError(entries=entries, limit=limits.max_entries)
@@ -175,13 +175,13 @@ def parse_directory(raw: bytes, directory: Directory) -> tuple[Entry, ...]:
 
 
 def _parse_central(raw: bytes, position: int) -> tuple[Entry, int]:
-    record = raw[position : position + _CENTRAL.size]
-    if len(record) < _CENTRAL.size or not record.startswith(_CENTRAL_SIGNATURE):
+    record = raw[position : position + CENTRAL.size]
+    if len(record) < CENTRAL.size or not record.startswith(CENTRAL_SIGNATURE):
         raise BrokenZipError(detail="its directory is damaged")
-    fields = _CENTRAL.unpack(record)
+    fields = CENTRAL.unpack(record)
     flags, method, crc32, compressed_size, size = (*fields[3:5], *fields[7:10])
     name_bytes, extra_bytes, comment_bytes, disk, _, attributes, offset = fields[10:]
-    name_at = position + _CENTRAL.size
+    name_at = position + CENTRAL.size
     extra_at = name_at + name_bytes
     end = extra_at + extra_bytes + comment_bytes
     if end > len(raw) or disk:
@@ -266,7 +266,7 @@ def descriptor_bytes(following: bytes, entry: Entry) -> int:
     if not entry.flags & FLAG_DESCRIPTOR:
         return 0
     expected = _DESCRIPTOR.pack(entry.crc32, entry.compressed_size, entry.size)
-    if following.startswith(_DESCRIPTOR_SIGNATURE + expected):
+    if following.startswith(DESCRIPTOR_SIGNATURE + expected):
         return MAX_DESCRIPTOR_BYTES
     if following.startswith(expected):  # the signature is optional (APPNOTE §4.3.9.3)
         return len(expected)
@@ -319,8 +319,8 @@ def stored_entry(name: str, content: bytes, crc32: int, moment: tuple[int, int])
 def stored_entry_record(name: str, size: int, crc32: int, moment: tuple[int, int], offset: int) -> bytes:
     """Return the directory's record of an uncompressed file; arguments as for `stored_entry`."""
     raw = name.encode()
-    record = _CENTRAL.pack(
-        _CENTRAL_SIGNATURE,
+    record = CENTRAL.pack(
+        CENTRAL_SIGNATURE,
         _UNIX << 8 | _VERSION_DEFLATE,
         _VERSION_DEFLATE,
         FLAG_UTF8,
@@ -343,4 +343,4 @@ def stored_entry_record(name: str, size: int, crc32: int, moment: tuple[int, int
 def end_record(directory: Directory) -> bytes:
     """Return the end record of an archive with this directory."""
     entries = directory.entries
-    return _END.pack(END_SIGNATURE, 0, 0, entries, entries, directory.size, directory.offset, 0)
+    return END.pack(END_SIGNATURE, 0, 0, entries, entries, directory.size, directory.offset, 0)
