@@ -85,10 +85,22 @@ def test_an_outcome_that_stays_away_is_not_awaited_for_long(story: "Story") -> N
     assert story.status is ExecutionStatus.SUCCEEDED
 
 
-def test_a_sleeper_ends_at_once(story: "Story") -> None:
+@pytest.mark.requirement("R085")
+def test_the_gateway_forgets_the_observation_of_a_sleeper_too(story: "Story") -> None:
     story.reach(Step.DOWNLOADING).later(2e6)
     story.stop()
+    assert story.requests == (CANCEL, ABORT)
+    story.asleep()
     assert story.status is ExecutionStatus.STOPPED
+
+
+@pytest.mark.requirement("R085", "D12")
+def test_so_it_does_when_the_device_was_observed_by_an_earlier_attempt(story: "Story") -> None:
+    story.reach(Step.OBSERVE, UpgradePolicy(max_retries=1)).answer(story.refused("/5/0/3")).answer()
+    story.deadline().stop()
+    assert story.requests == (CANCEL,)
+    command = story.last_command
+    assert (command.execution_id, command.attempt) == ("t:d", 2)
 
 
 def test_an_execution_that_was_never_observed_has_nothing_to_cancel(story: "Story") -> None:

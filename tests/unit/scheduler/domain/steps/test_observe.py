@@ -117,7 +117,7 @@ def test_a_device_that_wastes_slots_again_and_again_fails(tell: Callable[..., "S
     story = tell(surrenders=2).reach(Step.OBSERVE)
     for _ in range(2):
         story.asleep().answer().uplink().grant()
-    story.asleep().answer()
+    story.asleep().answer().asleep()
     assert story.step is Step.ENDED
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "device_offline")
 

@@ -44,7 +44,10 @@ class Closing(StepRules):
 
 
 class CancelObserve(StepRules):
-    """Best effort: that the device cannot be reached is no failure of the upgrade."""
+    """Best effort: that the device cannot be reached is no failure of the upgrade.
+
+    The gateway hears of it in any case and observes no more; a notification that comes later is rejected.
+    """
 
     def begin(self, turn: Turn) -> None:
         """Cancel, and tell a device that may still be downloading to stop."""
@@ -53,8 +56,7 @@ class CancelObserve(StepRules):
         requests: tuple[CancelObserveRequest | Write, ...] = (CancelObserveRequest(path=STATE),)
         if _may_be_downloading(turn):
             requests = (*requests, Write(path=PACKAGE_URI, value=""))
-        if not turn.ask_device(*requests):
-            end(turn)
+        turn.send(turn.command_id(), *requests)
 
     def on_outcome(self, turn: Turn, outcome: CommandOutcome) -> None:  # noqa: ARG002 - any outcome will do
         """Whatever it was, the execution ends."""
