@@ -282,7 +282,12 @@ def _wrong_key() -> Iterator[Hostile]:
 
 
 def _sealed(
-    key: PrivateKey, sign: Callable[[bytes], bytes], *, algorithm: str | None = None, entries: _Entries | None = None
+    key: PrivateKey,
+    sign: Callable[[bytes], bytes],
+    *,
+    algorithm: str | None = None,
+    entries: _Entries | None = None,
+    rewrite: Callable[[bytes], bytes] = bytes,
 ) -> bytes:
     """Return a package whose manifest and signature are made by hand."""
     contents = entries or [_BIN]
@@ -292,7 +297,7 @@ def _sealed(
         signed_at=_SIGNED_AT,
         entries=tuple(_manifest_entry(str(name), content) for name, content in contents),
     )
-    payload = _json(manifest)
+    payload = rewrite(_json(manifest))
     envelope = {
         "payloadType": PAYLOAD_TYPE,
         "payload": base64.b64encode(payload).decode(),
@@ -344,6 +349,21 @@ def _confused() -> Iterator[Hostile]:
     yield Hostile("a signature on another curve", _sealed(curve, other.sign))
     yield Hostile("an Ed25519 signature under an ECDSA key", _sealed(curve, signer().sign))
     yield Hostile("no signature", _sealed(curve, lambda _: b""))
+
+
+def _doubled() -> Iterator[Hostile]:
+    key = signer()
+    twice = b'"algorithm": "none", "algorithm"'
+    yield Hostile("the algorithm", _sealed(key, key.sign, rewrite=lambda raw: raw.replace(b'"algorithm"', twice)))
+    twice = b'"sha256": "' + b"0" * 64 + b'", "sha256"'
+    yield Hostile("a digest", _sealed(key, key.sign, rewrite=lambda raw: raw.replace(b'"sha256"', twice)))
+    envelope = _manifest_of(honest())
+    for name, field in (("the payload", b'"payload":"e30="'), ("the signatures", b'"signatures":[]')):
+        for order, raw in (
+            ("first", b"{" + field + b"," + envelope[1:]),
+            ("last", envelope[:-1] + b"," + field + b"}"),
+        ):
+            yield Hostile(f"{name}, another one {order}", _rezipped(honest(), **{MANIFEST_NAME: raw}))
 
 
 def _malleable() -> Iterator[Hostile]:
@@ -498,6 +518,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("wrong algorithm", "wrong_algorithm", _wrong_algorithm),
     Family("algorithm confusion", "wrong_signature", _confused),
     Family("signature malleability", "malleable_signature", _malleable),
+    Family("fields given twice", "bad_manifest", _doubled),
     Family("huge comments", "comment", _comments),
     Family("comments of entries", "entry_comment", _entry_comments),
     Family("non-UTF-8 names", "name_encoding", _foreign_names),

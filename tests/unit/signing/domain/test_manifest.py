@@ -1,4 +1,5 @@
 import base64
+import json
 from datetime import UTC, datetime
 
 import msgspec
@@ -75,6 +76,28 @@ def _altered(envelope: bytes, **fields: object) -> bytes:
 def test_a_malformed_envelope_is_refused(fields: dict[str, object], key: PrivateKey) -> None:
     with pytest.raises(BadManifestError):
         unseal(_altered(seal(_manifest(key, ENTRY), key), **fields))
+
+
+@pytest.mark.parametrize("field", ["payloadType", "payload", "signatures", "keyid", "sig"])
+@pytest.mark.parametrize("escaped", [False, True])
+def test_an_envelope_with_a_field_twice_is_refused(field: str, escaped: bool, key: PrivateKey) -> None:
+    with pytest.raises(BadManifestError, match=f"'{field}' twice"):
+        unseal(_doubled(seal(_manifest(key, ENTRY), key), field, escaped=escaped))
+
+
+@pytest.mark.parametrize("field", ["algorithm", "key_id", "signed_at", "entries", "name", "size", "sha256"])
+def test_a_manifest_with_a_field_twice_is_refused(field: str, key: PrivateKey) -> None:
+    with pytest.raises(BadManifestError, match=f"'{field}' twice"):
+        parse_manifest(_doubled(msgspec.json.encode(_manifest(key, ENTRY)), field))
+
+
+def _doubled(raw: bytes, field: str, *, escaped: bool = False) -> bytes:
+    """Return JSON where a field stands twice with the same value, once perhaps with its first letter escaped."""
+    start = raw.index(f'"{field}":'.encode())
+    value_at = start + len(field) + 3
+    _, length = json.JSONDecoder().raw_decode(raw[value_at:].decode())
+    name = f"\\u{ord(field[0]):04x}{field[1:]}" if escaped else field
+    return raw[:start] + f'"{name}":'.encode() + raw[value_at : value_at + length] + b"," + raw[start:]
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"\xff\xfe", b"[" * 100_000])

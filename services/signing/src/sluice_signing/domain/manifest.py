@@ -2,14 +2,16 @@
 
 The envelope is DSSE v1.0.2 (github.com/secure-systems-lab/dsse): the signature covers type and
 payload by the pre-authentication encoding, so that no canonical JSON is needed and a payload of
-another kind is never taken for a manifest. Exactly one signature is allowed. Whether it is valid
+another kind is never taken for a manifest. Exactly one signature is allowed, and every field once:
+of two, readers take the first or the last. Whether it is valid
 and whether the entries match is for `verification` to say.
 """
 
 import base64
 import binascii
+import json
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -20,6 +22,7 @@ MANIFEST_NAME = "META-INF/sluice/manifest.dsse.json"
 """Entry of the signed zip that holds the envelope."""
 PAYLOAD_TYPE = "application/vnd.sluice.package-manifest.v1+json"
 
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -100,10 +103,10 @@ def unseal(raw: bytes) -> SealedManifest:
     """Open an envelope without believing it.
 
     Raises:
-        BadManifestError: It is no envelope of a manifest, or has not exactly one signature.
+        BadManifestError: It is no envelope of a manifest, has a field twice or not exactly one signature.
     """
     try:
-        envelope = msgspec.json.decode(raw, type=_Envelope)
+        envelope = _decoded(raw, _Envelope)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadManifestError(detail="its envelope is not DSSE JSON") from error
     if envelope.payload_type != PAYLOAD_TYPE:
@@ -122,15 +125,29 @@ def parse_manifest(payload: bytes) -> Manifest:
     """Read a manifest whose signature has been verified.
 
     Raises:
-        BadManifestError: It does not have the fields of a manifest, or lists a name twice.
+        BadManifestError: It does not have the fields of a manifest once each, or lists a name twice.
     """
     try:
-        manifest = msgspec.json.decode(payload, type=Manifest)
+        manifest = _decoded(payload, Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadManifestError(detail=str(error)) from error
     if len({entry.name for entry in manifest.entries}) != len(manifest.entries):
         raise BadManifestError(detail="it lists an entry twice")
     return manifest
+
+
+def _decoded(raw: bytes, kind: type[_Struct]) -> _Struct:
+    """Read JSON; the check for doubled fields may recurse, as the type has bounded the depth before."""
+    value = msgspec.json.decode(raw, type=kind)
+    json.loads(raw.decode(), object_pairs_hook=_check_once)
+    return value
+
+
+def _check_once(fields: list[tuple[str, object]]) -> None:
+    names = [name for name, _ in fields]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadManifestError(detail=f"it has the field {name!r} twice")
 
 
 def _from_base64(text: str) -> bytes:

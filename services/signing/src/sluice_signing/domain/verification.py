@@ -7,11 +7,12 @@ that nothing unverified is used:
 1. The archive has the strict layout of `zip_layout`; the reader has checked that.
 2. Every entry obeys `entry_rules`: name, kind, size, ratio, and all of them their sums.
 3. The entry ``META-INF/sluice/manifest.dsse.json`` is there, and within its bound.
-4. Its envelope is DSSE, of the manifest's payload type, with exactly one signature.
+4. Its envelope is DSSE, of the manifest's payload type, with exactly one signature and
+   every field once.
 5. The envelope's key id is that of a trusted public key (R053).
 6. The signature is valid under that key, by the one algorithm that the key is bound to (R023),
    and in its one accepted form. Only now the payload is parsed.
-7. The manifest names the same key and algorithm as rules 5 and 6 used.
+7. The manifest has every field once and names the same key and algorithm as rules 5 and 6 used.
 8. Archive and manifest list the same entries with the same sizes; the manifest's own is left out.
 9. Exactly one entry is a ``.bin`` image, and it is not empty (R020, R024).
 10. The SHA-256 of every content is the signed one, and none can be opened as a zip archive.
