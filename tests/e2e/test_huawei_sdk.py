@@ -16,6 +16,7 @@ from sluice_demo.appserver import AppServer, MqttFleet
 from sluice_demo.callbacks import CallbackReceiver
 from sluice_demo.executions import Execution
 from sluice_demo.firmware import make_package
+from sluice_embedded.adapters.java import ensure_jars
 from sluice_embedded.install import HOME, run_quietly
 from sluice_embedded.stack import Stack
 from sluice_simulator.mqtt.fleet import Identity
@@ -29,12 +30,7 @@ DEADLINE = 120.0
 @pytest.fixture(scope="session")
 def huawei_libraries() -> Path:
     """Folder of Huawei's SDK and what it needs, from Maven's repository."""
-    folder = HOME / "parts" / "huawei"
-    if not any(folder.glob("iot-device-sdk-java-*.jar")):
-        run_quietly(
-            ["mvn", "-q", "-B", "-f", FOLDER / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
-        )
-    return folder
+    return ensure_jars(HOME / "parts", "huawei", "Huawei's device SDK", FOLDER / "pom.xml", FOLDER / "jars.sha256")
 
 
 @pytest.fixture(scope="session")

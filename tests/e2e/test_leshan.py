@@ -14,7 +14,8 @@ import pytest
 from sluice_demo.appserver import AppServer, Fleet
 from sluice_demo.callbacks import CallbackReceiver
 from sluice_demo.firmware import make_package
-from sluice_embedded.install import HOME, run_quietly
+from sluice_embedded.adapters.java import ensure_jars
+from sluice_embedded.install import HOME
 from sluice_embedded.stack import Stack
 
 FOLDER = Path(__file__).parent / "leshan"
@@ -26,12 +27,7 @@ DEADLINE = 120.0
 @pytest.fixture(scope="session")
 def leshan_libraries() -> Path:
     """Folder of Leshan's client and what it needs, from Maven's repository."""
-    folder = HOME / "parts" / "leshan"
-    if not any(folder.glob("leshan-tl-cf-client-coap-*.jar")):
-        run_quietly(
-            ["mvn", "-q", "-B", "-f", FOLDER / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
-        )
-    return folder
+    return ensure_jars(HOME / "parts", "leshan", "Eclipse Leshan's client", FOLDER / "pom.xml", FOLDER / "jars.sha256")
 
 
 @asynccontextmanager
