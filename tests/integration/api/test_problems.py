@@ -44,6 +44,23 @@ def test_json_of_another_shape_is_refused(app: httpx.Client, body: str) -> None:
     refused(app.post("/groups", content=body, headers=JSON), 422, "validation_failed")
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "wrong"),
+    [
+        ("/groups", '{"name": "a", "\\ud800": 1}', ""),
+        ("/devices/x/commands", '{"operation": "write", "path": "/3/0/14", "value": 18446744073709551616}', "value"),
+        ("/devices/x/commands", '{"operation": "write", "path": "/3/0/14", "value": "\\ud800"}', "value"),
+        ("/tasks", '{"policy": {"start_at": "9999-12-31T23:59:59-12:00"}}', "policy.start_at"),
+        ("/tasks", '{"policy": {"end_at": "0001-01-01T00:00:00+12:00"}}', "policy.end_at"),
+    ],
+)
+def test_what_neither_database_nor_clock_can_hold_is_refused(
+    app: httpx.Client, path: str, body: str, wrong: str
+) -> None:
+    problem = refused(app.post(path, content=body, headers=JSON), 422, "validation_failed")
+    assert wrong in {error["field"] for error in problem["errors"]}
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-1", "1e400", "1" + "0" * 400])
 def test_numbers_out_of_range_are_refused(app: httpx.Client, number: str) -> None:
     body = f'{{"operation": "read", "path": "/3/0/0", "expires_in": {number}}}'

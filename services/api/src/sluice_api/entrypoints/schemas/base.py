@@ -36,8 +36,11 @@ def _ids_exist(path: str) -> str:
     return path
 
 
-Path = Annotated[str, Field(pattern=r"^(/(0|[1-9][0-9]{0,4})){1,3}$"), AfterValidator(_ids_exist)]
+_ID = "/(0|[1-9][0-9]{0,4})"
+Path = Annotated[str, Field(pattern=f"^({_ID}){{1,3}}$"), AfterValidator(_ids_exist)]
 """An LwM2M path down to a resource, as gateways take it."""
+ResourcePath = Annotated[str, Field(pattern=f"^({_ID}){{3}}$"), AfterValidator(_ids_exist)]
+"""The path of a resource."""
 
 
 class Body(BaseModel):

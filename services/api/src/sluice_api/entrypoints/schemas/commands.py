@@ -11,24 +11,23 @@ from sluice_common.messages.execution_events import DeviceCommandStatus
 _WEEK = 7 * 86_400
 _MOST_OF_A_VALUE = 1024
 """Bytes that a gateway writes; a device's record keeps up to 50 pending commands whole."""
+_INTEGERS = range(-(2**63), 2**63)
+"""What LwM2M and MongoDB call an integer."""
 Operation = Literal["read", "write", "execute"]
 Value = str | int | float | bool
 
 
-def _fits(text: str) -> str:
-    if len(text.encode()) > _MOST_OF_A_VALUE:
-        raise ValueError(f"longer than {_MOST_OF_A_VALUE} bytes in UTF-8")
-    return text
-
-
-Written = (
-    # The length alone makes Pydantic refuse surrogates, which are no text.
-    Annotated[str, Field(max_length=_MOST_OF_A_VALUE), AfterValidator(_fits)]
-    # What MongoDB and LwM2M call an integer.
-    | Annotated[int, Field(ge=-(2**63), lt=2**63)]
-    | float
-    | bool
-)
+def _writable(value: Value) -> Value:
+    if isinstance(value, str):
+        try:
+            size = len(value.encode())
+        except UnicodeEncodeError as error:
+            raise ValueError("no Unicode text") from error
+        if size > _MOST_OF_A_VALUE:
+            raise ValueError(f"more than {_MOST_OF_A_VALUE} bytes in UTF-8")
+    if isinstance(value, int) and value not in _INTEGERS:
+        raise ValueError("an integer of more than 64 bits")
+    return value
 
 
 class CommandIn(Body):
@@ -38,7 +37,9 @@ class CommandIn(Body):
 
     operation: Operation
     path: Path = Field(description="Object, instance or resource.")
-    value: Written | None = Field(None, description="For write, at most 1,024 bytes; for execute the arguments.")
+    value: Annotated[Value, AfterValidator(_writable)] | None = Field(
+        None, description="For write, at most 1,024 bytes; for execute the arguments."
+    )
     expires_in: float = Field(86_400, gt=0, le=_WEEK, description="Seconds.")
 
 

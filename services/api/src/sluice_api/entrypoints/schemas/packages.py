@@ -5,11 +5,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from sluice_api.entrypoints.schemas.base import Body, Created, Identifier, Item, Page, Query, Version, example
+from sluice_api.domain.packages import DELETING, status_of
+from sluice_api.entrypoints.schemas.base import Body, Created, Identifier, Item, Name, Page, Query, Version, example
 
 Pattern = Version
 """A source version with `*` and `?` (D04)."""
-PackageStatus = Literal["VERIFYING", "VERIFIED", "REJECTED", "REVOKED"]
+PackageStatus = Literal["VERIFYING", "VERIFIED", "REJECTED", "REVOKED", "DELETING"]
 
 
 class PackageFields(Body):
@@ -17,10 +18,10 @@ class PackageFields(Body):
 
     version: Version
     product_id: Identifier
-    device_type: str | None = None
-    manufacturer: str | None = None
-    model: str | None = None
-    protocol: str | None = None
+    device_type: Name | None = None
+    manufacturer: Name | None = None
+    model: Name | None = None
+    protocol: Name | None = None
     source_versions: list[Pattern] = Field([], max_length=100)
     description: str = Field("", max_length=1024)
 
@@ -72,7 +73,7 @@ class Package(Created):
     file_name: str
     file_size: int = Field(description="Bytes of the uploaded zip.")
     file_sha256: str
-    status: PackageStatus
+    status: PackageStatus = Field(description="DELETING: its deletion has begun; where it was cut short, repeat it.")
     rejection: Rejection | None = None
     image_name: str | None = None
     image_size: int | None = Field(None, description="Bytes that a device downloads.")
@@ -86,7 +87,7 @@ class Package(Created):
     @classmethod
     def of(cls, document: dict[str, Any]) -> Self:
         """Return what users see of the stored package."""
-        return cls.model_validate(document | {"package_id": document["_id"]})
+        return cls.model_validate(document | {"package_id": document["_id"], "status": status_of(document)})
 
 
 class PackagePage(Page):
@@ -101,3 +102,10 @@ class PackageQuery(Query):
     product_id: str | None = None
     version: str | None = None
     status: PackageStatus | None = None
+
+    def wanted(self) -> dict[str, Any]:
+        """Return the filters by stored field."""
+        filters = super().wanted()
+        if self.status == DELETING:
+            return filters | {"status": None, "deleting": True}
+        return filters | ({"deleting": {"$ne": True}} if self.status else {})

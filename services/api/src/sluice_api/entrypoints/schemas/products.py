@@ -16,6 +16,7 @@ from sluice_api.entrypoints.schemas.base import (
     Name,
     Page,
     Query,
+    ResourcePath,
     Version,
     example,
 )
@@ -60,7 +61,7 @@ class Radio(Body):
 
     rsrp_scale: float = Field(1.0, gt=0, le=10, description="Factor from the reported RSRP to dBm, 1 or 0.1.")
     sinr_scale: float = Field(1.0, gt=0, le=10, description="Factor from the reported SINR to dB, 1 or 0.1.")
-    sinr_path: str = Field("/4/0/11", pattern=r"^/\d{1,5}/\d{1,5}/\d{1,5}$", description="Resource with the SINR.")
+    sinr_path: ResourcePath = Field("/4/0/11", description="Resource with the SINR.")
 
 
 class AntiRollback(Body):
