@@ -27,9 +27,9 @@ from sluice_scheduler.settings import CellsSettings
 
 _GROUP = "sluice-cells"
 _IDLE_WAIT = 1.0
+"""Seconds that a round waits for requests, hence until an idle process notices what it was assigned."""
 _STOP_DEADLINE = 5.0
 _log = structlog.get_logger()
-"""Seconds that a round waits for requests, hence until an idle process notices what it was assigned."""
 
 
 class PartitionCountError(RuntimeError):
