@@ -151,6 +151,19 @@ async def test_an_image_whose_key_was_revoked_is_handed_out_no_further_not_even_
     assert (await other.get(1)).code == aiocoap.CONTENT
 
 
+async def test_an_attempt_that_gets_another_slot_after_its_close_is_served_under_its_new_uri(
+    gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
+) -> None:
+    download = await begin(gateway, new_device, platform, database)
+    assert (await platform.close(download.device)).status == OutcomeStatus.DONE
+    request = WritePackageUri(image_id=download.image_id, image_size=SIZE, not_after=now() + timedelta(seconds=90))
+    assert (await platform.ask(download.device, request)).results[0].ok
+    download.path = download.device.package_uri.written[-1].decode().removeprefix(gateway.uri)
+    assert (await download.get(1)).payload == download.image[1024:2048]
+    assert (await platform.close(download.device)).status == OutcomeStatus.DONE
+    assert (await download.get(2)).code == aiocoap.NOT_FOUND
+
+
 async def test_a_device_out_of_reach_is_fenced_too(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:

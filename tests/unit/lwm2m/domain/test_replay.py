@@ -5,6 +5,7 @@ from typing import Any
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.lwm2m_commands import (
+    CancelObserve,
     CloseDownload,
     DeviceRequest,
     DeviceRequests,
@@ -14,7 +15,7 @@ from sluice_common.messages.lwm2m_commands import (
     WritePackageUri,
 )
 from sluice_common.messages.registrations import AttemptRef, Registration
-from sluice_lwm2m.domain.replay import closed_later, sent_before
+from sluice_lwm2m.domain.replay import begun_again, closed_later, sent_before
 
 T0 = 1_700_000_000.0
 UPDATE = Execute(path="/5/0/2")
@@ -35,9 +36,9 @@ def command(command_id: str, request: DeviceRequest, attempt: int = 1, device: s
     )
 
 
-def close(attempt: int) -> CloseDownload:
+def close(attempt: int, command_id: str = "x") -> CloseDownload:
     return CloseDownload(
-        app_id="a", occurred_at=utc(T0), device_id="d", command_id="x", execution_id="t:d", attempt=attempt
+        app_id="a", occurred_at=utc(T0), device_id="d", command_id=command_id, execution_id="t:d", attempt=attempt
     )
 
 
@@ -80,10 +81,30 @@ def test_reads_are_simply_repeated() -> None:
     assert sent_before(backlog, known(last_execute_id="2")) == {"2"}
 
 
-def test_a_download_that_a_later_command_closes_is_not_begun_again() -> None:
-    backlog: list[Lwm2mCommand] = [command("1", URI), command("2", URI, 2), close(1), command("3", URI, 3)]
-    assert closed_later(backlog) == {"1"}
+def test_what_an_attempt_asked_before_its_close_is_not_asked_again() -> None:
+    backlog: list[Lwm2mCommand] = [
+        command("1", URI),
+        command("2", URI, 2),
+        command("3", UPDATE),
+        command("4", CancelObserve(path="/5/0/3")),
+        close(1),
+        command("5", URI, 3),
+    ]
+    assert closed_later(backlog) == {"1", "3"}
 
 
 def test_a_close_does_not_reach_into_the_future() -> None:
     assert closed_later([close(1), command("1", URI)]) == frozenset()
+
+
+def test_a_close_is_not_repeated_when_its_attempt_has_begun_again_since() -> None:
+    backlog: list[Lwm2mCommand] = [
+        command("1", URI),
+        close(1, "first"),
+        command("2", URI),
+        close(1, "second"),
+        close(2, "other"),
+        command("3", UPDATE, 2),
+    ]
+    assert begun_again(backlog) == {"first"}
+    assert closed_later(backlog) == {"1", "2"}

@@ -248,6 +248,14 @@ async def test_an_attempt_that_gets_another_slot_begins_again_although_its_devic
     assert world.session.record.current_attempt == ATTEMPT
 
 
+async def test_a_close_that_was_answered_before_does_not_fence_what_began_since(world: World) -> None:
+    world.submit(command("begin again", URI))
+    await world.settle()
+    world.submit(close(), status=OutcomeStatus.DONE)
+    assert ("close", OutcomeStatus.DONE) in await world.settle()
+    assert world.session.record.current_attempt == ATTEMPT
+
+
 async def test_a_request_is_given_up_when_its_command_expires(patient: World) -> None:
     patient.submit(command("1", Read(path="/3/0/3"), expires_at=utc(T0 + 0.01)))
     assert await patient.settle() == [("1", OutcomeStatus.TIMEOUT)]

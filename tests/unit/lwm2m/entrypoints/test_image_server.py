@@ -1,6 +1,7 @@
 """Blocks of images: who gets them and what they look like; only the store of images is a fake."""
 
 import asyncio
+import dataclasses
 from hashlib import sha256
 from typing import Any
 
@@ -192,6 +193,20 @@ async def test_an_attempt_that_is_not_the_current_one_gets_nothing(current: Atte
     assert server.get().code == coap.CONTENT
     server.change(current_attempt=current)
     assert server.get().code == coap.NOT_FOUND
+
+
+async def test_an_attempt_that_was_closed_is_served_again_only_while_it_has_another_slot() -> None:
+    """Its earlier token counts too, to its own end: whoever holds it holds the slot."""
+    server = Server()
+    later = dataclasses.replace(TOKEN, not_after=TOKEN.not_after + 50)
+    codes = []
+    for current in (ATTEMPT, None, ATTEMPT, None):
+        server.change(current_attempt=current)
+        codes.append({server.get(token=token).code for token in (TOKEN, later)})
+    assert codes == [{coap.CONTENT}, {coap.NOT_FOUND}, {coap.CONTENT}, {coap.NOT_FOUND}]
+    server.change(current_attempt=ATTEMPT)
+    server.now = T0 + 120
+    assert [server.get(token=token).code for token in (TOKEN, later)] == [coap.NOT_FOUND, coap.CONTENT]
 
 
 async def test_a_token_ends_on_time() -> None:

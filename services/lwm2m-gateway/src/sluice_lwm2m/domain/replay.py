@@ -5,7 +5,9 @@ with later ones that were answered already. Reads and observations are simply re
 
 1. An Execute or a Package URI that the registration names, and those before it: they were sent, or may have been
    (invariant 5; a device that is done with an attempt would begin it again without a slot).
-2. A Package URI of an attempt that a later command closes: it would re-open the fence.
+2. What an attempt asked before a later command closes it: a Package URI would re-open the fence.
+3. A close after which the attempt begins again, with another slot: that was done only when the close had been answered,
+   and to close once more would fence the new download.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +15,7 @@ from types import UnionType
 
 from sluice_common.messages.lwm2m_commands import CloseDownload, DeviceRequests, Execute, Lwm2mCommand, WritePackageUri
 from sluice_common.messages.registrations import AttemptRef, Registration
-from sluice_lwm2m.domain.records import attempt_of
+from sluice_lwm2m.domain.records import attempt_of, is_closed_by
 
 
 def sent_before(backlog: Iterable[Lwm2mCommand], registration: Callable[[str], Registration | None]) -> frozenset[str]:
@@ -32,15 +34,30 @@ def sent_before(backlog: Iterable[Lwm2mCommand], registration: Callable[[str], R
 
 
 def closed_later(backlog: Iterable[Lwm2mCommand]) -> frozenset[str]:
-    """Return the ids of commands that would begin a download that the backlog closes."""
-    begun: dict[AttemptRef | None, list[str]] = {}
+    """Return the ids of commands of attempts that the backlog closes after them."""
+    before: dict[AttemptRef | None, list[DeviceRequests]] = {}
     closed: set[str] = set()
     for command in backlog:
-        if isinstance(command, CloseDownload):
-            closed.update(begun.get(attempt_of(command), ()))
-        elif command.execution_id is not None and _has(command, WritePackageUri):
-            begun.setdefault(attempt_of(command), []).append(command.command_id)
+        earlier = before.setdefault(attempt_of(command), [])
+        if isinstance(command, DeviceRequests):
+            earlier.append(command)
+        else:
+            closed.update(asked.command_id for asked in earlier if is_closed_by(asked, command))
     return frozenset(closed)
+
+
+def begun_again(backlog: Iterable[Lwm2mCommand]) -> frozenset[str]:
+    """Return the ids of closes after which the backlog begins the download of the same attempt again."""
+    open_closes: dict[AttemptRef | None, list[str]] = {}
+    overtaken: set[str] = set()
+    for command in backlog:
+        closes = open_closes.setdefault(attempt_of(command), [])
+        if isinstance(command, CloseDownload):
+            closes.append(command.command_id)
+        elif _has(command, WritePackageUri):
+            overtaken.update(closes)
+            closes.clear()
+    return frozenset(overtaken)
 
 
 def _is_named(command: DeviceRequests, record: Registration) -> bool:

@@ -6,7 +6,7 @@ from functools import partial
 from sluice_common.messages.device_events import OutcomeStatus
 from sluice_lwm2m.adapters.command_log import CommandLog, Numbered
 from sluice_lwm2m.domain.offsets import Offsets
-from sluice_lwm2m.domain.replay import closed_later, sent_before
+from sluice_lwm2m.domain.replay import begun_again, closed_later, sent_before
 from sluice_lwm2m.domain.sessions import Sessions
 from sluice_lwm2m.entrypoints.device_commands import DeviceCommands
 
@@ -47,6 +47,7 @@ class CommandConsumer:
         backlog = await self._log.backlog()
         commands = [numbered.command for numbered in backlog if numbered.command is not None]
         endings = dict.fromkeys(closed_later(commands), OutcomeStatus.STALE)
+        endings |= dict.fromkeys(begun_again(commands), OutcomeStatus.DONE)
         endings |= dict.fromkeys(sent_before(commands, self._sessions.record), OutcomeStatus.ALREADY_SENT)
         for numbered in backlog:
             self._submit(numbered, endings)

@@ -124,11 +124,11 @@ class DeviceCommands:
             status: Ends it without sending anything.
         """
         self._counters[Counted.COMMANDS] += 1
-        if isinstance(command, CloseDownload):
+        if status is not None:
+            self._tasks.create_task(self._end(command, done, status))
+        elif isinstance(command, CloseDownload):
             self._fence(command)
             self._tasks.create_task(self._close(command, done))
-        elif status is not None:
-            self._tasks.create_task(self._end(command, done, status))
         else:
             self._enqueue(command.device_id, _Job(command, done))
 
