@@ -14,6 +14,7 @@ from sluice_common.tokens import TokenSigner
 from sluice_common.topics import MQTT_COMMANDS
 from sluice_mqtt.adapters.broker import Broker, BrokerAddress
 from sluice_mqtt.adapters.command_log import CommandLog
+from sluice_mqtt.adapters.dead_letters import DeadLetters
 from sluice_mqtt.adapters.device_events import DeviceEvents
 from sluice_mqtt.adapters.devices import Devices, Lifetimes
 from sluice_mqtt.adapters.images import ImageChunks
@@ -78,7 +79,13 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         capacity=settings.mqtt_device_cache_size,
     )
     uplinks = UplinkHandler(
-        devices, presence, events, most_bytes=settings.mqtt_max_payload, counters=counters, clock=clock
+        devices,
+        presence,
+        events,
+        DeadLetters(producer, waits),
+        most_bytes=settings.mqtt_max_payload,
+        counters=counters,
+        clock=clock,
     )
     broker = Broker(
         _address(settings),

@@ -6,6 +6,7 @@ from typing import cast
 import pytest
 
 from sluice_common.messages.base import Message
+from sluice_mqtt.adapters.dead_letters import DeadLetters
 from sluice_mqtt.adapters.device_events import DeviceEvents
 from sluice_mqtt.adapters.devices import Devices, KnownDevice
 
@@ -26,6 +27,22 @@ class FakeEvents:
         return cast("DeviceEvents", self)
 
 
+class FakeDeadLetters:
+    """Notes what is buried."""
+
+    def __init__(self) -> None:
+        self.buried: list[tuple[str, bytes, str]] = []
+
+    async def bury(self, topic: str, payload: bytes, reason: str) -> None:
+        """Note it."""
+        self.buried.append((topic, payload, reason))
+
+    @property
+    def real(self) -> DeadLetters:
+        """Itself, as what it stands for."""
+        return cast("DeadLetters", self)
+
+
 class FakeDevices:
     """Devices by id, with their secrets."""
 
@@ -35,13 +52,13 @@ class FakeDevices:
 
     async def find(self, device_id: str) -> KnownDevice | None:
         """Return the device."""
+        if self.failure is not None:
+            raise self.failure
         known = device_id in self.secrets
         return KnownDevice(device_id, "app", self.secrets[device_id]) if known else None
 
     async def find_secret(self, device_id: str) -> bytes | None:
         """Return its secret."""
-        if self.failure is not None:
-            raise self.failure
         device = await self.find(device_id)
         return None if device is None else device.secret
 
@@ -55,6 +72,12 @@ class FakeDevices:
 def events() -> FakeEvents:
     """Events that are only noted."""
     return FakeEvents()
+
+
+@pytest.fixture
+def dead_letters() -> FakeDeadLetters:
+    """Dead letters that are only noted."""
+    return FakeDeadLetters()
 
 
 @pytest.fixture

@@ -35,8 +35,16 @@ def presence() -> Presence:
 
 
 @pytest.fixture
-def handler(devices: Any, events: Any, presence: Presence, counters: Counters) -> UplinkHandler:
-    return UplinkHandler(devices.real, presence, events.real, most_bytes=1024, counters=counters, clock=lambda: NOW)
+def handler(devices: Any, events: Any, dead_letters: Any, presence: Presence, counters: Counters) -> UplinkHandler:
+    return UplinkHandler(
+        devices.real,
+        presence,
+        events.real,
+        dead_letters.real,
+        most_bytes=1024,
+        counters=counters,
+        clock=lambda: NOW,
+    )
 
 
 async def test_reports_of_a_message_are_published_in_their_order(handler: UplinkHandler, events: Any) -> None:
@@ -91,3 +99,13 @@ async def test_what_is_no_report_of_a_known_device_is_counted_and_told_to_nobody
     await handler.take(*sent)
     assert counters[counted] == 1
     assert events.published == []
+
+
+async def test_a_message_that_the_gateway_fails_at_is_kept_and_counted(
+    handler: UplinkHandler, devices: Any, dead_letters: Any, counters: Counters
+) -> None:
+    devices.failure = RuntimeError("a mistake")
+    payload = message(service("version_report", fw_version="2.0"))
+    await handler.take(TOPIC, payload)
+    assert dead_letters.buried == [(TOPIC, payload, "RuntimeError('a mistake')")]
+    assert counters[Counted.BURIED] == 1

@@ -2,8 +2,8 @@
 
 Each connection is a client of its own, so that nothing of an old one (packet ids, acknowledgements, flow control) leaks
 into the next; gmqtt's own reconnecting is off, as it gives up for good on refusals that pass, such as a broker whose
-hooks do not answer yet. A message is acknowledged when its handler has returned. A heartbeat to ourselves shows that
-the broker still delivers. It leaves out what messages mean.
+hooks do not answer yet. A message is acknowledged when its handler has returned; if it raises, the
+connection ends, so that the broker delivers the message again. A heartbeat to ourselves shows that the broker delivers. It leaves out what messages mean.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class Broker:
         Args:
             address: Where the broker is.
             topic: Filter of the messages, subscribed with QoS 1.
-            on_message: Takes topic and payload; the broker is told that it has returned.
+            on_message: Takes topic and payload; the broker is told that it has returned, and left if it raises.
             on_dropped: Told of a message of QoS 0 beyond `most_unacknowledged`: nothing holds their senders back.
             most_unacknowledged: Messages that the broker may send ahead of that.
             most_in_flight: Messages to devices without acknowledgement, at most the broker's own limit.
@@ -278,24 +278,27 @@ class _Connection:
         with suppress(Exception):  # whatever gmqtt makes of a half-open connection, it is over
             await asyncio.wait_for(self._client.disconnect(), self._address.connect_timeout)
 
-    async def _take(self, _client: Any, topic: str, payload: bytes, qos: int, _properties: Any) -> int:
+    async def _take(self, _client: Any, topic: str, payload: bytes, qos: int, _properties: Any) -> int | None:
         """Hand a message over; gmqtt acknowledges it with what is returned, and never if nothing is."""
         if topic == self._heartbeats:
             self._heard_at = time.monotonic()
         elif qos == 0 and self._handling >= self._most_handled:
             self._on_dropped()
-        else:
-            await self._handle(topic, payload)
+        elif not await self._is_handled(topic, payload):
+            return None
         return 0
 
-    async def _handle(self, topic: str, payload: bytes) -> None:
+    async def _is_handled(self, topic: str, payload: bytes) -> bool:
         self._handling += 1
         try:
             await self._on_message(topic, payload)
         except Exception:  # noqa: BLE001 - never acknowledged, it would stall the flow of all
-            _log.exception("message_not_handled", topic=topic)
+            _log.exception("message_not_taken", topic=topic)
+            self._ended.set()
+            return False
         finally:
             self._handling -= 1
+        return True
 
     def _connected(self, _client: Any, _flags: int, _code: int, properties: dict[str, Any]) -> None:
         granted = properties.get("receive_maximum", self._most_in_flight)

@@ -21,6 +21,7 @@ class Counted(StrEnum):
     FOREIGN = "foreign"
     PASSED_OVER = "passed_over"
     UNKNOWN_DEVICES = "unknown_devices"
+    BURIED = "buried"
     DROPPED = "dropped"
     QUERIES = "queries"
     OFFERS = "offers"

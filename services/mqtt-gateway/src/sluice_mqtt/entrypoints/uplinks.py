@@ -1,9 +1,13 @@
-"""Messages of devices: each ends with Kafka having what it says, or counted; only then is it acknowledged."""
+"""Messages of devices: each ends with Kafka having what it says, or counted; only then is it acknowledged.
+
+One that the gateway fails at, by a mistake of its own, goes to `dead-letters` and holds nobody up.
+"""
 
 from collections.abc import Callable
 
 import structlog
 
+from sluice_mqtt.adapters.dead_letters import DeadLetters
 from sluice_mqtt.adapters.device_events import DeviceEvents, presence_event, report_event
 from sluice_mqtt.adapters.devices import Devices, KnownDevice
 from sluice_mqtt.domain.counters import Counted, Counters
@@ -28,6 +32,7 @@ class UplinkHandler:
         devices: Devices,
         presence: Presence,
         events: DeviceEvents,
+        dead_letters: DeadLetters,
         *,
         most_bytes: int,
         counters: Counters,
@@ -36,12 +41,21 @@ class UplinkHandler:
         self._devices = devices
         self._presence = presence
         self._events = events
+        self._dead_letters = dead_letters
         self._most_bytes = most_bytes
         self._counters = counters
         self._clock = clock
 
     async def take(self, topic: str, payload: bytes) -> None:
         """Take a message; returns when it may be acknowledged."""
+        try:
+            await self._take(topic, payload)
+        except Exception as error:  # noqa: BLE001 - the message is neither to be lost nor to come again for ever
+            self._counters[Counted.BURIED] += 1
+            _log.exception("message_not_handled", topic=topic)
+            await self._dead_letters.bury(topic, payload, repr(error))
+
+    async def _take(self, topic: str, payload: bytes) -> None:
         self._counters[Counted.MESSAGES] += 1
         device_id = sender(topic)
         uplink = None if device_id is None else self._parse(device_id, payload)
