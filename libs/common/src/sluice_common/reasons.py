@@ -31,6 +31,9 @@ class ReasonCode(StrEnum):
     STOPPED = "stopped"
     KEY_REVOKED = "key_revoked"
     KEY_DELETED = "key_deleted"
+    PACKAGE_DELETED = "package_deleted"
+    VERSION_BELOW_MINIMUM = "version_below_minimum"
+    VERSION_NOT_COMPARABLE = "version_not_comparable"
     DEVICE_OFFLINE = "device_offline"
     NOT_ENOUGH_STORAGE = "not_enough_storage"
     OUT_OF_MEMORY = "out_of_memory"
@@ -148,6 +151,15 @@ _TEXTS: dict[ReasonCode, tuple[str, str]] = {
     ReasonCode.KEY_DELETED: (
         "The public key that verified the package was deleted",
         "验证该固件包的公钥已被删除",
+    ),
+    ReasonCode.PACKAGE_DELETED: ("The package was deleted", "固件包已被删除"),
+    ReasonCode.VERSION_BELOW_MINIMUM: (
+        "Version {version} lies below {minimum}, the least that the product allows ({ordering})",
+        "版本{version}低于产品允许的最低版本{minimum}({ordering})",
+    ),
+    ReasonCode.VERSION_NOT_COMPARABLE: (
+        "Version {version} cannot be compared with {minimum}, the least that the product allows ({ordering})",
+        "版本{version}无法与产品允许的最低版本{minimum}比较({ordering})",
     ),
     ReasonCode.DEVICE_OFFLINE: ("Device Abnormal is not online", "设备异常不在线"),
     ReasonCode.NOT_ENOUGH_STORAGE: (

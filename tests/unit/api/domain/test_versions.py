@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice_api.domain.problems import Problem
-from sluice_api.domain.versions import Ordering, VersionFormatError, check_minimum, is_below, rollback
+from sluice_api.domain.versions import (
+    Ordering,
+    VersionFormatError,
+    check_minimum,
+    is_below,
+    require_no_rollback,
+    rollback,
+)
+from sluice_common.messages.execution_events import Reason
+from sluice_common.reasons import ReasonCode
 
 SEMVER, NUMERIC, LEXICAL = Ordering.SEMVER, Ordering.NUMERIC, Ordering.LEXICAL
 
@@ -79,12 +88,18 @@ def test_a_product_without_a_minimum_lets_every_version_through() -> None:
     [("1.3.9", "version_below_minimum"), ("1.4.0-rc.1", "version_below_minimum"), ("V1", "version_not_comparable")],
 )
 def test_what_lies_below_the_minimum_is_refused_with_both_versions(version: str, code: str) -> None:
-    problem = rollback(version, {"anti_rollback": {"ordering": "semver", "minimum_version": "1.4.0"}})
-    assert problem is not None
-    assert (problem.status, problem.code) == (409, code)
-    assert version in problem.detail
+    product = {"anti_rollback": {"ordering": "semver", "minimum_version": "1.4.0"}}
+    params = {"version": version, "minimum": "1.4.0", "ordering": "semver"}
+    assert rollback(version, product) == Reason(code=ReasonCode(code), params=params)
+    with pytest.raises(Problem) as caught:
+        require_no_rollback(version, product)
+    assert (caught.value.status, caught.value.code) == (409, code)
+    assert f"Version {version} " in caught.value.detail
+    assert "1.4.0" in caught.value.detail
 
 
 @pytest.mark.parametrize("version", ["1.4.0", "1.4.1-rc.1", "2.0.0"])
 def test_the_minimum_itself_and_what_lies_above_go(version: str) -> None:
-    assert rollback(version, {"anti_rollback": {"ordering": "semver", "minimum_version": "1.4.0"}}) is None
+    product = {"anti_rollback": {"ordering": "semver", "minimum_version": "1.4.0"}}
+    assert rollback(version, product) is None
+    require_no_rollback(version, product)

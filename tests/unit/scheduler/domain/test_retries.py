@@ -18,6 +18,9 @@ def test_what_repeating_cannot_mend_is_not_repeated() -> None:
         "already_latest",
         "key_revoked",
         "key_deleted",
+        "package_deleted",
+        "version_below_minimum",
+        "version_not_comparable",
         "task_ended",
         "stopped",
     }

@@ -115,21 +115,34 @@ class Packages(Owned):
         return pieces()
 
     async def delete(self, app_id: str, identifier: str) -> None:
-        """Delete a package with zip and image.
+        """Delete a package with zip and image; repeating it completes what was cut short.
 
         Raises:
             Problem: There is none of that id, or tasks that are under way need it; it names them.
         """
         package = await self.get(app_id, identifier)
-        # Closed to new tasks first, so that none can begin while this looks for those under way.
-        await self._documents.update_one({"_id": identifier}, {"$set": {"deleting": True}})
-        if tasks := await self._tasks_of(identifier):
-            await self._documents.update_one({"_id": identifier}, {"$unset": {"deleting": True}})
-            raise package_in_use(tasks)
+        await self._require_unused(identifier)
+        await self._close(identifier)
         if image_id := package.get("image_id"):
             await delete_file(self._images, image_id)
         await delete_file(self._files, identifier)
         await super().delete(app_id, identifier)
+
+    async def _close(self, identifier: str) -> None:
+        """Let no task begin with a package any more, then look once more for those under way.
+
+        The first look, before this, keeps a package open that has tasks: theirs may be about to begin.
+        """
+        await self._documents.update_one({"_id": identifier}, {"$set": {"deleting": True}})
+        try:
+            await self._require_unused(identifier)
+        except Problem:
+            await self._documents.update_one({"_id": identifier}, {"$unset": {"deleting": True}})
+            raise
+
+    async def _require_unused(self, package_id: str) -> None:
+        if tasks := await self._tasks_of(package_id):
+            raise package_in_use(tasks)
 
     async def _tasks_of(self, package_id: str) -> list[Document]:
         """Return tasks under way that use a package, at most `TASKS_NAMED`."""

@@ -8,6 +8,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
+from sluice_api.adapters.beginning import Beginning
 from sluice_api.adapters.database import COMMANDS, PACKAGES, PUBLIC_KEYS, TASKS, Document
 from sluice_api.adapters.expansion import Expansion, LastPage, OvertakenError
 from sluice_api.adapters.leases import Lease
@@ -58,6 +59,7 @@ class Relay:
         self._outbox = Outbox(database, producer)
         self._progress = TaskProgress(database)
         self._revocation = Revocation(database, Tasks(database))
+        self._beginning = Beginning(database, Tasks(database))
         self._works: dict[str, Work] = {}
 
     async def run(self) -> None:
@@ -113,6 +115,8 @@ class Relay:
             await self._outbox.clear(TASKS, [task], done=kind is None)
         if kind is None:
             return await self._leave(task["_id"])
+        if kind is Expansion and is_new(task) and await self._beginning.refused(task, self._now()):
+            return await self._leave(task["_id"])
         work = await self._work(kind, task)
         if not await work.step(self._now()):
             # Counted first, so that whoever sees the new status sees all executions, and again if that may end it.
@@ -134,6 +138,11 @@ class Relay:
     async def _leave(self, task_id: str) -> None:
         if work := self._works.pop(task_id, None):
             await work.close()
+
+
+def is_new(task: Document) -> bool:
+    """Tell whether no page of a task has been completed."""
+    return not task["expansion"]["page"]
 
 
 def work_of(task: Document) -> type[Work] | None:

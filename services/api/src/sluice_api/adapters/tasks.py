@@ -6,11 +6,13 @@ from typing import Any
 from sluice_api.adapters.database import EXECUTIONS, PACKAGES, PRODUCTS, PUBLIC_KEYS, TASKS, Document
 from sluice_api.adapters.owned import Owned, page_of
 from sluice_api.domain.outbox import also_send, entry, with_messages
+from sluice_api.domain.packages import status_of
 from sluice_api.domain.problems import conflict, invalid
 from sluice_api.domain.public_keys import unusable
 from sluice_api.domain.tasks import TaskStatus, package_snapshot, product_snapshot, progress_of, stored
-from sluice_api.domain.versions import rollback
+from sluice_api.domain.versions import require_no_rollback
 from sluice_common.ids import split_execution_id
+from sluice_common.messages.execution_events import Reason
 from sluice_common.messages.task_events import TaskCreated, TaskStopRequested
 from sluice_common.mongo import Database
 from sluice_common.reasons import ReasonCode, reason_text
@@ -29,6 +31,8 @@ class Tasks(Owned):
     async def create(self, task: Document, at: datetime, traceparent: str | None) -> Document:
         """Store a task with its message and all that its executions carry of package and product.
 
+        What changes from here on the relay sees when the task begins (`Beginning`).
+
         Args:
             task: `_id`, `app_id`, `name`, `package_id`, `targets` and `policy`.
             at: Now.
@@ -41,8 +45,7 @@ class Tasks(Owned):
         product = await self._database[PRODUCTS].find_one({"_id": package["product_id"]})
         if product is None:
             raise invalid("package_id", "its product has been deleted", "unknown_product")
-        if (problem := rollback(package["version"], product)) is not None:
-            raise problem
+        require_no_rollback(package["version"], product)
         start_at = task["policy"].get("start_at")
         later = start_at is not None and start_at > at
         document = task | {
@@ -69,9 +72,6 @@ class Tasks(Owned):
         await self.insert(
             with_messages(document, due, entry(TASK_EVENTS, task["_id"], message)), "The task exists already."
         )
-        if await self._key_unusable(package) is ReasonCode.KEY_REVOKED:
-            # Revoked since the look above: whoever revoked it may have looked for tasks before this one was there.
-            await self.stop_all_of(package, ReasonCode.KEY_REVOKED, at)
         return await self.get(task["app_id"], task["_id"])
 
     async def stop(self, app_id: str, task_id: str, at: datetime, traceparent: str | None) -> Document:
@@ -91,10 +91,14 @@ class Tasks(Owned):
         for status in _STOPPABLE:
             using = {"package_id": package["_id"], "status": status.value}
             for task in await self._documents.find(using, {"app_id": 1}).to_list(None):
-                await self._stop(task["app_id"], task["_id"], at, None, reason)
+                await self.stop_for(task, Reason(code=reason), at)
+
+    async def stop_for(self, task: Document, reason: Reason, at: datetime) -> None:
+        """Stop a task for a reason of the platform; harmless if it is stopping already or has ended."""
+        await self._stop(task["app_id"], task["_id"], at, None, reason)
 
     async def _stop(
-        self, app_id: str, task_id: str, at: datetime, traceparent: str | None, reason: ReasonCode | None = None
+        self, app_id: str, task_id: str, at: datetime, traceparent: str | None, reason: Reason | None = None
     ) -> None:
         """Stop a task that has not ended and is not stopping."""
         message = TaskStopRequested(app_id=app_id, occurred_at=at, traceparent=traceparent, task_id=task_id)
@@ -103,7 +107,8 @@ class Tasks(Owned):
             "status": TaskStatus.STOPPING.value,
             "stop_after": "",
             "stopped_at": at,
-            "stop_reason": None if reason is None else reason.value,
+            "stop_reason": None if reason is None else reason.code.value,
+            "stop_params": {} if reason is None else reason.params,
         }
         stoppable = {"_id": task_id, "app_id": app_id, "status": {"$in": [s.value for s in _STOPPABLE]}}
         await self._documents.update_one(stoppable, change)
@@ -126,13 +131,13 @@ class Tasks(Owned):
 
     async def _package(self, app_id: str, package_id: str) -> Document:
         package = await self._database[PACKAGES].find_one({"_id": package_id, "app_id": app_id})
-        if package is None or package.get("deleting"):
+        if package is None:
             raise invalid("package_id", "no package of this app", "unknown_package")
         why = await self._key_unusable(package)
         if package["status"] == "REVOKED" or why is ReasonCode.KEY_REVOKED:
             raise conflict("package_revoked", "The public key that verified the package was revoked.")
-        if package["status"] != "VERIFIED":
-            raise conflict("package_not_verified", f"The package is {package['status']}, not VERIFIED.")
+        if (status := status_of(package)) != "VERIFIED":
+            raise conflict("package_not_verified", f"The package is {status}, not VERIFIED.")
         if why is not None:
             raise conflict("package_not_verified", f"{reason_text(why, {})}.")
         return package

@@ -10,7 +10,9 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import Any
 
-from sluice_api.domain.problems import Problem, conflict, invalid
+from sluice_api.domain.problems import conflict, invalid
+from sluice_common.messages.execution_events import Reason
+from sluice_common.reasons import ReasonCode, reason_text
 
 _SEMVER = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
@@ -67,20 +69,28 @@ def check_minimum(minimum: str | None, ordering: Ordering) -> None:
         raise invalid("anti_rollback.minimum_version", str(error), "version_not_comparable") from error
 
 
-def rollback(version: str, product: Mapping[str, Any]) -> Problem | None:
-    """Return why a version must not be installed on devices of a product, None if it may: a 409."""
+def rollback(version: str, product: Mapping[str, Any]) -> Reason | None:
+    """Return why a version must not be installed on devices of a product, None if it may."""
     rule = product.get("anti_rollback") or {}
     minimum = rule.get("minimum_version")
     if minimum is None:
         return None
+    params = {"version": version, "minimum": minimum, "ordering": rule["ordering"]}
     try:
         below = is_below(version, minimum, Ordering(rule["ordering"]))
-    except VersionFormatError as error:
-        return conflict("version_not_comparable", f"The product has a minimum version, and {error}.")
-    if not below:
-        return None
-    detail = f"Version {version} lies below {minimum}, the least that the product allows ({rule['ordering']})."
-    return conflict("version_below_minimum", detail)
+    except VersionFormatError:
+        return Reason(code=ReasonCode.VERSION_NOT_COMPARABLE, params=params)
+    return Reason(code=ReasonCode.VERSION_BELOW_MINIMUM, params=params) if below else None
+
+
+def require_no_rollback(version: str, product: Mapping[str, Any]) -> None:
+    """Check that a version may be installed on devices of a product.
+
+    Raises:
+        Problem: 409, it must not.
+    """
+    if (why := rollback(version, product)) is not None:
+        raise conflict(why.code.value, f"{reason_text(why.code, why.params)}.")
 
 
 def _semver(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]:

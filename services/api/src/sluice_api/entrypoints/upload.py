@@ -14,7 +14,7 @@ from sluice_api.adapters.idempotency import Answer
 from sluice_api.adapters.packages import Upload
 from sluice_api.domain.multipart import FILE_FIELD, BadMultipartError, FormReader
 from sluice_api.domain.problems import Problem, conflict, invalid, too_large
-from sluice_api.domain.versions import rollback
+from sluice_api.domain.versions import require_no_rollback
 from sluice_api.entrypoints.dependencies import Caller, replayed
 from sluice_api.entrypoints.schemas.packages import Package, PackageFields
 from sluice_api.parts import Parts
@@ -101,8 +101,7 @@ class PackageUpload:
             given = getattr(fields, name)
             if given is not None and given != product[name]:
                 raise invalid(name, f"the product's is {product[name]!r}", "product_mismatch")
-        if (problem := rollback(fields.version, product)) is not None:
-            raise problem
+        require_no_rollback(fields.version, product)
         return {
             "_id": package_id,
             "app_id": self._caller.app_id,

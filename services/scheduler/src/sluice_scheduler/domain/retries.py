@@ -18,6 +18,9 @@ _FINAL = frozenset(
         ReasonCode.STOPPED,
         ReasonCode.KEY_REVOKED,
         ReasonCode.KEY_DELETED,
+        ReasonCode.PACKAGE_DELETED,
+        ReasonCode.VERSION_BELOW_MINIMUM,
+        ReasonCode.VERSION_NOT_COMPARABLE,
     }
 )
 

@@ -74,5 +74,8 @@ async def get_package_file(caller: App, parts: Wired, package_id: str) -> Stream
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
 async def delete_package(caller: App, parts: Wired, package_id: str) -> None:
-    """Delete a package that no task under way uses."""
+    """Delete a package that no task under way uses.
+
+    Repeat it where it was cut short: the package is DELETING until then, and no task can use it.
+    """
     await parts.packages.delete(caller.app_id, package_id)

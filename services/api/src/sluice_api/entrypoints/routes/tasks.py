@@ -33,7 +33,8 @@ async def create_task(caller: App, parts: Wired, once: Creation, body: TaskIn) -
     """Upgrade devices to a package: those that are listed, or those that are in groups now.
 
     Answers 409 and names devices that have a pending command or an active upgrade. Devices of another product than
-    the package's fail, the others go on.
+    the package's fail, the others go on. What made a package unusable, or its version too low, since then is looked
+    at once more when the task begins: it then stops, and `stop_reason` says why.
     """
     now = parts.now()
     if body.policy.end_at is not None and body.policy.end_at <= now:

@@ -163,7 +163,7 @@ class Task(Created):
     targets: TaskTargets
     policy: Policy
     status: TaskStatus
-    result: TaskResult | None = Field(None, description="When the task has ended; null for a task that had no devices.")
+    result: TaskResult | None = Field(None, description="When the task has ended; null for one that had no executions.")
     progress: Progress
     stop_reason: Reason | None = Field(None, description="Why the platform stopped it; null if a user did.")
     ended_at: datetime | None = None
@@ -177,7 +177,7 @@ class Task(Created):
             | {
                 "task_id": document["_id"],
                 "target_version": document["package"]["version"],
-                "stop_reason": Reason.of(why, {}) if why else None,
+                "stop_reason": Reason.of(why, document.get("stop_params", {})) if why else None,
             }
         )
 
