@@ -40,6 +40,7 @@ class Turn:
         offset: The event's place in `device-events`.
         rules: Figures.
         now: The event's time, seconds since 1970.
+        was_asleep: The device could not be reached before this event, as far as is known.
         effects: What follows, in order.
     """
 
@@ -59,6 +60,7 @@ class Turn:
         self.effects: list[Effect] = []
         self._steps_of = steps_of
         self._visible = False
+        self.was_asleep = not self.awake
         if device.execution is not None:
             self.device.execution = copy(device.execution)
             self.device.execution.attempt = copy(device.execution.attempt)
@@ -172,14 +174,13 @@ class Turn:
         execution.shown = execution.step
         self.effects.append(snapshot(execution, self.device.device_id, self.event.occurred_at, self.event.traceparent))
 
-    def ask_device(self, *requests: DeviceRequest) -> bool:
-        """Send requests to the device if it is awake, and say whether they went; not sent after the deadline."""
+    def ask_device(self, *requests: DeviceRequest) -> None:
+        """Send requests to the device if it is awake; not sent after the deadline."""
         if self.awake:
             self.send(self.command_id(), *requests)
-        return self.awake
 
     def send(self, command_id: str, *requests: DeviceRequest) -> None:
-        """Send requests under a given id; their outcome is awaited."""
+        """Send requests under a given id, awake or not; their outcome is awaited."""
         execution = self.execution
         self._await(
             DeviceRequests(

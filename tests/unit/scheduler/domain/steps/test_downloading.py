@@ -59,6 +59,23 @@ def test_a_restarted_device_is_observed_anew(story: "Story") -> None:
     assert not story.commands
 
 
+@pytest.mark.requirement("R081")
+def test_a_device_that_had_fallen_asleep_is_looked_at_when_it_speaks(story: "Story") -> None:
+    story.reach(Step.DOWNLOADING).later(2e3).uplink(awake_for=20)
+    assert not story.commands
+    story.deregister().uplink(awake_for=20)
+    assert story.requests == SETTLE
+    story.answer(story.read("/5/0/3", 2), story.read("/5/0/5", 0))
+    assert story.step is Step.UPDATING
+
+
+def test_a_device_whose_blocks_alone_tell_the_gateway_that_it_is_awake_is_looked_at_too(story: "Story") -> None:
+    story.reach(Step.DOWNLOADING).deregister().deadline()
+    assert story.requests == SETTLE
+    story.answer(story.read("/5/0/3", 1), story.read("/5/0/5", 0))
+    assert (story.step, story.execution.deadline) == (Step.DOWNLOADING, story.execution.attempt.not_after)
+
+
 def test_a_plain_uplink_changes_nothing(story: "Story") -> None:
     story.reach(Step.DOWNLOADING).uplink()
     assert (story.step, story.commands) == (Step.DOWNLOADING, [])

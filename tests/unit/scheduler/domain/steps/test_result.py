@@ -87,6 +87,15 @@ def test_a_result_left_over_from_an_older_update_is_no_proof_that_nothing_is_fet
     assert not story.closes
 
 
+def test_until_a_download_should_have_begun_it_is_no_verdict_at_all(story: "Story") -> None:
+    story.reach(Step.DOWNLOADING).register()
+    say(story, 0, 8)
+    assert story.step is Step.DOWNLOADING
+    story.notify(1).notify(0)
+    say(story, 0, 8)
+    assert story.is_at(Step.CLOSING)
+
+
 def test_so_is_a_result_from_before_an_execute_that_was_never_sent(story: "Story") -> None:
     story.reach(Step.UPDATING).asleep().deadline().uplink()
     say(story, 2, 8, "1.0")
@@ -159,6 +168,11 @@ def test_an_unanswered_query_is_repeated_and_then_the_update_is_awaited_further(
     assert updated.now == began + 180
     assert updated.step is Step.UPDATING
     assert not updated.returns
+
+
+def test_whether_a_device_is_asleep_is_for_the_gateway_to_say(updated: "Story") -> None:
+    updated.timed_out().deregister().deadline()
+    assert updated.requests == UPDATE
 
 
 def test_a_query_that_met_a_sleeper_is_repeated_at_its_uplink(updated: "Story") -> None:

@@ -107,6 +107,18 @@ def test_a_plain_uplink_in_mid_update_is_left_alone(story: "Story") -> None:
     assert not story.commands
 
 
+@pytest.mark.requirement("R083", "R084")
+def test_a_device_that_had_fallen_asleep_after_its_update_is_read_though_it_did_not_register(story: "Story") -> None:
+    story.reach(Step.UPDATING).answer(story.changed("/5/0/2")).notify(3)
+    story.deregister().later(600).uplink(awake_for=20)
+    assert story.requests == SETTLE
+
+
+def test_while_the_outcome_of_the_execute_is_awaited_it_is_not(story: "Story") -> None:
+    story.reach(Step.UPDATING).deregister().uplink()
+    assert not story.commands
+
+
 @pytest.mark.requirement("R121", "R122")
 def test_an_update_without_end_is_looked_at_after_half_an_hour(story: "Story") -> None:
     began = story.reach(Step.UPDATING).now

@@ -29,8 +29,8 @@ class Downloading(StepRules):
             turn.enter(Step.QUERY_RESULT)
 
     def on_uplink(self, turn: Turn) -> None:
-        """A device that registers anew may have restarted and forgotten the observation."""
-        if turn.link.epoch > turn.execution.attempt.epoch:
+        """A device that registers anew may have forgotten the observation; what a sleeper notified may be lost."""
+        if turn.was_asleep or turn.link.epoch > turn.execution.attempt.epoch:
             turn.enter(Step.QUERY_RESULT)
 
     def on_deadline(self, turn: Turn) -> None:

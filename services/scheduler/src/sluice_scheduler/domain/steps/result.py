@@ -41,13 +41,16 @@ class QueryResult(StepRules):
         super().begin(turn)
 
     def drive(self, turn: Turn) -> None:
-        """Read. Observing again reads as well, and renews what a restarted device has forgotten."""
+        """Read. Observing again reads as well, and renews what a restarted device has forgotten.
+
+        Only the gateway knows whether a device at work is awake: it does not tell of every block or notification.
+        """
         attempt = turn.execution.attempt
+        attempt.epoch = turn.link.epoch
         if attempt.execute_id is None:
-            asked = turn.ask_device(Observe(path=STATE), Read(path=RESULT))
+            turn.send(turn.command_id(), Observe(path=STATE), Read(path=RESULT))
         else:
-            asked = turn.ask_device(Read(path=VERSION), Read(path=STATE), Read(path=RESULT))
-        attempt.epoch = turn.link.epoch if asked else attempt.epoch
+            turn.send(turn.command_id(), Read(path=VERSION), Read(path=STATE), Read(path=RESULT))
 
     def answered(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
         """Act on the reading."""
@@ -81,12 +84,14 @@ class QueryResult(StepRules):
         self._wait_on(turn, silent=True)
 
     def _settle_download(self, turn: Turn, reading: Reading) -> None:
+        """Act on the reading; a result beside a download that may still begin can be an older update's."""
+        attempt = turn.execution.attempt
         meaning = before_execute(reading)
         if meaning is Meaning.READY or reading.state == UPDATING:
             turn.enter(Step.UPDATING)
-        elif meaning is Meaning.FAILED:
+        elif meaning is Meaning.FAILED and (attempt.started or _overdue_download(turn)):
             fail(turn, failure_code(reading))
-        elif reading.state == IDLE and turn.execution.attempt.started and not turn.execution.attempt.recheck:
+        elif reading.state == IDLE and attempt.started and not attempt.recheck:
             fail(turn, ReasonCode.CONNECTION_LOST)
         else:
             self._wait_on(turn)

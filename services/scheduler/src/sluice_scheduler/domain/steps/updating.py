@@ -51,11 +51,11 @@ class Updating(StepRules):
         super().on_outcome(turn, outcome)
 
     def on_uplink(self, turn: Turn) -> None:
-        """A device that registers is back; one that was out of reach is told now."""
-        attempt = turn.execution.attempt
-        if attempt.unsent and turn.execution.awaited is None:
+        """A device that registers is back, one that had fallen asleep may be; one that was not told is told now."""
+        attempt, is_answered = turn.execution.attempt, turn.execution.awaited is None
+        if attempt.unsent and is_answered:
             self.drive(turn)
-        elif turn.link.epoch > attempt.epoch:
+        elif turn.link.epoch > attempt.epoch or (turn.was_asleep and is_answered):
             turn.enter(Step.QUERY_RESULT)
 
     def on_notified(self, turn: Turn, state: int) -> None:
