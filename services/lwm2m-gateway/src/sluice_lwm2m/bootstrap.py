@@ -28,6 +28,7 @@ from sluice_lwm2m.entrypoints.device_commands import DeviceCommands, SignUri
 from sluice_lwm2m.entrypoints.image_server import ImageServer
 from sluice_lwm2m.entrypoints.notifications import Notifications
 from sluice_lwm2m.entrypoints.registration_interface import RegistrationInterface
+from sluice_lwm2m.entrypoints.signs_of_life import SignsOfLife
 from sluice_lwm2m.settings import GatewaySettings
 
 
@@ -65,6 +66,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
     registrations = RegistrationLog(settings, producer)
     events = DeviceEvents(producer)
     endpoint = _endpoint(settings, counters)
+    signs = SignsOfLife(sessions, events, clock)
     notifications = Notifications(sessions, registrations, events, counters, clock)
     commands = DeviceCommands(
         sessions=sessions,
@@ -98,6 +100,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         revoked=revoked,
         signer=signer,
         default_exponent=exponent_of(settings.lwm2m_block_size),
+        signs=signs,
         send=endpoint.send,
         next_mid=endpoint.next_mid,
         counters=counters,
@@ -108,6 +111,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         on_request=interface.answer,
         is_observed=notifications.is_observed,
         on_notification=notifications.take,
+        on_stray=signs.heard,
     )
     consumer = CommandConsumer(
         CommandLog(settings, settings.lwm2m_ordinal, producer),

@@ -51,6 +51,7 @@ class Gateway:
         self.gets: list[bytes] = []
         self.requests: list[Message] = []
         self.notified: list[Message] = []
+        self.strays: list[Address] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.failure: Exception | None = None
@@ -59,6 +60,7 @@ class Gateway:
             on_request=self.answer,
             is_observed=lambda token: token == OBSERVED,
             on_notification=self.notify,
+            on_stray=self.strays.append,
         )
 
     async def answer(self, request: Message, _: Address) -> Reply:
@@ -160,6 +162,14 @@ async def test_a_notification_that_could_not_be_taken_is_taken_when_repeated() -
 @pytest.mark.parametrize("kind", [coap.CON, coap.NON])
 async def test_a_notification_that_nobody_wants_is_reset(kind: int) -> None:
     assert await Gateway().take(notification(kind, token=b"else")) == [b"\x70\x00\x00\x08"]
+
+
+async def test_what_answers_nothing_any_more_is_still_a_word_of_its_sender() -> None:
+    gateway = Gateway()
+    late = Message(coap.ACK, coap.CHANGED, 5, b"t")
+    await gateway.take(coap.encode(late), notification(token=b"else"))
+    assert gateway.strays == [REMOTE, REMOTE]
+    assert gateway.counters[Counted.UNEXPECTED] == 2
 
 
 async def test_a_response_belongs_to_its_request_before_it_is_a_notification() -> None:

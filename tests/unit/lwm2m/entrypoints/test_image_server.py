@@ -9,10 +9,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.lwm2m.conftest import Kafka
 
 from sluice_common.messages.base import utc
+from sluice_common.messages.device_events import DeviceUplink
 from sluice_common.messages.registrations import AttemptRef, Registration
 from sluice_common.tokens import ImageToken, TokenSigner
+from sluice_lwm2m.adapters.device_events import DeviceEvents
 from sluice_lwm2m.adapters.images import ImageStore
 from sluice_lwm2m.domain import coap
 from sluice_lwm2m.domain.addresses import Address
@@ -22,6 +25,7 @@ from sluice_lwm2m.domain.counters import Counters
 from sluice_lwm2m.domain.image import Image, make_image
 from sluice_lwm2m.domain.sessions import Sessions
 from sluice_lwm2m.entrypoints.image_server import ImageServer
+from sluice_lwm2m.entrypoints.signs_of_life import SignsOfLife
 
 T0 = 1_700_000_000.0
 REMOTE: Address = ("10.0.0.1", 5683)
@@ -84,12 +88,14 @@ class Server:
         )
         self.revoked: set[str] = set()
         self.sent: list[Message] = []
+        self.kafka = Kafka()
         self.server = ImageServer(
             sessions=self.sessions,
             store=self.store,
             revoked=self.revoked,
             signer=SIGNER,
             default_exponent=6,
+            signs=SignsOfLife(self.sessions, DeviceEvents(self.kafka), lambda: self.now),
             send=lambda data, _: self.sent.append(coap.decode(data)),
             next_mid=lambda: 99,
             counters=Counters(),
@@ -182,6 +188,26 @@ async def test_a_download_keeps_a_sleeper_awake() -> None:
     server.now = T0 + 50
     server.get()
     assert server.session.awake_until == T0 + 60
+
+
+@pytest.mark.parametrize("current", [ATTEMPT, None])
+async def test_a_request_is_news_of_a_device_that_is_taken_for_asleep(current: AttemptRef | None) -> None:
+    server = Server()
+    server.change(current_attempt=current)
+    server.session.untold()
+    server.get()
+    server.get()
+    await asyncio.sleep(0)
+    assert [uplink.awake_until for uplink in server.kafka.of(DeviceUplink)] == [utc(T0 + 10)]
+
+
+async def test_blocks_of_a_download_are_no_news() -> None:
+    server = Server()
+    server.session.told(T0, T0 + 1)
+    server.now = T0 + 50
+    server.get()
+    await asyncio.sleep(0)
+    assert server.kafka.messages == []
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ class Limits(msgspec.Struct, frozen=True):
 OnGet = Callable[[bytes, Address], None]
 OnRequest = Callable[[Message, Address], Awaitable[Reply]]
 OnNotification = Callable[[Message, Address], Awaitable[None]]
+OnStray = Callable[[Address], None]
 
 
 class Endpoint(asyncio.DatagramProtocol):
@@ -72,6 +73,7 @@ class Endpoint(asyncio.DatagramProtocol):
         on_request: OnRequest,
         is_observed: Callable[[bytes], bool],
         on_notification: OnNotification,
+        on_stray: OnStray,
     ) -> None:
         """Set who answers; before the socket is opened.
 
@@ -80,11 +82,13 @@ class Endpoint(asyncio.DatagramProtocol):
             on_request: Answers any other request.
             is_observed: Whether a token is an observation's.
             on_notification: Takes a notification of such an observation; it is acknowledged when done.
+            on_stray: Hears who sent an answer or a notification that nobody waits for.
         """
         self._on_get = on_get
         self._on_request = on_request
         self._is_observed = is_observed
         self._on_notification = on_notification
+        self._on_stray = on_stray
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -142,7 +146,7 @@ class Endpoint(asyncio.DatagramProtocol):
     def _dispatch(self, key: Key, message: Message) -> None:
         if message.kind in {coap.ACK, coap.RST}:
             if not self.exchanges.take_reply(message, key[0]):
-                self._counters[Counted.UNEXPECTED] += 1
+                self._stray(key[0])
         elif message.is_request:
             self._begin(key, self._answer(key, message))
         elif message.is_response:
@@ -156,8 +160,8 @@ class Endpoint(asyncio.DatagramProtocol):
         elif self._is_observed(message.token):
             self._begin(key, self._notify(key, message))
         else:
-            self._counters[Counted.UNEXPECTED] += 1
             self._reset(message, key[0])
+            self._stray(key[0])
 
     def _begin(self, key: Key, work: Coroutine[Any, Any, None]) -> None:
         if len(self._tasks) >= self._limits.pending:
@@ -199,6 +203,10 @@ class Endpoint(asyncio.DatagramProtocol):
             datagram = coap.header(coap.ACK, coap.EMPTY, message.mid)
             self._duplicates.note(key, datagram, time.monotonic())
             self.send(datagram, key[0])
+
+    def _stray(self, remote: Address) -> None:
+        self._counters[Counted.UNEXPECTED] += 1
+        self._on_stray(remote)
 
     def _reset(self, message: Message, remote: Address) -> None:
         self.send(coap.header(coap.RST, coap.EMPTY, message.mid), remote)

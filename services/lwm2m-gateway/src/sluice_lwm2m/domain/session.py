@@ -87,6 +87,11 @@ class Session:
         """Note that the scheduler knows of a window that ends at `until`."""
         self._told_at, self._told_until = now, until
 
+    @property
+    def is_told(self) -> bool:
+        """Whether the scheduler knows of a window, over or not."""
+        return self._told_until > 0.0
+
     def untold(self) -> None:
         """Note that the scheduler takes the device for out of reach: its next word is news."""
         self._told_at = self._told_until = 0.0

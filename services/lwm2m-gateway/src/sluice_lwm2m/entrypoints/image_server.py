@@ -21,6 +21,7 @@ from sluice_lwm2m.domain.coap import Message, MessageFormatError, NotCoapError
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.image import block_of
 from sluice_lwm2m.domain.sessions import Sessions
+from sluice_lwm2m.entrypoints.signs_of_life import SignsOfLife
 
 _log = structlog.get_logger()
 _IGNORED = frozenset((coap.URI_HOST, coap.URI_PORT, coap.URI_QUERY, coap.ACCEPT))
@@ -40,6 +41,7 @@ class ImageServer:
         revoked: Container[str],
         signer: TokenSigner,
         default_exponent: int,
+        signs: SignsOfLife,
         send: Callable[[bytes, Address], None],
         next_mid: Callable[[], int],
         counters: Counters,
@@ -50,6 +52,7 @@ class ImageServer:
         self._revoked = revoked
         self._signer = signer
         self._default_exponent = default_exponent
+        self._signs = signs
         self._send = send
         self._next_mid = next_mid
         self._counters = counters
@@ -86,6 +89,7 @@ class ImageServer:
         image_id = self._admit(path)
         if image_id is None:
             self._refuse(request, remote, coap.NOT_FOUND)
+            self._signs.heard(remote)
         elif (image := self._store.get(image_id)) is None:
             self._wait(image_id, request, remote)
         elif (block := block_of(image, asked, self._default_exponent)) is None:
@@ -109,6 +113,8 @@ class ImageServer:
         if token.image_id in self._revoked:
             return None
         session.extend(now)
+        if not session.is_told:
+            self._signs.spoke(session)
         return token.image_id
 
     def _verify(self, text: bytes) -> tuple[ImageToken, AttemptRef]:
