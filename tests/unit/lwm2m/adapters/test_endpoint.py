@@ -13,7 +13,7 @@ from sluice_lwm2m.domain import coap
 from sluice_lwm2m.domain.addresses import Address
 from sluice_lwm2m.domain.coap import Message
 from sluice_lwm2m.domain.counters import Counted, Counters
-from sluice_lwm2m.domain.duplicates import Duplicates
+from sluice_lwm2m.domain.duplicates import Duplicates, Key
 from sluice_lwm2m.domain.transmission import Transmission
 
 REMOTE: Address = ("10.0.0.1", 5683)
@@ -39,13 +39,27 @@ class Transport(asyncio.DatagramTransport):
         """Do nothing."""
 
 
+class Remembering(Duplicates):
+    """Notes what is noted."""
+
+    def __init__(self) -> None:
+        super().__init__(247, 100)
+        self.noted: list[Key] = []
+
+    def note(self, key: Key, answer: bytes, now: float) -> None:
+        """Note it twice."""
+        self.noted.append(key)
+        super().note(key, answer, now)
+
+
 class Gateway:
     """An endpoint with callbacks that note what they get."""
 
-    def __init__(self, pending: int = 10) -> None:
+    def __init__(self, pending: int = 10, duplicates: Duplicates | None = None) -> None:
         self.counters = Counters()
         limits = Limits(datagram=1_280, pending=pending, handling=0.5)
-        self.endpoint = Endpoint(Transmission(0.01, 1, 0.01), limits, Duplicates(247, 100), self.counters)
+        kept = duplicates or Duplicates(247, 100)
+        self.endpoint = Endpoint(Transmission(0.01, 1, 0.01), limits, kept, self.counters)
         self.transport = Transport()
         self.endpoint.connection_made(self.transport)
         self.gets: list[bytes] = []
@@ -111,6 +125,13 @@ async def test_a_repeated_request_is_answered_alike_and_worked_on_once() -> None
     assert await gateway.take(request(), request()) == first * 2
     assert len(gateway.requests) == 1
     assert gateway.counters[Counted.DUPLICATES] == 2
+
+
+async def test_what_is_remembered_of_a_datagram_does_not_grow_with_it() -> None:
+    duplicates = Remembering()
+    gateway = Gateway(duplicates=duplicates)
+    await gateway.take(request() + b"\xff" + b"x" * 1_000)
+    assert {len(key) for _, key in duplicates.noted} == {16}
 
 
 async def test_a_request_repeated_while_it_is_worked_on_is_left_alone() -> None:

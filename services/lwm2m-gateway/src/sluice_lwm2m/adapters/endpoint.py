@@ -20,7 +20,7 @@ from sluice_lwm2m.domain import coap
 from sluice_lwm2m.domain.addresses import Address
 from sluice_lwm2m.domain.coap import Message, MessageFormatError, NotCoapError
 from sluice_lwm2m.domain.counters import Counted, Counters
-from sluice_lwm2m.domain.duplicates import Duplicates, Key
+from sluice_lwm2m.domain.duplicates import Duplicates, Key, key_of
 from sluice_lwm2m.domain.transmission import Transmission
 
 _log = structlog.get_logger()
@@ -126,7 +126,7 @@ class Endpoint(asyncio.DatagramProtocol):
             self._transport.close()
 
     def _take(self, data: bytes, remote: Address) -> None:
-        key = (remote, data)
+        key = key_of(remote, data)
         if (answer := self._duplicates.find(key, time.monotonic())) is not None:
             self._counters[Counted.DUPLICATES] += 1
             if answer:

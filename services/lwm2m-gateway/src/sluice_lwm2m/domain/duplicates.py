@@ -6,11 +6,18 @@ datagram is the key and not its Message ID alone: a device that restarts may cou
 new registration must not be answered with the old one's location.
 """
 
+from hashlib import blake2b
 from typing import NamedTuple
 
 from sluice_lwm2m.domain.addresses import Address
 
 Key = tuple[Address, bytes]
+_DIGEST_BYTES = 16
+
+
+def key_of(remote: Address, datagram: bytes) -> Key:
+    """Return what stands for a datagram: a digest, so that a flood of large ones takes no more memory than of small."""
+    return remote, blake2b(datagram, digest_size=_DIGEST_BYTES).digest()
 
 
 class _Noted(NamedTuple):
