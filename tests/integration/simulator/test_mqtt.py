@@ -201,6 +201,21 @@ async def test_one_whose_old_token_still_serves_says_so(platform: TrialPlatform,
     assert measure.old_tokens_served([device.timeline]) == [device.spec.endpoint]
 
 
+async def test_one_that_fetches_after_its_tokens_end_is_deaf_until_then(platform: TrialPlatform, start: Start) -> None:
+    device = await start(fates=(Fate(Turn.TOO_LATE, Stage.OFFER), Fate()))
+    await until(lambda: "d0" in platform.online, "online")
+    platform.offer("d0", "2.0.0", "token-0", expires=0)
+    await until(lambda: device.upgrade.attempt == 1, "offered")
+    platform.tokens.discard("token-0")
+    platform.query("d0")
+    await asyncio.sleep(0.5)
+    assert (platform.requests, platform.reports["d0"]) == ([], [])
+    await until(lambda: seen(device).count(What.OLD_TOKEN_REFUSED) == 1, "refused")
+    await until(lambda: platform.reports["d0"], "it hears again")
+    await upgraded(platform, device)
+    assert measure.old_tokens_served([device.timeline]) == []
+
+
 async def test_one_that_tells_of_the_old_version_first_ends_with_the_new(platform: TrialPlatform, start: Start) -> None:
     device = await start(fates=(Fate(Turn.OLD_VERSION_FIRST),))
     await upgraded(platform, device)

@@ -9,6 +9,7 @@ from sluice_demo.executions import Execution, HistoryEntry
 from sluice_demo.mqtt_judgement import MqttEvidence
 from sluice_simulator.fleet import Role
 from sluice_simulator.mqtt.fleet import MqttPlan, MqttSpec
+from sluice_simulator.mqtt.kinds import KINDS
 from sluice_simulator.timeline import Timeline, What
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -90,7 +91,7 @@ def test_each_task_has_a_window_of_its_own() -> None:
 def test_an_old_token_that_was_served_is_a_violation() -> None:
     one = evidence([spec("a")], [upgraded("a", events=((0.5, What.OLD_TOKEN_SERVED), *UPGRADE))], limit=1)
     assert list(mqtt_judgement.violations(one, 1030.0, {})) == [
-        "a: was served for the token of an attempt that was over",
+        "a: was served for a token that had ended",
     ]
 
 
@@ -101,11 +102,16 @@ def test_a_success_that_the_device_knows_nothing_of_is_a_difference() -> None:
 
 
 def test_one_that_was_not_stopped_in_mid_download_and_one_that_was_not_refused_are_differences() -> None:
-    specs = [spec("a", "stopped", Role.TO_STOP, "STOPPED"), spec("b", "keeps-old-token")]
-    found = list(mqtt_judgement.differences(evidence(specs, [upgraded("a"), upgraded("b")], 1)))
+    specs = [
+        spec("a", "stopped", Role.TO_STOP, "STOPPED"),
+        spec("b", "keeps-old-token"),
+        spec("c", "fetches-too-late"),
+    ]
+    found = list(mqtt_judgement.differences(evidence(specs, [upgraded("a"), upgraded("b"), upgraded("c")], 1)))
     assert found == [
         "a (stopped): was not stopped in mid-download",
         "b (keeps-old-token): its old token was not refused",
+        "c (fetches-too-late): its old token was not refused",
     ]
 
 
@@ -114,6 +120,7 @@ def test_the_scenario_has_mqtt_devices_only_if_asked_to() -> None:
     assert without.mqtt is None
     assert not any("DOWNLOAD" in name or "TASK" in name for name in without.services)
     assert mixed.mqtt is not None
+    assert {spec.kind for spec in mixed.mqtt.plan().devices} == {"healthy", *(kind.name for kind in KINDS)}
     assert mixed.services["SLUICE_WINDOW_LIMIT_TASK"] == str(mixed.mqtt.limit) == "30"
     assert "MQTT: 30 downloads at once" in scaled.described(mixed)
     assert "MQTT" not in scaled.described(without)

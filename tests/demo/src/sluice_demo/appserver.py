@@ -14,7 +14,9 @@ from sluice_simulator.mqtt.fleet import Identity
 
 MANUFACTURER = "Sluice"
 _MODEL, _MODEL_WITHOUT_UPGRADE = "SimulatedMeter", "SimulatedMeterWithoutUpgrade"
-_MQTT_MODEL = "SimulatedGateway"
+_MQTT_MODEL, _ONE_BASED_MODEL = "SimulatedGateway", "SimulatedGatewayFromOne"
+_MQTT_GROUPS = {"mqtt": _MQTT_MODEL, "mqtt-to-stop": _MQTT_MODEL, "mqtt-one-based": _ONE_BASED_MODEL}
+"""Groups of MQTT devices and the product models of each."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,16 @@ class MqttFleet:
     Attributes:
         main: Those that shall upgrade.
         to_stop: Those whose upgrade shall be stopped.
+        one_based: Those that shall upgrade and count ranges from 1.
     """
 
     main: Sequence[str]
     to_stop: Sequence[str]
+    one_based: Sequence[str] = ()
+
+    def groups(self) -> dict[str, Sequence[str]]:
+        """Return the devices of each group."""
+        return {"mqtt": self.main, "mqtt-to-stop": self.to_stop, "mqtt-one-based": self.one_based}
 
 
 class AppServer:
@@ -83,19 +91,21 @@ class AppServer:
             )
             self._products[model] = product["product_id"]
 
-    async def add_mqtt_product(self) -> None:
-        """Create a product model of MQTT devices that support firmware upgrade."""
+    async def add_mqtt_product(self, *, one_based: bool = False) -> None:
+        """Create a product model of MQTT devices that support firmware upgrade, and maybe count ranges from 1."""
+        model = _ONE_BASED_MODEL if one_based else _MQTT_MODEL
         product = await self.client.create(
             "/products",
             {
                 "manufacturer": MANUFACTURER,
-                "model": _MQTT_MODEL,
+                "model": model,
                 "device_type": "Gateway",
                 "protocol": "MQTT",
                 "maintenance": {"firmware_upgrade": True},
+                "one_based_ranges": one_based,
             },
         )
-        self._products[_MQTT_MODEL] = product["product_id"]
+        self._products[model] = product["product_id"]
 
     async def add_package(self, package: SignedPackage, version: str, source_versions: Iterable[str]) -> None:
         """Upload the public key and the signed package, and wait until the platform has verified it.
@@ -105,11 +115,12 @@ class AppServer:
             version: Its version.
             source_versions: Versions from which it may be installed; `*` and `?` are wildcards.
         """
-        await self._add_package(_MODEL, package, version, source_versions)
+        await self._add_package([_MODEL], package, version, list(source_versions))
 
     async def add_mqtt_package(self, package: SignedPackage, version: str, source_versions: Iterable[str]) -> None:
-        """Do the same with the package of the MQTT devices."""
-        await self._add_package(_MQTT_MODEL, package, version, source_versions)
+        """Do the same with the package of the MQTT devices, once for each product model that there is."""
+        models = [model for model in (_MQTT_MODEL, _ONE_BASED_MODEL) if model in self._products]
+        await self._add_package(models, package, version, list(source_versions))
 
     async def add_fleet(self, fleet: Fleet) -> None:
         """Create a group for each task and all devices in them."""
@@ -123,16 +134,11 @@ class AppServer:
     async def add_mqtt_fleet(self, fleet: MqttFleet) -> dict[str, Identity]:
         """Create a group for each task of MQTT devices and all devices in them; return what the platform gave each."""
         identities: dict[str, Identity] = {}
-        for name, endpoints in (("mqtt", fleet.main), ("mqtt-to-stop", fleet.to_stop)):
-            group = await self.client.create("/groups", {"name": name})
-            self.groups[name] = group["group_id"]
-            product = self._products[_MQTT_MODEL]
-            devices = [
-                {"endpoint": endpoint, "product_id": product, "group_ids": [self.groups[name]]}
-                for endpoint in endpoints
-            ]
-            if devices:
-                made = await self.client.add_devices(devices)
+        for name, endpoints in fleet.groups().items():
+            if endpoints:
+                group = await self.client.create("/groups", {"name": name})
+                self.groups[name] = group["group_id"]
+                made = await self.client.add_devices(self._mqtt_device(endpoint, name) for endpoint in endpoints)
                 identities |= {one["endpoint"]: Identity(one["device_id"], one["mqtt_secret"]) for one in made}
         return identities
 
@@ -143,7 +149,7 @@ class AppServer:
 
     async def create_task(self, group: str, policy: Mapping[str, Any]) -> str:
         """Create an upgrade task for a group and return its id; the group's devices decide which package it takes."""
-        model = _MQTT_MODEL if group.startswith("mqtt") else _MODEL
+        model = _MQTT_GROUPS.get(group, _MODEL)
         task = await self.client.create(
             "/tasks",
             {
@@ -160,14 +166,19 @@ class AppServer:
         await self.client.create(f"/tasks/{task_id}/stop", {})
 
     async def _add_package(
-        self, model: str, package: SignedPackage, version: str, source_versions: Iterable[str]
+        self, models: Iterable[str], package: SignedPackage, version: str, source_versions: list[str]
     ) -> None:
         await self.client.create("/public-keys", {"manufacturer": MANUFACTURER, "pem": package.public_pem})
-        package_id = await self.client.upload_package(
-            package.path, version=version, product_id=self._products[model], source_versions=list(source_versions)
-        )
-        await self.client.wait_verified(package_id)
-        self._packages[model] = package_id
+        for model in models:
+            package_id = await self.client.upload_package(
+                package.path, version=version, product_id=self._products[model], source_versions=source_versions
+            )
+            await self.client.wait_verified(package_id)
+            self._packages[model] = package_id
+
+    def _mqtt_device(self, endpoint: str, group: str) -> dict[str, Any]:
+        product = self._products[_MQTT_GROUPS[group]]
+        return {"endpoint": endpoint, "product_id": product, "group_ids": [self.groups[group]]}
 
     def _device(self, endpoint: str, group: str, fleet: Fleet) -> dict[str, Any]:
         model = _MODEL_WITHOUT_UPGRADE if endpoint in fleet.incapable else _MODEL

@@ -17,6 +17,9 @@ from sluice_simulator.mqtt import measure as mqtt_measure
 from sluice_simulator.mqtt.fleet import MqttPlan, MqttSpec
 from sluice_simulator.timeline import Timeline, What
 
+_TRY_ENDED_TOKENS = frozenset({"keeps-old-token", "fetches-too-late"})
+"""Kinds of devices that must have been refused."""
+
 
 @dataclass(frozen=True)
 class MqttEvidence:
@@ -111,7 +114,7 @@ def report(
 
 
 def violations(evidence: MqttEvidence, now: float, ends: Mapping[str, float]) -> Iterator[str]:
-    """Yield each moment at which a task's window was over its limit, and each use of an old token."""
+    """Yield each moment at which a task's window was over its limit, and each use of a token that had ended."""
     tasks: dict[Role, list[measure.Interval]] = {}
     roles = {spec.endpoint: spec.role for spec in evidence.plan.devices}
     for timeline in evidence.timelines:
@@ -122,7 +125,7 @@ def violations(evidence: MqttEvidence, now: float, ends: Mapping[str, float]) ->
         for _ in range(measure.violations(series, evidence.limit)):
             yield f"MQTT task {role}: {measure.peak(series)} devices downloaded at once, not {evidence.limit}"
     for endpoint in mqtt_measure.old_tokens_served(evidence.timelines):
-        yield f"{endpoint}: was served for the token of an attempt that was over"
+        yield f"{endpoint}: was served for a token that had ended"
 
 
 def differences(evidence: MqttEvidence) -> Iterator[str]:
@@ -138,5 +141,5 @@ def _device(spec: MqttSpec, seen: Counter[What]) -> Iterator[str]:
         yield f"{spec.endpoint} ({spec.kind}): updated {seen[What.UPDATED]} times, not {upgrades}"
     if spec.role is Role.TO_STOP and (not seen[What.FIRST_BLOCK] or seen[What.DOWNLOADED]):
         yield f"{spec.endpoint} ({spec.kind}): was not stopped in mid-download"
-    if spec.kind == "keeps-old-token" and not seen[What.OLD_TOKEN_REFUSED]:
+    if spec.kind in _TRY_ENDED_TOKENS and not seen[What.OLD_TOKEN_REFUSED]:
         yield f"{spec.endpoint} ({spec.kind}): its old token was not refused"

@@ -64,7 +64,7 @@ class MqttReport(msgspec.Struct, frozen=True, kw_only=True):
         limit: Devices of a task that may download at once.
         peak: Most that did, measured at the devices.
         queued_peak: Most that waited at once for one of these places.
-        old_tokens_refused: Requests with the token of an attempt that was over, refused.
+        old_tokens_refused: Requests with a token that had ended, by time or with its attempt, refused.
         old_tokens_served: The same, served.
         steps: Seconds by step.
     """

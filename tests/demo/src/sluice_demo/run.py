@@ -28,12 +28,15 @@ from sluice_embedded.domain.services import MQTT, MQTT_GATEWAY, PARTS, all_servi
 from sluice_embedded.settings import EmbeddedSettings
 from sluice_embedded.stack import Stack, reset
 from sluice_simulator.fleet import FleetPlan, Role
+from sluice_simulator.mqtt.fleet import MqttPlan
 
 SIMULATOR = "simulator"
 """Name of the devices' process among the processor times."""
 _CALLBACK_PORT = 90
 """Offset of the callback receiver's port."""
 _REGISTERED_DEADLINE = 60.0
+_MQTT_TASKS = {Role.TO_STOP: "mqtt-to-stop", Role.MAIN: "mqtt", Role.ONE_BASED: "mqtt-one-based"}
+"""Groups of MQTT devices, each of which has a task, in the order in which these are created."""
 _CAMPAIGN_SECONDS, _CAMPAIGN_SECONDS_PER_DEVICE = 180.0, 0.2
 """When the campaign is given up."""
 
@@ -192,15 +195,19 @@ async def _prepare_mqtt(
     await asyncio.to_thread(folder.mkdir, exist_ok=True)
     version = scenario.fleet.target_version
     package = await asyncio.to_thread(make_package, folder, version, scenario.image_bytes, scenario.fleet.seed + 1)
-    await server.add_mqtt_product()
-    await server.add_mqtt_package(package, version, [scenario.fleet.source_version])
-    identities = await server.add_mqtt_fleet(
-        MqttFleet(
-            main=[spec.endpoint for spec in plan.devices if spec.role is not Role.TO_STOP],
-            to_stop=[spec.endpoint for spec in plan.devices if spec.role is Role.TO_STOP],
-        )
+    fleet = MqttFleet(
+        main=_of_role(plan, Role.MAIN), to_stop=_of_role(plan, Role.TO_STOP), one_based=_of_role(plan, Role.ONE_BASED)
     )
+    await server.add_mqtt_product()
+    if fleet.one_based:
+        await server.add_mqtt_product(one_based=True)
+    await server.add_mqtt_package(package, version, [scenario.fleet.source_version])
+    identities = await server.add_mqtt_fleet(fleet)
     return MqttSimulation(scenario, endpoints.mqtt, identities, package.image_sha256)
+
+
+def _of_role(plan: MqttPlan, role: Role) -> list[str]:
+    return [spec.endpoint for spec in plan.devices if spec.role is role]
 
 
 async def _mqtt_evidence(scenario: MqttScenario, devices: DeviceProcess) -> MqttEvidence:
@@ -230,10 +237,12 @@ def _tasks(scenario: Scenario, plan: FleetPlan) -> tuple[list[PlannedTask], int]
     if scenario.mqtt is not None:
         specs = scenario.mqtt.plan().devices
         devices += len(specs)
-        if any(spec.role is Role.TO_STOP for spec in specs):
-            tasks.append(PlannedTask("mqtt-to-stop", scenario.mqtt.policy, stops=True))
-        if any(spec.role is not Role.TO_STOP for spec in specs):
-            tasks.append(PlannedTask("mqtt", scenario.mqtt.policy))
+        roles = {spec.role for spec in specs}
+        tasks += [
+            PlannedTask(group, scenario.mqtt.policy, stops=role is Role.TO_STOP)
+            for role, group in _MQTT_TASKS.items()
+            if role in roles
+        ]
     return tasks, devices
 
 

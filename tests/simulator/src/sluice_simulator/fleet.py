@@ -135,6 +135,8 @@ class Role(StrEnum):
     """The user stops the task while this device downloads."""
     NO_CAPABILITY = "no-capability"
     """Its product model must not support firmware upgrade (R015)."""
+    ONE_BASED = "one-based"
+    """MQTT: its product model must say that ranges count from 1 (D13); that needs a package and a task of its own."""
 
 
 @dataclass(frozen=True, slots=True)

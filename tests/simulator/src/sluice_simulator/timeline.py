@@ -38,7 +38,7 @@ class What(StrEnum):
     VERSION_REPORTED = "version-reported"
     """MQTT: a `version_query` was answered."""
     OLD_TOKEN_REFUSED = "old-token-refused"  # noqa: S105 - no password
-    """MQTT: the token of an attempt that is over was refused, as it must be."""
+    """MQTT: a token that has ended, by time or with its attempt, was refused, as it must be."""
     OLD_TOKEN_SERVED = "old-token-served"  # noqa: S105 - as above
     OLD_TOKEN_FAILED = "old-token-failed"  # noqa: S105 - as above
     """MQTT: such a token was neither refused nor served: the server could not be asked."""

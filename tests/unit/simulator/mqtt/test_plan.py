@@ -20,6 +20,18 @@ def test_every_kind_is_there_once_enough_devices_misbehave() -> None:
     assert {spec.kind for spec in plan.devices} == {"healthy", *(kind.name for kind in KINDS)}
 
 
+def test_a_hundred_devices_have_every_kind_if_nothing_else_is_asked_for() -> None:
+    assert {spec.kind for spec in make_plan(MqttOptions()).devices} == {"healthy", *(kind.name for kind in KINDS)}
+
+
+@pytest.mark.requirement("D13")
+def test_those_that_count_from_one_download_in_parts_under_a_product_of_their_own() -> None:
+    plan = make_plan(MqttOptions(devices=300))
+    counting = [spec for spec in plan.devices if spec.manner.one_based]
+    assert counting
+    assert all(spec.role is Role.ONE_BASED and spec.manner.parts for spec in counting)
+
+
 def test_without_retries_nothing_depends_on_one() -> None:
     kinds = {spec.kind for spec in make_plan(MqttOptions(devices=300, retries=0)).devices}
     assert kinds.isdisjoint(kind.name for kind in KINDS if kind.needs_retry)

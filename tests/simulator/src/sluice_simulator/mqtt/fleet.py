@@ -25,6 +25,8 @@ class Turn(StrEnum):
     """Its only thread downloads: it neither reads nor pings meanwhile, so that the broker gives it up."""
     KEEP_TOKEN = "keep-token"  # noqa: S105 - no password
     """It does nothing; at the next offer it tries this one's token first."""
+    TOO_LATE = "too-late"
+    """It does nothing, MQTT included, until the token has ended, and tries it then."""
     OLD_VERSION_FIRST = "old-version-first"
     """Before it restarts it reports success of the old version, as some SDKs' samples do."""
     KEEP_OLD_VERSION = "keep-old-version"

@@ -35,7 +35,7 @@ def downloads(timeline: Timeline, now: float, *, over: bool = False) -> list[Int
 
 
 def old_tokens_served(timelines: Iterable[Timeline]) -> list[str]:
-    """Devices that were given bytes for the token of an attempt that was over."""
+    """Devices that were given bytes for a token that had ended, by time or with its attempt."""
     return [
         timeline.endpoint
         for timeline in timelines

@@ -29,7 +29,7 @@ class MqttOptions:
     target_version: str = _option("2.0.0", "firmware version after an upgrade")
     foreign_version: str = _option("0.1.0", "version of devices that the package does not support")
     retries: int = _option(1, "retries that the campaign allows; decides which ends are expected")
-    failing: float = _option(0.25, "share of devices that misbehave on purpose")
+    failing: float = _option(0.3, "share of devices that misbehave on purpose, every kind in turn")
     uniform: bool = _option(default=False, text="all devices alike: one GET each, no chatter")
     keep_alive: int = _option(60, "of MQTT connections, whole seconds")
     reconnect_seconds: float = _option(1.0, "pause before connecting again")
@@ -101,6 +101,7 @@ def _manner(options: MqttOptions, index: int, kind: Kind) -> Manner:
         event_ids=random.random() < 0.5,  # noqa: PLR2004 - as above
         chatty=random.random() < 0.3,  # noqa: PLR2004 - Huawei's Java SDK does
         parts=_MOST_PARTS if kind.in_parts else parts,
+        one_based=kind.role is Role.ONE_BASED,
     )
 
 

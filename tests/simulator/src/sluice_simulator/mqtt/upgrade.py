@@ -23,6 +23,8 @@ _REFUSED: Final = range(400, 500)
 _PERCENT_STEP: Final = 10
 _TRIES: Final = 3
 """Of a download that breaks; each goes on where the one before ended."""
+_LATE_SECONDS: Final = 1.0
+"""After the end of a token by the offer, which names whole seconds."""
 
 
 class Body(Protocol):
@@ -191,6 +193,8 @@ class Upgrade:
             await body.reboot()
         elif fate.turn is Turn.KEEP_TOKEN:
             self._old = offer
+        elif fate.turn is Turn.TOO_LATE:
+            await self._outlast(offer)
         elif fate.turn is Turn.RECONNECT:
             body.reconnect()
         elif fate.turn is Turn.BLOCK:
@@ -203,14 +207,27 @@ class Upgrade:
         """Ask with the token of an attempt that is over, at its own place and at the new one's: none may be served."""
         self._old = None
         for url in (old.url, offer.url):
-            try:
-                async with aclosing(download(Source(url, old.token, old.file_size, tls=self._tls))) as parts:
-                    await anext(parts)
-            except DownloadError as error:
-                refused = error.status in _REFUSED
-                self.note(What.OLD_TOKEN_REFUSED if refused else What.OLD_TOKEN_FAILED)
-            else:
-                self.note(What.OLD_TOKEN_SERVED)
+            await self._try_token(url, old)
+
+    async def _outlast(self, offer: Offer) -> None:
+        """Be deaf until the token has ended, so that no word of the device ends the attempt first, and try it."""
+        self._body.block(blocked=True)
+        try:
+            await asyncio.sleep((offer.expires or 0) + _LATE_SECONDS)
+            await self._try_token(offer.url, offer)
+        finally:
+            self._body.block(blocked=False)
+
+    async def _try_token(self, url: str, offer: Offer) -> None:
+        """Ask for an image with a token that must not serve any more, and note what comes."""
+        try:
+            async with aclosing(download(Source(url, offer.token, offer.file_size, tls=self._tls))) as parts:
+                await anext(parts)
+        except DownloadError as error:
+            refused = error.status in _REFUSED
+            self.note(What.OLD_TOKEN_REFUSED if refused else What.OLD_TOKEN_FAILED)
+        else:
+            self.note(What.OLD_TOKEN_SERVED)
 
     async def _install(self, offer: Offer, fate: Fate) -> None:
         turn = fate.turn if fate.stage is Stage.UPDATE else Turn.SUCCEED
