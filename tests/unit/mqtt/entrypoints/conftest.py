@@ -1,5 +1,6 @@
 """Fakes of what the entry points talk to."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import cast
 
@@ -16,9 +17,11 @@ class FakeEvents:
 
     def __init__(self) -> None:
         self.published: list[Message] = []
+        self.waits: list[float] = []
 
     async def publish(self, _device_id: str, events: Sequence[Message]) -> None:
-        """Note it."""
+        """Note it, after the next of the waits (seconds)."""
+        await asyncio.sleep(self.waits.pop() if self.waits else 0.0)
         self.published += events
 
     @property

@@ -1,5 +1,6 @@
 """What the broker asks and tells, over real sockets."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -124,6 +125,31 @@ async def test_a_list_of_connections_is_taken(client: TestClient[Any, Any], even
     assert [(type(event), event.device_id) for event in events.published] == [(DeviceUplink, "d1")]
     await tell(client, {"event": "clients.connected", "boot_id": "b2", "clients": []})
     assert [type(event) for event in events.published[1:]] == [DeviceDeregistered]
+
+
+def connected(device_id: str, epoch: int, event: str = "client.connected") -> dict[str, Any]:
+    client_id = f"{device_id}_0_1_{HOUR}"
+    return {"event": event, "clientid": client_id, "username": device_id, "connected_at": epoch, "boot_id": "b"}
+
+
+async def test_what_a_request_tells_waits_for_kafka_at_once(
+    client: TestClient[Any, Any], devices: Any, events: Any
+) -> None:
+    names = [f"e{number}" for number in range(500)]
+    devices.secrets.update(dict.fromkeys(names))
+    events.waits = [0.05] * 500
+    started = time.monotonic()
+    await tell(client, [connected(name, 1000) for name in names])
+    assert time.monotonic() - started < 2.0
+    assert {event.device_id for event in events.published} == set(names)
+
+
+async def test_what_a_request_tells_of_one_device_keeps_its_order(client: TestClient[Any, Any], events: Any) -> None:
+    events.waits = [0.0, 0.0, 0.1]
+    await tell(client, [connected("d1", 1000), connected("d1", 1000, "client.disconnected"), connected("d1", 2000)])
+    assert [(type(event), event.epoch) for event in events.published] == [
+        *((DeviceUplink, 1000), (DeviceDeregistered, 1000), (DeviceUplink, 2000))
+    ]
 
 
 async def test_other_events_are_passed_over(client: TestClient[Any, Any], events: Any) -> None:

@@ -3,7 +3,8 @@
 Each connection is a client of its own, so that nothing of an old one (packet ids, acknowledgements, flow control) leaks
 into the next; gmqtt's own reconnecting is off, as it gives up for good on refusals that pass, such as a broker whose
 hooks do not answer yet. A message is acknowledged when its handler has returned; if it raises, the
-connection ends, so that the broker delivers the message again. A heartbeat to ourselves shows that the broker delivers. It leaves out what messages mean.
+connection ends, so that the broker delivers the message again. A heartbeat to ourselves shows that the broker delivers.
+It leaves out what messages mean.
 """
 
 import asyncio

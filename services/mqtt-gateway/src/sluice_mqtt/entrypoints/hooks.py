@@ -159,8 +159,8 @@ class Hooks:
 
     async def _take_presence(self, request: web.Request) -> web.Response:
         events = _EVENTS.decode(await request.read())
-        for event in events if isinstance(events, list) else [events]:
-            await self._tell(self._changes(event))
+        told = events if isinstance(events, list) else [events]
+        await self._tell([change for event in told for change in self._changes(event)])
         return web.Response(status=204)
 
     def _changes(self, event: PresenceEvent) -> list[Change]:
@@ -184,14 +184,15 @@ class Hooks:
         return username != self._own_username and client_id.startswith(f"{username}_")
 
     async def _tell(self, changes: list[Change]) -> None:
-        """Publish what changed; returns when Kafka has it."""
-        now = self._clock()
-        devices = await asyncio.gather(*(self._devices.find(change.device_id) for change in changes))
-        events = [
-            (change.device_id, presence_event(device.app_id, change, now))
-            for change, device in zip(changes, devices, strict=True)
-            if device is not None
-        ]
-        for start in range(0, len(events), _MOST_AT_ONCE):
-            some = events[start : start + _MOST_AT_ONCE]
-            await asyncio.gather(*(self._events.publish(device_id, [event]) for device_id, event in some))
+        """Publish what changed, that of a device in its order; returns when Kafka has it."""
+        of_device: dict[str, list[Change]] = {}
+        for change in changes:
+            of_device.setdefault(change.device_id, []).append(change)
+        devices = list(of_device)
+        for start in range(0, len(devices), _MOST_AT_ONCE):
+            await asyncio.gather(*(self._tell_of(d, of_device[d]) for d in devices[start : start + _MOST_AT_ONCE]))
+
+    async def _tell_of(self, device_id: str, changes: list[Change]) -> None:
+        device, now = await self._devices.find(device_id), self._clock()
+        if device is not None:
+            await self._events.publish(device_id, [presence_event(device.app_id, change, now) for change in changes])
