@@ -102,7 +102,6 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         default_exponent=exponent_of(settings.lwm2m_block_size),
         signs=signs,
         send=endpoint.send,
-        next_mid=endpoint.next_mid,
         counters=counters,
         clock=clock,
     )
@@ -112,6 +111,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         is_observed=notifications.is_observed,
         on_notification=notifications.take,
         on_stray=signs.heard,
+        next_mid=sessions.next_mid,
     )
     consumer = CommandConsumer(
         CommandLog(settings, settings.lwm2m_ordinal, producer),

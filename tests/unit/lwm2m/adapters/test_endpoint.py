@@ -75,6 +75,7 @@ class Gateway:
             is_observed=lambda token: token == OBSERVED,
             on_notification=self.notify,
             on_stray=self.strays.append,
+            next_mid=lambda _: 99,
         )
 
     async def answer(self, request: Message, _: Address) -> Reply:
@@ -116,7 +117,7 @@ async def test_a_request_is_answered_in_its_acknowledgement() -> None:
 async def test_a_request_that_wants_no_acknowledgement_gets_a_message_of_its_own() -> None:
     (answer,) = await Gateway().take(request(coap.NON))
     message = coap.decode(answer)
-    assert (message.kind, message.code, message.token) == (coap.NON, coap.CHANGED, b"t")
+    assert (message.kind, message.code, message.mid, message.token) == (coap.NON, coap.CHANGED, 99, b"t")
 
 
 async def test_a_repeated_request_is_answered_alike_and_worked_on_once() -> None:

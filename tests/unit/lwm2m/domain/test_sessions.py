@@ -43,6 +43,19 @@ def test_a_session_is_found_by_all_its_names() -> None:
     assert len(index) == 1
 
 
+def test_whatever_goes_to_a_device_is_numbered_together() -> None:
+    index = sessions()
+    session = index.register(record(), T0)
+    numbers = [index.next_mid(("10.0.0.1", 1)), session.next_mid(), index.next_mid(("10.0.0.1", 1))]
+    assert [(number - numbers[0]) % 65_536 for number in numbers] == [0, 1, 2]  # RFC 7252 §4.4
+
+
+def test_strangers_share_their_numbers() -> None:
+    index = sessions()
+    numbers = {index.next_mid(("10.0.0.1", port)) for port in range(65_536)}
+    assert numbers == set(range(65_536))
+
+
 def test_the_names_of_before_are_forgotten() -> None:
     index = sessions()
     session = index.register(record(observe_token="0a"), T0)

@@ -9,7 +9,6 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from secrets import randbelow
 from typing import Any
 
 import msgspec
@@ -64,7 +63,6 @@ class Endpoint(asyncio.DatagramProtocol):
         self._counters = counters
         self._transport: Any = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._mid = randbelow(65_536)
 
     def serve(
         self,
@@ -74,6 +72,7 @@ class Endpoint(asyncio.DatagramProtocol):
         is_observed: Callable[[bytes], bool],
         on_notification: OnNotification,
         on_stray: OnStray,
+        next_mid: Callable[[Address], int],
     ) -> None:
         """Set who answers; before the socket is opened.
 
@@ -83,12 +82,14 @@ class Endpoint(asyncio.DatagramProtocol):
             is_observed: Whether a token is an observation's.
             on_notification: Takes a notification of such an observation; it is acknowledged when done.
             on_stray: Hears who sent an answer or a notification that nobody waits for.
+            next_mid: Message ID of the next message to an address that does not acknowledge one.
         """
         self._on_get = on_get
         self._on_request = on_request
         self._is_observed = is_observed
         self._on_notification = on_notification
         self._on_stray = on_stray
+        self._next_mid = next_mid
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -100,11 +101,6 @@ class Endpoint(asyncio.DatagramProtocol):
             self._transport.sendto(datagram, remote)
         except (OSError, ValueError):  # no route; an address of the other family; closed meanwhile
             self._counters[Counted.UNSENT] += 1
-
-    def next_mid(self) -> int:
-        """Return a Message ID for a message that nobody acknowledges."""
-        self._mid = (self._mid + 1) & 0xFFFF
-        return self._mid
 
     def datagram_received(self, data: bytes, remote: Address) -> None:
         """Take one datagram."""
@@ -182,7 +178,7 @@ class Endpoint(asyncio.DatagramProtocol):
             self._counters[Counted.FAILED] += 1
             reply = Reply(coap.SERVICE_UNAVAILABLE)
         confirmable = request.kind == coap.CON
-        kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self.next_mid())
+        kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self._next_mid(key[0]))
         datagram = coap.encode(Message(kind, reply.code, mid, request.token, reply.options, reply.payload))
         self._duplicates.note(key, datagram, time.monotonic())
         self.send(datagram, key[0])

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Hashable, Iterator
+from secrets import randbelow
 from typing import TypeVar
 
 from sluice_common.messages.registrations import Registration
@@ -27,6 +28,7 @@ class Sessions:
         self._by_remote: dict[Address, Session] = {}
         self._expiries: list[tuple[float, str]] = []  # one entry per watched device, possibly too early
         self._watched: set[str] = set()
+        self._mid = randbelow(65_536)
 
     def __len__(self) -> int:
         return len(self._by_device)
@@ -55,6 +57,17 @@ class Sessions:
     def at_address(self, remote: Address) -> Session | None:
         """Return the session of the device that spoke last from an address."""
         return self._by_remote.get(remote)
+
+    def next_mid(self, remote: Address) -> int:
+        """Return a Message ID for a message to an address: a device's next one, for it must not repeat (RFC 7252 §4.4).
+
+        Strangers share a counter: they get no requests, so that nothing of theirs is mistaken for something else.
+        """
+        session = self._by_remote.get(remote)
+        if session is not None:
+            return session.next_mid()
+        self._mid = (self._mid + 1) & 0xFFFF
+        return self._mid
 
     def register(self, record: Registration, now: float) -> Session:
         """Take a new registration; whoever had its address before is out of reach."""

@@ -43,7 +43,6 @@ class ImageServer:
         default_exponent: int,
         signs: SignsOfLife,
         send: Callable[[bytes, Address], None],
-        next_mid: Callable[[], int],
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
@@ -54,7 +53,6 @@ class ImageServer:
         self._default_exponent = default_exponent
         self._signs = signs
         self._send = send
-        self._next_mid = next_mid
         self._counters = counters
         self._clock = clock
         self._verified = lru_cache(maxsize=_TOKENS_KEPT)(self._verify)
@@ -152,6 +150,6 @@ class ImageServer:
 
     def _respond(self, request: Message, remote: Address, code: int, options: bytes, payload: bytes) -> None:
         confirmable = request.kind == coap.CON
-        kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self._next_mid())
+        kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self._sessions.next_mid(remote))
         tail = b"\xff" + payload if payload else b""
         self._send(coap.header(kind, code, mid, request.token) + options + tail, remote)
