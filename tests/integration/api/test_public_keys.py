@@ -238,3 +238,15 @@ def test_a_deletion_that_was_cut_short_is_shown_and_completed_by_repeating_it(
     assert fleet.app.delete(f"/public-keys/{deleted}").status_code == 204
     assert made(fleet.app.post(f"/public-keys/{revoked}/revoke"))["status"] == "REVOKED"
     refused(fleet.app.delete(f"/public-keys/{revoked}"), 409, "key_revoked")
+
+
+def test_a_manufacturer_has_so_many_active_keys_at_most(new_fleet: NewFleet) -> None:
+    fleet = new_fleet()
+    key_ids = [fleet.key()["key_id"] for _ in range(32)]
+    body = {"manufacturer": fleet.name, "pem": public_key()}
+    refused(fleet.app.post("/public-keys", json=body), 409, "too_many_keys")
+    spare = made(fleet.app.post("/public-keys", json=body | {"active": False}))["key_id"]
+    refused(fleet.app.post(f"/public-keys/{spare}/activate"), 409, "too_many_keys")
+    made(fleet.app.post(f"/public-keys/{key_ids[0]}/activate"))
+    made(fleet.app.post(f"/public-keys/{key_ids[0]}/deactivate"))
+    made(fleet.app.post(f"/public-keys/{spare}/activate"))

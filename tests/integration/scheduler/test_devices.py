@@ -22,6 +22,7 @@ from sluice_common.messages.base import now, utc
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.messages.device_events import (
     CommandOutcome,
+    DeviceCommandRequested,
     DeviceEvent,
     DeviceUplink,
     ExecutionRequested,
@@ -30,7 +31,7 @@ from sluice_common.messages.device_events import (
     UplinkKind,
 )
 from sluice_common.messages.execution_events import ExecutionChanged
-from sluice_common.messages.lwm2m_commands import DeviceRequests
+from sluice_common.messages.lwm2m_commands import DeviceRequests, Write
 from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot, UpgradePolicy
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import DEAD_LETTERS, DEVICE_EVENTS, EXECUTION_EVENTS, LWM2M_COMMANDS
@@ -225,3 +226,32 @@ async def test_what_is_no_message_becomes_a_dead_letter_and_stops_nothing(
             while not found >= set(rubbish):
                 letter = msgspec.json.decode((await letters.getone()).value, type=DeadLetter)
                 found.add(letter.value)
+
+
+async def test_an_event_that_makes_a_record_too_large_becomes_a_dead_letter_and_stops_nothing(
+    kafka: str, producer: Producer, start: Start
+) -> None:
+    campaign, device_id = Campaign(kafka, producer, 3), new_id()
+    start("only")
+    for _ in range(40):
+        await producer.send(DEVICE_EVENTS, device_id, commanded(device_id, "x" * 40_000))
+    async with campaign.going():
+        await campaign.request()
+        await campaign.until_ended(3)
+    async with AIOKafkaConsumer(DEAD_LETTERS.name, bootstrap_servers=kafka, auto_offset_reset="earliest") as letters:
+        async with asyncio.timeout(SLOWEST):
+            letter = msgspec.json.decode((await letters.getone()).value, type=DeadLetter)
+            while letter.key != device_id.encode():
+                letter = msgspec.json.decode((await letters.getone()).value, type=DeadLetter)
+    assert "record" in letter.reason
+
+
+def commanded(device_id: str, value: str) -> DeviceEvent:
+    return DeviceCommandRequested(
+        app_id="app",
+        occurred_at=now(),
+        device_id=device_id,
+        command_id=new_id(),
+        request=Write(path="/3/0/14", value=value),
+        expires_at=utc(time.time() + 3600),
+    )

@@ -5,27 +5,30 @@ What cannot be decoded goes to `dead-letters` and never stops a consumer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, TopicAlreadyExistsError, for_code
 
 from sluice_common.messages.base import now, to_json
 from sluice_common.messages.codec import BrokenMessageError
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.partitions import partition_for
 from sluice_common.settings import CommonSettings
-from sluice_common.topics import ALL_TOPICS, DEAD_LETTERS, MOST_BYTES, Topic
+from sluice_common.topics import ALL_TOPICS, DEAD_LETTERS, MOST_BYTES, MOST_MESSAGE_BYTES, Topic
 
 _log = structlog.get_logger()
 FETCH_WAIT_MS = 2_000
 """How long a broker holds a fetch that finds nothing, milliseconds; Kafka's 500 cost four times the CPU when idle."""
 SEND_TIMEOUT = 30.0
-"""Seconds after which an unacknowledged send fails."""
+"""Seconds to wait for Kafka's acknowledgement, here and in `acknowledged`.
+
+The client alone would wait for ever: batches of an idempotent producer never expire while their leader is known.
+"""
 
 
 async def create_topics(settings: CommonSettings, topics: Sequence[Topic] = ALL_TOPICS) -> None:
@@ -47,6 +50,23 @@ async def create_topics(settings: CommonSettings, topics: Sequence[Topic] = ALL_
                     raise error
     finally:
         await admin.close()
+
+
+async def acknowledged(sent: Iterable[Awaitable[Any]]) -> None:
+    """Wait until Kafka has all that was sent.
+
+    Args:
+        sent: What `Producer.send` returned.
+
+    Raises:
+        KafkaTimeoutError: It has not within `SEND_TIMEOUT`; it may get it yet.
+        KafkaError: It refuses a message.
+    """
+    try:
+        async with asyncio.timeout(SEND_TIMEOUT):
+            await asyncio.gather(*sent)
+    except TimeoutError as error:
+        raise KafkaTimeoutError(f"no acknowledgement within {SEND_TIMEOUT:g} s") from error
 
 
 class Producer:
@@ -88,11 +108,18 @@ class Producer:
             message: What.
             partition_key: Key that chooses the partition, if not the record key.
             partition: The partition itself, for topics with explicit partitions.
+
+        Raises:
+            MessageSizeTooLargeError: It is larger than `MOST_MESSAGE_BYTES`. A broker must not be the one to refuse
+                it: its batch has a sequence number by then, and all later ones of the partition would be refused too.
         """
+        value = to_json(message)
+        if len(value) > MOST_MESSAGE_BYTES:
+            raise MessageSizeTooLargeError(f"{len(value)} bytes for {topic.name}")
         if partition is None:
             partition = partition_for(partition_key or key, self._partitions)
         future: asyncio.Future[Any] = await self._kafka.send(
-            topic.name, value=to_json(message), key=key.encode(), partition=partition
+            topic.name, value=value, key=key.encode(), partition=partition
         )
         return future
 
@@ -105,8 +132,12 @@ class Producer:
         partition_key: str | None = None,
         partition: int | None = None,
     ) -> None:
-        """Send and wait until Kafka has it."""
-        await (await self.send(topic, key, message, partition_key=partition_key, partition=partition))
+        """Send and wait until Kafka has it.
+
+        Raises:
+            KafkaError: As of `send` and `acknowledged`.
+        """
+        await acknowledged([await self.send(topic, key, message, partition_key=partition_key, partition=partition)])
 
     async def bury(self, record: Any, reason: str) -> None:
         """Put a record that nobody understands into `dead-letters` and wait until Kafka has it."""
@@ -120,11 +151,9 @@ class Producer:
             value=record.value,
             occurred_at=now(),
         )
-        await self._kafka.send_and_wait(
-            DEAD_LETTERS.name,
-            value=to_json(letter),
-            key=record.key,
-            partition=record.partition % self._partitions,
+        partition = record.partition % self._partitions
+        await acknowledged(
+            [await self._kafka.send(DEAD_LETTERS.name, value=to_json(letter), key=record.key, partition=partition)]
         )
 
 

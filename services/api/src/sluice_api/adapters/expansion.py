@@ -11,7 +11,6 @@ their page is read. One cursor per group streams them in the order of ids: pagin
 all of the remaining range per page.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 
@@ -20,7 +19,7 @@ from pymongo.errors import BulkWriteError
 
 from sluice_api.adapters.database import DEVICES, EXECUTIONS, TASKS, Document, chunks
 from sluice_api.domain.tasks import TaskStatus, product_for, upgrade_policy
-from sluice_common.bus import Producer
+from sluice_common.bus import Producer, acknowledged
 from sluice_common.ids import execution_id
 from sluice_common.messages.device_events import ExecutionRequested
 from sluice_common.messages.execution_events import ExecutionStatus, Step
@@ -181,7 +180,7 @@ class Expansion:
             )
             for row in rows
         ]
-        await asyncio.gather(*sent)
+        await acknowledged(sent)
 
     async def _save(self, checkpoint: Document) -> None:
         mine = {"_id": self._task["_id"], "expansion.page": self._at["page"]}

@@ -23,6 +23,8 @@ from sluice_common.reasons import ReasonCode
 from sluice_common.topics import PACKAGE_EVENTS
 
 _log = structlog.get_logger()
+_MOST_ACTIVE = 32
+"""Active keys of one manufacturer: each goes into the message of every upload and is tried by its verification."""
 
 
 class PublicKeys(Owned):
@@ -35,7 +37,8 @@ class PublicKeys(Owned):
         """Store a key.
 
         Raises:
-            Problem: No product has its manufacturer (R051), the manufacturer has it already, or it is revoked.
+            Problem: No product has its manufacturer (R051), the manufacturer has it already or too many, or it is
+                revoked.
         """
         wanted = {"app_id": document["app_id"], "manufacturer": document["manufacturer"]}
         if await self._database[PRODUCTS].find_one(wanted, {"_id": 1}) is None:
@@ -43,6 +46,8 @@ class PublicKeys(Owned):
         same = {"app_id": document["app_id"], "fingerprint": document["fingerprint"]}
         if await self._documents.find_one(same | {"status": KeyStatus.REVOKED.value}, {"_id": 1}):
             raise key_unusable(ReasonCode.KEY_REVOKED)
+        if document["status"] == KeyStatus.ACTIVE.value:
+            await self._require_room(document)
         return await self.insert(document, "The manufacturer has this key already.")
 
     async def of_manufacturer(self, app_id: str, manufacturer: str) -> tuple[PublicKeyRef, ...]:
@@ -54,8 +59,10 @@ class PublicKeys(Owned):
         """Activate or deactivate a key; packages that it has verified stay verified.
 
         Raises:
-            Problem: There is none of that id, or it is revoked or being deleted.
+            Problem: There is none of that id, it is revoked or being deleted, or its manufacturer has too many.
         """
+        if active:
+            await self._require_room(await self.get(app_id, key_id))
         status = KeyStatus.ACTIVE if active else KeyStatus.INACTIVE
         usable = [KeyStatus.ACTIVE.value, KeyStatus.INACTIVE.value]
         await self._documents.update_one(
@@ -65,6 +72,14 @@ class PublicKeys(Owned):
         if (why := unusable(key)) is not None:
             raise key_unusable(why)
         return key
+
+    async def _require_room(self, key: Document) -> None:
+        """Check that one more key may be active; of several at the same moment all may pass."""
+        others = {name: key[name] for name in ("app_id", "manufacturer")} | {"_id": {"$ne": key["_id"]}}
+        active = others | {"status": KeyStatus.ACTIVE.value}
+        if await self._documents.count_documents(active, limit=_MOST_ACTIVE) == _MOST_ACTIVE:
+            detail = f"The manufacturer has {_MOST_ACTIVE} active keys; deactivate one first."
+            raise conflict("too_many_keys", detail)
 
     async def revoke(self, app_id: str, key_id: str, why: str, at: datetime) -> Document:
         """Revoke a key under every manufacturer of the app that has it; repeating it does the rest once more.

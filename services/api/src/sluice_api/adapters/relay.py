@@ -88,8 +88,7 @@ class Relay:
             found = True
         for collection in (PACKAGES, COMMANDS):
             if documents := await self._outbox.due(collection, self._now()):
-                await self._outbox.publish(documents)
-                await self._outbox.clear(collection, documents, done=True)
+                await self._outbox.deliver(collection, documents, done=True)
                 found = True
         return found
 
@@ -111,8 +110,7 @@ class Relay:
         """Send the messages of a task, then do one page of what its state asks for."""
         kind = work_of(task)
         if task.get("outbox") or kind is None:
-            await self._outbox.publish([task])
-            await self._outbox.clear(TASKS, [task], done=kind is None)
+            await self._outbox.deliver(TASKS, [task], done=kind is None)
         if kind is None:
             return await self._leave(task["_id"])
         if kind is Expansion and is_new(task) and await self._beginning.refused(task, self._now()):

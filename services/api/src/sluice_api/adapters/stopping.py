@@ -4,7 +4,8 @@ import asyncio
 from datetime import datetime
 
 from sluice_api.adapters.database import EXECUTIONS, TASKS, Document, chunks
-from sluice_common.bus import Producer
+from sluice_api.domain.tasks import TaskStatus
+from sluice_common.bus import Producer, acknowledged
 from sluice_common.messages.device_events import ExecutionStopRequested
 from sluice_common.mongo import Database
 from sluice_common.reasons import ReasonCode
@@ -30,13 +31,15 @@ class Stop:
         if not rows:
             return False
         sent = [await self._send(row, now) for row in rows]
-        await asyncio.gather(*sent)
+        await acknowledged(sent)
         await self._tasks.update_one({"_id": self._task["_id"]}, {"$set": {"stop_after": rows[-1]["_id"]}})
         return True
 
     async def finish(self) -> None:
         """Leave the task to the rules; the projector ends it with its last execution."""
-        await self._tasks.update_one({"_id": self._task["_id"]}, {"$unset": {"relay_at": True, "stop_after": True}})
+        # Not for a task that has been stopped by another relay, and deleted: its executions are to be deleted then.
+        stopping = {"_id": self._task["_id"], "status": TaskStatus.STOPPING.value}
+        await self._tasks.update_one(stopping, {"$unset": {"relay_at": True, "stop_after": True}})
 
     async def close(self) -> None:
         """Give the cursor back."""

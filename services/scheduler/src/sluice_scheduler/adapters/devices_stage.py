@@ -26,6 +26,7 @@ from sluice_common.topics import (
     DEVICE_EVENTS,
     EXECUTION_EVENTS,
     LWM2M_COMMANDS,
+    MOST_MESSAGE_BYTES,
     MQTT_COMMANDS,
     Topic,
 )
@@ -173,6 +174,10 @@ class DevicesStage:
     async def _store(self, changed: dict[str, tuple[Event, Device]]) -> None:
         """Write the records that a batch has left behind."""
         values = {device_id: records.encode(device) for device_id, (_, device) in changed.items()}
+        for device_id in [d for d, value in values.items() if len(value) > MOST_MESSAGE_BYTES]:
+            # The record stays as it was: deadlines make good for a lost event, and nothing for a stage that ends.
+            event, _ = changed.pop(device_id)
+            await self._producer.bury(event.message, f"it would make a record of {len(values[device_id])} bytes")
         stored = await asyncio.gather(
             *[
                 await self._producer.send(

@@ -1,0 +1,94 @@
+"""The outbox of the relay: no message keeps another one back, and none is lost between two relays."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest_asyncio
+from tests.integration.api.conftest import Bus
+
+from sluice_api.adapters.database import COMMANDS, Document
+from sluice_api.adapters.outbox import Outbox
+from sluice_api.domain.outbox import also_send, entry, with_messages
+from sluice_common.bus import Producer
+from sluice_common.ids import new_id
+from sluice_common.messages.base import now
+from sluice_common.messages.task_events import TaskCreated
+from sluice_common.mongo import Database, connect
+from sluice_common.settings import CommonSettings
+from sluice_common.topics import TASK_EVENTS
+
+
+@dataclass
+class Relays:
+    """What relays share, and two of them."""
+
+    commands: Any
+    first: Outbox
+    second: Outbox
+
+    async def store(self, *names: str) -> str:
+        """Store a document with messages; return its id."""
+        identifier = new_id()
+        waiting = [message(identifier, name) for name in names]
+        await self.commands.insert_one(with_messages({"_id": identifier}, now(), *waiting))
+        return identifier
+
+    async def read(self, identifier: str) -> Document:
+        """Return a document."""
+        document: Document = await self.commands.find_one({"_id": identifier})
+        return document
+
+
+def message(key: str, name: str) -> dict[str, str]:
+    created = TaskCreated(
+        app_id="a", occurred_at=now(), task_id=key, name=name, package_id="p", target_version="2", created_at=now()
+    )
+    return entry(TASK_EVENTS, key, created)
+
+
+async def told(bus: Bus, key: str) -> list[str]:
+    return [m.name for m in await asyncio.to_thread(bus.read, TASK_EVENTS) if m.task_id == key]
+
+
+@pytest_asyncio.fixture
+async def relays(kafka: str, mongodb: str, database_name: str) -> AsyncIterator[Relays]:
+    settings = CommonSettings(kafka_bootstrap=kafka, mongodb_uri=mongodb, mongodb_database=database_name)
+    database: Database = connect(settings)
+    producer = Producer(settings)
+    await producer.start()
+    yield Relays(database[COMMANDS], Outbox(database, producer), Outbox(database, producer))
+    await producer.stop()
+    database.client.close()
+
+
+async def test_a_message_that_is_too_large_for_kafka_keeps_no_other_back(relays: Relays, bus: Bus) -> None:
+    before, large, after = (
+        await relays.store("before"),
+        await relays.store("x" * 1_100_000),
+        await relays.store("after"),
+    )
+    waiting = (await relays.read(large))["outbox"]
+    await relays.first.deliver(COMMANDS, await relays.first.due(COMMANDS, now()), done=True)
+    assert await relays.first.due(COMMANDS, now()) == []
+    assert (await relays.read(large)) == {"_id": large, "undeliverable": waiting}
+    for name, identifier in (("before", before), ("after", after)):
+        assert await relays.read(identifier) == {"_id": identifier}
+        assert await told(bus, identifier) == [name]
+    # Its sender is none the worse for it.
+    again = await relays.store("again")
+    await relays.first.deliver(COMMANDS, await relays.first.due(COMMANDS, now()), done=True)
+    assert await told(bus, again) == ["again"]
+
+
+async def test_a_relay_that_wakes_up_clears_no_message_that_it_has_not_sent(relays: Relays, bus: Bus) -> None:
+    identifier = await relays.store("one")
+    stale = await relays.first.due(COMMANDS, now())
+    await relays.second.deliver(COMMANDS, await relays.second.due(COMMANDS, now()), done=True)
+    await relays.commands.update_one({"_id": identifier}, also_send(now(), message(identifier, "two")))
+    await relays.first.deliver(COMMANDS, stale, done=True)
+    (left,) = await relays.second.due(COMMANDS, now())
+    await relays.second.deliver(COMMANDS, [left], done=True)
+    assert await told(bus, identifier) == ["one", "one", "two"]
+    assert await relays.read(identifier) == {"_id": identifier}
