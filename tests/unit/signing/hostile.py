@@ -140,6 +140,12 @@ def _info(name: str, mode: int) -> zipfile.ZipInfo:
     return info
 
 
+def _dos_folder(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0x10
+    return info
+
+
 def _patched(raw: bytes, record: bytes, offset: int, value: bytes, *, last: bool = False) -> bytes:
     """Overwrite bytes of the first (or last) record of a kind."""
     at = (raw.rindex(record) if last else raw.index(record)) + offset
@@ -178,6 +184,29 @@ def _nested() -> Iterator[Hostile]:
     }
     for name, entries in cases.items():
         yield Hostile(name, _sealed(signer(), signer().sign, entries=entries), zipped(entries))
+
+
+class _Pipe(io.BytesIO):
+    """Cannot tell where it is: sizes follow contents then."""
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
+
+
+def _uncommon() -> Iterator[Hostile]:
+    for flag in (0x0010, 0x0020, 0x0080, 0x1000, 0x8000):
+        yield Hostile(f"flag {flag:#06x}", _both(honest(), 6, 8, struct.pack("<H", flag)))
+    for method in (1, 9, 12, 14, 93, 99):
+        yield Hostile(f"compression method {method}", _both(honest(), 8, 10, struct.pack("<H", method)))
+    pipe = _Pipe()
+    with zipfile.ZipFile(pipe, "w") as archive:
+        for name, content in _contents(honest()).items():
+            archive.writestr(name, content)
+    yield Hostile("stored content with its size behind it", pipe.getvalue())
+    needless = {"app.bin": _field(0x0001, struct.pack("<2Q", len(_IMAGE), len(_IMAGE)))}
+    yield Hostile("needless ZIP64 in the directory", _altered(honest(), central=needless))
+    yield Hostile("needless ZIP64 in the local header", _altered(honest(), local=needless))
+    yield Hostile("several volumes", _patched(honest(), _END, 4, b"\1\0\1\0"))
 
 
 def _encrypted() -> Iterator[Hostile]:
@@ -459,6 +488,10 @@ FAMILIES: tuple[Family, ...] = (
                 "drive letter": [_BIN, ("C:/x.txt", b"x")],
                 "drive letter without a slash": [_BIN, ("c:x.txt", b"x")],
                 "backslashes": [_BIN, ("a\\..\\..\\b.txt", b"x")],
+                "up in full width": [_BIN, ("\uff0e\uff0e/app.txt", b"x")],
+                "up by a leader of two dots": [_BIN, ("a/\u2025/\u2025/app.txt", b"x")],
+                "up by a full-width slash": [_BIN, ("..\uff0fapp.txt", b"x")],
+                "absolute in full width": [_BIN, ("\uff0fetc/passwd", b"x")],
                 "network share": [_BIN, ("\\\\host\\share", b"x")],
             }
         ),
@@ -474,6 +507,10 @@ FAMILIES: tuple[Family, ...] = (
                 "trailing dot": [_BIN, ("readme.", b"x")],
                 "trailing space in a folder": [_BIN, ("docs /readme", b"x")],
                 "stream of another file": [_BIN, ("readme.txt:evil", b"x")],
+                "a device of Windows": [_BIN, ("CON", b"x")],
+                "a device with an ending": [_BIN, ("docs/nul.tar.gz", b"x")],
+                "a device as a folder": [_BIN, ("aux/readme.txt", b"x")],
+                "a port in superscript": [_BIN, ("com\u00b9.txt", b"x")],
                 "256 bytes": [_BIN, ("固" * 86, b"x")],
                 "folder with content": [_BIN, ("docs/", b"x")],
                 "beside the manifest": [_BIN, ("META-INF/sluice/more.json", b"x")],
@@ -505,6 +542,21 @@ FAMILIES: tuple[Family, ...] = (
             }
         ),
     ),
+    Family(
+        "files that are folders",
+        "file_and_folder",
+        _forms(
+            {
+                "a file in the image": [_BIN, ("app.bin/readme.txt", b"x")],
+                "a file in the image, in other case": [("APP.BIN/docs/readme.txt", b"x"), _BIN],
+                "a file in a file, by a full-width slash": [_BIN, ("a", b"x"), ("a\uff0fb", b"y")],
+                "an image with a folder's mode": [(_info("app.bin", 0o040755), _IMAGE)],
+                "an image with a folder's attribute": [(_dos_folder("app.bin"), _IMAGE)],
+                "a folder with a file's mode": [_BIN, (_info("docs/", 0o100644), b"")],
+            }
+        ),
+    ),
+    Family("uncommon features", "unsupported_zip", _uncommon),
     Family("encrypted entries", "encrypted_entry", _encrypted),
     Family("truncated zips", "broken_zip", _truncated),
     Family("concatenated zips", "concatenated_zip", _concatenated),

@@ -57,11 +57,10 @@ class _Pipe(io.RawIOBase):
         return len(piece)
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize("signature", [True, False], ids=["with signature", "without signature"])
-def test_sizes_behind_the_data_are_understood(compression: int, signature: bool) -> None:
+def test_sizes_behind_the_data_are_understood(signature: bool) -> None:
     pipe = _Pipe()
-    with zipfile.ZipFile(pipe, "w", compression) as writer:
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as writer:
         writer.writestr("app.bin", IMAGE)
     raw = pipe.taken
     if not signature:

@@ -34,6 +34,7 @@ def _entry(name: str, content: bytes) -> Entry:
         compressed_size=len(content),
         size=len(content),
         mode=0o100644,
+        dos_attributes=0,
         header_offset=0,
     )
 

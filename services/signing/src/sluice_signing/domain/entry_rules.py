@@ -15,6 +15,7 @@ from sluice_signing.domain.errors import (
     DuplicateNameError,
     EmptyImageError,
     EncryptedEntryError,
+    FileAndFolderError,
     NestedArchiveError,
     NoBinError,
     PathTraversalError,
@@ -28,19 +29,27 @@ from sluice_signing.domain.limits import PackageLimits
 from sluice_signing.domain.manifest import MANIFEST_NAME
 from sluice_signing.domain.zip_layout import (
     DEFLATED,
+    FLAG_DESCRIPTOR,
     FLAG_ENCRYPTED,
+    FLAG_HINTS,
     FLAG_MASKED_HEADERS,
     FLAG_STRONG_ENCRYPTION,
+    FLAG_UTF8,
     STORED,
     Entry,
 )
 
 _ENCRYPTED = FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION | FLAG_MASKED_HEADERS
+_KNOWN_FLAGS = _ENCRYPTED | FLAG_HINTS | FLAG_DESCRIPTOR | FLAG_UTF8
+_DOS_FOLDER = 0x10
 _RESERVED_FOLDER = "meta-inf/sluice"
 _IMAGE_SUFFIX = ".bin"
 _DRIVE = re.compile(r"[A-Za-z]:")
 _SEPARATOR = re.compile(r"[/\\]")
 _FORBIDDEN_CHARACTERS = frozenset('\\:*?"<>|')
+# "Naming Files, Paths, and Namespaces" of the Win32 documentation; with any ending, too.
+_PORTS = frozenset(f"{port}{number}" for port in ("com", "lpt") for number in range(10))
+_DEVICES = _PORTS | {"con", "prn", "aux", "nul", "conin$", "conout$"}
 
 
 def check_entries(entries: Sequence[Entry], limits: PackageLimits) -> None:
@@ -58,6 +67,7 @@ def check_entries(entries: Sequence[Entry], limits: PackageLimits) -> None:
         seen[key] = entry.name
         _check_kind(entry)
         _check_sizes(entry, limits)
+    _check_parents(entries)
     content = sum(entry.size for entry in entries if entry.name != MANIFEST_NAME)
     if content > limits.max_content_bytes:
         raise TooBigError(part="content", size=content, limit=limits.max_content_bytes)
@@ -79,16 +89,21 @@ def find_image(entries: Sequence[Entry]) -> Entry:
     return images[0]
 
 
+def _folded(name: str) -> str:
+    """Return a name as readers see it that take full-width and other compatible characters for one."""
+    return unicodedata.normalize("NFKC", name)
+
+
 def _name_key(name: str) -> str:
     """Return what two names share that some file system takes for the same."""
-    return unicodedata.normalize("NFKC", name).casefold().rstrip("/")
+    return _folded(name).casefold().rstrip("/")
 
 
 def _check_name(name: str, limits: PackageLimits) -> None:
     if len(name.encode()) > limits.max_name_bytes:
         shown = name[: limits.max_name_bytes]
         raise BadNameError(name=shown, rule=f"it is longer than {limits.max_name_bytes} bytes")
-    if name.startswith(("/", "\\")) or _DRIVE.match(name) or ".." in _SEPARATOR.split(name):
+    if _leads_out(name) or _leads_out(_folded(name)):
         raise PathTraversalError(name=name)
     # Control and direction characters would make names read as something else.
     if not name.isprintable() or _FORBIDDEN_CHARACTERS.intersection(name):
@@ -98,21 +113,49 @@ def _check_name(name: str, limits: PackageLimits) -> None:
             raise BadNameError(name=name, rule="a part of it is empty or a dot")
         if segment[-1] in ". ":  # Windows drops these, so that two names become one
             raise BadNameError(name=name, rule="a part of it ends with a dot or a space")
-    reserved = _name_key(name)
-    inside = reserved == _RESERVED_FOLDER or reserved.startswith(f"{_RESERVED_FOLDER}/")
+    key = _name_key(name)
+    if any(part.split(".")[0].rstrip() in _DEVICES for part in key.split("/")):
+        raise BadNameError(name=name, rule="a part of it is a device on Windows")
+    inside = key == _RESERVED_FOLDER or key.startswith(f"{_RESERVED_FOLDER}/")
     if inside and name != MANIFEST_NAME:
         raise BadNameError(name=name, rule="the folder META-INF/sluice is for the signature")
+
+
+def _leads_out(name: str) -> bool:
+    return name.startswith(("/", "\\")) or bool(_DRIVE.match(name)) or ".." in _SEPARATOR.split(name)
+
+
+def _check_parents(entries: Sequence[Entry]) -> None:
+    files = {_name_key(entry.name) for entry in entries if not entry.name.endswith("/")}
+    for entry in entries:
+        parts = _name_key(entry.name).split("/")
+        if any("/".join(parts[:depth]) in files for depth in range(1, len(parts))):
+            raise FileAndFolderError(name=entry.name)
 
 
 def _check_kind(entry: Entry) -> None:
     if entry.flags & _ENCRYPTED:
         raise EncryptedEntryError(name=entry.name)
+    if unknown := entry.flags & ~_KNOWN_FLAGS:
+        raise UnsupportedZipError(feature=f"the general purpose flags {unknown:#06x}")
     if entry.method not in {STORED, DEFLATED}:
         raise UnsupportedZipError(feature=f"compression method {entry.method}")
+    # Whoever reads without the directory could not know where such a content ends.
+    if entry.method == STORED and entry.flags & FLAG_DESCRIPTOR and entry.compressed_size:
+        raise UnsupportedZipError(feature="stored content with its size behind it")
     if stat.S_IFMT(entry.mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
         raise SpecialFileError(name=entry.name)
+    if _is_both(entry):
+        raise FileAndFolderError(name=entry.name)
     if _name_key(entry.name).endswith(".zip"):
         raise NestedArchiveError(name=entry.name)
+
+
+def _is_both(entry: Entry) -> bool:
+    """Return whether an entry's attributes contradict the slash at the end of its name, or its absence."""
+    if entry.name.endswith("/"):
+        return stat.S_ISREG(entry.mode)  # a folder without attributes is one
+    return stat.S_ISDIR(entry.mode) or bool(entry.dos_attributes & _DOS_FOLDER)
 
 
 def _check_sizes(entry: Entry, limits: PackageLimits) -> None:

@@ -206,6 +206,14 @@ class SpecialFileError(PackageRefusedError):
     advice = "Put the file itself into the archive"
 
 
+class FileAndFolderError(PackageRefusedError):
+    """An entry is a file by its name and a folder by its attributes or by another's name, or the reverse."""
+
+    code = "file_and_folder"
+    text = "Entry {name!r} is a file to some readers and a folder to others"
+    advice = "Make the archive again, and give no file the name of a folder"
+
+
 class NestedArchiveError(PackageRefusedError):
     """An entry is itself a zip archive, or can be opened as one."""
 

@@ -69,6 +69,7 @@ REASONS_ZH: Final[Mapping[str, str]] = {
     "ambiguous_name": "条目名{name!r}与另一个条目名仅大小写或Unicode形式不同",
     "encrypted_entry": "条目{name!r}已加密",
     "special_file": "条目{name!r}是符号链接或其他特殊文件",
+    "file_and_folder": "条目{name!r}既可读作文件，又可读作文件夹",
     "nested_archive": "条目{name!r}本身是zip压缩包",
     "no_bin": "软件包中没有.bin镜像",
     "several_bin": "软件包中有多个.bin镜像：{names}",

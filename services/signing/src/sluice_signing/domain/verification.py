@@ -5,7 +5,8 @@ content of every entry piece by piece. Each step checks its rules before the nex
 that nothing unverified is used:
 
 1. The archive has the strict layout of `zip_layout`; the reader has checked that.
-2. Every entry obeys `entry_rules`: name, kind, size, ratio, and all of them their sums.
+2. Every entry obeys `entry_rules`: name, flags, kind, size, ratio, and all of them their sums; no two
+   share a name, and no file is the folder of another.
 3. The entry ``META-INF/sluice/manifest.dsse.json`` is there, and within its bound.
 4. Its envelope is DSSE, of the manifest's payload type, with exactly one signature and
    every field once.

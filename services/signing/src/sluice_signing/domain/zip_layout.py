@@ -29,13 +29,13 @@ from sluice_signing.domain.limits import PackageLimits
 STORED = 0
 DEFLATED = 8
 FLAG_ENCRYPTED = 0x0001
+FLAG_HINTS = 0x0006
+"""How hard the compressor tried; no reader needs it."""
 FLAG_DESCRIPTOR = 0x0008
 """Sizes and checksum follow the data instead of standing in the local header (APPNOTE §4.3.9)."""
 FLAG_STRONG_ENCRYPTION = 0x0040
 FLAG_UTF8 = 0x0800
 FLAG_MASKED_HEADERS = 0x2000
-# Other flags are hints to compressors; these change what an entry means.
-_MEANINGFUL_FLAGS = FLAG_ENCRYPTED | FLAG_DESCRIPTOR | FLAG_STRONG_ENCRYPTION | FLAG_UTF8 | FLAG_MASKED_HEADERS
 
 END = struct.Struct("<4s4H2LH")
 CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -52,6 +52,7 @@ _ZIP64_SIZE = 0xFFFFFFFF
 _VERSION_DEFLATE = 20
 _UNIX = 3
 _MODE_SHIFT = 16
+_DOS_MASK = 0xFF
 
 END_BYTES = END.size
 LOCAL_BYTES = _LOCAL.size
@@ -87,6 +88,7 @@ class Entry:
         compressed_size: Bytes in the archive.
         size: Bytes of the content.
         mode: Unix file type and permissions, 0 where unknown.
+        dos_attributes: MS-DOS file attributes, 0 where unknown.
         header_offset: First byte of the local header.
     """
 
@@ -97,6 +99,7 @@ class Entry:
     compressed_size: int
     size: int
     mode: int
+    dos_attributes: int
     header_offset: int
 
 
@@ -200,6 +203,7 @@ def _parse_central(raw: bytes, position: int) -> tuple[Entry, int]:
         compressed_size=compressed_size,
         size=size,
         mode=attributes >> _MODE_SHIFT,
+        dos_attributes=attributes & _DOS_MASK,
         header_offset=offset,
     )
     return entry, end
@@ -227,7 +231,7 @@ def local_name_and_extra_bytes(header: bytes, entry: Entry) -> tuple[int, int]:
         raise UnsupportedZipError(feature="ZIP64 records")
     listed = [entry.crc32, entry.compressed_size, entry.size]
     deferred = bool(entry.flags & FLAG_DESCRIPTOR) and sizes == [0, 0, 0]
-    same_flags = (flags ^ entry.flags) & _MEANINGFUL_FLAGS == 0
+    same_flags = (flags ^ entry.flags) & ~FLAG_HINTS == 0
     if method != entry.method or not same_flags or not (deferred or sizes == listed):
         raise _contradiction(entry)
     return name_bytes, extra_bytes
