@@ -1,7 +1,9 @@
 """Archives that ordinary tools write are read; whatever else is changed in them is refused or harmless."""
 
 import io
+import os
 import shutil
+import struct
 import subprocess
 import zipfile
 from pathlib import Path
@@ -12,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.signing.conftest import IMAGE, Packages
 
-from sluice_signing import PackageLimits, PackageRefusedError, PrivateKey, verify
+from sluice_signing import (
+    KeyPair,
+    PackageLimits,
+    PackageRefusedError,
+    PrivateKey,
+    load_public_key,
+    sign,
+    verify,
+)
 from sluice_signing.adapters.archive import PIECE_BYTES, Archive
 from sluice_signing.domain.errors import BrokenZipError
 
@@ -59,10 +69,7 @@ class _Pipe(io.RawIOBase):
 
 @pytest.mark.parametrize("signature", [True, False], ids=["with signature", "without signature"])
 def test_sizes_behind_the_data_are_understood(signature: bool) -> None:
-    pipe = _Pipe()
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as writer:
-        writer.writestr("app.bin", IMAGE)
-    raw = pipe.taken
+    raw = _with_descriptor()
     if not signature:
         at = raw.rindex(b"PK\x07\x08")
         raw = raw[:at] + raw[at + 4 :]
@@ -71,13 +78,32 @@ def test_sizes_behind_the_data_are_understood(signature: bool) -> None:
     assert _contents(raw) == {"app.bin": IMAGE}
 
 
-def test_wrong_sizes_behind_the_data_are_refused() -> None:
+@pytest.mark.parametrize("known", [(), (22,), (18, 22), (14, 18, 22)], ids=lambda known: f"{len(known)} known before")
+def test_sizes_may_stand_before_and_behind_the_data_if_they_agree(known: tuple[int, ...]) -> None:
+    raw = _with_descriptor(*known)
+    assert _contents(raw) == {"app.bin": IMAGE}
+    for offset in known:
+        with pytest.raises(BrokenZipError, match="contradicts"):
+            _contents(raw[:offset] + b"\1\0\0\0" + raw[offset + 4 :])
+
+
+def _with_descriptor(*known: int) -> bytes:
+    """Return a zip with a descriptor; the fields at these offsets of the local header are filled all the same."""
     pipe = _Pipe()
-    with zipfile.ZipFile(pipe, "w") as writer:
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as writer:
         writer.writestr("app.bin", IMAGE)
-    at = pipe.taken.rindex(b"PK\x07\x08") + 4
+    raw = bytearray(pipe.taken)
+    record = raw.index(b"PK\x01\x02")
+    for offset in known:
+        raw[offset : offset + 4] = raw[record + offset + 2 : record + offset + 6]
+    return bytes(raw)
+
+
+def test_wrong_sizes_behind_the_data_are_refused() -> None:
+    raw = _with_descriptor()
+    at = raw.rindex(b"PK\x07\x08") + 4
     with pytest.raises(BrokenZipError):
-        _contents(pipe.taken[:at] + b"\0\0\0\0" + pipe.taken[at + 4 :])
+        _contents(raw[:at] + b"\0\0\0\0" + raw[at + 4 :])
 
 
 def test_entries_may_be_listed_in_another_order_than_they_lie(packages: Packages) -> None:
@@ -88,16 +114,64 @@ def test_entries_may_be_listed_in_another_order_than_they_lie(packages: Packages
     assert list(_contents(swapped).items()) == [("b.txt", b"text"), ("a.bin", b"image")]
 
 
-@pytest.mark.skipif(shutil.which("zip") is None, reason="Info-ZIP is not installed")
+TOOLS = {
+    "zip": "zip -q -r package.zip 固件.bin docs",
+    "zip, without extra fields": "zip -q -r -X package.zip 固件.bin docs",
+    "zip, sizes behind the data": "zip -q -r -fd package.zip 固件.bin docs",
+    "zip, into a pipe": "zip -q -r - 固件.bin docs | cat > package.zip",
+    "zip, stored": "zip -q -r -0 package.zip 固件.bin docs",
+    "7z": "7z a -bd package.zip 固件.bin docs",
+    "bsdtar": "bsdtar -a -cf package.zip 固件.bin docs",
+    "jar": "jar cfM package.zip 固件.bin docs",
+    "python": "python3 -m zipfile -c package.zip 固件.bin docs",
+}
+
+
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_archives_of_info_zip_are_read(locale: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", TOOLS.values(), ids=TOOLS)
+def test_packages_of_ordinary_tools_are_signed_and_verified(
+    command: str, locale: str, pair: KeyPair, passphrase: str, tmp_path: Path
+) -> None:
+    tool = command.split(maxsplit=1)[0]
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed")
+    if tool in {"7z", "bsdtar", "jar"} and locale == "C":
+        pytest.skip(f"{tool} writes no UTF-8 there")
+    files = {"固件.bin": IMAGE, "docs/读我.txt": "固件说明".encode() * 400, "docs/empty.txt": b""}
     (tmp_path / "docs").mkdir()
-    (tmp_path / "固件.bin").write_bytes(IMAGE)
-    (tmp_path / "docs" / "readme.txt").write_text("text")
-    command = ["zip", "-q", "-r", "package.zip", "固件.bin", "docs"]
-    subprocess.run(command, cwd=tmp_path, env={"LC_ALL": locale, "PATH": "/usr/bin:/bin"}, check=True)
-    raw = (tmp_path / "package.zip").read_bytes()
-    assert _contents(raw) == {"固件.bin": IMAGE, "docs/": b"", "docs/readme.txt": b"text"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    shell, environment = ["sh", "-c", command], os.environ | {"LC_ALL": locale}
+    subprocess.run(shell, cwd=tmp_path, env=environment, check=True, stdout=subprocess.DEVNULL)
+    contents = _contents((tmp_path / "package.zip").read_bytes())
+    assert contents == {"docs/": b""} | files
+    signed = sign(tmp_path / "package.zip", pair.private_pem, passphrase)
+    assert verify(signed, [load_public_key(pair.public_pem)]).image_name == "固件.bin"
+
+
+def _from_windows(name: str, *, extra: bytes = b"", attributes: int = 0x20) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, (2026, 11, 22, 8, 30, 0))
+    info.create_system, info.external_attr, info.extra = 0, attributes, extra
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
+
+
+NTFS_TIMES = struct.pack("<HHLHH", 0x000A, 32, 0, 1, 24) + bytes(24)
+
+
+def _unicode_path(name: str) -> bytes:
+    raw = name.encode()
+    return struct.pack("<HHBL", 0x7075, 5 + len(raw), 1, crc32(raw)) + raw
+
+
+@pytest.mark.parametrize("extra", [b"", NTFS_TIMES, _unicode_path("固件.bin"), NTFS_TIMES + _unicode_path("固件.bin")])
+def test_the_forms_of_windows_tools_are_verified(extra: bytes, packages: Packages) -> None:
+    entries: list[tuple[str | zipfile.ZipInfo, bytes]] = [
+        (_from_windows("固件.bin", extra=extra), IMAGE),
+        (_from_windows("docs/", extra=NTFS_TIMES, attributes=0x10), b""),
+        (_from_windows("docs/readme.txt", attributes=0x21), b"text"),
+    ]
+    assert packages.verify(packages.sign(packages.zip(entries))).image_name == "固件.bin"
 
 
 def test_damage_in_stored_data_is_noticed(packages: Packages) -> None:

@@ -230,7 +230,10 @@ def local_name_and_extra_bytes(header: bytes, entry: Entry) -> tuple[int, int]:
     if _ZIP64_SIZE in sizes[1:]:
         raise UnsupportedZipError(feature="ZIP64 records")
     listed = [entry.crc32, entry.compressed_size, entry.size]
-    deferred = bool(entry.flags & FLAG_DESCRIPTOR) and sizes == [0, 0, 0]
+    # Info-ZIP and libarchive know the content's size before they write, but not what it shrinks to.
+    deferred = bool(entry.flags & FLAG_DESCRIPTOR) and all(
+        size in {0, known} for size, known in zip(sizes, listed, strict=True)
+    )
     same_flags = (flags ^ entry.flags) & ~FLAG_HINTS == 0
     if method != entry.method or not same_flags or not (deferred or sizes == listed):
         raise _contradiction(entry)
