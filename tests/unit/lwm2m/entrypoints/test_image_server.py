@@ -168,12 +168,30 @@ async def test_an_empty_image_is_one_empty_block() -> None:
     assert (answer.code, answer.payload, answer.uint(coap.SIZE2)) == (coap.CONTENT, b"", 0)
 
 
-async def test_options_that_change_nothing_are_ignored_and_critical_ones_refused() -> None:
-    server = Server()
-    harmless = ((3, b"host"), (7, b"\x16\x33"), (15, b"a=b"), (17, b"\x2a"), (28, b""), (258, b""))
-    assert server.get(options=harmless).code == coap.CONTENT
-    assert server.get(options=((9, b""),)).code == coap.BAD_OPTION
-    assert server.get(options=((35, b"coap://x"),)).code == coap.BAD_OPTION
+async def test_options_that_change_nothing_are_ignored() -> None:
+    harmless = ((3, b"host"), (7, b"\x16\x33"), (15, b"a=b"), (15, b"c"), (17, b"\x2a"), (28, b""), (258, b""))
+    assert Server().get(options=harmless).code == coap.CONTENT
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (((9, b""),), coap.BAD_OPTION),
+        (((3, b"host"), (3, b"other")), coap.BAD_OPTION),
+        (((17, b"\x2a"), (17, b"\x2a")), coap.BAD_OPTION),
+        (((coap.BLOCK2, b"\x06"), (coap.BLOCK2, b"\x16")), coap.BAD_OPTION),
+        (((17, b""),), coap.NOT_ACCEPTABLE),
+        (((35, b"coap://x"),), coap.PROXYING_NOT_SUPPORTED),
+        (((39, b"coap"),), coap.PROXYING_NOT_SUPPORTED),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_by_its_name(options: tuple[tuple[int, bytes], ...], code: int) -> None:
+    assert Server().get(options=options).code == code
+
+
+@pytest.mark.parametrize("path", [(b"rd",), (b"rd", b"l"), (b"dp",)])
+async def test_where_only_other_methods_are_known_get_is_not_allowed(path: tuple[bytes, ...]) -> None:
+    assert Server().get(path=path).code == coap.METHOD_NOT_ALLOWED
 
 
 @pytest.mark.requirement("D15")

@@ -18,14 +18,16 @@ from sluice_lwm2m.adapters.images import ImageStore
 from sluice_lwm2m.domain import coap
 from sluice_lwm2m.domain.addresses import Address
 from sluice_lwm2m.domain.coap import Message, MessageFormatError, NotCoapError
+from sluice_lwm2m.domain.content import OCTET_STREAM
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.image import block_of
 from sluice_lwm2m.domain.sessions import Sessions
 from sluice_lwm2m.entrypoints.signs_of_life import SignsOfLife
 
 _log = structlog.get_logger()
-_IGNORED = frozenset((coap.URI_HOST, coap.URI_PORT, coap.URI_QUERY, coap.ACCEPT))
-"""Critical options that change nothing here; any other is refused (RFC 7252 §5.4.1)."""
+_HARMLESS_ONCE = frozenset((coap.URI_HOST, coap.URI_PORT))
+_PROXYING = frozenset((coap.PROXY_URI, coap.PROXY_SCHEME))
+_WITHOUT_GET = ([b"rd"], [b"dp"])
 _MAX_WAITING = 10_000
 _TOKENS_KEPT = 4_096
 
@@ -76,17 +78,19 @@ class ImageServer:
     def _answer(self, request: Message, remote: Address) -> None:
         path: list[bytes] = []
         asked: bytes | None = None
+        before = 0
         for number, value in request.options:
             if number == coap.URI_PATH:
                 path.append(value)
-            elif number == coap.BLOCK2:
+            elif number == coap.BLOCK2 and asked is None:
                 asked = value
-            elif number & 1 and number not in _IGNORED:
-                self._refuse(request, remote, coap.BAD_OPTION)
+            elif number & 1 and (code := _unacceptable(number, value, repeated=number == before)):
+                self._refuse(request, remote, code)
                 return
+            before = number
         image_id = self._admit(path)
         if image_id is None:
-            self._refuse(request, remote, coap.NOT_FOUND)
+            self._refuse(request, remote, coap.METHOD_NOT_ALLOWED if path[:1] in _WITHOUT_GET else coap.NOT_FOUND)
             self._signs.heard(remote)
         elif (image := self._store.get(image_id)) is None:
             self._wait(image_id, request, remote)
@@ -153,3 +157,16 @@ class ImageServer:
         kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self._sessions.next_mid(remote))
         tail = b"\xff" + payload if payload else b""
         self._send(coap.header(kind, code, mid, request.token) + options + tail, remote)
+
+
+def _unacceptable(number: int, value: bytes, *, repeated: bool) -> int | None:
+    """Return the code that refuses a critical option, None if it does no harm.
+
+    Unknown ones and repeated ones are refused alike (RFC 7252 §5.4.1, §5.4.5), proxying by its own code (§5.7.2), and
+    so is another format than that of images (§5.10.4).
+    """
+    if number in _PROXYING:
+        return coap.PROXYING_NOT_SUPPORTED
+    if number == coap.ACCEPT and not repeated:
+        return None if int.from_bytes(value) == OCTET_STREAM else coap.NOT_ACCEPTABLE
+    return None if number == coap.URI_QUERY or (number in _HARMLESS_ONCE and not repeated) else coap.BAD_OPTION
