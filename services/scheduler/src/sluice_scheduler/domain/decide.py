@@ -155,8 +155,15 @@ def _outcome_too_late(turn: Turn, event: CommandOutcome) -> None:
     attempt = execution.attempt
     is_of_attempt = (execution.execution_id, attempt.number) == (event.execution_id, event.attempt)
     gave_up = attempt.surrenders == 1 and (execution.step is Step.CLOSING or attempt.slot is SlotState.KEPT)
-    if is_of_attempt and gave_up and event.status in (OutcomeStatus.DONE, OutcomeStatus.STALE):
+    if is_of_attempt and gave_up and _may_answer(turn, event):
+        turn.see_awake(event.awake_until)
         turn.step.on_uplink(turn)
+
+
+def _may_answer(turn: Turn, event: CommandOutcome) -> bool:
+    """Say whether the device answered, was not asked, or can still be reached."""
+    was_not_silent = event.status in (OutcomeStatus.DONE, OutcomeStatus.STALE)
+    return was_not_silent or (event.awake_until is not None and event.awake_until.timestamp() > turn.now)
 
 
 def _notified(turn: Turn, event: FirmwareStateNotified) -> None:

@@ -113,6 +113,20 @@ def test_a_late_answer_that_it_is_silent_changes_nothing(status: OutcomeStatus, 
     assert not story.effects
 
 
+@pytest.mark.parametrize("awake_for", [-1.0, 0.0, 60.0])
+def test_a_late_answer_in_time_to_be_asked_again_gives_it_another_slot(awake_for: float, story: "Story") -> None:
+    late = story.reach(Step.OBSERVE).last_command
+    story.deadline().answer().deregister().outcome(late, OutcomeStatus.TIMEOUT, awake_for=awake_for)
+    assert len(story.asks) == (awake_for > 0)
+
+
+def test_one_that_answered_too_late_for_its_uri_asks_again_at_once_but_only_once(story: "Story") -> None:
+    story.reach(Step.OBSERVE).answer(story.read("/5/0/3", 0), status=OutcomeStatus.TIMEOUT).answer()
+    assert len(story.asks) == 1
+    story.grant().answer(story.read("/5/0/3", 0), status=OutcomeStatus.TIMEOUT).answer()
+    assert not story.asks
+
+
 def test_a_device_that_wastes_slots_again_and_again_fails(tell: Callable[..., "Story"]) -> None:
     story = tell(surrenders=2).reach(Step.OBSERVE)
     for _ in range(2):

@@ -31,9 +31,10 @@ class Observe(StepRules):
         self._ask(turn, ObserveRequest(path=STATE))
 
     def on_outcome(self, turn: Turn, outcome: CommandOutcome) -> None:
-        """What came too late to be sent says nothing about the device: once, it may ask for a slot again at once."""
+        """If the URI was too late to be sent, that says nothing about the device: it may ask again at once, once."""
         attempt = turn.execution.attempt
-        attempt.recheck = outcome.status is OutcomeStatus.STALE and not attempt.surrenders
+        spoke_late = outcome.status is OutcomeStatus.TIMEOUT and outcome.results
+        attempt.recheck = bool(spoke_late or outcome.status is OutcomeStatus.STALE) and not attempt.surrenders
         super().on_outcome(turn, outcome)
 
     def answered(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
