@@ -56,6 +56,15 @@ def test_a_progress_report_is_read() -> None:
         ({"result_code": 0, "progress": 1000, "version": " ", "x": []}, ProgressReport(0, 100, None, "")),
         ({"result_code": 0, "progress": -1, "description": None}, ProgressReport(0, 0, None, "")),
         ({"result_code": 1, "description": "x" * 1000}, ProgressReport(1, None, None, "x" * 256)),
+        ({"result_code": 0, "description": 5, "progress": ""}, ProgressReport(0, None, None, "5")),
+        ({"result_code": 0, "description": [1], "progress": "half"}, ProgressReport(0, None, None, "")),
+        ({"result_code": 0, "progress": "80%"}, ProgressReport(0, 80, None, "")),
+        ({"result_code": 0, "progress": " 80.5 "}, ProgressReport(0, 80, None, "")),
+        ({"result_code": 7, "progress": {}, "version": [2]}, ProgressReport(7, None, None, "")),
+        ({"result_code": 7, "progress": True, "version": "9" * 257}, ProgressReport(7, None, None, "")),
+        ({"result_code": 7, "progress": "nan"}, ProgressReport(7, None, None, "")),
+        ({"result_code": 0.0, "progress": "1e999"}, ProgressReport(0, None, None, "")),
+        ({"result_code": " 10 "}, ProgressReport(10, None, None, "")),
     ],
 )
 def test_progress_reports_of_all_dialects_are_read(paras: Any, expected: ProgressReport) -> None:
@@ -93,6 +102,18 @@ def test_logs_and_news_about_the_sdk_are_passed_over_and_what_stands_beside_them
     )
     uplink = parse("d1", payload, MOST)
     assert uplink == Uplink((VersionReport("1", None), ProgressReport(0, 1, None, "")), 3, 0)
+
+
+@pytest.mark.parametrize("code", [None, "", "many", [], {}, True, -1, 2**31, 1.5, "1.5", "1e999"])
+def test_a_progress_report_without_a_code_is_faulty(code: Any) -> None:
+    uplink = parse("d1", message(service("upgrade_progress_report", {"result_code": code})), MOST)
+    assert uplink == Uplink((), 0, 1)
+
+
+@pytest.mark.parametrize("other", [True, [], {"a": 1}])
+def test_a_version_that_is_none_does_not_spoil_the_other(other: Any) -> None:
+    report = service("version_report", {"fw_version": "1", "sw_version": other})
+    assert parse("d1", message(report), MOST).reports == (VersionReport("1", None),)
 
 
 def test_a_broken_service_does_not_spoil_the_others() -> None:

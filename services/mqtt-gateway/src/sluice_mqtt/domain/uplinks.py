@@ -2,12 +2,15 @@
 
 Tolerant where Huawei's SDKs differ: fields that nobody reads (`event_time` in two formats, an empty `event_id`,
 whatever else) may hold anything; services other than `$ota` (`$log`, `$sdk_info`, …) and unknown events are passed
-over; one message may hold several services; event types may end in `_v2`; numbers may be texts. It leaves out which
+over; one message may hold several services; event types may end in `_v2`; numbers may be texts. Only what a report is
+about must be right, `result_code` or `fw_version`: other fields that make no sense count as absent. It leaves out which
 upgrade a report belongs to.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
+from typing import Any
 
 import msgspec
 
@@ -74,20 +77,20 @@ class _Envelope(msgspec.Struct):
 
 class _Version(msgspec.Struct):
     fw_version: str | int | float | None = None
-    sw_version: str | int | float | None = None
+    sw_version: Any = None
 
 
 class _Progress(msgspec.Struct):
-    result_code: int
-    progress: float | None = None
-    version: str | int | float | None = None
-    description: str | None = None
+    result_code: Any
+    progress: Any = None
+    version: Any = None
+    description: Any = None
 
 
 _ENVELOPES = msgspec.json.Decoder(_Envelope)
 _SERVICES = msgspec.json.Decoder(_Service)
 _VERSIONS = msgspec.json.Decoder(_Version)
-_PROGRESSES = msgspec.json.Decoder(_Progress, strict=False)
+_PROGRESSES = msgspec.json.Decoder(_Progress)
 
 
 def parse(device_id: str, payload: bytes, most_bytes: int) -> Uplink:
@@ -143,7 +146,7 @@ def _report(raw: msgspec.Raw) -> VersionReport | ProgressReport | None:
     match service.event_type.removesuffix("_v2"):
         case "version_report":
             versions = _VERSIONS.decode(service.paras)
-            return VersionReport(_version(versions.fw_version), _version(versions.sw_version))
+            return VersionReport(_version(versions.fw_version), _if_version(versions.sw_version))
         case "upgrade_progress_report":
             return _progress(_PROGRESSES.decode(service.paras))
         case _:
@@ -151,11 +154,32 @@ def _report(raw: msgspec.Raw) -> VersionReport | ProgressReport | None:
 
 
 def _progress(report: _Progress) -> ProgressReport:
-    if not 0 <= report.result_code < _LARGEST_CODE:
-        raise ValueError("result_code out of range")
-    progress = None if report.progress is None else int(min(max(report.progress, 0.0), 100.0))
-    description = (report.description or "")[:_MOST_TEXT]
-    return ProgressReport(report.result_code, progress, _version(report.version), description)
+    code, progress = _number(report.result_code), _number(report.progress)
+    if code is None or not code.is_integer() or not 0 <= code < _LARGEST_CODE:
+        raise ValueError("result_code is no code")
+    percent = None if progress is None else int(min(max(progress, 0.0), 100.0))
+    return ProgressReport(int(code), percent, _if_version(report.version), _text(report.description)[:_MOST_TEXT])
+
+
+def _number(value: Any) -> float | None:
+    """Return a number, also one in a text or with a percent sign; None for anything else."""
+    try:
+        number = float(_text(value).rstrip("% "))
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
+
+
+def _text(value: Any) -> str:
+    """Return a text or a number as text; an empty one for anything else."""
+    is_plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(value).strip() if is_plain else ""
+
+
+def _if_version(value: Any) -> str | None:
+    """Return a version as text, or None for what is none."""
+    text = _text(value)
+    return text if 0 < len(text) <= _MOST_TEXT else None
 
 
 def _version(value: str | float | None) -> str | None:
@@ -164,7 +188,7 @@ def _version(value: str | float | None) -> str | None:
     Raises:
         ValueError: Longer than any version.
     """
-    text = "" if value is None else str(value).strip()
+    text = _text(value)
     if len(text) > _MOST_TEXT:
         raise ValueError("version too long")
     return text or None
