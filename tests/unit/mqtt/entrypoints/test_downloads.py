@@ -320,6 +320,31 @@ async def test_a_product_that_counts_from_one_gets_its_blocks(events: Any, make_
     assert site.told() == [(1, False), (1, True)]
 
 
+async def test_a_client_that_counts_from_zero_after_all_gets_what_it_asks_for(
+    events: Any, make_offer: MakeOffer
+) -> None:
+    site = Site(events)
+    site.rights.take(make_offer(size=len(DATA), one_based_ranges=True))
+    async with site.client:
+        for header, expected in (("bytes=0-99", DATA[:100]), ("bytes=100-199", DATA[100:200])):
+            async with site.get(token_of(make_offer()), Range=header) as response:
+                assert await response.read() == expected
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_device_that_has_the_image_or_wants_another_gets_none(
+    site: Site, token: ImageToken, method: str
+) -> None:
+    etag = f'"{"5f" * 32}"'
+    async with site.get(token, method, **{"If-None-Match": etag, "Range": "bytes=0-9"}) as response:
+        assert (response.status, response.headers["ETag"], await response.read()) == (304, etag, b"")
+    async with site.get(token, method, **{"If-Match": '"other"'}) as response:
+        assert response.status == 412
+    async with site.get(token, method, **{"If-Match": etag, "If-None-Match": '"other"'}) as response:
+        assert response.status == 200
+    assert site.counters[Counted.DOWNLOADS_REFUSED] == 2
+
+
 async def test_the_scheduler_is_told_now_and_then(site: Site, token: ImageToken) -> None:
     for second in (0, 30, 61, 90, 130):
         site.now = T0 + second

@@ -33,7 +33,7 @@ def requested(header: str | None, size: int, *, is_one_based: bool = False) -> S
         header: Its value; what is malformed or of an unknown unit counts as absent (RFC 9110 §14.2).
         size: Bytes of the image.
         is_one_based: The client counts bytes from 1, as Huawei's LiteOS does (D13): its `bytes=1-1024` are the first
-            1,024. A range from 0 shows that it does not after all.
+            1,024. A range from 0 is taken as it is.
 
     Raises:
         UnsatisfiableError: The range lies beyond the end.
@@ -50,6 +50,12 @@ def requested(header: str | None, size: int, *, is_one_based: bool = False) -> S
     return _between(first, last, size, shift=1 if is_one_based and first > 0 else 0)
 
 
+def counts_from_zero(header: str | None) -> bool:
+    """Tell whether a `Range` header shows that its client counts bytes from 0, whatever its product says."""
+    match = _RANGE.fullmatch(header or "")
+    return match is not None and match[1] != "" and int(match[1]) == 0
+
+
 def _last(length: int, size: int) -> Slice:
     if length == 0 or size == 0:
         raise UnsatisfiableError("no bytes")
@@ -61,8 +67,3 @@ def _between(first: int, last: int | None, size: int, *, shift: int) -> Slice:
     if first >= size:
         raise UnsatisfiableError("beyond the end")
     return Slice(first, size if last is None else min(last - shift + 1, size), shift)
-
-
-def is_still(condition: str | None, etag: str) -> bool:
-    """Tell whether `If-Range` lets a range be served: absent, or the same strong validator (RFC 9110 §13.1.5)."""
-    return condition is None or condition.strip() == etag

@@ -53,7 +53,7 @@ class Right:
         offered_at: When its offer was made, seconds since 1970.
         not_after: When nothing of it matters any more.
         image: What it may download; None if only its end is known.
-        is_one_based: The product counts ranges from 1 (D13).
+        is_one_based: The product counts ranges from 1 (D13), and no request has shown otherwise.
         told_at: When progress of its download was last told.
         is_complete: Whether it was told that all was served, and nothing since.
         served: Bytes from the first on that were sent.

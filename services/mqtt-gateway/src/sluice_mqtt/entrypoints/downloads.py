@@ -2,8 +2,8 @@
 
 `GET` and `HEAD /downloads/{device_id}/{task_id}/{attempt}/{file_name}` with `Authorization: Bearer {token}`; ranges,
 validators and refusals as in RFC 9110. The right is asked again for every chunk, so that a closed attempt ends within
-one. 401: no token of ours. 403: a token that gives no right to this. 416: no such bytes. 503: too many at once, or the
-store is away.
+one. 401: no token of ours. 403: a token that gives no right to this. 304 and 412: a condition does not hold. 416:
+no such bytes. 503: too many at once, or the store is away.
 """
 
 import asyncio
@@ -21,9 +21,10 @@ from sluice_common.tokens import ImageToken, InvalidTokenError, TokenSigner
 from sluice_mqtt.adapters.device_events import DeviceEvents, download_event
 from sluice_mqtt.adapters.images import ImageChunks
 from sluice_mqtt.adapters.send_queue import SendQueue, patience
+from sluice_mqtt.domain.conditions import is_still, unmet
 from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.progress import is_completion, is_last, is_news, note_served
-from sluice_mqtt.domain.ranges import Slice, UnsatisfiableError, is_still, requested
+from sluice_mqtt.domain.ranges import Slice, UnsatisfiableError, counts_from_zero, requested
 from sluice_mqtt.domain.rights import Image, Refusal, Right, Rights
 
 _log = structlog.get_logger()
@@ -118,7 +119,8 @@ class Downloads:
         if self._active > self._most:
             raise RefusedError(503, "too many at once", {"Retry-After": _RETRY_AFTER})
         right, image = await self._right(request)
-        part = _requested(request, image, is_one_based=right.is_one_based)
+        _check_conditions(request, image)
+        part = _requested(request, image, right)
         try:
             chunk_size = await self._chunks.chunk_size(image.image_id, image.size)
         except (GridFSError, PyMongoError) as error:
@@ -247,12 +249,21 @@ def _queue(request: web.Request) -> SendQueue:
     return SendQueue(request.transport)
 
 
-def _requested(request: web.Request, image: Image, *, is_one_based: bool) -> Slice | None:
+def _check_conditions(request: web.Request, image: Image) -> None:
+    status = unmet(request.headers.get("If-Match"), request.headers.get("If-None-Match"), image.etag)
+    if status is not None:
+        raise RefusedError(status, "a condition does not hold", {"ETag": image.etag})
+
+
+def _requested(request: web.Request, image: Image, right: Right) -> Slice | None:
     """Return the range to serve; None for all. `Range` means something for GET only (RFC 9110 §14.2)."""
     if request.method != "GET" or not is_still(request.headers.get("If-Range"), image.etag):
         return None
+    header = request.headers.get("Range")
+    if counts_from_zero(header):
+        right.is_one_based = False
     try:
-        return requested(request.headers.get("Range"), image.size, is_one_based=is_one_based)
+        return requested(header, image.size, is_one_based=right.is_one_based)
     except UnsatisfiableError as error:
         raise RefusedError(416, str(error), {"Content-Range": f"bytes */{image.size}"}) from error
 
