@@ -1,8 +1,10 @@
 import io
 import os
+import signal
 import socket
 import zipfile
 from collections.abc import Iterator
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -19,6 +21,7 @@ from tests.integration.api.conftest import (
     Json,
     NewFleet,
     NewProcess,
+    Process,
     client_of,
     eventually,
     made,
@@ -36,6 +39,7 @@ from sluice_common.topics import PACKAGE_EVENTS
 from sluice_embedded.adapters.sockets import free_base
 
 MIB = 1024 * 1024
+UPLOADS = "uploads"
 
 
 def upload(app: httpx.Client, fields: dict[str, Any], content: bytes, name: str = "p_signed.zip") -> httpx.Response:
@@ -200,16 +204,63 @@ def test_a_refused_upload_leaves_no_bytes_behind(new_fleet: NewFleet, database: 
     assert database[f"{PACKAGE_BUCKET}.chunks"].count_documents({}) == before
 
 
-def test_an_upload_that_breaks_off_leaves_no_bytes_behind(app: httpx.Client, database: Documents) -> None:
-    before = database[f"{PACKAGE_BUCKET}.chunks"].count_documents({})
-    url, most = app.base_url, 0
+def begin_upload(app: httpx.Client, size: int) -> socket.socket:
+    """Send so many bytes of a longer upload; return the connection."""
+    url = app.base_url
     head = f"POST {url.path}packages HTTP/1.1\r\nHost: x\r\nAuthorization: {app.headers['authorization']}\r\n"
     head += f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {8 * MIB}\r\n\r\n"
-    with socket.create_connection((url.host, url.port or 0), PATIENCE) as client:
-        client.sendall(head.encode() + form("x", ("file", '; filename="p"', b"PK\x03\x04" + bytes(3 * MIB)))[:-9])
+    client = socket.create_connection((url.host, url.port or 0), PATIENCE)
+    client.sendall(head.encode() + form("x", ("file", '; filename="p"', b"PK\x03\x04" + bytes(size)))[:-9])
+    return client
+
+
+def test_an_upload_that_breaks_off_leaves_no_bytes_behind(app: httpx.Client, database: Documents) -> None:
+    before = database[f"{PACKAGE_BUCKET}.chunks"].count_documents({})
+    with begin_upload(app, 3 * MIB):
         most = eventually(lambda: database[f"{PACKAGE_BUCKET}.chunks"].count_documents({}) - before)
     assert most > 0
     eventually(lambda: database[f"{PACKAGE_BUCKET}.chunks"].count_documents({}) == before)
+    eventually(lambda: database[UPLOADS].count_documents({}) == 0)
+
+
+def test_what_an_upload_left_whose_process_was_killed_is_deleted_a_day_later(
+    new_process: NewProcess, new_fleet: NewFleet, relay: Process, database: Documents
+) -> None:
+    port = free_base()
+    process = new_process("http", api_port=port)
+    with client_of(f"http://127.0.0.1:{port}", APP, SECRET) as client, begin_upload(client, 3 * MIB):
+        left = eventually(lambda: database[UPLOADS].find_one() or {})
+        chunks = {"files_id": left["_id"]}
+        eventually(lambda: database[f"{PACKAGE_BUCKET}.chunks"].count_documents(chunks))
+        process.stop(signal.SIGKILL)
+    # It might go on yet, for all that the relay knows; one whose package is there has only kept its entry.
+    fleet, fields = keyed_fleet(new_fleet)
+    package = made(upload(fleet.app, fields, content := signed_zip()))
+    two_days_ago = now() - timedelta(days=2)
+    database[UPLOADS].insert_one({"_id": package["package_id"], "began_at": two_days_ago})
+    restart(relay)
+    eventually(lambda: database[UPLOADS].count_documents({}) == 1)
+    assert database[f"{PACKAGE_BUCKET}.chunks"].count_documents(chunks)
+    assert fleet.app.get(f"/packages/{package['package_id']}/file").content == content
+    database[UPLOADS].update_one({"_id": left["_id"]}, {"$set": {"began_at": two_days_ago}})
+    restart(relay)
+    eventually(lambda: database[UPLOADS].count_documents({}) == 0)
+    assert database[f"{PACKAGE_BUCKET}.chunks"].count_documents(chunks) == 0
+
+
+def test_a_file_whose_package_was_never_stored_is_deleted_a_day_later(relay: Process, database: Documents) -> None:
+    package_id = new_id()
+    GridFSBucket(database, PACKAGE_BUCKET).upload_from_stream_with_id(package_id, package_id, signed_zip())
+    database[UPLOADS].insert_one({"_id": package_id, "began_at": now() - timedelta(days=2)})
+    restart(relay)
+    eventually(lambda: database[UPLOADS].count_documents({}) == 0)
+    assert database[f"{PACKAGE_BUCKET}.files"].find_one({"_id": package_id}) is None
+    assert database[f"{PACKAGE_BUCKET}.chunks"].find_one({"files_id": package_id}) is None
+
+
+def restart(process: Process) -> None:
+    process.stop()
+    process.start()
 
 
 def test_a_large_upload_does_not_lie_in_memory(new_process: NewProcess, new_fleet: NewFleet) -> None:

@@ -9,7 +9,7 @@ from bson import ObjectId
 from gridfs.errors import NoFile
 from motor.motor_asyncio import AsyncIOMotorGridFSBucket
 
-from sluice_api.adapters.database import PACKAGES, TASKS, Document
+from sluice_api.adapters.database import PACKAGES, TASKS, UPLOADS, Document
 from sluice_api.adapters.owned import Owned
 from sluice_api.domain.outbox import entry, with_messages
 from sluice_api.domain.problems import TASKS_NAMED, Problem, conflict, not_found
@@ -24,6 +24,7 @@ _CHUNK_BYTES = 1024 * 1024
 class Upload:
     """A file on its way into GridFS, one chunk of it in memory; leaving it without `keep` leaves nothing behind.
 
+    While it lasts it has an entry in `UPLOADS`, by which `Leftovers` finds what is left if the process dies.
     The driver's own writer gathers 48 MB before it writes and needs three times that; the layout is the same
     (GridFS specification, "Data Model").
     """
@@ -31,12 +32,14 @@ class Upload:
     def __init__(self, database: Database, file_id: str, app_id: str, at: datetime) -> None:
         self._files = database[f"{PACKAGE_BUCKET}.files"]
         self._chunks = database[f"{PACKAGE_BUCKET}.chunks"]
+        self._uploads = database[UPLOADS]
         self._file = {"_id": file_id, "filename": file_id, "uploadDate": at, "metadata": {"app_id": app_id}}
         self._pending = bytearray()
         self._written = 0
         self._kept = False
 
     async def __aenter__(self) -> Self:
+        await self._uploads.insert_one({"_id": self._file["_id"], "began_at": self._file["uploadDate"]})
         return self
 
     async def __aexit__(
@@ -44,6 +47,7 @@ class Upload:
     ) -> None:
         if not self._kept:
             await self._chunks.delete_many({"files_id": self._file["_id"]})
+        await self._uploads.delete_one({"_id": self._file["_id"]})
 
     async def write(self, data: bytes) -> None:
         """Append bytes."""

@@ -1,8 +1,11 @@
-"""The relay: publishes the outbox, expands, stops and clears away tasks, and ends all use of revoked keys."""
+"""The relay: publishes the outbox, expands, stops and clears away tasks, and ends all use of revoked keys.
+
+It also deletes what dead uploads left behind.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -12,6 +15,7 @@ from sluice_api.adapters.beginning import Beginning
 from sluice_api.adapters.database import COMMANDS, PACKAGES, PUBLIC_KEYS, TASKS, Document
 from sluice_api.adapters.expansion import Expansion, LastPage, OvertakenError
 from sluice_api.adapters.leases import Lease
+from sluice_api.adapters.leftovers import Leftovers
 from sluice_api.adapters.outbox import Outbox
 from sluice_api.adapters.progress import TaskProgress
 from sluice_api.adapters.public_keys import Revocation
@@ -25,6 +29,8 @@ _log = structlog.get_logger()
 _TASKS_AT_ONCE = 50
 _FAILED_PAUSE = 1.0
 """Seconds to wait when Kafka or MongoDB fails."""
+_CLEARING_PAUSE = timedelta(hours=1)
+"""Between two looks for leftovers; the first is at the start."""
 Work = Expansion | LastPage | Stop | Purge
 
 
@@ -60,6 +66,8 @@ class Relay:
         self._progress = TaskProgress(database)
         self._revocation = Revocation(database, Tasks(database))
         self._beginning = Beginning(database, Tasks(database))
+        self._leftovers = Leftovers(database)
+        self._clear_at = now()
         self._works: dict[str, Work] = {}
 
     async def run(self) -> None:
@@ -68,6 +76,7 @@ class Relay:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._repeat(self._send_messages))
                 group.create_task(self._repeat(self._work_on_tasks))
+                group.create_task(self._repeat(self._clear_leftovers))
         finally:
             await self._lease.release()
 
@@ -91,6 +100,12 @@ class Relay:
                 await self._outbox.deliver(collection, documents, done=True)
                 found = True
         return found
+
+    async def _clear_leftovers(self) -> bool:
+        if self._now() >= self._clear_at:
+            await self._leftovers.clear(self._now())
+            self._clear_at = self._now() + _CLEARING_PAUSE
+        return False
 
     async def _work_on_tasks(self) -> bool:
         tasks = await self._outbox.due(TASKS, self._now(), _TASKS_AT_ONCE)
