@@ -87,6 +87,30 @@ async def test_apps_are_kept_longer_than_secrets_and_those_longer_than_the_unkno
         assert len(collection.asked) == expected
 
 
+async def test_a_secret_that_does_not_fit_is_read_once_more_but_not_again_and_again() -> None:
+    collection, clock = Collection(d1=SEALER.seal(b"old")), Clock()
+    devices = make(collection, clock)
+    assert await devices.find_secret("d1") == b"old"
+    collection.sealed["d1"] = SEALER.seal(b"new")
+    clock.now = 0.5
+    assert await devices.find_secret_anew("d1") == b"old"
+    clock.now = 1.5
+    assert [await devices.find_secret_anew("d1") for _ in range(9)] == [b"new"] * 9
+    assert len(collection.asked) == 2
+
+
+async def test_who_has_no_secret_yet_is_read_once_more_and_who_does_not_exist_is_not() -> None:
+    collection, clock = Collection(d1=None), Clock()
+    devices = make(collection, clock)
+    assert [await devices.find_secret(d) for d in ("d1", "nobody")] == [None, None]
+    collection.sealed["d1"] = SEALER.seal(b"new")
+    clock.now = 1.5
+    assert await devices.find_secret_anew("d1") == b"new"
+    asked = len(collection.asked)
+    assert await devices.find_secret_anew("nobody") is None
+    assert len(collection.asked) == asked
+
+
 async def test_a_failure_reaches_everybody_and_is_not_kept() -> None:
     collection = Collection(d1=None)
     devices = make(collection)

@@ -51,6 +51,7 @@ class FakeDevices:
 
     def __init__(self, **secrets: bytes | None) -> None:
         self.secrets = secrets
+        self.stale: dict[str, bytes | None] = {}
         self.failure: Exception | None = None
 
     async def find(self, device_id: str) -> KnownDevice | None:
@@ -61,6 +62,10 @@ class FakeDevices:
         return KnownDevice(device_id, "app", self.secrets[device_id]) if known else None
 
     async def find_secret(self, device_id: str) -> bytes | None:
+        """Return its secret, or an older one that was kept."""
+        return self.stale[device_id] if device_id in self.stale else await self.find_secret_anew(device_id)
+
+    async def find_secret_anew(self, device_id: str) -> bytes | None:
         """Return its secret."""
         device = await self.find(device_id)
         return None if device is None else device.secret

@@ -64,6 +64,18 @@ async def test_a_device_logs_in(client: TestClient[Any, Any], counters: Counters
     assert counters[Counted.LOGINS] == 1
 
 
+async def test_a_device_logs_in_with_a_secret_that_has_just_been_made(
+    client: TestClient[Any, Any], devices: Any
+) -> None:
+    devices.stale["d1"] = b"the-old-secret"
+    login = {"clientid": f"d1_0_1_{HOUR}", "username": "d1"}
+    assert await ask(client, "authenticate", password=password_for(b"secret-of-d1", HOUR), **login) == ALLOW
+    devices.stale["d2"] = None
+    devices.secrets["d2"] = b"new"
+    login = {"clientid": f"d2_0_1_{HOUR}", "username": "d2"}
+    assert await ask(client, "authenticate", password=password_for(b"new", HOUR), **login) == ALLOW
+
+
 @pytest.mark.parametrize(
     ("client_id", "username", "password"),
     [

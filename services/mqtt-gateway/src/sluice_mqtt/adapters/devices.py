@@ -18,6 +18,7 @@ from sluice_mqtt.adapters.waits import Waits
 
 _log = structlog.get_logger()
 _RETRY_DELAY = 1.0
+_LEAST_LIFETIME = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,18 @@ class Devices:
             PyMongoError: MongoDB cannot answer.
         """
         device = await self._find(device_id, self._lifetimes.secret)
+        return None if device is None else device.secret
+
+    async def find_secret_anew(self, device_id: str) -> bytes | None:
+        """Return the secret as it is now: for a log-in that does not fit what `find_secret` says.
+
+        A device is read once a second at most, so that whoever guesses passwords does not reach the database; one that
+        does not exist is not read again before its time.
+
+        Raises:
+            PyMongoError: MongoDB cannot answer.
+        """
+        device = await self._find(device_id, min(self._lifetimes.secret, _LEAST_LIFETIME))
         return None if device is None else device.secret
 
     async def _find(self, device_id: str, lifetime: float) -> KnownDevice | None:

@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 from sluice_mqtt.adapters.device_events import DeviceEvents, presence_event
 from sluice_mqtt.adapters.devices import Devices
 from sluice_mqtt.domain.counters import Counted, Counters
-from sluice_mqtt.domain.login import Denial, DeniedError, check, parse_client_id
+from sluice_mqtt.domain.login import ClientId, Denial, DeniedError, check, parse_client_id
 from sluice_mqtt.domain.presence import Boot, Change, Presence
 from sluice_mqtt.domain.topics import may_use
 
@@ -144,7 +144,14 @@ class Hooks:
         client = parse_client_id(login.clientid)
         if login.username != client.device_id:
             raise DeniedError(Denial.USER_NAME)
-        secret = await self._devices.find_secret(client.device_id)
+        try:
+            self._check_secret(client, login, await self._devices.find_secret(client.device_id))
+        except DeniedError as denied:
+            if denied.denial not in {Denial.PASSWORD, Denial.UNKNOWN_DEVICE}:
+                raise
+            self._check_secret(client, login, await self._devices.find_secret_anew(client.device_id))
+
+    def _check_secret(self, client: ClientId, login: LoginRequest, secret: bytes | None) -> None:
         check(client, login.password or "", secret, self._clock(), self._tolerance)
 
     async def _authorize(self, request: web.Request) -> web.Response:
