@@ -39,6 +39,16 @@ async def test_a_registration_is_in_kafka_when_the_device_hears_of_it(
     assert now() + timedelta(seconds=290) < record.expires_at < now() + timedelta(seconds=300)
 
 
+async def test_a_registration_that_needs_more_than_one_datagram_comes_in_blocks(
+    gateway: GatewayProcess, new_device: NewDevice, platform: Platform
+) -> None:
+    device = await new_device(gateway)
+    objects = [f"/10241/{number}" for number in range(120)]
+    await device.register(objects=",".join(f"<{path}>" for path in objects).encode())
+    record: Registration = await platform.wait_for(device, Registration)
+    assert list(record.objects) == objects
+
+
 @pytest.mark.requirement("R061")
 async def test_a_registration_tells_the_scheduler_that_the_device_is_awake(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform

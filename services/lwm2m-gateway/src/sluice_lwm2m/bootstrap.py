@@ -17,10 +17,11 @@ from sluice_lwm2m.adapters.endpoint import Endpoint, Limits
 from sluice_lwm2m.adapters.images import ImageStore
 from sluice_lwm2m.adapters.registration_log import RegistrationLog
 from sluice_lwm2m.adapters.requester import Requester
+from sluice_lwm2m.domain.assembly import Assembly
 from sluice_lwm2m.domain.blocks import exponent_of
 from sluice_lwm2m.domain.counters import Counters
 from sluice_lwm2m.domain.duplicates import Duplicates
-from sluice_lwm2m.domain.registering import LifetimeBounds
+from sluice_lwm2m.domain.registering import MAX_OBJECT_LIST_BYTES, LifetimeBounds
 from sluice_lwm2m.domain.sessions import Sessions
 from sluice_lwm2m.domain.transmission import Transmission
 from sluice_lwm2m.entrypoints.command_consumer import CommandConsumer
@@ -86,6 +87,9 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
             settings.lwm2m_lifetime_default, settings.lwm2m_lifetime_min, settings.lwm2m_lifetime_max
         ),
         sessions=sessions,
+        assembly=Assembly(
+            most=settings.lwm2m_max_pending, longest=MAX_OBJECT_LIST_BYTES, lifetime=settings.lwm2m_exchange_lifetime
+        ),
         directory=DeviceDirectory(database, settings.lwm2m_device_cache_ttl, settings.lwm2m_device_cache_size),
         log=registrations,
         events=events,

@@ -32,7 +32,11 @@ class GatewaySettings(CommonSettings):
         247.0, gt=0, description="How long duplicates are recognised (RFC 7252 §4.8.2)."
     )
     lwm2m_max_duplicates: int = Field(65_536, ge=1, description="Messages remembered for that, twice this at most.")
-    lwm2m_max_pending: int = Field(2_000, ge=1, description="Registrations and notifications being worked on at once.")
+    lwm2m_max_pending: int = Field(
+        2_000,
+        ge=1,
+        description="Registrations and notifications being worked on at once, and as many that come in blocks.",
+    )
     lwm2m_handling_timeout: float = Field(
         20.0, gt=0, description="A device's request that takes longer is answered 5.03."
     )

@@ -15,6 +15,8 @@ from sluice_lwm2m.adapters.registration_log import RegistrationLog
 from sluice_lwm2m.adapters.requester import Requester
 from sluice_lwm2m.domain import coap
 from sluice_lwm2m.domain.addresses import Address
+from sluice_lwm2m.domain.assembly import Assembly
+from sluice_lwm2m.domain.blocks import Block
 from sluice_lwm2m.domain.coap import Message
 from sluice_lwm2m.domain.counters import Counters
 from sluice_lwm2m.domain.registering import LifetimeBounds
@@ -55,6 +57,7 @@ class World:
             gateway=0,
             bounds=LifetimeBounds(LIFETIME, 1, 1_000),
             sessions=self.sessions,
+            assembly=Assembly(most=10, longest=200, lifetime=60),
             directory=Directory(),
             log=log,
             events=events,
@@ -126,3 +129,27 @@ async def test_only_the_registration_that_ended_is_said_to_have_ended(world: Wor
     record = world.sessions.record("d")
     assert record is not None
     assert not record.deregistered
+
+
+def block(number: int, payload: bytes, *, more: bool, path: bytes = b"rd") -> Message:
+    value = Block(number, more, 1).to_bytes()
+    options = ((coap.URI_PATH, path), (coap.URI_QUERY, b"ep=d"), (coap.BLOCK1, value))
+    return Message(coap.CON, coap.POST, number, b"", options, payload)
+
+
+async def test_a_registration_may_come_in_blocks(world: World) -> None:
+    objects = b"</1/0>,</3/0>,</4/0>,</5/0>,</19/0>"
+    first = await world.interface.answer(block(0, objects[:32], more=True), REMOTE)
+    assert (first.code, first.options) == (coap.CONTINUE, ((coap.BLOCK1, b"\x09"),))
+    assert world.sessions.record("d") is None
+    second = await world.interface.answer(block(1, objects[32:], more=False), REMOTE)
+    assert (second.code, second.options[-1]) == (coap.CREATED, (coap.BLOCK1, b"\x11"))
+    record = world.sessions.record("d")
+    assert record is not None
+    assert record.objects == ("/1/0", "/3/0", "/4/0", "/5/0", "/19/0")
+
+
+async def test_nothing_but_a_registration_may_come_in_blocks(world: World) -> None:
+    await world.register()
+    answer = await world.interface.answer(block(0, bytes(32), more=True, path=b"dp"), REMOTE)
+    assert answer.code == coap.REQUEST_ENTITY_TOO_LARGE

@@ -14,7 +14,7 @@ from sluice_lwm2m.domain.link_format import parse_object_list
 VERSIONS = ("1.0", "1.1")
 _MAX_ENDPOINT = 255
 _MAX_UINT32 = 2**32 - 1
-_MAX_OBJECT_LIST_BYTES = 2_048
+MAX_OBJECT_LIST_BYTES = 2_048
 
 
 class RefusedError(Exception):
@@ -123,7 +123,7 @@ def _objects(request: Message) -> tuple[str, ...] | None:
         return None
     if request.uint(coap.CONTENT_FORMAT) not in {None, LINK_FORMAT}:
         raise RefusedError(coap.UNSUPPORTED_CONTENT_FORMAT, "an object list that is not link format")
-    if len(request.payload) > _MAX_OBJECT_LIST_BYTES:
+    if len(request.payload) > MAX_OBJECT_LIST_BYTES:
         raise RefusedError(coap.REQUEST_ENTITY_TOO_LARGE, "an object list that is too long")
     try:
         return parse_object_list(request.payload.decode())

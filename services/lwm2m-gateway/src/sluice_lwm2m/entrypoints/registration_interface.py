@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from secrets import token_urlsafe
 
+import msgspec
 import structlog
 
 from sluice_common.messages.device_events import UplinkKind
@@ -12,6 +13,7 @@ from sluice_lwm2m.adapters.endpoint import Reply
 from sluice_lwm2m.adapters.registration_log import RegistrationLog
 from sluice_lwm2m.domain import coap, records
 from sluice_lwm2m.domain.addresses import Address, address_text
+from sluice_lwm2m.domain.assembly import Assembly
 from sluice_lwm2m.domain.coap import Message
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.registering import LifetimeBounds, RefusedError, parse_register, parse_update
@@ -20,7 +22,9 @@ from sluice_lwm2m.domain.sessions import Sessions
 from sluice_lwm2m.entrypoints.device_commands import DeviceCommands
 
 _log = structlog.get_logger()
-_UNDERSTOOD = frozenset((coap.URI_HOST, coap.URI_PORT, coap.URI_PATH, coap.URI_QUERY, coap.ACCEPT, coap.BLOCK2))
+_UNDERSTOOD = frozenset(
+    (coap.URI_HOST, coap.URI_PORT, coap.URI_PATH, coap.URI_QUERY, coap.ACCEPT, coap.BLOCK2, coap.BLOCK1)
+)
 """Critical options that a request may carry; others are refused (RFC 7252 §5.4.1)."""
 _LOCATION_BYTES = 9
 
@@ -34,6 +38,7 @@ class RegistrationInterface:
         gateway: int,
         bounds: LifetimeBounds,
         sessions: Sessions,
+        assembly: Assembly,
         directory: DeviceDirectory,
         log: RegistrationLog,
         events: DeviceEvents,
@@ -44,6 +49,7 @@ class RegistrationInterface:
         self._gateway = gateway
         self._bounds = bounds
         self._sessions = sessions
+        self._assembly = assembly
         self._directory = directory
         self._log = log
         self._events = events
@@ -63,8 +69,23 @@ class RegistrationInterface:
     async def _route(self, request: Message, remote: Address) -> Reply:
         _check_options(request)
         path = request.values(coap.URI_PATH)
-        if path[:1] != [b"rd"]:
-            return await self._other(remote, sent=request.code == coap.POST and path == [b"dp"])
+        block = request.option(coap.BLOCK1)
+        if path[:1] == [b"rd"]:
+            return await (self._manage(request, remote, path) if block is None else self._put_together(request, remote))
+        if block is not None:
+            raise RefusedError(coap.REQUEST_ENTITY_TOO_LARGE, "only registrations in blocks")
+        return await self._other(remote, sent=request.code == coap.POST and path == [b"dp"])
+
+    async def _put_together(self, request: Message, remote: Address) -> Reply:
+        """Take a block of a request; answers name the block that they answer (RFC 7959 §2.3)."""
+        whole = self._assembly.take(request, remote, self._clock())
+        answer = Reply(coap.CONTINUE)
+        if whole is not None:
+            answer = await self._manage(whole, remote, whole.values(coap.URI_PATH))
+        block = coap.BLOCK1, request.option(coap.BLOCK1) or b""
+        return msgspec.structs.replace(answer, options=(*answer.options, block))
+
+    async def _manage(self, request: Message, remote: Address, path: list[bytes]) -> Reply:
         match len(path), request.code:
             case 1, coap.POST:
                 return await self._register(request, remote)
@@ -165,7 +186,5 @@ def _check_options(request: Message) -> None:
     numbers = {number for number, _ in request.options}
     if numbers & {coap.PROXY_URI, coap.PROXY_SCHEME}:
         raise RefusedError(coap.PROXYING_NOT_SUPPORTED, "not a proxy")
-    if coap.BLOCK1 in numbers:
-        raise RefusedError(coap.REQUEST_ENTITY_TOO_LARGE, "no block-wise requests")
     if any(number & 1 for number in numbers - _UNDERSTOOD):
         raise RefusedError(coap.BAD_OPTION, "an unknown critical option")
