@@ -1,6 +1,9 @@
 """Settings of the LwM2M gateway; every field is an environment variable `SLUICE_<NAME>`."""
 
-from pydantic import Field
+from ipaddress import ip_address
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from sluice_common.settings import CommonSettings
 
@@ -11,7 +14,9 @@ class GatewaySettings(CommonSettings):
     lwm2m_ordinal: int = Field(
         0, ge=0, description="Ordinal of this gateway: its partition of `lwm2m-commands`; below `partitions`."
     )
-    lwm2m_host: str = Field("127.0.0.1", description="Address to listen on; `::` for all, IPv4 included.")
+    lwm2m_host: str = Field(
+        "127.0.0.1", description="Address to listen on; `::` for all, IPv4 included, with `lwm2m_public_uri`."
+    )
     lwm2m_port: int = Field(5683, ge=1, le=65_535, description="UDP port for registrations, requests and images.")
     lwm2m_public_uri: str | None = Field(
         None,
@@ -70,8 +75,23 @@ class GatewaySettings(CommonSettings):
     lwm2m_counters_interval: float = Field(60.0, gt=0, description="How often counters are logged.")
     lwm2m_shutdown_timeout: float = Field(5.0, gt=0, description="How long a stop waits for commands in flight.")
 
+    @model_validator(mode="after")
+    def _devices_can_reach_images(self) -> Self:
+        """Refuse to put an address into Package URIs that no device can reach."""
+        if self.lwm2m_public_uri is None and _is_wildcard(self.lwm2m_host):
+            raise ValueError("listening on all addresses needs SLUICE_LWM2M_PUBLIC_URI: where devices reach them")
+        return self
+
     @property
     def image_uri(self) -> str:
         """Scheme, host and port of image URIs."""
         host = f"[{self.lwm2m_host}]" if ":" in self.lwm2m_host else self.lwm2m_host
         return self.lwm2m_public_uri or f"coap://{host}:{self.lwm2m_port}"
+
+
+def _is_wildcard(host: str) -> bool:
+    """Whether a host stands for all addresses; a name does not."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return host in {"", "0"}
