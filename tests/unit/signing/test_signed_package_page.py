@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import secrets
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
@@ -109,16 +110,15 @@ def test_openssl_verifies_as_the_page_says(
     signed = sign(package, key_pair(algorithm).private_pem, passphrase)
     public = tmp_path / "public.pem"
     public.write_bytes(key_pair(algorithm).public_pem)
-    assert _openssl(signed, public, tmp_path).returncode == 0
+    assert _openssl(signed, public, tmp_path) == (0, "")
     _change_time_of_signing(signed)
-    refused = _openssl(signed, public, tmp_path)
-    assert refused.returncode != 0
-    assert b"verification failure" in (refused.stdout + refused.stderr).lower()
+    status, complaint = _openssl(signed, public, tmp_path)
+    assert status != 0
+    assert "verification failure" in complaint
 
 
 def _change_time_of_signing(signed: Path) -> None:
-    with zipfile.ZipFile(signed) as archive:
-        entries = {name: archive.read(name) for name in archive.namelist()}
+    entries = _entries(signed)
     envelope = json.loads(entries[MANIFEST_NAME])
     payload = base64.b64decode(envelope["payload"]).replace(b'"signed_at":"20', b'"signed_at":"19')
     envelope["payload"] = base64.b64encode(payload).decode()
@@ -126,6 +126,74 @@ def _change_time_of_signing(signed: Path) -> None:
     signed.write_bytes(Packages.zip(entries))
 
 
-def _openssl(package: Path, public: Path, folder: Path) -> subprocess.CompletedProcess[bytes]:
-    command = ["sh", "-e", "-c", f"package={package.name}; public={public.name}\n{_block('sh')}"]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=False)
+def _entries(package: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(package) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _openssl(package: Path, public: Path, folder: Path) -> tuple[int, str]:
+    """Return the exit status and the complaint of the page's script, run in a new folder as a user runs it."""
+    where = folder / secrets.token_hex(4)
+    where.mkdir()
+    (where / "verify.sh").write_text(_block("sh"))
+    command = ["sh", "verify.sh", str(package), str(public)]
+    ended = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
+    # OpenSSL tells some failures on its standard output.
+    return ended.returncode, (ended.stdout + ended.stderr).lower() if ended.returncode else ended.stderr
+
+
+@pytest.fixture
+def signed_with_p256(
+    packages: Packages,
+    key_pair: Callable[[str], KeyPair],
+    passphrase: str,
+    needs_openssl: Callable[[str], None],
+    tmp_path: Path,
+) -> Callable[[dict[str, bytes]], Path]:
+    """Return a function that signs a package; `public.pem` lies beside it."""
+    needs_openssl("ECDSA_P256+SHA256")
+    pair = key_pair("ECDSA_P256+SHA256")
+    (tmp_path / "public.pem").write_bytes(pair.public_pem)
+
+    def make(entries: dict[str, bytes]) -> Path:
+        (tmp_path / "app.zip").write_bytes(packages.zip(entries))
+        return sign(tmp_path / "app.zip", pair.private_pem, passphrase)
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["app.bin", "APP.BIN", "dd/a.bin", "固件 v1.bin"])
+def test_the_way_with_openssl_ties_the_image_to_its_name(
+    name: str, signed_with_p256: Callable[[dict[str, bytes]], Path], tmp_path: Path
+) -> None:
+    signed = signed_with_p256({name: b"firmware", "notes/": b"", "notes/a.txt": b"evil!!!!"})
+    public = tmp_path / "public.pem"
+    assert _openssl(signed, public, tmp_path) == (0, "")
+    honest = _entries(signed)
+    changes: dict[str, dict[str, bytes]] = {
+        "changed": {name: b"FIRMWARE"},
+        "exchanged": {name: b"evil!!!!", "notes/a.txt": b"firmware"},
+        "added": {"more.bin": b"firmware"},
+    }
+    for change, entries in changes.items():
+        signed.write_bytes(Packages.zip(honest | entries))
+        status, complaint = _openssl(signed, public, tmp_path)
+        assert status != 0, change
+        assert "is not what was signed" in complaint, change
+    del honest["notes/a.txt"]
+    signed.write_bytes(Packages.zip(honest))
+    assert _openssl(signed, public, tmp_path)[1].endswith("notes/a.txt is not what was signed\n")
+
+
+@pytest.mark.parametrize(("was", "becomes"), [('"algorithm":"ECDSA_P256+SHA256"', '"algorithm":"none"'), ("{", "")])
+def test_the_way_with_openssl_refuses_what_names_no_algorithm(
+    was: str, becomes: str, signed_with_p256: Callable[[dict[str, bytes]], Path], tmp_path: Path
+) -> None:
+    signed = signed_with_p256({"app.bin": b"firmware"})
+    entries = _entries(signed)
+    envelope = json.loads(entries[MANIFEST_NAME])
+    payload = base64.b64decode(envelope["payload"]).decode().replace(was, becomes)
+    envelope["payload"] = base64.b64encode(payload.encode()).decode()
+    entries[MANIFEST_NAME] = json.dumps(envelope, separators=(",", ":")).encode()
+    signed.write_bytes(Packages.zip(entries))
+    assert _openssl(signed, tmp_path / "public.pem", tmp_path)[0] != 0
