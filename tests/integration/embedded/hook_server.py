@@ -30,6 +30,7 @@ class HookServer:
     Attributes:
         answer: Turns a login into the body of the answer; may take its time.
         status: HTTP status of answers to logins.
+        unwanted: Client ids that are to be disconnected, as the answer to a list says.
         logins: Bodies of the logins so far.
         posts: Bodies of the presence posts so far.
         tokens: Every `Authorization` header so far.
@@ -48,6 +49,7 @@ class HookServer:
         """Answer as the mqtt-gateway would, to devices that all have one password."""
         self.status = 200
         self.answer: Callable[[dict[str, Any]], str] = self.judge
+        self.unwanted: list[str] = []
 
     @staticmethod
     def judge(login: dict[str, Any]) -> str:
@@ -76,6 +78,10 @@ class HookServer:
         changes = [event for post in self.posts if isinstance(post, list) for event in post]
         return [event for event in changes if event["username"] == device_id]
 
+    def counted(self, name: str) -> int:
+        """Return how many of something the broker has counted so far."""
+        return sum(post.get("counts", {}).get(name, 0) for post in self.lists())
+
     def lists(self) -> list[dict[str, Any]]:
         """Return the full lists so far."""
         return [post for post in self.posts if isinstance(post, dict) and post["event"] == "clients.connected"]
@@ -99,7 +105,8 @@ def _handler_of(hooks: HookServer) -> type[BaseHTTPRequestHandler]:
             content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if self.path == "/mqtt/presence":
                 hooks.posts.append(content)
-                self._respond(204, "")
+                is_answered = bool(hooks.unwanted) and isinstance(content, dict)
+                self._respond(*((200, json.dumps({"disconnect": hooks.unwanted})) if is_answered else (204, "")))
             else:
                 hooks.logins.append(content)
                 self._respond(hooks.status, hooks.answer(content))

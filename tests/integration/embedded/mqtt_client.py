@@ -31,10 +31,17 @@ class Client:
         return cls(*await asyncio.open_connection(CLIENT_HOST, port, ssl=tls, server_hostname=name))
 
     async def log_in(
-        self, client_id: str, username: str, password: str = PASSWORD, *, clean: bool = True, will: str = ""
+        self,
+        client_id: str,
+        username: str,
+        password: str = PASSWORD,
+        *,
+        clean: bool = True,
+        will: str = "",
+        will_flags: int = 0,
     ) -> int:
-        """Log in and return the return code; `will` is a topic."""
-        flags = _LOG_IN | (_CLEAN if clean else 0) | (_WILL if will else 0)
+        """Log in and return the return code; `will` is a topic, `will_flags` are more of its flags (§3.1.2.3)."""
+        flags = _LOG_IN | (_CLEAN if clean else 0) | (_WILL | will_flags if will else 0)
         texts = [client_id, *([will, "gone"] if will else []), username, password]
         body = b"\x00\x04MQTT\x04" + bytes((flags,)) + (60).to_bytes(2)
         self.send(1, 0, body + b"".join(len(text.encode()).to_bytes(2) + text.encode() for text in texts))

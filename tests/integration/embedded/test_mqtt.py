@@ -5,6 +5,7 @@ import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,7 @@ from sluice_simulator.mqtt import packet as mqtt
 
 BAD_CREDENTIALS, UNAVAILABLE = 4, 3
 REFUSED = 0x80
+WILL_RETAIN = 0x20
 LOGIN_DEADLINE = 8.0
 LOGINS_AT_ONCE = 8
 LIST_INTERVAL = 2.0
@@ -274,6 +276,39 @@ async def test_nothing_of_a_device_is_retained(broker: Broker, device_id: str) -
     platform = await broker.platform()
     await platform.subscribe(up(device_id))
     assert await platform.receives_nothing()
+
+
+async def test_a_will_is_not_retained(broker: Broker, device_id: str) -> None:
+    platform, client = await broker.platform(), await broker.open()
+    await platform.subscribe("$oc/devices/+/sys/events/up")
+    log_in = client.log_in(f"{device_id}_0_0_2026112218", device_id, will=up(device_id), will_flags=WILL_RETAIN)
+    assert await log_in == mqtt.ACCEPTED
+    client.cut()
+    assert (await platform.receive()).payload == b"gone"
+    later = await broker.platform("later")
+    await later.subscribe(up(device_id))
+    assert await later.receives_nothing()
+
+
+async def test_a_device_that_is_unwanted_is_disconnected(broker: Broker, device_id: str) -> None:
+    bystander, device = await broker.device(f"{device_id}-bystander"), await broker.device(device_id, clean=False)
+    broker.hooks.unwanted = [f"{device_id}_0_0_2026112218", "nobody"]
+    await device.until_closed()
+    assert await bystander.is_alive()
+
+
+async def test_what_is_refused_is_counted_and_told_with_the_list(broker: Broker, device_id: str) -> None:
+    device = await broker.device(device_id)
+    denied, oversized = broker.hooks.counted("topics_denied"), broker.hooks.counted("packets_oversized")
+    await device.publish("test")
+    await device.subscribe("#")
+    await device.subscribe(down(device_id))
+    with suppress(ConnectionError):
+        await (await broker.open()).log_in("x_0_0_2026112218", f"{device_id}-x", will="test")
+    with suppress(ConnectionError):
+        await device.publish(up(device_id), b"x" * 200_000)
+    await until(lambda: broker.hooks.counted("packets_oversized") == oversized + 1)
+    assert broker.hooks.counted("topics_denied") == denied + 3
 
 
 async def test_an_oversized_packet_ends_its_sender_only(broker: Broker, device_id: str) -> None:

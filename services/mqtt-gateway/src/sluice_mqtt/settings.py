@@ -61,7 +61,9 @@ class GatewaySettings(SealingSettings):
         3_600.0, ge=0, description="How far the hour of a checked log-in may lie from now."
     )
 
-    mqtt_device_ttl: float = Field(600.0, ge=0, description="How long it is not looked up again whose a device is.")
+    mqtt_device_ttl: float = Field(
+        30.0, ge=0, description="How long it is not looked up again whose a device is; a deleted one is heard as long."
+    )
     mqtt_secret_ttl: float = Field(30.0, ge=0, description="How long a device's secret is not looked up again.")
     mqtt_unknown_ttl: float = Field(5.0, ge=0, description="How long an unknown device is not looked up again.")
     mqtt_device_cache_size: int = Field(100_000, ge=1, description="Devices that are kept, known or not.")

@@ -111,6 +111,19 @@ async def test_who_has_no_secret_yet_is_read_once_more_and_who_does_not_exist_is
     assert len(collection.asked) == asked
 
 
+async def test_those_that_are_deleted_are_found_out_when_their_time_is_over() -> None:
+    collection, clock = Collection(d1=None, d2=None), Clock()
+    devices = make(collection, clock)
+    assert await devices.find_unknown(["d1", "d2"]) == set()
+    del collection.sealed["d2"]
+    assert await devices.find_unknown(["d1", "d2"]) == set()
+    clock.now = 601.0
+    assert await devices.find_unknown(["d1", "d2"]) == {"d2"}
+    collection.failure, clock.now = AutoReconnect("away"), 2000.0
+    with pytest.raises(AutoReconnect):
+        await devices.find_unknown(["d1"])
+
+
 async def test_a_failure_reaches_everybody_and_is_not_kept() -> None:
     collection = Collection(d1=None)
     devices = make(collection)

@@ -1,7 +1,7 @@
 """Fakes of what the entry points talk to."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import pytest
@@ -60,6 +60,10 @@ class FakeDevices:
             raise self.failure
         known = device_id in self.secrets
         return KnownDevice(device_id, "app", self.secrets[device_id]) if known else None
+
+    async def find_unknown(self, device_ids: Iterable[str]) -> set[str]:
+        """Return those that there are not."""
+        return {device_id for device_id in device_ids if await self.find(device_id) is None}
 
     async def find_secret(self, device_id: str) -> bytes | None:
         """Return its secret, or an older one that was kept."""

@@ -129,7 +129,6 @@ async def test_connections_are_told_with_their_epochs(client: TestClient[Any, An
 async def test_a_list_of_connections_is_taken(client: TestClient[Any, Any], events: Any) -> None:
     clients = [
         {"clientid": f"d1_0_1_{HOUR}", "username": "d1", "connected_at": 1000},
-        {"clientid": f"d9_0_1_{HOUR}", "username": "d9", "connected_at": 1000},
         {"clientid": "sluice-gateway-host", "username": "sluice-gateway", "connected_at": 1},
         {"clientid": "nameless"},
     ]
@@ -162,6 +161,33 @@ async def test_what_a_request_tells_of_one_device_keeps_its_order(client: TestCl
     assert [(type(event), event.epoch) for event in events.published] == [
         *((DeviceUplink, 1000), (DeviceDeregistered, 1000), (DeviceUplink, 2000))
     ]
+
+
+async def told_back(client: TestClient[Any, Any], event: Any) -> Any:
+    async with client.post("/mqtt/presence", json=event, headers=HEADERS) as response:
+        assert response.status == 200
+        return await response.json()
+
+
+def a_list(*names: str, **more: Any) -> dict[str, Any]:
+    clients = [{"clientid": f"{name}_0_1_{HOUR}", "username": name, "connected_at": 1000} for name in names]
+    return {"event": "clients.connected", "boot_id": "b1", "clients": clients, **more}
+
+
+async def test_the_answer_to_a_list_names_who_is_to_be_disconnected(client: TestClient[Any, Any], devices: Any) -> None:
+    await tell(client, a_list("d1", "d2"))
+    del devices.secrets["d2"]
+    assert await told_back(client, a_list("d1", "d2")) == {"disconnect": [f"d2_0_1_{HOUR}"]}
+    devices.failure = AutoReconnect("away")
+    await tell(client, a_list("d1", "d2"))
+
+
+async def test_what_the_broker_has_counted_is_counted(client: TestClient[Any, Any], counters: Counters) -> None:
+    counts = {"topics_denied": 3, "packets_oversized": 1, "logins_unanswered": 2, "anything": 9, "topics": -1}
+    for _ in range(2):
+        await tell(client, a_list("d1", counts=counts))
+    assert counters[Counted.TOPICS_DENIED] == 6
+    assert (counters[Counted.PACKETS_OVERSIZED], counters[Counted.LOGINS_UNANSWERED]) == (2, 4)
 
 
 async def test_other_events_are_passed_over(client: TestClient[Any, Any], events: Any) -> None:

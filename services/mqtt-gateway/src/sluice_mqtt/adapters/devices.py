@@ -5,7 +5,7 @@ Devices that do not exist are kept too, for a short time: whoever guesses does n
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -79,6 +79,16 @@ class Devices:
                     await asyncio.sleep(_RETRY_DELAY)
         finally:
             self._waits.end(wait)
+
+    async def find_unknown(self, device_ids: Iterable[str]) -> set[str]:
+        """Return those that the platform does not know, or not any more.
+
+        Raises:
+            PyMongoError: MongoDB cannot answer.
+        """
+        ids = list(device_ids)
+        found = await asyncio.gather(*(self._find(device_id, self._lifetimes.device) for device_id in ids))
+        return {device_id for device_id, device in zip(ids, found, strict=True) if device is None}
 
     async def find_secret(self, device_id: str) -> bytes | None:
         """Return the secret of a device, or None if there is no device or no secret.

@@ -22,6 +22,7 @@ from sluice_mqtt.domain.topics import may_use
 
 _log = structlog.get_logger()
 _MOST_AT_ONCE = 1_000
+_BROKERS_COUNTS = (Counted.TOPICS_DENIED, Counted.PACKETS_OVERSIZED, Counted.LOGINS_UNANSWERED)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -59,6 +60,7 @@ class PresenceEvent(msgspec.Struct):
     node: str = ""
     boot_id: str = ""
     clients: list[ConnectedClient] = []
+    counts: dict[str, int] = {}
 
     @property
     def boot(self) -> Boot:
@@ -167,8 +169,27 @@ class Hooks:
     async def _take_presence(self, request: web.Request) -> web.Response:
         events = _EVENTS.decode(await request.read())
         told = events if isinstance(events, list) else [events]
+        for event in told:
+            self._count(event.counts)
         await self._tell([change for event in told for change in self._changes(event)])
-        return web.Response(status=204)
+        unknown = await self._unknown([client for event in told for client in event.clients])
+        return web.json_response({"disconnect": unknown}) if unknown else web.Response(status=204)
+
+    def _count(self, counts: dict[str, int]) -> None:
+        """Add what the broker has refused by itself since the last list."""
+        for counted in _BROKERS_COUNTS:
+            self._counters[counted] += max(counts.get(counted.value, 0), 0)
+
+    async def _unknown(self, clients: Iterable[ConnectedClient]) -> list[str]:
+        """Return the clients of deleted devices; none if that cannot be known now: the next list will tell."""
+        of_device = {c.username: c.clientid for c in clients if c.username and self._is_device(c.clientid, c.username)}
+        try:
+            unknown = await self._devices.find_unknown(of_device)
+        except PyMongoError as error:
+            _log.warning("list_not_checked", reason=str(error))
+            return []
+        self._counters[Counted.UNKNOWN_CONNECTED] += len(unknown)
+        return sorted(of_device[device_id] for device_id in unknown)
 
     def _changes(self, event: PresenceEvent) -> list[Change]:
         device_id, now = event.username or "", self._clock()

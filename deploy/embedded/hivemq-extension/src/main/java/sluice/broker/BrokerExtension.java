@@ -14,6 +14,7 @@ import java.util.UUID;
  */
 final class BrokerExtension implements ExtensionMain {
 
+    private final Counts counts = new Counts();
     private final Hooks hooks;
     private final PresencePoster poster;
     private final Sessions sessions;
@@ -23,7 +24,7 @@ final class BrokerExtension implements ExtensionMain {
     BrokerExtension(final Settings settings) {
         this.settings = settings;
         hooks = new Hooks(settings);
-        poster = new PresencePoster(hooks, settings, UUID.randomUUID().toString());
+        poster = new PresencePoster(hooks, settings, UUID.randomUUID().toString(), counts);
         sessions = new Sessions(poster, System::currentTimeMillis);
         poster.listFrom(sessions::connected);
     }
@@ -34,10 +35,12 @@ final class BrokerExtension implements ExtensionMain {
 
     @Override
     public void extensionStart(final ExtensionStartInput input, final ExtensionStartOutput output) {
-        final DeviceAuthenticator authenticator = new DeviceAuthenticator(hooks, settings);
-        final DeviceLifecycle lifecycle = new DeviceLifecycle(sessions);
+        final DeviceAuthenticator authenticator = new DeviceAuthenticator(hooks, settings, counts);
+        final DeviceLifecycle lifecycle = new DeviceLifecycle(sessions, counts);
+        final NoRetainedWills noRetainedWills = new NoRetainedWills();
         Services.securityRegistry().setAuthenticatorProvider(given -> authenticator);
-        Services.initializerRegistry().setClientInitializer(new OwnTopicsOnly());
+        Services.initializerRegistry().setClientInitializer(new OwnTopicsOnly(counts));
+        Services.interceptorRegistry().setConnectInboundInterceptorProvider(given -> noRetainedWills);
         Services.interceptorRegistry().setConnackOutboundInterceptorProvider(given -> lifecycle);
         Services.eventRegistry().setClientLifecycleEventListener(given -> lifecycle);
         poster.start();

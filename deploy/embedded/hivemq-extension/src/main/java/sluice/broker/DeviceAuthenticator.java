@@ -27,12 +27,14 @@ final class DeviceAuthenticator implements SimpleAuthenticator {
 
     private final Hooks hooks;
     private final Settings settings;
+    private final Counts counts;
     private final Rarely unanswered = new Rarely(System::nanoTime);
     private final Rarely denied = new Rarely(System::nanoTime);
 
-    DeviceAuthenticator(final Hooks hooks, final Settings settings) {
+    DeviceAuthenticator(final Hooks hooks, final Settings settings, final Counts counts) {
         this.hooks = hooks;
         this.settings = settings;
+        this.counts = counts;
     }
 
     @Override
@@ -64,6 +66,7 @@ final class DeviceAuthenticator implements SimpleAuthenticator {
             final Hooks.Verdict verdict,
             final Throwable error) {
         if (error != null) {
+            counts.add(Counts.Counted.LOGINS_UNANSWERED);
             unanswered.count().ifPresent(count ->
                     LOG.warn("login_unanswered clientid={} count={} error={}", login.clientid(), count, error.toString()));
             refuse(output, ConnackReasonCode.SERVER_UNAVAILABLE);
@@ -80,6 +83,9 @@ final class DeviceAuthenticator implements SimpleAuthenticator {
 
     private void admit(final Device device, final SimpleAuthInput input, final SimpleAuthOutput output) {
         device.rememberOn(input.getConnectionInformation());
+        if (input.getConnectPacket().getWillPublish().filter(will -> !will.getTopic().startsWith(device.prefix())).isPresent()) {
+            counts.add(Counts.Counted.TOPICS_DENIED); // HiveMQ refuses it by the permissions below
+        }
         output.getDefaultPermissions().add(Builders.topicPermission()
                 .topicFilter(device.prefix() + "#")
                 .type(TopicPermission.PermissionType.ALLOW)

@@ -7,10 +7,12 @@ import com.hivemq.extension.sdk.api.events.client.ClientLifecycleEventListener;
 import com.hivemq.extension.sdk.api.events.client.parameters.AuthenticationSuccessfulInput;
 import com.hivemq.extension.sdk.api.events.client.parameters.ConnectionStartInput;
 import com.hivemq.extension.sdk.api.events.client.parameters.DisconnectEventInput;
+import com.hivemq.extension.sdk.api.events.client.parameters.ServerInitiatedDisconnectInput;
 import com.hivemq.extension.sdk.api.interceptor.connack.ConnackOutboundInterceptor;
 import com.hivemq.extension.sdk.api.interceptor.connack.parameter.ConnackOutboundInput;
 import com.hivemq.extension.sdk.api.interceptor.connack.parameter.ConnackOutboundOutput;
 import com.hivemq.extension.sdk.api.packets.connect.ConnackReasonCode;
+import com.hivemq.extension.sdk.api.packets.general.DisconnectedReasonCode;
 import com.hivemq.extension.sdk.api.packets.general.Qos;
 import com.hivemq.extension.sdk.api.services.Services;
 import com.hivemq.extension.sdk.api.services.builder.Builders;
@@ -33,9 +35,11 @@ final class DeviceLifecycle implements ConnackOutboundInterceptor, ClientLifecyc
     private static final Duration SUBSCRIBE_DEADLINE = Duration.ofSeconds(10);
 
     private final Sessions sessions;
+    private final Counts counts;
 
-    DeviceLifecycle(final Sessions sessions) {
+    DeviceLifecycle(final Sessions sessions, final Counts counts) {
         this.sessions = sessions;
+        this.counts = counts;
     }
 
     @Override
@@ -97,6 +101,14 @@ final class DeviceLifecycle implements ConnackOutboundInterceptor, ClientLifecyc
     @Override
     public void onAuthenticationSuccessful(final AuthenticationSuccessfulInput input) {
         // Announced once it is subscribed.
+    }
+
+    @Override
+    public void onServerInitiatedDisconnect(final ServerInitiatedDisconnectInput input) {
+        if (input.getReasonCode().filter(DisconnectedReasonCode.PACKET_TOO_LARGE::equals).isPresent()) {
+            counts.add(Counts.Counted.PACKETS_OVERSIZED);
+        }
+        onDisconnect(input);
     }
 
     @Override

@@ -12,6 +12,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
@@ -42,6 +43,17 @@ final class Hooks {
         }
     }
 
+    /**
+     * The hook's answer to presence.
+     *
+     * @param status     The HTTP status.
+     * @param disconnect Client ids of devices that the platform does not know any more.
+     */
+    record Taken(int status, List<String> disconnect) {}
+
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    private record Unwanted(List<String> disconnect) {}
+
     private final ObjectMapper json = new ObjectMapper();
     private final Settings settings;
     private final HttpClient client;
@@ -68,13 +80,19 @@ final class Hooks {
                 .thenApply(this::verdict));
     }
 
-    /**
-     * Post presence and wait for the answer.
-     *
-     * @return The HTTP status.
-     */
-    int postPresence(final Object content) throws IOException, InterruptedException {
-        return client.send(request("presence", content, settings.postDeadline()), BodyHandlers.discarding()).statusCode();
+    /** Post presence and wait for the answer. */
+    Taken postPresence(final Object content) throws IOException, InterruptedException {
+        final HttpResponse<String> response = client.send(request("presence", content, settings.postDeadline()), body());
+        return new Taken(response.statusCode(), response.statusCode() == OK ? unwanted(response.body()) : List.of());
+    }
+
+    private List<String> unwanted(final String body) {
+        try {
+            final Unwanted unwanted = json.readValue(body, Unwanted.class);
+            return unwanted == null || unwanted.disconnect() == null ? List.of() : unwanted.disconnect();
+        } catch (final JsonProcessingException error) {
+            return List.of(); // another broker's gateway may answer otherwise: it names nobody
+        }
     }
 
     private Verdict verdict(final HttpResponse<String> response) {

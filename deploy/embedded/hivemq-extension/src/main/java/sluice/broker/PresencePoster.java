@@ -1,11 +1,13 @@
 package sluice.broker;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.hivemq.extension.sdk.api.services.Services;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,8 +32,13 @@ final class PresencePoster implements Sessions.Observer {
     /** One of those that are connected. */
     record Connected(String clientid, String username, @JsonProperty("connected_at") long connectedAt) {}
 
-    /** All that are connected to the broker that was started as {@code bootId}. */
-    record Everybody(String event, String node, @JsonProperty("boot_id") String bootId, List<Connected> clients) {}
+    /** All that are connected to the broker that was started as {@code bootId}, and what it refused since the last list. */
+    record Everybody(
+            String event,
+            String node,
+            @JsonProperty("boot_id") String bootId,
+            List<Connected> clients,
+            Map<String, Long> counts) {}
 
     private static final Logger LOG = LoggerFactory.getLogger(PresencePoster.class);
     private static final String NODE = "embedded";
@@ -47,16 +54,18 @@ final class PresencePoster implements Sessions.Observer {
     private final Hooks hooks;
     private final Settings settings;
     private final String bootId;
+    private final Counts counts;
     private final Deque<Change> queue = new ArrayDeque<>();
     private final Thread thread = new Thread(this::run, "presence");
     private Supplier<List<Sessions.Session>> everybody = List::of;
     private long dropped;
     private long listAt;
 
-    PresencePoster(final Hooks hooks, final Settings settings, final String bootId) {
+    PresencePoster(final Hooks hooks, final Settings settings, final String bootId, final Counts counts) {
         this.hooks = hooks;
         this.settings = settings;
         this.bootId = bootId;
+        this.counts = counts;
         thread.setDaemon(true);
     }
 
@@ -140,7 +149,7 @@ final class PresencePoster implements Sessions.Observer {
         final List<Connected> clients = everybody.get().stream()
                 .map(session -> new Connected(session.clientId(), session.device(), session.connectedAt()))
                 .toList();
-        return new Everybody("clients.connected", NODE, bootId, clients);
+        return new Everybody("clients.connected", NODE, bootId, clients, counts.take());
     }
 
     /** Post until it is taken. Who was away may have forgotten more than this: the list follows. */
@@ -156,7 +165,9 @@ final class PresencePoster implements Sessions.Observer {
 
     private boolean isTaken(final Object content, final boolean first) throws InterruptedException {
         try {
-            final int status = hooks.postPresence(content);
+            final Hooks.Taken taken = hooks.postPresence(content);
+            final int status = taken.status();
+            taken.disconnect().forEach(PresencePoster::end);
             if (status >= OK && status < REDIRECTION) {
                 return true;
             }
@@ -166,6 +177,12 @@ final class PresencePoster implements Sessions.Observer {
             report(first, error.toString());
             return false;
         }
+    }
+
+    /** End the session of a device that was deleted, with what was queued for it. */
+    private static void end(final String clientId) {
+        LOG.info("unknown_device_disconnected clientid={}", clientId);
+        Services.clientService().invalidateSession(clientId);
     }
 
     private static void report(final boolean first, final String reason) {
