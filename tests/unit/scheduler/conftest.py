@@ -50,6 +50,7 @@ from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot, U
 from sluice_scheduler.domain import records
 from sluice_scheduler.domain.admit import admit
 from sluice_scheduler.domain.decide import decide
+from sluice_scheduler.domain.device import Device as Record
 from sluice_scheduler.domain.device import SlotState, deadlines
 from sluice_scheduler.domain.effects import Effect, ToGateway, ToMqtt
 from sluice_scheduler.domain.judgements import DOWNLOADED, DOWNLOADING, IDLE, UPDATING
@@ -316,6 +317,7 @@ class World:
         self.executes: dict[Attempt, str] = {}
         self.requested: set[str] = set()
         self.window_of: dict[Attempt, WindowKey] = {}
+        self.cells: dict[tuple[str, int], ResourceValue] = {}
 
     # The stage
 
@@ -329,6 +331,7 @@ class World:
             value = fresh.get(event.device_id, self.records.get(event.device_id))
             device = records.decode(value) if value is not None else None
             decision = decide(device, event, offset, RULES)
+            self.check_cell(decision.device)
             if decision.device is not None and decision.device is not device:
                 fresh[event.device_id] = records.encode(decision.device)
             effects += decision.effects
@@ -460,6 +463,7 @@ class World:
         if not device.alive:
             return
         device.epoch += registers or device.epoch == 0
+        self.cells[name, device.epoch] = device.radio["/4/0/8"]
         device.awake_until = max(device.awake_until, self.now + awake_for)
         self.sources["gateway"].append(
             DeviceUplink(
@@ -470,6 +474,12 @@ class World:
                 awake_until=utc(device.awake_until),
             )
         )
+
+    def move(self, name: str, cell: int) -> None:
+        """A device comes to a cell and registers there."""
+        if self.devices[name].alive:
+            self.devices[name].radio["/4/0/8"] = cell
+            self.speak(name, 60.0, registers=True)
 
     def is_at_work(self, name: str) -> bool:
         """Whether a device has something to go on with."""
@@ -538,6 +548,15 @@ class World:
         if self.at_rest():
             self.check_fences()
             self.check_observations()
+
+    def check_cell(self, record: Record | None) -> None:
+        """Check that only a grant of the cell in which the device has registered last would be taken."""
+        execution = record.execution if record else None
+        if not record or not record.link or not execution or execution.is_mqtt:
+            return
+        if execution.attempt.slot is SlotState.ASKED:
+            assert execution.window
+            assert execution.window.cell_id == self.cells[record.device_id, record.link.epoch]
 
     def check_fences(self) -> None:
         """Check that no image is served but that of the running attempt, if the gateway took every close."""
@@ -642,6 +661,7 @@ class World:
         if not able or bad:
             able.append(partial(self.pass_time, chance.choice([31.0, 400.0, 4_000.0]) if bad else 0.5))
             able.append(partial(self.speak, name, chance.choice([1.0, 60.0]), registers=bad))
+            able.append(partial(self.move, name, chance.randint(1, 2)) if bad else self.windows.restore)
             able.append(self.windows.restore)
         chance.choice(able)()
 

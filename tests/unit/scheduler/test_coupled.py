@@ -81,6 +81,11 @@ class Hostility(RuleBasedStateMachine):
         """A device speaks."""
         self.world.speak(name, awake_for, registers=registers)
 
+    @rule(name=DEVICES, cell=st.integers(1, 2))
+    def move(self, name: str, cell: int) -> None:
+        """A device moves."""
+        self.world.move(name, cell)
+
     @rule(name=DEVICES)
     def fall_silent(self, name: str) -> None:
         """A device is never heard of again."""

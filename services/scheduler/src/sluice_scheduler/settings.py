@@ -72,6 +72,9 @@ class DevicesSettings(CommonSettings):
     sinr_highest: float = Field(40.0, description="Highest plausible SINR, dB.")
     redrives: int = Field(1, ge=0, description="How often a deadline drives its step again before it fails it.")
     slot_reask: float = Field(300.0, gt=0, description="Seconds after which an awake waiter asks its window again.")
+    coverage_valid: float = Field(
+        3_600.0, gt=0, description="Seconds after which a device that waits for a slot is asked anew for its coverage."
+    )
     surrenders: int = Field(10, ge=1, description="Slots returned for a silent device until it gets no more.")
     clock_skew: float = Field(2.0, ge=0, description="Seconds that clocks of gateways and scheduler may differ.")
     download_token_lifetime: float = Field(
@@ -108,6 +111,7 @@ class DevicesSettings(CommonSettings):
             sinr=Bounds(self.sinr_level_0, self.sinr_level_1, self.sinr_level_2, self.sinr_highest),
             redrives=self.redrives,
             slot_reask=self.slot_reask,
+            coverage_valid=self.coverage_valid,
             surrenders=self.surrenders,
             clock_skew=self.clock_skew,
             token_lifetime=self.download_token_lifetime,

@@ -146,6 +146,10 @@ class MqttWorld(World):
             )
         )
 
+    def move(self, name: str, cell: int) -> None:  # noqa: ARG002 - MQTT devices know no cells
+        """A device connects anew."""
+        self.speak(name, 0.0, registers=True)
+
     def leave(self, name: str) -> None:
         """The broker loses a device."""
         device = self.fleet[name]

@@ -84,13 +84,15 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
         busy: The device still works at the last attempt; it is awaited before this one goes on.
         reset: `/5/0/1` was written empty to get the device out of its last attempt.
         coverage: What the device reported of its radio.
+        coverage_epoch: Registration under which it did.
+        coverage_until: Until when that counts while the device waits, seconds since 1970.
         slot: What it has of its window.
         ask_no: Number of the newest ask.
         surrenders: How often a slot was returned because the device did not answer; MQTT: since its last byte.
         exposed: A Package URI or a download token may be with the device; it must be fenced at the end.
         not_after: End of the image token, seconds since 1970.
         start_by: When the download must have begun.
-        epoch: Registration that the URI, later the Execute, was meant for.
+        epoch: Registration that the coverage query, later the URI, then the Execute was meant for.
         firmware_state: Last known `/5/0/3`.
         started: The download has begun.
         execute_id: Command id of the Execute; the only one that this attempt will ever send.
@@ -107,6 +109,8 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
     busy: bool = False
     reset: bool = False
     coverage: Coverage | None = None
+    coverage_epoch: int = -1
+    coverage_until: float = 0.0
     slot: SlotState = SlotState.NONE
     ask_no: int = -1
     surrenders: int = 0
@@ -124,6 +128,11 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
     online_by: float = 0.0
     unanswered: int = 0
     doubt: ReasonCode | None = None
+
+
+def window_of(coverage: Coverage) -> WindowKey:
+    """Return the window of the devices in this cell and class."""
+    return WindowKey(network=coverage.network, cell_id=coverage.cell_id, coverage_class=coverage.coverage_class)
 
 
 class Execution(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -172,10 +181,7 @@ class Execution(msgspec.Struct, kw_only=True, omit_defaults=True):
         """The window that the attempt belongs to: its task's, or its cell's once its coverage is known."""
         if self.is_mqtt:
             return task_window(self.task_id)
-        coverage = self.attempt.coverage
-        if coverage is None:
-            return None
-        return WindowKey(network=coverage.network, cell_id=coverage.cell_id, coverage_class=coverage.coverage_class)
+        return window_of(self.attempt.coverage) if self.attempt.coverage else None
 
     @property
     def grant(self) -> Grant:

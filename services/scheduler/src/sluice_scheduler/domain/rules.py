@@ -24,6 +24,7 @@ class Rules:
         sinr: Bounds of the SINR, dB. 3GPP TS 36.133 reports an RS-SINR of at most 40 dB (§9.1.17.1).
         redrives: How often a deadline drives its step again before the next one fails it (invariant 7).
         slot_reask: Seconds after which an awake waiter asks its window again, against lost messages.
+        coverage_valid: Seconds for which a waiter is taken to be in the cell that it reported; then it is asked again.
         surrenders: How often an attempt returns its slot for a device that does not answer, until that fails it; an
             MQTT device that fetches nothing gets no further slot until it does.
         clock_skew: Seconds that the clocks of gateways and scheduler may differ.
@@ -44,6 +45,7 @@ class Rules:
     sinr: Bounds = Bounds(7.0, -3.0, -8.0, 40.0)
     redrives: int = 1
     slot_reask: float = 300.0
+    coverage_valid: float = 3_600.0
     surrenders: int = 10
     clock_skew: float = 2.0
     token_lifetime: float = 86_400.0

@@ -67,7 +67,7 @@ def test_a_grantee_that_does_not_answer_is_fenced_and_then_returns_its_slot_but_
 
 
 def test_it_asks_again_when_it_speaks(story: "Story") -> None:
-    story.reach(Step.OBSERVE).asleep().answer().later(3600).uplink()
+    story.reach(Step.OBSERVE).asleep().answer().later(600).uplink()
     assert len(story.asks) == 1
     story.grant()
     assert story.requests == (OBSERVE, uri(story))

@@ -1,18 +1,26 @@
 """Waiting for a slot."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sluice_common.messages.base import utc
+from sluice_common.messages.device_events import RequestResult
 from sluice_common.messages.execution_events import ExecutionStatus, Step
+from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.slots import CoverageClass, Grant, WindowKey
 from sluice_common.messages.snapshots import UpgradePolicy
+from sluice_scheduler.domain.device import SlotState
 
 if TYPE_CHECKING:
     from tests.unit.scheduler.domain.conftest import Story
 
 KEY = WindowKey(network="default", cell_id=77, coverage_class=CoverageClass.LEVEL_0)
+
+
+def coverage(cell: int, rsrp: float = -95) -> RequestResult:
+    return RequestResult(path="/4/0", code="2.05", values={"/4/0/2": rsrp, "/4/0/8": cell, "/4/0/11": 12})
 
 
 @pytest.fixture
@@ -38,10 +46,104 @@ def test_a_waiter_stays_running_and_never_fails_by_itself(waiter: "Story") -> No
 
 
 def test_each_uplink_asks_anew_under_the_old_ticket(waiter: "Story") -> None:
-    waiter.later(3600).uplink(awake_for=20)
+    waiter.later(600).uplink(awake_for=20)
     (ask,) = waiter.asks
     assert ask.grant == Grant(execution_id="t:d", attempt=1, ask_no=waiter.offset)
     assert ask.awake_until == utc(waiter.now + 20)
+
+
+def test_a_waiter_that_registers_anew_may_have_moved_and_is_asked_where_it_is(waiter: "Story") -> None:
+    first = waiter.execution.grant
+    waiter.later(60).register(awake_for=20)
+    assert waiter.requests == (Read(path="/4/0"),)
+    assert not waiter.asks
+    waiter.grant(first, KEY)
+    assert [(r.grant, r.keep_place) for r in waiter.returns] == [(first, True)]
+    assert waiter.step is Step.QUERY_COVERAGE
+
+
+def test_one_that_has_stayed_keeps_its_place(waiter: "Story") -> None:
+    waiter.register(awake_for=20).answer(coverage(77))
+    assert not waiter.returns
+    assert [(a.window, a.grant.attempt, a.grant.ask_no) for a in waiter.asks] == [(KEY, 1, waiter.offset)]
+
+
+@pytest.mark.requirement("R067", "D02")
+def test_one_that_has_moved_gives_up_its_place_and_waits_in_its_new_cell(waiter: "Story") -> None:
+    first = waiter.execution.grant
+    waiter.register(awake_for=20).answer(coverage(78))
+    assert [(r.window, r.grant, r.keep_place) for r in waiter.returns] == [(KEY, first, False)]
+    assert [a.window.cell_id for a in waiter.asks] == [78]
+    assert waiter.snapshot.coverage
+    assert waiter.snapshot.coverage.cell_id == 78
+    waiter.grant(first, KEY)
+    assert [(r.grant, r.keep_place) for r in waiter.returns] == [(first, False)]
+    waiter.grant()
+    assert waiter.step is Step.OBSERVE
+
+
+def test_so_it_does_if_its_coverage_alone_has_changed(waiter: "Story") -> None:
+    waiter.register(awake_for=20).answer(coverage(77, rsrp=-110))
+    assert [r.window.coverage_class for r in waiter.returns] == [CoverageClass.LEVEL_0]
+    assert [a.window.coverage_class for a in waiter.asks] == [CoverageClass.LEVEL_1]
+
+
+def test_an_answer_from_before_another_registration_is_not_taken(waiter: "Story") -> None:
+    query = waiter.register(awake_for=20).last_command
+    waiter.register(awake_for=20).outcome(query, results=(coverage(78),))
+    assert waiter.requests == (Read(path="/4/0"),)
+    assert not waiter.asks
+    waiter.answer(coverage(79))
+    assert [a.window.cell_id for a in waiter.asks] == [79]
+
+
+@pytest.mark.parametrize("cell_alone", [False, True])
+def test_one_that_falls_asleep_over_it_keeps_its_place_and_is_asked_when_it_speaks(
+    cell_alone: bool, waiter: "Story"
+) -> None:
+    waiter.register(awake_for=20)
+    if cell_alone:
+        waiter.answer(waiter.refused("/4/0"))
+    waiter.asleep().deadline().deadline()
+    assert (waiter.step, waiter.execution.attempt.slot) == (Step.AWAIT_SLOT, SlotState.KEPT)
+    assert (waiter.status, waiter.asks, [r.keep_place for r in waiter.returns]) == ("RUNNING", [], [True])
+    waiter.uplink(awake_for=20)
+    assert waiter.requests == (Read(path="/4/0"),)
+
+
+def test_one_that_is_never_to_be_asked_fails_in_the_end(tell: Callable[..., "Story"]) -> None:
+    waiter = tell(surrenders=2).reach(Step.AWAIT_SLOT)
+    for _ in range(3):
+        waiter.register().timed_out().deadline().deadline()
+    assert (waiter.status, waiter.reason) == (ExecutionStatus.FAILED, "device_offline")
+    assert waiter.returns[-1].keep_place is False
+
+
+def test_one_that_can_not_tell_its_cell_any_more_fails(waiter: "Story") -> None:
+    waiter.register().answer(waiter.refused("/4/0")).answer(waiter.refused("/4/0/8"))
+    assert [r.keep_place for r in waiter.returns] == [False]
+    assert (waiter.status, waiter.reason) == (ExecutionStatus.FAILED, "cell_id_unavailable")
+
+
+def test_a_registration_that_is_over_when_it_is_heard_of_ends_the_ask_too(waiter: "Story") -> None:
+    waiter.later(60).register(awake_for=-1)
+    assert not waiter.commands
+    waiter.grant()
+    assert [r.keep_place for r in waiter.returns] == [True]
+    waiter.uplink(awake_for=20)
+    assert waiter.requests == (Read(path="/4/0"),)
+
+
+@pytest.mark.parametrize("wakes", [True, False])
+def test_what_a_waiter_said_long_ago_is_asked_again(wakes: bool, waiter: "Story") -> None:
+    waiter.uplink(awake_for=1e5).later(waiter.rules.coverage_valid - 1)
+    assert len(waiter.uplink(awake_for=1e5).asks) == 1
+    waiter.later(2)
+    if wakes:
+        waiter.uplink()
+    else:
+        waiter.deadline()
+    assert waiter.requests == (Read(path="/4/0"),)
 
 
 def test_a_sleeper_does_not_ask_when_time_passes_but_one_that_is_awake_does(waiter: "Story") -> None:

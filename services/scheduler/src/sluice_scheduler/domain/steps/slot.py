@@ -23,7 +23,7 @@ class AwaitSlot(StepRules):
             return
         self.arm(turn)
         if attempt.slot is not SlotState.KEPT or attempt.recheck:
-            turn.ask_window()
+            self.drive(turn)
         attempt.recheck = False
 
     def arm(self, turn: Turn) -> None:
@@ -33,7 +33,17 @@ class AwaitSlot(StepRules):
 
     def on_uplink(self, turn: Turn) -> None:
         """The device is awake for a while: a free slot is worth having now."""
-        turn.ask_window()
+        self.drive(turn)
+
+    def drive(self, turn: Turn) -> None:
+        """Ask the window, but no window for a device that may have left its cell: it keeps its place until it tells."""
+        if not _may_have_moved(turn):
+            turn.ask_window()
+            return
+        attempt = turn.execution.attempt
+        attempt.slot = SlotState.KEPT if attempt.slot is SlotState.ASKED else attempt.slot
+        if turn.awake:
+            turn.enter(Step.QUERY_COVERAGE)
 
     def on_granted(self, turn: Turn) -> None:
         """Begin."""
@@ -45,7 +55,15 @@ class AwaitSlot(StepRules):
             fail(turn, ReasonCode.TASK_ENDED)
             return
         self.arm(turn)
-        turn.ask_window()
+        self.drive(turn)
+
+
+def _may_have_moved(turn: Turn) -> bool:
+    """Say whether the device has registered anew since it told its cell, or told it long ago; never of MQTT."""
+    attempt = turn.execution.attempt
+    if attempt.coverage is None:
+        return False
+    return turn.link.epoch > attempt.coverage_epoch or turn.now > attempt.coverage_until
 
 
 def granted(turn: Turn) -> None:
