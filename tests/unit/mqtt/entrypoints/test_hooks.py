@@ -53,7 +53,7 @@ async def tell(client: TestClient[Any, Any], event: Any) -> None:
         assert response.status == 204
 
 
-ALLOW = {"result": "allow", "is_superuser": False}
+ALLOW = {"result": "allow", "is_superuser": False, "clientid_override": "d1"}
 DENY = {"result": "deny", "is_superuser": False}
 
 
@@ -73,7 +73,9 @@ async def test_a_device_logs_in_with_a_secret_that_has_just_been_made(
     devices.stale["d2"] = None
     devices.secrets["d2"] = b"new"
     login = {"clientid": f"d2_0_1_{HOUR}", "username": "d2"}
-    assert await ask(client, "authenticate", password=password_for(b"new", HOUR), **login) == ALLOW
+    assert await ask(client, "authenticate", password=password_for(b"new", HOUR), **login) == ALLOW | {
+        "clientid_override": "d2"
+    }
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,12 @@ async def test_connections_are_told_with_their_epochs(client: TestClient[Any, An
     assert (online.kind, online.epoch, online.gateway, online.app_id) == (UplinkKind.REGISTER, 1000, 0, "app")
     assert isinstance(offline, DeviceDeregistered)
     assert offline.epoch == 1000
+
+
+async def test_a_device_whose_client_id_is_its_id_is_one_too(client: TestClient[Any, Any], events: Any) -> None:
+    await tell(client, {"event": "client.connected", "clientid": "d1", "username": "d1", "connected_at": 1000})
+    await tell(client, {"event": "client.connected", "clientid": "d12", "username": "d1", "connected_at": 2000})
+    assert [event.epoch for event in events.published] == [1000]
 
 
 async def test_a_list_of_connections_is_taken(client: TestClient[Any, Any], events: Any) -> None:

@@ -136,7 +136,9 @@ class Hooks:
             _log.info("login_denied", client_id=login.clientid[:300], reason=denied.denial.value)
             return web.json_response({"result": "deny", "is_superuser": False})
         self._counters[Counted.LOGINS] += 1
-        return web.json_response({"result": "allow", "is_superuser": is_own})
+        # EMQX 6 makes it the client id, so that a device has one session; other brokers ignore it.
+        override = {} if is_own else {"clientid_override": login.username}
+        return web.json_response({"result": "allow", "is_superuser": is_own, **override})
 
     def _check_own(self, login: LoginRequest) -> None:
         if not hmac.compare_digest((login.password or "").encode(errors="replace"), self._own_password):
@@ -209,7 +211,7 @@ class Hooks:
         return [(c.username, c.connected_at) for c in clients if c.username and self._is_device(c.clientid, c.username)]
 
     def _is_device(self, client_id: str, username: str) -> bool:
-        return username != self._own_username and client_id.startswith(f"{username}_")
+        return username != self._own_username and (client_id == username or client_id.startswith(f"{username}_"))
 
     async def _tell(self, changes: list[Change]) -> None:
         """Publish what changed, that of a device in its order; returns when Kafka has it."""
