@@ -10,6 +10,8 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from sluice_api.adapters.commands import Subscriptions
+from sluice_api.adapters.deliveries import Deliveries, Delivery
 from sluice_api.bootstrap import run_notifier
 from sluice_api.domain.callbacks import signature
 from sluice_api.settings import NotifierSettings
@@ -32,11 +34,13 @@ class Receiver:
         self.bodies: list[dict[str, object]] = []
         self.signatures: list[tuple[str | None, bytes]] = []
         self.url = ""
+        self.pause = 0.0
 
     async def take(self, request: web.Request) -> web.Response:
         """Note the callback and answer."""
         raw = await request.read()
         self.bodies.append(json.loads(raw))
+        await asyncio.sleep(self.pause)
         self.signatures.append((request.headers.get("Sluice-Signature"), raw))
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
         return web.Response(status=status, headers={"Location": self.url + "/elsewhere"})
@@ -175,4 +179,61 @@ async def test_callbacks_that_wait_in_the_database_are_delivered_after_a_restart
     async with serving(receiver), notifying(settings) as (_, database):
         moved = {"$set": {"url": receiver.url, "target": receiver.url.split("/")[2]}}
         await database["deliveries"].update_many({"status": "PENDING"}, moved)
+        await database["subscriptions"].update_one({"app_id": app_id}, {"$set": {"callback_url": receiver.url}})
         await receiver.wait_for(1)
+
+
+async def test_who_subscribes_before_an_event_is_told_of_it(settings: NotifierSettings) -> None:
+    first, second, app_id = Receiver(), Receiver(), new_id()
+    async with serving(first), serving(second), notifying(settings) as (producer, database):
+        await subscribe(database, app_id, first.url)
+        await tell(producer, ended(app_id))
+        await first.wait_for(1)
+        await subscribe(database, app_id, second.url)
+        await tell(producer, ended(app_id))
+        await second.wait_for(1)
+
+
+async def test_a_subscription_that_is_deleted_is_called_no_more(settings: NotifierSettings) -> None:
+    receiver, app_id = Receiver(), new_id()
+    receiver.pause = 0.5
+    async with serving(receiver), notifying(settings) as (producer, database):
+        await subscribe(database, app_id, receiver.url)
+        await asyncio.gather(*(tell(producer, ended(app_id)) for _ in range(200)))
+        await receiver.wait_for(1)
+        await Subscriptions(database).delete(app_id, await subscription_of(database, app_id))
+        await asyncio.sleep(1.5)
+        called = len(receiver.bodies)
+        await asyncio.sleep(1.0)
+    assert len(receiver.bodies) == called < 100
+
+
+async def test_of_two_notifiers_one_claims_a_delivery(settings: NotifierSettings) -> None:
+    database, client = connect(settings), connect(settings)
+    notifiers = [Deliveries(d, lease=-1.0, keep=60.0) for d in (database, client)]
+    waiting = [delivery(number) for number in range(250)]
+    assert await notifiers[0].add(waiting) == waiting
+    notifiers = [Deliveries(d, lease=60.0, keep=60.0) for d in (database, client)]
+    claimed = await asyncio.gather(*(n.claim_due("host:80", 200) for n in notifiers))
+    keys = [d.key for some in (*claimed, await notifiers[0].claim_due("host:80", 200)) for d in some]
+    assert len(keys) == len(set(keys)) == 250
+    database.client.close()
+    client.client.close()
+
+
+def delivery(number: int) -> Delivery:
+    return Delivery(
+        key=f"s:{number}",
+        delivery_id=str(number),
+        target="host:80",
+        url="http://host/",
+        body=b"{}",
+        secret=None,
+        created_at=now(),
+    )
+
+
+async def subscription_of(database: Database, app_id: str) -> str:
+    subscription = await database["subscriptions"].find_one({"app_id": app_id})
+    assert subscription is not None
+    return str(subscription["_id"])

@@ -9,7 +9,7 @@ from sluice_api.adapters.apps import Apps
 from sluice_api.adapters.busy import BusyDevices
 from sluice_api.adapters.callback_client import CallbackClient
 from sluice_api.adapters.commands import Commands, Subscriptions
-from sluice_api.adapters.deliveries import Deliveries, SubscriptionCache
+from sluice_api.adapters.deliveries import Deliveries
 from sluice_api.adapters.devices import Devices, Groups
 from sluice_api.adapters.dispatcher import Dispatcher
 from sluice_api.adapters.idempotency import Idempotency
@@ -22,6 +22,7 @@ from sluice_api.adapters.projection import Projection
 from sluice_api.adapters.projector import Projector
 from sluice_api.adapters.public_keys import PublicKeys
 from sluice_api.adapters.relay import Relay
+from sluice_api.adapters.subscribers import Subscribers
 from sluice_api.adapters.tasks import Executions, Tasks
 from sluice_api.domain.access_tokens import ADMIN, AccessTokens
 from sluice_api.parts import Parts
@@ -112,8 +113,9 @@ async def run_notifier(settings: NotifierSettings) -> None:
         Sealer(settings.all_sealing_keys()),
         allow_private=settings.callback_allow_private,
     )
-    dispatcher = Dispatcher(settings, deliveries, client)
-    notifier = Notifier(SubscriptionCache(database), deliveries, dispatcher)
+    subscribers = Subscribers(database)
+    dispatcher = Dispatcher(settings, subscribers, deliveries, client)
+    notifier = Notifier(subscribers, deliveries, dispatcher)
     consumer = Consumer(
         settings, [EXECUTION_EVENTS], "notifier", notifier.handle, producer, gather=settings.notifier_gather
     )

@@ -1,9 +1,8 @@
-"""Deliveries and subscriptions in MongoDB: what is to be told, and what has been.
+"""Deliveries in MongoDB: what is to be told, and what has been.
 
 A delivery is kept for a while after its end, so that an event that comes again makes no second one.
 """
 
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,13 +11,12 @@ import msgspec
 from pymongo import ASCENDING, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from sluice_api.domain.callbacks import Subscription
+from sluice_api.adapters.database import DELIVERIES, chunks
+from sluice_common.ids import new_id
 from sluice_common.messages.base import now
 from sluice_common.mongo import Database
 
 _DUPLICATE_KEY = 11_000
-_SUBSCRIPTION_AGE = 2.0
-"""Seconds that known subscriptions of an app are believed."""
 
 
 class Delivery(msgspec.Struct, kw_only=True):
@@ -44,30 +42,10 @@ class Delivery(msgspec.Struct, kw_only=True):
     created_at: datetime
     attempts: int = 0
 
-
-class SubscriptionCache:
-    """SubscriptionCache by app, read again when they are older than two seconds."""
-
-    def __init__(self, database: Database) -> None:
-        self._collection = database["subscriptions"]
-        self._known: dict[str, tuple[float, list[Subscription]]] = {}
-
-    async def of(self, app_id: str) -> list[Subscription]:
-        """Return the subscriptions of an app."""
-        read_at, known = self._known.get(app_id, (0.0, []))
-        if read_at and time.monotonic() - read_at < _SUBSCRIPTION_AGE:
-            return known
-        found = [
-            Subscription(
-                subscription_id=str(document["_id"]),
-                event=document["event"],
-                callback_url=document["callback_url"],
-                secret=document.get("secret"),
-            )
-            async for document in self._collection.find({"app_id": app_id})
-        ]
-        self._known[app_id] = (time.monotonic(), found)
-        return found
+    @property
+    def subscription_id(self) -> str:
+        """The subscription that it is for."""
+        return self.key.partition(":")[0]
 
 
 class Deliveries:
@@ -80,13 +58,13 @@ class Deliveries:
     """
 
     def __init__(self, database: Database, lease: float, keep: float) -> None:
-        self._collection = database["deliveries"]
+        self._collection = database[DELIVERIES]
         self._lease = timedelta(seconds=lease)
         self._keep = int(keep)
 
     async def prepare(self) -> None:
         """Create the indexes."""
-        await self._collection.create_index([("status", ASCENDING), ("next_at", ASCENDING)])
+        await self._collection.create_index([("status", ASCENDING), ("target", ASCENDING), ("next_at", ASCENDING)])
         await self._collection.create_index([("created_at", ASCENDING)], expireAfterSeconds=self._keep)
 
     async def add(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -105,19 +83,23 @@ class Deliveries:
             known = {documents[failure["index"]]["_id"] for failure in failures}
         return [delivery for delivery in deliveries if delivery.key not in known]
 
-    async def claim_due(self, limit: int) -> list[Delivery]:
-        """Claim deliveries that are due: failed ones, and those whose notifier has died."""
+    async def claim_due(self, target: str, most: int) -> list[Delivery]:
+        """Claim deliveries to a receiver that are due, oldest first: failed ones, and those whose notifier has died."""
         at = now()
-        due = await self._collection.find({"status": "PENDING", "next_at": {"$lte": at}}).limit(limit).to_list(limit)
-        claimed = []
-        for document in due:
-            # Guarded by the time that was read: of two notifiers one wins.
-            result = await self._collection.update_one(
-                {"_id": document["_id"], "next_at": document["next_at"]}, {"$set": {"next_at": at + self._lease}}
-            )
-            if result.modified_count:
-                claimed.append(_delivery(document))
-        return claimed
+        due = {"status": "PENDING", "target": target, "next_at": {"$lte": at}}
+        found = await self._collection.find(due).sort("next_at", ASCENDING).limit(most).to_list(None)
+        return [_delivery(d) for some in chunks(found) for d in await self._claim(some, at)]
+
+    async def _claim(self, found: Sequence[dict[str, Any]], at: datetime) -> Sequence[dict[str, Any]]:
+        """Return those that are claimed: guarded by their time, so that of two notifiers one wins each."""
+        ours = {"_id": {"$in": [document["_id"] for document in found]}}
+        claim = {"next_at": at + self._lease, "claim": new_id()}
+        claimed = await self._collection.update_many(
+            ours | {"status": "PENDING", "next_at": {"$lte": at}}, {"$set": claim}
+        )
+        if claimed.modified_count == len(found):
+            return found
+        return await self._collection.find(ours | {"claim": claim["claim"]}).to_list(None)
 
     async def record(self, outcomes: Sequence[tuple[Delivery, datetime | None, str]]) -> None:
         """Record attempts: (delivery, next attempt or None, new status)."""

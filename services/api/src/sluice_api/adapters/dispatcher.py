@@ -10,13 +10,15 @@ import structlog
 
 from sluice_api.adapters.callback_client import CallbackClient
 from sluice_api.adapters.deliveries import Deliveries, Delivery
+from sluice_api.adapters.subscribers import Subscribers
 from sluice_api.domain.callbacks import retry_delay
 from sluice_api.settings import NotifierSettings
 from sluice_common.messages.base import now
 
 _log = structlog.get_logger()
 _FLUSH_INTERVAL = 0.2
-_CLAIM_LIMIT = 500
+_TARGETS_AT_ONCE = 100
+"""Receivers that one scan asks the database about; the next scan goes on behind them."""
 _FAILURE_SHOWN = 200
 """Characters of a failure that are logged."""
 
@@ -24,16 +26,21 @@ _FAILURE_SHOWN = 200
 class Dispatcher:
     """Runs a bounded queue and a few workers for each receiver.
 
-    What does not fit into a queue stays in MongoDB and is claimed when its lease ends.
+    What does not fit into a queue stays in MongoDB and is claimed when its lease ends and the queue has room.
     """
 
-    def __init__(self, settings: NotifierSettings, deliveries: Deliveries, client: CallbackClient) -> None:
+    def __init__(
+        self, settings: NotifierSettings, subscribers: Subscribers, deliveries: Deliveries, client: CallbackClient
+    ) -> None:
         self._settings = settings
+        self._subscribers = subscribers
         self._deliveries = deliveries
         self._client = client
         self._queues: dict[str, asyncio.Queue[Delivery]] = defaultdict(lambda: asyncio.Queue(settings.callback_queue))
         self._workers: dict[str, list[asyncio.Task[None]]] = {}
-        self._in_flight: set[str] = set()
+        self._in_flight: dict[str, str] = {}
+        self._gone: set[str] = set()
+        self._last_target = ""
         self._outcomes: list[tuple[Delivery, datetime | None, str]] = []
         self._chance = random.SystemRandom()
 
@@ -46,7 +53,7 @@ class Dispatcher:
                 self._queues[delivery.target].put_nowait(delivery)
             except asyncio.QueueFull:
                 continue
-            self._in_flight.add(delivery.key)
+            self._in_flight[delivery.key] = delivery.subscription_id
             self._grow(delivery.target)
 
     async def run(self) -> None:
@@ -59,7 +66,7 @@ class Dispatcher:
                 elapsed += _FLUSH_INTERVAL
                 if elapsed >= self._settings.callback_scan:
                     elapsed = 0.0
-                    self.offer(await self._deliveries.claim_due(_CLAIM_LIMIT))
+                    await self.scan()
         finally:
             for workers in self._workers.values():
                 for worker in workers:
@@ -69,7 +76,28 @@ class Dispatcher:
         """Write the outcomes that have gathered."""
         outcomes, self._outcomes = self._outcomes, []
         await self._deliveries.record(outcomes)
-        self._in_flight.difference_update(delivery.key for delivery, _, _ in outcomes)
+        for delivery, _, _ in outcomes:
+            self._in_flight.pop(delivery.key, None)
+
+    async def scan(self) -> None:
+        """Claim what is due for receivers whose queues have room, and see which subscriptions are gone."""
+        waiting = set(self._in_flight.values())
+        targets = await self._subscribers.targets()
+        self._gone = waiting - set(targets)
+        for target in self._next_of(set(targets.values())):
+            if room := self._room(target):
+                self.offer(await self._deliveries.claim_due(target, room))
+
+    def _next_of(self, targets: Iterable[str]) -> list[str]:
+        """Return the receivers whose turn it is."""
+        in_turn = sorted(targets, key=lambda target: (target <= self._last_target, target))[:_TARGETS_AT_ONCE]
+        self._last_target = in_turn[-1] if in_turn else ""
+        return in_turn
+
+    def _room(self, target: str) -> int:
+        """Return how many deliveries a queue can take; none while it is half full, as asking costs the same."""
+        waiting = self._queues[target].qsize() if target in self._queues else 0
+        return 0 if 2 * waiting > self._settings.callback_queue else self._settings.callback_queue - waiting
 
     def _grow(self, target: str) -> None:
         """Start one more worker for a receiver while its queue is longer than its workers are many."""
@@ -82,6 +110,9 @@ class Dispatcher:
         """Post until the queue is empty."""
         while not queue.empty():
             delivery = queue.get_nowait()
+            if delivery.subscription_id in self._gone:
+                self._outcomes.append((delivery, None, "GIVEN_UP"))
+                continue
             failure = await self._client.post(delivery)
             self._outcomes.append(self._judge(delivery, failure))
 

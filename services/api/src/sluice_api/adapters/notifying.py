@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from sluice_api.adapters.deliveries import Deliveries, Delivery, SubscriptionCache
+from sluice_api.adapters.deliveries import Deliveries, Delivery
 from sluice_api.adapters.dispatcher import Dispatcher
-from sluice_api.domain.callbacks import Subscription, callback_body, delivery_id, target_of, told_event
+from sluice_api.adapters.subscribers import Subscribers
+from sluice_api.domain.callback_urls import target_of
+from sluice_api.domain.callbacks import Subscription, callback_body, delivery_id, told_event
 from sluice_common.bus import Received
 from sluice_common.messages.base import now
 from sluice_common.messages.execution_events import ExecutionChanged
@@ -13,23 +15,22 @@ from sluice_common.messages.execution_events import ExecutionChanged
 class Notifier:
     """Turns snapshots into deliveries; stored before the events are committed, so that none is lost."""
 
-    def __init__(self, subscriptions: SubscriptionCache, deliveries: Deliveries, dispatcher: Dispatcher) -> None:
-        self._subscriptions = subscriptions
+    def __init__(self, subscribers: Subscribers, deliveries: Deliveries, dispatcher: Dispatcher) -> None:
+        self._subscribers = subscribers
         self._deliveries = deliveries
         self._dispatcher = dispatcher
 
     async def handle(self, records: Sequence[Received]) -> None:
         """Store and offer the deliveries of a batch of events."""
+        executions = [record.message for record in records if isinstance(record.message, ExecutionChanged)]
+        told = [(execution, event) for execution in executions if (event := told_event(execution)) is not None]
+        # Read after the events: whoever had subscribed when they happened is there.
+        subscriptions = await self._subscribers.of({execution.app_id for execution, _ in told})
         wanted: dict[str, Delivery] = {}
-        for record in records:
-            if not isinstance(record.message, ExecutionChanged):
-                continue
-            event = told_event(record.message)
-            if event is None:
-                continue
-            for subscription in await self._subscriptions.of(record.message.app_id):
+        for execution, event in told:
+            for subscription in subscriptions.get(execution.app_id, ()):
                 if subscription.event == event:
-                    delivery = _delivery(record.message, subscription)
+                    delivery = _delivery(execution, subscription)
                     wanted.setdefault(delivery.key, delivery)
         self._dispatcher.offer(await self._deliveries.add(list(wanted.values())))
 

@@ -1,4 +1,4 @@
-"""What app servers are told, and where: the rules of callbacks without I/O (R086, R151).
+"""What app servers are told: the rules of callbacks without I/O (R086, R151).
 
 A result is told once an execution has ended, a state change whenever the device's Firmware Update State
 (`/5/0/3`, OMA TS 1.1.1 §E.6) is another one. A delivery's id follows from what it tells, so that a replay of
@@ -6,9 +6,7 @@ events names the same deliveries again.
 """
 
 import hmac
-import ipaddress
 import random
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,12 +17,7 @@ from sluice_common.reasons import reason_text
 RESULT = "execution_result"
 STATE_CHANGED = "execution_state_changed"
 EVENTS = (RESULT, STATE_CHANGED)
-_MAX_URL = 2048
 _STATES = {0: "idle", 1: "downloading", 2: "downloaded", 3: "updating"}
-
-
-class CallbackUrlError(ValueError):
-    """The URL cannot be a callback; the text says why."""
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,47 +34,6 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     event: str
     callback_url: str
     secret: str | None = None
-
-
-def check_callback_url(url: str, *, allow_private: bool) -> None:
-    """Refuse what must not be called.
-
-    Host names are checked again when they are resolved, since they may change.
-
-    Raises:
-        CallbackUrlError: Not http(s), too long, with credentials or a fragment, or a private address.
-    """
-    if len(url) > _MAX_URL:
-        raise CallbackUrlError(f"the URL is longer than {_MAX_URL} characters")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise CallbackUrlError(f"not a URL: {error}") from error
-    if parts.scheme not in ("http", "https"):
-        raise CallbackUrlError("the scheme must be http or https")
-    if not host:
-        raise CallbackUrlError("the URL has no host")
-    if parts.username is not None or parts.password is not None:
-        raise CallbackUrlError("the URL must not carry credentials")
-    if parts.fragment:
-        raise CallbackUrlError("the URL must not have a fragment")
-    if not allow_private and not is_public_host(host):
-        raise CallbackUrlError("the address is private")
-
-
-def is_public_host(host: str) -> bool:
-    """Return whether a host is no literal private address; names are judged when they are resolved."""
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return host != "localhost" and not host.endswith(".localhost")
-
-
-def target_of(url: str) -> str:
-    """Return the receiver of a URL, `host:port`: receivers do not wait for one another."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def signature(secret: bytes, body: bytes) -> str:

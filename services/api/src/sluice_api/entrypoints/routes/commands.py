@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
-from sluice_api.domain.callbacks import CallbackUrlError, check_callback_url
+from sluice_api.domain.callback_urls import CallbackUrlError, check_callback_url
 from sluice_api.domain.commands import device_request
 from sluice_api.domain.problems import invalid, not_found
 from sluice_api.entrypoints.dependencies import App, Creation, Wired
