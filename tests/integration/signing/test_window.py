@@ -3,11 +3,13 @@
 ``SLUICE_SCREENSHOTS=docs/images`` writes the pictures that the documentation shows.
 """
 
+import gc
 import os
 import shutil
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 import zlib
@@ -144,6 +146,7 @@ def language(request: pytest.FixtureRequest) -> Language:
 
 @pytest.fixture
 def user(screen: Screen, language: Language) -> Iterator[User]:
+    gc.collect()  # what is left of earlier windows may not be collected in a thread of this one
     user = User(screen, language)
     yield user
     user.root.destroy()
@@ -224,6 +227,35 @@ def test_an_empty_field_and_a_missing_file_are_named(user: User, tmp_path: Path,
     assert user.press("verify")[1].endswith(label)
     user.fill(public_key=tmp_path / "none.pem", signed_package=tmp_path / "none.zip")
     assert "none.pem" in user.press("verify")[1]
+
+
+def test_what_nobody_expected_is_told_and_the_buttons_come_back(
+    user: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("unheard of")
+
+    monkeypatch.setattr(window_module, "read_key", broken)
+    user.fill(public_key=tmp_path / "a.pem", signed_package=tmp_path / "a.zip")
+    for _ in range(2):
+        assert user.press("verify")[1].endswith("RuntimeError: unheard of")
+
+
+def test_closing_the_window_waits_for_what_is_being_written(
+    user: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+
+    def slow(*_: object) -> None:
+        time.sleep(0.3)
+        ended.set()
+
+    monkeypatch.setattr(window_module, "read_key", slow)
+    user.fill(private_key=tmp_path / "a.pem", passphrase=PASSPHRASE, package=tmp_path / "a.zip")
+    user.window._guarded(user.window._sign)
+    assert not ended.is_set()
+    user.window.finish()
+    assert ended.is_set()
 
 
 def test_a_button_changes_the_language(user: User) -> None:

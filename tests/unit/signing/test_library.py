@@ -83,6 +83,20 @@ def test_original_entries_are_untouched_byte_by_byte(
             )
 
 
+@pytest.mark.parametrize(
+    ("year", "shown"),
+    [(1970, (1980, 1, 1, 0, 0, 0)), (2107, (2107, 6, 1, 12, 0, 0)), (2200, (2107, 12, 31, 23, 59, 58))],
+)
+def test_a_clock_that_is_wrong_by_decades_does_not_prevent_signing(
+    year: int, shown: tuple[int, ...], package: Path, pair: KeyPair, passphrase: str
+) -> None:
+    signed_at = datetime(year, 6, 1, 12, tzinfo=UTC)
+    signed = sign(package, pair.private_pem, passphrase, signed_at=signed_at)
+    assert verify(signed, [load_public_key(pair.public_pem)]).signed_at == signed_at
+    with zipfile.ZipFile(signed) as archive:
+        assert archive.getinfo(MANIFEST_NAME).date_time == shown
+
+
 def test_signing_again_replaces_the_signed_package(package: Path, pair: KeyPair, passphrase: str) -> None:
     sign(package, pair.private_pem, passphrase).write_bytes(b"old")
     signed = sign(package, pair.private_pem, passphrase)

@@ -31,6 +31,8 @@ from sluice_signing.domain.zip_layout import (
 )
 
 _DEFAULT_LIMITS = PackageLimits()
+_DOS_FIRST = datetime(1980, 1, 1, tzinfo=UTC)
+_DOS_LAST = datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
 
 
 def verify(
@@ -176,7 +178,8 @@ def _manifest_entry(archive: Archive, entry: Entry) -> ManifestEntry:
 
 
 def _dos_time(moment: datetime) -> tuple[int, int]:
-    """Return MS-DOS time and date of a moment (APPNOTE §4.4.6)."""
+    """Return MS-DOS time and date (APPNOTE §4.4.6) of a moment, or of the nearest that they can tell."""
+    moment = min(max(moment, _DOS_FIRST), _DOS_LAST)  # a clock without battery begins in 1970
     time = moment.hour << 11 | moment.minute << 5 | moment.second // 2
     date = (moment.year - 1980) << 9 | moment.month << 5 | moment.day
     return time, date

@@ -1,4 +1,6 @@
 import getpass
+import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -55,6 +57,24 @@ def test_a_package_goes_through_the_tool(algorithm: str, package: Path, tmp_path
     assert "The signature is valid." in shown
     assert f"app.bin ({len(IMAGE)} bytes)" in shown
     assert algorithm in shown
+
+
+def test_being_told_to_end_leaves_no_half_signed_package(
+    keys: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    present: list[int] = []
+
+    def told_to_end(*_: object) -> None:
+        present.append(len(list(package.parent.iterdir())))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("sluice_signing.library.append_manifest", told_to_end)
+    with pytest.raises(SystemExit) as exit_:
+        _sign(keys, package)
+    assert (exit_.value.code, present) == (128 + signal.SIGTERM, [2])
+    assert list(package.parent.iterdir()) == [package]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.requirement("R041")

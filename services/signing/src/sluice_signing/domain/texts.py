@@ -41,6 +41,7 @@ WINDOW: Final[Mapping[str, tuple[str, str]]] = {
     "not_verified": ("Verification failed!", "验签异常!"),
     "failed": ("That did not work.", "操作失败。"),
     "missing": ("Fill in: {field}", "请填写：{field}"),
+    "unexpected": ("This should not happen; please report it: {detail}", "意外错误，请反馈：{detail}"),
     "verified_detail": (
         "Image: {image_name} ({image_size} bytes)\nSHA-256: {image_sha256}\nAlgorithm: {algorithm}\nKey: {key_id}",
         "固件：{image_name}（{image_size} 字节）\nSHA-256：{image_sha256}\n算法：{algorithm}\n密钥：{key_id}",

@@ -9,9 +9,12 @@ import getpass
 import io
 import locale
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from sluice_signing.adapters.archive import Archive
 from sluice_signing.adapters.key_files import read_key, write_key_pair
@@ -38,6 +41,7 @@ EXIT_REFUSED = 1
 EXIT_KEY = 3
 EXIT_FILE = 4
 _EXIT_INTERRUPTED = 130
+_EXIT_SIGNALLED = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,8 +124,24 @@ def _keygen(options: argparse.Namespace) -> None:
 
 def _sign(options: argparse.Namespace) -> None:
     private_pem = read_key(options.key, "private")
-    signed = sign(options.package, private_pem, _passphrase("Passphrase: "))
+    passphrase = _passphrase("Passphrase: ")
+    with _ending_in_order():
+        signed = sign(options.package, private_pem, passphrase)
     _say(f"Signed: {signed}")
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM end the block by an exception, so that it leaves no half-written file behind."""
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(_EXIT_SIGNALLED + number)
 
 
 def _verify(options: argparse.Namespace) -> None:

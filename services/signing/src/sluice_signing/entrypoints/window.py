@@ -53,6 +53,7 @@ class Window:
         self.buttons: dict[str, ttk.Button] = {}
         self._labelled: list[tuple[ttk.Widget, str]] = []
         self._rows: dict[ttk.Widget, int] = {}
+        self._work: threading.Thread | None = None
         root.resizable(width=False, height=False)
         if root.tk.call("tk", "windowingsystem") == "x11":
             ttk.Style(root).theme_use("clam")  # the default there is from the 1980s
@@ -218,18 +219,28 @@ class Window:
         def do() -> None:
             try:
                 result = work()
-            except SigningError as error:
-                refusal = error
-                results.put(lambda: self._complain(failed, reason(refusal, self.language)))
-            except OSError as error:
-                problem = f"{error.filename or ''}: {error.strerror or error}"
-                results.put(lambda: self._complain(failed, problem))
+            except Exception as error:  # noqa: BLE001 - whatever happened is told, and the buttons come back
+                problem = error
+                results.put(lambda: self._complain(failed, self._problem(problem)))
             else:
                 results.put(lambda: then(result))
 
         self._rest(resting=True)
-        threading.Thread(target=do, daemon=True).start()
+        self._work = threading.Thread(target=do, daemon=True)
+        self._work.start()
         self._poll(results)
+
+    def finish(self) -> None:
+        """Wait for work in progress, so that closing the window leaves no half-written file."""
+        if self._work is not None:
+            self._work.join()
+
+    def _problem(self, error: Exception) -> str:
+        if isinstance(error, SigningError):
+            return reason(error, self.language)
+        if isinstance(error, OSError):
+            return f"{error.filename or ''}: {error.strerror or error}"
+        return self._text("unexpected", detail=f"{type(error).__name__}: {error}")
 
     def _poll(self, results: "queue.SimpleQueue[Callable[[], None]]") -> None:
         try:
@@ -270,5 +281,6 @@ def open_window(language: Language) -> None:
         tk.TclError: There is no display.
     """
     root = tk.Tk(className="sluice-sign")
-    Window(root, language)
+    window = Window(root, language)
     root.mainloop()
+    window.finish()
