@@ -21,7 +21,7 @@ from sluice_common.mongo import IMAGE_BUCKET, Database, bucket
 from sluice_common.topics import PACKAGE_EVENTS
 
 SIZE = 40_000
-CACHE = 100_000
+CACHE = 1_048_576
 
 
 @pytest.fixture(scope="module")
@@ -216,19 +216,22 @@ async def test_an_image_that_does_not_exist_is_not_found(
     assert (await download.get(0)).code == aiocoap.NOT_FOUND
 
 
-async def test_an_image_larger_than_the_memory_for_images_is_refused(
+async def test_an_image_larger_than_the_memory_for_images_is_served_all_the_same(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
-    download = await begin(gateway, new_device, platform, database, size=CACHE + 1)
-    assert (await download.get(0)).code == aiocoap.NOT_FOUND
+    download = await begin(gateway, new_device, platform, database, size=CACHE + CACHE // 2)
+    for number in (0, 254, 255, 256, 1_535, 0):
+        assert (await download.get(number)).payload == download.image[number * 1024 : (number + 1) * 1024]
+    assert (await download.get(1_536)).code == aiocoap.BAD_REQUEST
 
 
 async def test_more_images_than_fit_into_memory_are_served_in_turn(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
-    downloads = [await begin(gateway, new_device, platform, database) for _ in range(4)]
+    downloads = [await begin(gateway, new_device, platform, database, size=CACHE // 2) for _ in range(4)]
     for download in downloads + downloads:
-        assert (await download.get(38)).payload == download.image[38 * 1024 : 39 * 1024]
+        for number in (38, 500):
+            assert (await download.get(number)).payload == download.image[number * 1024 : (number + 1) * 1024]
 
 
 async def test_many_devices_that_ask_at_once_share_one_load(

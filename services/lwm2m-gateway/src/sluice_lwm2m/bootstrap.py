@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sluice_common.bus import Producer
 from sluice_common.ids import split_execution_id
 from sluice_common.messages.lwm2m_commands import DeviceRequests, WritePackageUri
-from sluice_common.mongo import IMAGE_BUCKET, bucket, connect
+from sluice_common.mongo import connect
 from sluice_common.revocations import RevokedImages
 from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_lwm2m.adapters.command_log import CommandLog
@@ -100,7 +100,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
     revoked = RevokedImages(settings)
     images = ImageServer(
         sessions=sessions,
-        store=ImageStore(bucket(database, IMAGE_BUCKET), settings.lwm2m_image_cache),
+        store=ImageStore(database, settings.lwm2m_image_cache),
         revoked=revoked,
         signer=signer,
         default_exponent=exponent_of(settings.lwm2m_block_size),

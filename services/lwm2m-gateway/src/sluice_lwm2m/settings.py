@@ -61,7 +61,7 @@ class GatewaySettings(CommonSettings):
     lwm2m_device_cache_ttl: float = Field(60.0, ge=0, description="How long a known endpoint is not looked up again.")
     lwm2m_device_cache_size: int = Field(100_000, ge=1, description="Known endpoints that are kept.")
     lwm2m_image_cache: int = Field(
-        268_435_456, ge=1, description="Bytes of images in memory; larger images are refused."
+        268_435_456, ge=1_048_576, description="Bytes of images in memory, in chunks that all downloads share."
     )
     lwm2m_block_size: int = Field(
         1_024, ge=16, le=1_024, description="Bytes of an image block if the device names no size."

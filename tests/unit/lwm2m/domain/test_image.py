@@ -7,22 +7,24 @@ from hypothesis import strategies as st
 from sluice_lwm2m.domain import coap
 from sluice_lwm2m.domain.blocks import Block, parse_block
 from sluice_lwm2m.domain.coap import Message
-from sluice_lwm2m.domain.image import block_of, make_image
+from sluice_lwm2m.domain.image import make_image, part_of
+
+CHUNK = 1_024
 
 
-def served(data: bytes, asked: bytes | None, default: int = 6) -> Message | None:
-    block = block_of(make_image(data), asked, default)
-    if block is None:
+def served(data: bytes, asked: bytes | None, default: int = 6, chunk_size: int = CHUNK) -> Message | None:
+    part = part_of(make_image(len(data), chunk_size, b"etag"), asked, default)
+    if part is None:
         return None
-    options, payload = block
-    return coap.decode(coap.header(coap.ACK, coap.CONTENT, 1) + options + (b"\xff" + payload if payload else b""))
+    payload = data[part.chunk * chunk_size : (part.chunk + 1) * chunk_size][part.start : part.end]
+    return coap.decode(coap.header(coap.ACK, coap.CONTENT, 1) + part.options + (b"\xff" + payload if payload else b""))
 
 
 @pytest.mark.requirement("R080")
-@given(st.binary(max_size=3_000), st.integers(0, 6), st.integers(0, 200))
-def test_a_block_is_its_part_of_the_image(data: bytes, exponent: int, number: int) -> None:
+@given(st.binary(max_size=3_000), st.integers(0, 6), st.integers(0, 200), st.integers(1, 3))
+def test_a_block_is_its_part_of_the_image(data: bytes, exponent: int, number: int, chunks: int) -> None:
     size = 16 << exponent
-    message = served(data, Block(number, more=False, exponent=exponent).to_bytes())
+    message = served(data, Block(number, more=False, exponent=exponent).to_bytes(), chunk_size=chunks * CHUNK)
     if number and number * size >= len(data):
         assert message is None
         return
@@ -34,11 +36,15 @@ def test_a_block_is_its_part_of_the_image(data: bytes, exponent: int, number: in
     assert message.uint(coap.CONTENT_FORMAT) == 42
 
 
-def test_images_with_other_bytes_have_other_names() -> None:
-    first, second = served(b"one", None), served(b"two", None)
-    assert first is not None
-    assert second is not None
-    assert first.option(coap.ETAG) != second.option(coap.ETAG)
+@pytest.mark.parametrize("chunk_size", [0, 1_000, 1_536])
+def test_chunks_that_cut_blocks_are_refused(chunk_size: int) -> None:
+    with pytest.raises(ValueError, match=str(chunk_size)):
+        make_image(5_000, chunk_size, b"etag")
+
+
+def test_all_chunks_together_are_as_long_as_the_image() -> None:
+    image = make_image(5_000, 2_048, b"etag")
+    assert [image.chunk_length(number) for number in range(4)] == [2_048, 2_048, 904, 0]
 
 
 @pytest.mark.parametrize("asked", [b"\x07", b"\x17", b"\x00\x00\x00\x06", b"\xff\xff\xf6"])

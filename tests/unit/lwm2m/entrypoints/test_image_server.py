@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -31,6 +30,7 @@ T0 = 1_700_000_000.0
 REMOTE: Address = ("10.0.0.1", 5683)
 DEVICE, TASK, IMAGE = "d" * 24, "a" * 24, "b" * 24
 DATA = bytes(n % 251 for n in range(5_000))
+CHUNK = 2_048
 SIGNER = TokenSigner(b"k" * 32)
 TOKEN = ImageToken(DEVICE, TASK, IMAGE, 1, int(T0) + 100)
 ATTEMPT = AttemptRef(execution_id=f"{TASK}:{DEVICE}", attempt=1)
@@ -40,26 +40,40 @@ class FakeStore(ImageStore):
     """Images in memory; those in `slow` come when the gate opens."""
 
     def __init__(self) -> None:
-        super().__init__(None, 0)
-        self.images = {IMAGE: make_image(DATA)}
-        self.slow: dict[str, Image] = {}
+        self.images = {IMAGE: DATA}
+        self.slow: dict[str, bytes] = {}
         self.failure: Exception | None = None
-        self.loads = 0
+        self.loads: list[tuple[str, int | None]] = []
         self.gate = asyncio.Event()
 
-    def get(self, image_id: str) -> Image | None:
+    def image(self, image_id: str) -> Image | None:
         """Return an image that is there."""
-        return self.images.get(image_id)
+        data = self.images.get(image_id)
+        return None if data is None else make_image(len(data), CHUNK, b"etag")
 
-    async def load(self, image_id: str) -> Image | None:
-        """Return an image when the gate opens."""
-        self.loads += 1
+    def chunk(self, image_id: str, number: int) -> bytes | None:
+        """Return a chunk of an image that is there."""
+        if image_id in self.slow and (image_id, number) not in self.loads:
+            return None
+        return self.images[image_id][number * CHUNK : (number + 1) * CHUNK]
+
+    async def load_image(self, image_id: str) -> bool:
+        """Get an image when the gate opens."""
+        await self._load(image_id, None)
+        if image_id in self.slow:
+            self.images[image_id] = self.slow[image_id]
+        return image_id in self.images
+
+    async def load_chunk(self, image_id: str, number: int) -> bool:
+        """Get a chunk when the gate opens."""
+        await self._load(image_id, number)
+        return True
+
+    async def _load(self, image_id: str, number: int | None) -> None:
         await self.gate.wait()
+        self.loads.append((image_id, number))
         if self.failure:
             raise self.failure
-        if image := self.slow.get(image_id):
-            self.images[image_id] = image
-        return image
 
 
 class Server:
@@ -128,7 +142,7 @@ async def test_the_first_block_tells_size_and_name_of_the_image() -> None:
     assert answer.payload == DATA[:1_024]
     assert parse_block(answer.option(coap.BLOCK2) or b"") == Block(0, more=True, exponent=6)
     assert answer.uint(coap.SIZE2) == len(DATA)
-    assert answer.option(coap.ETAG) == sha256(DATA).digest()[:8]
+    assert answer.option(coap.ETAG) == b"etag"
     assert answer.uint(coap.CONTENT_FORMAT) == 42
 
 
@@ -163,7 +177,7 @@ async def test_a_block_beyond_the_end_and_the_reserved_size_are_bad_requests() -
 
 async def test_an_empty_image_is_one_empty_block() -> None:
     server = Server()
-    server.store.images[IMAGE] = make_image(b"")
+    server.store.images[IMAGE] = b""
     answer = server.get()
     assert (answer.code, answer.payload, answer.uint(coap.SIZE2)) == (coap.CONTENT, b"", 0)
 
@@ -290,19 +304,29 @@ LATER = ImageToken(DEVICE, TASK, "c" * 24, 1, int(T0) + 100)
 
 async def test_an_image_that_is_not_in_memory_is_loaded_once_for_all() -> None:
     server = Server()
-    server.store.slow[LATER.image_id] = make_image(b"later")
+    server.store.slow[LATER.image_id] = b"later"
     for number in (0, 0, 1, 2, 3, 4, 4):
         server.server.take(datagram_of(LATER), ("10.0.0.1", number))
     assert server.sent == []
     server.store.gate.set()
     await asyncio.sleep(0.01)
     assert [message.payload for message in server.sent] == [b"later"] * 5
-    assert server.store.loads == 1
+    assert server.store.loads == [(LATER.image_id, None), (LATER.image_id, 0)]
+
+
+async def test_only_the_chunks_that_are_asked_for_are_loaded() -> None:
+    server = Server()
+    server.store.slow[LATER.image_id] = DATA
+    server.store.gate.set()
+    server.server.take(datagram_of(LATER, Block(3, more=False, exponent=6).to_bytes()), REMOTE)
+    await asyncio.sleep(0.01)
+    assert [message.payload for message in server.sent] == [DATA[3_072:4_096]]
+    assert server.store.loads == [(LATER.image_id, None), (LATER.image_id, 1)]
 
 
 async def test_an_attempt_closed_while_its_image_is_loaded_gets_nothing() -> None:
     server = Server()
-    server.store.slow[LATER.image_id] = make_image(b"later")
+    server.store.slow[LATER.image_id] = b"later"
     server.server.take(datagram_of(LATER), REMOTE)
     server.change(current_attempt=None)
     server.store.gate.set()
@@ -320,9 +344,9 @@ async def test_an_image_that_cannot_be_loaded_is_an_answer(failure: Exception | 
     assert [message.code for message in server.sent] == [code]
 
 
-def datagram_of(token: ImageToken) -> bytes:
+def datagram_of(token: ImageToken, block: bytes = b"\x06") -> bytes:
     path = ((coap.URI_PATH, b"fw"), (coap.URI_PATH, SIGNER.sign(token).encode()))
-    return coap.encode(Message(coap.CON, coap.GET, 7, b"tk", path))
+    return coap.encode(Message(coap.CON, coap.GET, 7, b"tk", (*path, (coap.BLOCK2, block))))
 
 
 @given(st.binary(max_size=40), st.integers(0, 3))

@@ -1,10 +1,10 @@
 """An image as devices receive it: blocks with their options (RFC 7959 §2, §4), made ready once per image.
 
 A block is asked for tens of times per upgrade and a request per upgrade only a few times: what can be encoded when the
-image is loaded is encoded then.
+image is first asked for is encoded then. Leaves out the bytes, which lie in chunks of whole blocks.
 """
 
-from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,7 +12,7 @@ from sluice_lwm2m.domain import coap
 from sluice_lwm2m.domain.coap import uint_bytes
 from sluice_lwm2m.domain.content import OCTET_STREAM
 
-_ETAG_BYTES = 8
+LARGEST_BLOCK = 1_024
 _BLOCK2_DELTA = (coap.BLOCK2 - coap.CONTENT_FORMAT) << 4
 _SIZE2_DELTA = (coap.SIZE2 - coap.BLOCK2) << 4
 _MAX_OPTION_BYTES = 3
@@ -21,32 +21,58 @@ _RESERVED_EXPONENT = 7
 
 
 class Image(msgspec.Struct, frozen=True):
-    """The bytes of an image and what stands around them.
+    """How an image is stored and what stands around its blocks.
 
     Attributes:
-        data: All of them.
+        length: Bytes.
+        chunk_size: Bytes of each chunk but the last; a multiple of every block size, so that no block lies in two.
         before: Encoded options before Block2: ETag, which names exactly these bytes, and Content-Format.
         size: Encoded option after Block2 in a first block: Size2.
     """
 
-    data: bytes
+    length: int
+    chunk_size: int
     before: bytes
     size: bytes
 
+    def chunk_length(self, number: int) -> int:
+        """Return the bytes of a chunk; none beyond the end."""
+        return max(0, min(self.chunk_size, self.length - number * self.chunk_size))
 
-def make_image(data: bytes) -> Image:
-    """Return an image that is ready to be served."""
-    etag = sha256(data).digest()[:_ETAG_BYTES]
-    size = uint_bytes(len(data))
+
+class Part(NamedTuple):
+    """Where the bytes of a block lie, and its encoded options."""
+
+    chunk: int
+    start: int
+    end: int
+    options: bytes
+
+
+def make_image(length: int, chunk_size: int, etag: bytes) -> Image:
+    """Return an image that is ready to be served.
+
+    Args:
+        length: Bytes.
+        chunk_size: Bytes of each chunk but the last.
+        etag: Of up to 8 bytes (RFC 7252 §5.10.6).
+
+    Raises:
+        ValueError: Blocks would lie in two chunks.
+    """
+    if chunk_size <= 0 or chunk_size % LARGEST_BLOCK:
+        raise ValueError(f"chunks of {chunk_size} bytes")
+    size = uint_bytes(length)
     return Image(
-        data,
+        length,
+        chunk_size,
         coap.encode_options(((coap.ETAG, etag), (coap.CONTENT_FORMAT, uint_bytes(OCTET_STREAM)))),
         bytes((_SIZE2_DELTA | len(size),)) + size,
     )
 
 
-def block_of(image: Image, asked: bytes | None, default_exponent: int) -> tuple[bytes, bytes] | None:
-    """Return encoded options and payload of a block; None if there is no such block.
+def part_of(image: Image, asked: bytes | None, default_exponent: int) -> Part | None:
+    """Return what a block is made of; None if there is no such block.
 
     Args:
         image: The image.
@@ -56,9 +82,10 @@ def block_of(image: Image, asked: bytes | None, default_exponent: int) -> tuple[
     value = default_exponent if asked is None else int.from_bytes(asked)
     exponent = value & 7
     start = value >> 4 << exponent + 4
-    if exponent == _RESERVED_EXPONENT or (start >= len(image.data) and start) or len(asked or b"") > _MAX_OPTION_BYTES:
+    if exponent == _RESERVED_EXPONENT or (start >= image.length and start) or len(asked or b"") > _MAX_OPTION_BYTES:
         return None
     end = start + (16 << exponent)
-    block = uint_bytes(value | _MORE if end < len(image.data) else value & ~_MORE)
+    block = uint_bytes(value | _MORE if end < image.length else value & ~_MORE)
     options = image.before + bytes((_BLOCK2_DELTA | len(block),)) + block
-    return (options if start else options + image.size), image.data[start:end]
+    chunk, offset = divmod(start, image.chunk_size)
+    return Part(chunk, offset, offset + (16 << exponent), options if start else options + image.size)

@@ -20,7 +20,7 @@ from sluice_lwm2m.domain.addresses import Address
 from sluice_lwm2m.domain.coap import Message, MessageFormatError, NotCoapError
 from sluice_lwm2m.domain.content import OCTET_STREAM
 from sluice_lwm2m.domain.counters import Counted, Counters
-from sluice_lwm2m.domain.image import block_of
+from sluice_lwm2m.domain.image import part_of
 from sluice_lwm2m.domain.sessions import Sessions
 from sluice_lwm2m.entrypoints.signs_of_life import SignsOfLife
 
@@ -30,6 +30,8 @@ _PROXYING = frozenset((coap.PROXY_URI, coap.PROXY_SCHEME))
 _WITHOUT_GET = ([b"rd"], [b"dp"])
 _MAX_WAITING = 10_000
 _TOKENS_KEPT = 4_096
+_Wanted = tuple[str, int | None]
+"""A chunk of an image; None for what must be known of the image itself."""
 
 
 class ImageServer:
@@ -58,11 +60,11 @@ class ImageServer:
         self._counters = counters
         self._clock = clock
         self._verified = lru_cache(maxsize=_TOKENS_KEPT)(self._verify)
-        self._waiting: dict[str, dict[Address, Message]] = {}
+        self._waiting: dict[_Wanted, dict[Address, Message]] = {}
         self._loading: set[asyncio.Task[None]] = set()
 
     def take(self, data: bytes, remote: Address) -> None:
-        """Answer the datagram of a GET request, now or when its image has been loaded."""
+        """Answer the datagram of a GET request, now or when what it needs of the image has been loaded."""
         try:
             request = coap.decode(data)
         except NotCoapError:
@@ -92,13 +94,19 @@ class ImageServer:
         if image_id is None:
             self._refuse(request, remote, coap.METHOD_NOT_ALLOWED if path[:1] in _WITHOUT_GET else coap.NOT_FOUND)
             self._signs.heard(remote)
-        elif (image := self._store.get(image_id)) is None:
-            self._wait(image_id, request, remote)
-        elif (block := block_of(image, asked, self._default_exponent)) is None:
+        else:
+            self._serve(request, remote, image_id, asked)
+
+    def _serve(self, request: Message, remote: Address, image_id: str, asked: bytes | None) -> None:
+        if (image := self._store.image(image_id)) is None:
+            self._wait((image_id, None), request, remote)
+        elif (part := part_of(image, asked, self._default_exponent)) is None:
             self._refuse(request, remote, coap.BAD_REQUEST)
+        elif (chunk := self._store.chunk(image_id, part.chunk)) is None:
+            self._wait((image_id, part.chunk), request, remote)
         else:
             self._counters[Counted.BLOCKS] += 1
-            self._respond(request, remote, coap.CONTENT, *block)
+            self._respond(request, remote, coap.CONTENT, part.options, chunk[part.start : part.end])
 
     def _admit(self, path: list[bytes]) -> str | None:
         """Return the id of the image that may be served at a path; extends the device's awake window."""
@@ -124,29 +132,32 @@ class ImageServer:
         execution = execution_id(token.task_id, token.device_id)
         return token, AttemptRef(execution_id=execution, attempt=token.attempt)
 
-    def _wait(self, image_id: str, request: Message, remote: Address) -> None:
-        """Keep the newest request of each device until the image is there; the device repeats what is not kept."""
-        if (waiting := self._waiting.get(image_id)) is not None:
+    def _wait(self, wanted: _Wanted, request: Message, remote: Address) -> None:
+        """Keep the newest request of each device until what it needs is there; the device repeats what is not kept."""
+        if (waiting := self._waiting.get(wanted)) is not None:
             if len(waiting) < _MAX_WAITING:
                 waiting[remote] = request
         else:
-            self._waiting[image_id] = {remote: request}
-            task = asyncio.get_running_loop().create_task(self._load(image_id))
+            self._waiting[wanted] = {remote: request}
+            task = asyncio.get_running_loop().create_task(self._load(wanted))
             self._loading.add(task)
             task.add_done_callback(self._loading.discard)
 
-    async def _load(self, image_id: str) -> None:
-        code = coap.NOT_FOUND
+    async def _load(self, wanted: _Wanted) -> None:
+        image_id, chunk = wanted
+        there, code = False, coap.NOT_FOUND
         try:
-            image = await self._store.load(image_id)
+            there = await (
+                self._store.load_image(image_id) if chunk is None else self._store.load_chunk(image_id, chunk)
+            )
         except Exception:  # noqa: BLE001 - whatever is wrong with the store, the devices get an answer
-            _log.warning("image_not_loaded", image_id=image_id, exc_info=True)
-            image, code = None, coap.SERVICE_UNAVAILABLE
-        for remote, request in self._waiting.pop(image_id).items():
-            if image is None:
-                self._refuse(request, remote, code)
-            else:
+            _log.warning("image_not_loaded", image_id=image_id, chunk=chunk, exc_info=True)
+            code = coap.SERVICE_UNAVAILABLE
+        for remote, request in self._waiting.pop(wanted).items():
+            if there:
                 self._answer(request, remote)  # asks for everything again: the attempt may have been closed
+            else:
+                self._refuse(request, remote, code)
 
     def _refuse(self, request: Message, remote: Address, code: int) -> None:
         self._counters[Counted.BLOCKS_REFUSED] += 1
