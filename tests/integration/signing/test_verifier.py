@@ -1,4 +1,4 @@
-"""The verifying process, for real: verdicts, limits, and what it may know."""
+"""The verifying process, for real: verdicts, limits, and what it inherits."""
 
 import io
 import os
@@ -104,7 +104,7 @@ async def test_a_process_that_dies_is_a_refusal(
     assert verdict.code == "verifier_failed"
 
 
-async def test_the_process_has_no_access_data(
+async def test_the_process_inherits_no_access_data(
     pair: KeyPair, image: BinaryIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLUICE_MONGODB_URI", "mongodb://secret")

@@ -18,7 +18,7 @@ _LOGGED_STDERR_BYTES = 2_000
 
 
 class ProcessVerifier:
-    """Verifies packages in a process of their own each, bound in memory and time."""
+    """Verifies packages in a process of their own each, bound in memory and time; it is no sandbox otherwise."""
 
     def __init__(self, *, memory_bytes: int, time_limit: float) -> None:
         """Set the limits of each package.

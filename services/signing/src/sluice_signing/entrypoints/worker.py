@@ -2,8 +2,9 @@
 
 Untrusted archives are opened here and nowhere else in the platform. The process gets two open
 files and its request on standard input, binds itself to limits of memory and CPU before it reads
-the first byte of the package, and writes its verdict to standard output. It has no access data:
-the service starts it with an empty environment.
+the first byte of the package, and writes its verdict to standard output. The service starts it with
+an empty environment, so that no access data can slip into a verdict or a log. That is no sandbox:
+it runs as the same user as the service, whose environment code in this process could read.
 """
 
 import os
