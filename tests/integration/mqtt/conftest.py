@@ -61,9 +61,11 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Kafka, MongoDB, the broker and one gateway, for all tests of this folder."""
     own = {"kafka_bootstrap": None, "mongodb_uri": None, "mqtt_url": None}
     settings = EmbeddedSettings(state_dir=tmp_path_factory.mktemp("mqtt-gateway"), port_base=free_base(), **own)
-    env = {"SLUICE_MQTT_HEARTBEAT_INTERVAL": "2"}
-    with Stack(settings, services={"kafka", "mongodb", "mqtt", "mqtt-gateway"}, env=env) as stack:
-        yield System(stack, settings)
+    env = {"SLUICE_MQTT_HEARTBEAT_INTERVAL": "2", "SLUICE_MQTT_DEVICE_TTL": "2"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLUICE_BROKER_LIST_INTERVAL_MS", "3000")
+        with Stack(settings, services={"kafka", "mongodb", "mqtt", "mqtt-gateway"}, env=env) as stack:
+            yield System(stack, settings)
 
 
 async def until(get: Callable[[], Awaitable[T | None]], patience: float = PATIENCE) -> T:
@@ -129,6 +131,11 @@ class Device:
         if self._client is not None:
             client, self._client = self._client, None
             await client.disconnect()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker has not ended the connection."""
+        return self._client is not None and bool(self._client.is_connected)
 
     def send(self, payload: bytes, topic: str | None = None) -> None:
         """Publish bytes."""

@@ -1,5 +1,6 @@
 """A device, the broker, the gateway and Kafka, in good times."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -17,6 +18,7 @@ from sluice_common.messages.device_events import (
     UplinkKind,
     VersionReported,
 )
+from sluice_common.mongo import Database
 
 
 async def test_a_device_logs_in_with_both_modes(device: Device) -> None:
@@ -28,6 +30,34 @@ async def test_a_device_logs_in_with_both_modes(device: Device) -> None:
 async def test_a_wrong_password_is_refused(device: Device) -> None:
     with pytest.raises(MQTTConnectError):
         await device.connect(password="0" * 64)
+
+
+async def test_a_new_secret_serves_at_once(device: Device, database: Database, system: System) -> None:
+    await device.connect()
+    await device.disconnect()
+    device.secret = b"a-new-secret-of-it"
+    sealed = {"mqtt_secret": system.sealer.seal(device.secret)}
+    await database["devices"].update_one({"_id": device.device_id}, {"$set": sealed})
+    await asyncio.sleep(1.0)
+    await device.connect()
+
+
+async def test_a_deleted_device_is_disconnected_and_not_heard(
+    new_device: NewDevice, database: Database, bus: Bus
+) -> None:
+    kept, deleted = await new_device(), await new_device()
+    for device in (kept, deleted):
+        await device.connect()
+        await bus.wait(device, DeviceUplink)
+    await database["devices"].delete_one({"_id": deleted.device_id})
+
+    async def is_out() -> bool | None:
+        return not deleted.is_connected or None
+
+    await until(is_out, 15.0)
+    assert kept.is_connected
+    with pytest.raises(MQTTConnectError):
+        await deleted.connect()
 
 
 @pytest.mark.requirement("R091")

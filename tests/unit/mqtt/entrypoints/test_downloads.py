@@ -3,16 +3,17 @@
 import asyncio
 import hashlib
 import socket
+import ssl
 import struct
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 from aiohttp import ClientError, web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer, unused_port
 from gridfs.errors import NoFile
 
 from sluice_common.messages.device_events import DownloadProgressed
@@ -22,6 +23,8 @@ from sluice_mqtt.adapters.images import ImageChunks
 from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.rights import Rights, token_of
 from sluice_mqtt.entrypoints.downloads import Downloads
+from sluice_mqtt.entrypoints.gateway import _listen, _tls
+from sluice_mqtt.settings import GatewaySettings
 
 T0 = 1_700_000_000.0
 DEVICE, TASK = "d" * 24, "a" * 24
@@ -137,6 +140,11 @@ async def test_a_device_gets_the_image_with_its_token(site: Site, token: ImageTo
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a peer has not acknowledged")
 
 
+def request_for(token: ImageToken) -> bytes:
+    path = f"/downloads/{token.device_id}/{token.task_id}/{token.attempt}/x.bin"
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SIGNER.sign(token)}\r\n\r\n".encode()
+
+
 @asynccontextmanager
 async def raw_device(site: Site, token: ImageToken, window: int = 0) -> AsyncIterator[socket.socket]:
     """A device that has asked for the image and reads nothing by itself; 0 bytes of window are the kernel's default."""
@@ -147,9 +155,7 @@ async def raw_device(site: Site, token: ImageToken, window: int = 0) -> AsyncIte
         device.setblocking(False)  # noqa: FBT003 - the standard library's signature
         loop = asyncio.get_running_loop()
         await loop.sock_connect(device, ("127.0.0.1", server.port))
-        path = f"/downloads/{token.device_id}/{token.task_id}/{token.attempt}/x.bin"
-        request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SIGNER.sign(token)}\r\n\r\n"
-        await loop.sock_sendall(device, request.encode())
+        await loop.sock_sendall(device, request_for(token))
         yield device
 
 
@@ -212,6 +218,27 @@ async def test_a_device_that_leaves_as_soon_as_it_has_the_last_byte_has_complete
             device.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET if attempt % 2 else GRACE)
         await site.settled()
         assert site.told()[-1] == (attempt, True)
+
+
+@linux_only
+@pytest.mark.parametrize("says_farewell", [True, False])
+async def test_that_is_seen_over_tls_too(
+    site: Site, token: ImageToken, certified: GatewaySettings, *, says_farewell: bool
+) -> None:
+    trust = ssl.create_default_context(cafile=str(certified.download_tls_cert))
+    async with AsyncExitStack() as stack:
+        port = unused_port()
+        await _listen(stack, site.downloads.application(), "127.0.0.1", port, _tls(certified))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust)
+        writer.write(request_for(token))
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(len(DATA))
+        if says_farewell:
+            writer.close()
+        else:
+            writer.transport.abort()
+        await site.settled()
+    assert site.told() == [(1, False), (1, True)]
 
 
 @linux_only

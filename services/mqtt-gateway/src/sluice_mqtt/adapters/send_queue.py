@@ -37,12 +37,18 @@ class SendQueue:
         self._transport = transport
         self._socket: socket.socket = transport.get_extra_info("socket").dup()
         self._slack = _TLS_END if transport.get_extra_info("ssl_object") else 0
-        self._buffered = 0
         self.sent = 0
 
     def close(self) -> None:
         """Let go of the socket."""
         self._socket.close()
+        if not self._transport.is_closing():
+            self._transport.set_write_buffer_limits()
+
+    def empty_buffer(self) -> None:
+        """Let the next drain wait until the kernel has all: only of what it has can be known later what arrived."""
+        if not self._transport.is_closing():
+            self._transport.set_write_buffer_limits(high=0)
 
     def is_lost(self) -> bool:
         """Whether what is not acknowledged will never be."""
@@ -52,11 +58,9 @@ class SendQueue:
 
     def unacknowledged(self) -> int:
         """Return the bytes that the peer's TCP has not acknowledged (SIOCOUTQ, tcp(7)), 0 if only our farewell is."""
-        is_lost = self.is_lost()
-        if not is_lost:
-            self._buffered = self._transport.get_write_buffer_size()
-        left = self._buffered + self._in_kernel()  # asyncio throws the buffer of a lost connection away
-        return 0 if is_lost and left <= self._slack else left
+        buffered = 0 if self._transport.is_closing() else self._transport.get_write_buffer_size()
+        left = buffered + self._in_kernel()
+        return 0 if left <= self._slack and self.is_lost() else left
 
     def _in_kernel(self) -> int:
         if sys.platform != "linux":

@@ -179,7 +179,11 @@ class Downloads:
         right, part, size = job.right, job.part, job.image.size
         try:
             await self._write(response, job, queue)
-            if is_last(right, part.first, part.end, size):
+            is_rest = is_last(right, part.first, part.end, size)
+            if is_rest:
+                queue.empty_buffer()
+            await response.write_eof()
+            if is_rest:
                 await self._received(job, queue)
                 if is_completion(right):
                     self._tell(right, is_complete=True)
@@ -193,7 +197,6 @@ class Downloads:
             queue.sent += len(piece)
             self._counters[Counted.BYTES_SERVED] += len(piece)
             self._tell_progress(job.right)
-        await response.write_eof()
 
     async def _received(self, job: _Job, queue: SendQueue) -> None:
         """Return when the device has the last bytes; it may have left by then.
