@@ -246,6 +246,10 @@ class Story:
         """The device refused a request."""
         return RequestResult(path=path, code=code)
 
+    def tell_no_version(self) -> Self:
+        """The device refuses to tell its version, and that of its last package."""
+        return self.answer(self.refused("/3/0/3")).answer(self.refused("/5/0/3"))
+
     # The usual course
 
     def reach(self, step: Step, policy: UpgradePolicy | None = None) -> Self:

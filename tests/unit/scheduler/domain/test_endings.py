@@ -33,7 +33,7 @@ def test_an_execution_can_be_stopped_in_any_step(step: Step, story: "Story") -> 
 
 @pytest.mark.requirement("R119")
 def test_one_that_waits_for_its_next_attempt_can_be_stopped(story: "Story") -> None:
-    story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=1)).answer(story.refused("/3/0/3"))
+    story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=1)).tell_no_version()
     assert story.step is Step.RETRY_WAIT
     story.stop()
     assert story.status is ExecutionStatus.STOPPED
@@ -142,7 +142,7 @@ def test_tombstones_are_bounded_and_the_oldest_go_first(story: "Story") -> None:
 
 @pytest.mark.requirement("R140", "R143")
 def test_the_history_tells_every_step_of_every_attempt_with_the_reasons(story: "Story") -> None:
-    story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=1)).answer(story.refused("/3/0/3", "5.03"))
+    story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=1)).tell_no_version()
     story.deadline().go_on(Step.ENDED)
     steps = [
         (entry.attempt, entry.step, entry.reason.code if entry.reason else None) for entry in story.snapshot.history

@@ -153,6 +153,39 @@ def test_a_device_without_a_verdict_is_asked_once_more_and_then_has_lost_its_upd
     assert updated.snapshot.reason.params == {"current": "1.0", "target": "2.0"}
 
 
+def test_a_device_without_a_version_is_asked_for_that_of_the_package(updated: "Story") -> None:
+    say(updated, 0, 0, None)
+    assert updated.requests == (Read(path="/5/0/7"),)
+    updated.answer(updated.read("/5/0/7", "2.0"))
+    assert updated.step is Step.CANCEL_OBSERVE
+    updated.answer()
+    assert (updated.status, updated.snapshot.reported_version) == (ExecutionStatus.SUCCEEDED, "2.0")
+
+
+@pytest.mark.parametrize(("version", "code"), [(None, "version_check_timeout"), ("1.0", "version_mismatch")])
+def test_one_that_does_not_say_so_there_either_is_asked_once_more(
+    version: str | None, code: str, updated: "Story"
+) -> None:
+    say(updated, 0, 0, None).answer(updated.read("/5/0/7", version))
+    assert updated.step is Step.QUERY_RESULT
+    updated.deadline()
+    say(updated, 0, 0, None).answer(updated.read("/5/0/7", version))
+    assert updated.is_at(Step.CLOSING)
+    updated.answer().answer()
+    assert updated.reason == code
+
+
+@pytest.mark.parametrize(("state", "result"), [(3, 0), (2, 0), (0, 8), (0, 1)])
+def test_nothing_more_is_asked_of_a_device_that_has_said_enough(state: int, result: int, updated: "Story") -> None:
+    say(updated, state, result, None)
+    assert updated.step is not Step.QUERY_RESULT
+
+
+def test_news_meanwhile_makes_the_packages_version_old(updated: "Story") -> None:
+    say(updated, 0, 0, None).notify(3).answer(updated.read("/5/0/7", "2.0"))
+    assert updated.requests == UPDATE
+
+
 def test_its_late_verdict_is_taken(updated: "Story") -> None:
     say(updated, 0, 0, "1.0").notify(0)
     assert updated.requests == UPDATE

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice_common.messages.device_events import OutcomeStatus
+from sluice_common.messages.device_events import OutcomeStatus, RequestResult
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.lwm2m_commands import DeviceRequests, Read, Write
 from sluice_common.messages.snapshots import UpgradePolicy
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 RETRY = UpgradePolicy(max_retries=1)
 RESET = Write(path="/5/0/1", value="")
+PACKAGE = (Read(path="/5/0/3"), Read(path="/5/0/5"), Read(path="/5/0/7"))
+
+
+def package(story: "Story", state: int, result: int, version: str) -> tuple[RequestResult, ...]:
+    return story.read("/5/0/3", state), story.read("/5/0/5", result), story.read("/5/0/7", version)
 
 
 @pytest.fixture
@@ -68,15 +73,38 @@ def test_a_supported_version_goes_on(story: "Story") -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "x" * 500])
-def test_an_unreadable_version_fails(value: str | None, story: "Story") -> None:
+def test_an_unreadable_version_leads_to_that_of_the_last_package(value: str | None, story: "Story") -> None:
     story.reach(Step.QUERY_VERSION).answer(story.read("/3/0/3", value))
+    assert story.requests == PACKAGE
+    story.answer(*package(story, 0, 1, "1.5"))
+    assert (story.step, story.execution.source_version) == (Step.QUERY_COVERAGE, "1.5")
+
+
+def test_a_device_that_runs_the_package_succeeds(story: "Story") -> None:
+    story.reach(Step.QUERY_VERSION).answer(story.refused("/3/0/3")).answer(*package(story, 0, 0, "2.0"))
+    assert (story.status, story.reason) == (ExecutionStatus.SUCCEEDED, "same_version")
+
+
+def test_where_there_is_no_such_version_either_it_fails_with_the_code(story: "Story") -> None:
+    story.reach(Step.QUERY_VERSION).answer(story.refused("/3/0/3", "4.05"))
+    story.answer(story.read("/5/0/3", 0), story.read("/5/0/5", 0), story.refused("/5/0/7", "4.04"))
+    assert (story.status, story.reason) == (ExecutionStatus.FAILED, "version_unreadable")
+    assert story.snapshot.reason
+    assert story.snapshot.reason.params == {"code": "4.04"}
+
+
+@pytest.mark.parametrize(("state", "result"), [(1, 0), (2, 0), (3, 0), (0, 8)])
+def test_a_package_that_is_not_installed_tells_nothing(state: int, result: int, story: "Story") -> None:
+    story.reach(Step.QUERY_VERSION).answer(story.refused("/3/0/3")).answer(*package(story, state, result, "2.0"))
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "version_unreadable")
 
 
-def test_a_refused_version_fails_with_the_code(story: "Story") -> None:
-    story.reach(Step.QUERY_VERSION).answer(story.refused("/3/0/3", "4.04"))
-    assert story.snapshot.reason
-    assert story.snapshot.reason.params == {"code": "4.04"}
+@pytest.mark.parametrize(("state", "result"), [(1, 0), (0, 8)])
+def test_a_further_attempt_knows_what_the_device_ran_before(state: int, result: int, second_attempt: "Story") -> None:
+    story = second_attempt
+    story.answer(story.refused("/3/0/3")).answer(*package(story, state, result, "2.0"))
+    assert story.requests in ((RESET,), (Read(path="/4/0"),))
+    assert story.execution.reported_version == "1.0"
 
 
 @pytest.mark.requirement("R121")

@@ -108,7 +108,7 @@ def test_what_still_waits_at_the_tasks_end_fails(step: Step, story: "Story") -> 
 @pytest.mark.requirement("R134", "R135")
 def test_a_failed_attempt_is_followed_by_another_after_the_interval(story: "Story") -> None:
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=1))
-    story.answer(story.refused("/3/0/3"))
+    story.tell_no_version()
     assert (story.status, story.step, story.reason) == (
         ExecutionStatus.RUNNING,
         Step.RETRY_WAIT,
@@ -125,7 +125,7 @@ def test_a_failed_attempt_is_followed_by_another_after_the_interval(story: "Stor
 @pytest.mark.requirement("R115", "R134")
 def test_without_retries_the_first_failure_is_final(story: "Story") -> None:
     story.reach(Step.QUERY_VERSION)
-    story.answer(story.refused("/3/0/3"))
+    story.tell_no_version()
     assert story.status is ExecutionStatus.FAILED
 
 
@@ -134,7 +134,7 @@ def test_retries_are_counted(story: "Story") -> None:
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=2))
     for attempt in (1, 2, 3):
         assert story.execution.attempt.number == attempt
-        story.answer(story.refused("/3/0/3"))
+        story.tell_no_version()
         if attempt < 3:
             story.deadline()
     assert (story.status, story.snapshot.attempt) == (ExecutionStatus.FAILED, 3)
@@ -143,19 +143,19 @@ def test_retries_are_counted(story: "Story") -> None:
 def test_no_attempt_begins_after_the_tasks_end(story: "Story") -> None:
     end = utc(story.now + 100)
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=2, end_at=end))
-    story.answer(story.refused("/3/0/3"))
+    story.tell_no_version()
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "version_unreadable")
 
 
 def test_speaking_does_not_shorten_the_interval(story: "Story") -> None:
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=1))
-    story.answer(story.refused("/3/0/3")).uplink()
+    story.tell_no_version().uplink()
     assert story.step is Step.RETRY_WAIT
 
 
 def test_a_sleeping_device_is_awaited_before_its_next_attempt(story: "Story") -> None:
     story.register(awake_for=30).request(policy=UpgradePolicy(max_retries=1)).deadline()
-    story.answer(story.refused("/3/0/3")).deadline()
+    story.tell_no_version().deadline()
     assert story.step is Step.AWAIT_ONLINE
     story.uplink()
     assert story.requests == (Read(path="/3/0/3"), Read(path="/5/0/3"))

@@ -22,10 +22,8 @@ from sluice_scheduler.domain.judgements import (
 )
 from sluice_scheduler.domain.readings import integer, text, value_at
 from sluice_scheduler.domain.steps.base import StepRules
-from sluice_scheduler.domain.steps.version import STATE, VERSION
+from sluice_scheduler.domain.steps.version import PACKAGE_VERSION, RESULT, STATE, VERSION
 from sluice_scheduler.domain.turn import Turn
-
-RESULT = "/5/0/5"
 
 
 class QueryResult(StepRules):
@@ -55,6 +53,9 @@ class QueryResult(StepRules):
     def answered(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
         """Act on the reading."""
         execution = turn.execution
+        if results and results[0].path == PACKAGE_VERSION:
+            self._settle_package(turn, text(value_at(results, PACKAGE_VERSION)))
+            return
         reading = Reading(
             integer(value_at(results, STATE)), integer(value_at(results, RESULT)), text(value_at(results, VERSION))
         )
@@ -104,19 +105,36 @@ class QueryResult(StepRules):
         elif meaning is Meaning.FAILED:
             fail(turn, failure_code(reading), settled=not turn.execution.attempt.unsent)
         elif meaning is Meaning.IDLE and not turn.execution.attempt.recheck:
-            self._idle(turn, reading)
+            self._idle(turn, reading.version)
         else:
             self._wait_on(turn)
 
-    def _idle(self, turn: Turn, reading: Reading) -> None:
+    def _settle_package(self, turn: Turn, version: str | None) -> None:
+        """Take the package's version for that of an idle device that tells no other."""
+        execution = turn.execution
+        execution.reported_version = version or execution.reported_version
+        if execution.attempt.recheck:
+            self._wait_on(turn)
+        elif version == execution.package.version:
+            succeed(turn)
+        else:
+            self._without_verdict(turn, version)
+
+    def _idle(self, turn: Turn, version: str | None) -> None:
+        if version is None:
+            turn.send(turn.command_id(), Read(path=PACKAGE_VERSION))
+        else:
+            self._without_verdict(turn, version)
+
+    def _without_verdict(self, turn: Turn, version: str | None) -> None:
         """A device that came back without a verdict is asked once more, for it may still be starting."""
         execution = turn.execution
         if execution.redrives < turn.rules.redrives:
             turn.show_if_late()
-        elif reading.version is None:
+        elif version is None:
             fail(turn, ReasonCode.VERSION_CHECK_TIMEOUT)
         else:
-            fail(turn, ReasonCode.VERSION_MISMATCH, current=reading.version, target=execution.package.version)
+            fail(turn, ReasonCode.VERSION_MISMATCH, current=version, target=execution.package.version)
 
     def _wait_on(self, turn: Turn, *, silent: bool = False) -> None:
         """Read again if there is news, else go back to waiting, else give up."""

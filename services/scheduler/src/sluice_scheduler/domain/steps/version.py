@@ -1,7 +1,8 @@
 """`QUERY_VERSION`: read the firmware version and decide whether to go on (R063–R065, R033).
 
 A further attempt also reads `/5/0/3`: a device that is still busy with the last attempt is reset by an empty Package
-URI where it can be (OMA TS 1.1.1 §E.6), and awaited otherwise.
+URI where it can be (OMA TS 1.1.1 §E.6), and awaited otherwise. A device that does not tell its version may offer
+that of its last package, `/5/0/7`.
 """
 
 from sluice_common.messages.device_events import RequestResult
@@ -9,13 +10,21 @@ from sluice_common.messages.execution_events import Reason, Step
 from sluice_common.messages.lwm2m_commands import Read, Write
 from sluice_common.reasons import ReasonCode
 from sluice_scheduler.domain.endings import fail, succeed
-from sluice_scheduler.domain.judgements import DOWNLOADED, DOWNLOADING, UPDATING
+from sluice_scheduler.domain.judgements import (
+    DOWNLOADED,
+    DOWNLOADING,
+    UPDATING,
+    Meaning,
+    Reading,
+    before_execute,
+)
 from sluice_scheduler.domain.readings import integer, text, value_at
 from sluice_scheduler.domain.steps.base import StepRules
 from sluice_scheduler.domain.turn import Turn
 from sluice_scheduler.domain.versions import is_supported
 
-VERSION, STATE, PACKAGE_URI = "/3/0/3", "/5/0/3", "/5/0/1"
+VERSION, PACKAGE_VERSION = "/3/0/3", "/5/0/7"
+STATE, RESULT, PACKAGE_URI = "/5/0/3", "/5/0/5", "/5/0/1"
 
 
 def goes_on(turn: Turn, version: str) -> bool:
@@ -39,7 +48,7 @@ def goes_on(turn: Turn, version: str) -> bool:
 
 
 class QueryVersion(StepRules):
-    """One read; two for a further attempt."""
+    """One read; two for a further attempt; another command for the package's version."""
 
     def timeout(self, turn: Turn) -> float:
         """Return the version query's time, or an update's while the device is busy with one."""
@@ -59,10 +68,22 @@ class QueryVersion(StepRules):
             self._was_reset(turn, results[0])
             return
         version = text(value_at(results, VERSION))
+        if version is not None:
+            self._compare(turn, version, integer(value_at(results, STATE)))
+        elif results and results[0].path == VERSION:
+            turn.ask_device(Read(path=STATE), Read(path=RESULT), Read(path=PACKAGE_VERSION))
+        else:
+            self._compare_package(turn, results)
+
+    def _compare_package(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
+        """Take the last package's version for the device's, unless that is not installed (yet)."""
+        state, result = integer(value_at(results, STATE)), integer(value_at(results, RESULT))
+        is_installed = before_execute(Reading(state, result)) is Meaning.IDLE
+        version = text(value_at(results, PACKAGE_VERSION)) if is_installed else turn.execution.source_version
         if version is None:
-            fail(turn, ReasonCode.VERSION_UNREADABLE, code=results[0].code if results else "")
-            return
-        self._compare(turn, version, integer(value_at(results, STATE)))
+            fail(turn, ReasonCode.VERSION_UNREADABLE, code=results[-1].code if results else "")
+        else:
+            self._compare(turn, version, state)
 
     def _compare(self, turn: Turn, version: str, state: int | None) -> None:
         if not goes_on(turn, version):
