@@ -91,7 +91,7 @@ class DevicesSettings(CommonSettings):
     heard_for: float = Field(60.0, gt=0, description="Seconds that an MQTT device counts as online after a message.")
     command_answer: float = Field(180.0, gt=0, description="Seconds that a device command may stay unanswered.")
     most_commands: int = Field(50, ge=1, description="Unfinished device commands per device.")
-    most_ended: int = Field(200, ge=1, description="Ended executions and commands remembered per device.")
+    most_ended: int = Field(200, ge=1, description="Ended device commands remembered per device.")
     most_history: int = Field(200, ge=20, description="Entries of an execution's history.")
     devices_batch: int = Field(500, ge=1, description="Most events of one batch.")
     devices_gather: float = Field(

@@ -1,5 +1,6 @@
 """How executions end: each once, with a snapshot, a tombstone, and nothing left behind."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,12 +133,26 @@ def test_tombstones_outlive_the_input_topics_and_then_go(story: "Story") -> None
     assert list(story.device.ended) == ["u:d", "v:d"]
 
 
-def test_tombstones_are_bounded_and_the_oldest_go_first(story: "Story") -> None:
-    for task in range(story.rules.most_ended + 5):
-        story.stop(f"t{task}")
+@pytest.mark.parametrize("kind", ["executions", "commands"])
+def test_an_execution_is_never_forgotten_before_its_time(kind: str, tell: Callable[..., "Story"]) -> None:
+    story = tell(most_ended=5).register().stop("first")
+    for number in range(10):
+        if kind == "executions":
+            story.stop(f"t{number}")
+        else:
+            story.command(f"c{number}", Read(path="/3/0/0")).answer(story.read("/3/0/0", "Acme"))
+    story.request("first")
+    assert not story.effects
+    assert story.step is Step.ENDED
+
+
+def test_of_ended_commands_only_so_many_are_remembered_and_the_oldest_go_first(tell: Callable[..., "Story"]) -> None:
+    story = tell(most_ended=5).register()
+    for number in range(7):
+        story.command(f"c{number}", Read(path="/3/0/0")).answer(story.read("/3/0/0", "Acme"))
     assert story.device
-    assert len(story.device.ended) == story.rules.most_ended
-    assert next(iter(story.device.ended)) == "t5:d"
+    assert list(story.device.ended_commands) == ["c2", "c3", "c4", "c5", "c6"]
+    assert not story.device.ended
 
 
 @pytest.mark.requirement("R140", "R143")

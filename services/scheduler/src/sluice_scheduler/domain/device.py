@@ -230,8 +230,9 @@ class Device(msgspec.Struct, kw_only=True, omit_defaults=True):
         link: How it is reached; None until it registers.
         execution: The active execution, at most one.
         commands: Unfinished device commands, oldest first.
-        ended: Ids of ended executions and commands and when they ended, seconds since 1970, oldest first. They
-            outlive the retention of the input topics, so that late duplicates are known for what they are.
+        ended: Ids of ended executions and when they ended, seconds since 1970, oldest first. They outlive the
+            retention of the input topics, so that late duplicates are known for what they are.
+        ended_commands: The same of device commands, but only of so many: one that comes again is asked again.
     """
 
     device_id: str
@@ -240,6 +241,7 @@ class Device(msgspec.Struct, kw_only=True, omit_defaults=True):
     execution: Execution | None = None
     commands: tuple[DeviceCommand, ...] = ()
     ended: dict[str, float] = {}
+    ended_commands: dict[str, float] = {}
 
 
 class Deadline(msgspec.Struct, frozen=True, order=True):

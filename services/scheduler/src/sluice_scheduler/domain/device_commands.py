@@ -20,13 +20,12 @@ from sluice_common.messages.execution_events import DeviceCommandChanged, Device
 from sluice_common.messages.lwm2m_commands import DeviceRequests
 from sluice_scheduler.domain.device import CommandState, DeviceCommand
 from sluice_scheduler.domain.effects import ToGateway
-from sluice_scheduler.domain.endings import bury
 from sluice_scheduler.domain.turn import Turn
 
 
 def request(turn: Turn, event: DeviceCommandRequested) -> None:
     """Accept a command and send it if its turn has come already."""
-    if event.command_id in turn.device.ended or _find(turn, event.command_id):
+    if event.command_id in turn.device.ended_commands or _find(turn, event.command_id):
         return
     expires_at = event.expires_at.timestamp()
     command = DeviceCommand(
@@ -117,7 +116,14 @@ def _find(turn: Turn, command_id: str) -> DeviceCommand | None:
 def _end(turn: Turn, command: DeviceCommand, status: DeviceCommandStatus, **outcome: Any) -> None:
     _publish(turn, command, status, **outcome)
     turn.device.commands = tuple(c for c in turn.device.commands if c.command_id != command.command_id)
-    bury(turn, command.command_id)
+    _bury(turn, command.command_id)
+
+
+def _bury(turn: Turn, command_id: str) -> None:
+    """Keep the id of what has ended, for as long as a duplicate may come, but only of so many."""
+    oldest = turn.now - turn.rules.ended_kept
+    kept = [(key, at) for key, at in turn.device.ended_commands.items() if at > oldest]
+    turn.device.ended_commands = dict([*kept, (command_id, turn.now)][-turn.rules.most_ended :])
 
 
 def _publish(turn: Turn, command: DeviceCommand, status: DeviceCommandStatus, **outcome: Any) -> None:

@@ -135,7 +135,7 @@ def close(turn: Turn, execution: Execution) -> None:
     )
     execution.history = (*execution.history, entry)
     turn.publish(execution)
-    bury(turn, execution.execution_id)
+    _bury(turn, execution.execution_id)
 
 
 def stop_unknown(turn: Turn, request: ExecutionStopRequested) -> None:
@@ -159,7 +159,7 @@ def stop_unknown(turn: Turn, request: ExecutionStopRequested) -> None:
             history=(HistoryEntry(at=at, attempt=0, step=Step.ENDED, reason=reason),),
         )
     )
-    bury(turn, request.execution_id)
+    _bury(turn, request.execution_id)
 
 
 def _end_of(request: ExecutionStopRequested) -> tuple[ExecutionStatus, Reason]:
@@ -168,11 +168,7 @@ def _end_of(request: ExecutionStopRequested) -> tuple[ExecutionStatus, Reason]:
     return ExecutionStatus.FAILED, Reason(code=request.reason)
 
 
-def bury(turn: Turn, ended_id: str) -> None:
+def _bury(turn: Turn, execution_id: str) -> None:
     """Keep the id of what has ended; drop the tombstones that no late duplicate can need any more."""
     oldest = turn.now - turn.rules.ended_kept
-    kept = {key: at for key, at in turn.device.ended.items() if at > oldest}
-    kept[ended_id] = turn.now
-    for key in list(kept)[: max(0, len(kept) - turn.rules.most_ended)]:
-        del kept[key]
-    turn.device.ended = kept
+    turn.device.ended = {key: at for key, at in turn.device.ended.items() if at > oldest} | {execution_id: turn.now}

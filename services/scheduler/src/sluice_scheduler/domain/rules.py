@@ -36,7 +36,7 @@ class Rules:
         heard_for: Seconds that an MQTT device counts as online after a message, whatever is known of its presence.
         command_answer: Seconds that a device command may stay unanswered.
         most_commands: Unfinished commands of one device; further ones are refused.
-        most_ended: Tombstones kept per device.
+        most_ended: Tombstones of device commands kept per device.
         ended_kept: Seconds that a tombstone is kept: a day longer than the input topics keep records.
         most_history: Entries of an execution's history; the oldest but the first go.
     """
