@@ -1,5 +1,6 @@
 """What the broker asks and tells, over real sockets."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -196,6 +197,17 @@ async def test_what_the_broker_has_counted_is_counted(client: TestClient[Any, An
         await tell(client, a_list("d1", counts=counts))
     assert counters[Counted.TOPICS_DENIED] == 6
     assert (counters[Counted.PACKETS_OVERSIZED], counters[Counted.LOGINS_UNANSWERED]) == (2, 4)
+
+
+async def test_what_requests_tell_of_one_device_keeps_its_order_while_kafka_is_slow(
+    client: TestClient[Any, Any], events: Any
+) -> None:
+    events.waits = [0.0, 0.2]
+    first = asyncio.create_task(tell(client, [connected("d1", 1000)]))
+    await asyncio.sleep(0.05)
+    await tell(client, [connected("d1", 1000, "client.disconnected")])
+    await first
+    assert [type(event) for event in events.published] == [DeviceUplink, DeviceDeregistered]
 
 
 async def test_other_events_are_passed_over(client: TestClient[Any, Any], events: Any) -> None:

@@ -7,6 +7,7 @@ allowed is denied.
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -98,6 +99,7 @@ class Hooks:
         self._tolerance = tolerance
         self._counters = counters
         self._clock = clock
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def application(self, most_bytes: int) -> web.Application:
         """Return the HTTP application."""
@@ -223,6 +225,9 @@ class Hooks:
             await asyncio.gather(*(self._tell_of(d, of_device[d]) for d in devices[start : start + _MOST_AT_ONCE]))
 
     async def _tell_of(self, device_id: str, changes: list[Change]) -> None:
-        device, now = await self._devices.find(device_id), self._clock()
-        if device is not None:
-            await self._events.publish(device_id, [presence_event(device.app_id, change, now) for change in changes])
+        """Publish what changed at a device, after what was told of it before: the broker may not wait for an answer."""
+        async with self._turns.setdefault(device_id, asyncio.Lock()):
+            device, now = await self._devices.find(device_id), self._clock()
+            if device is not None:
+                events = [presence_event(device.app_id, change, now) for change in changes]
+                await self._events.publish(device_id, events)
