@@ -200,6 +200,27 @@ async def test_a_cancelled_observation_ends_at_the_device_and_in_the_record(
     await platform.wait_for(device, Registration, observe_token=None, count=2)
 
 
+@pytest.mark.requirement("R085")
+async def test_an_observation_that_could_not_be_cancelled_ends_with_its_next_notification(
+    gateway: GatewayProcess, new_device: NewDevice, platform: Platform
+) -> None:
+    device = await registered(gateway, new_device, platform)
+    await platform.ask(device, Observe(path=STATE))
+    stale = await platform.ask(device, CancelObserve(path=STATE), attempt=2, epoch=1)
+    assert stale.status == OutcomeStatus.STALE
+    assert platform.registration(device).observe_token is None
+    assert device.firmware.observers == 1
+    device.firmware.become(1)
+    async with asyncio.timeout(10):
+        while device.firmware.observers:
+            await asyncio.sleep(0.01)
+    await device.register()
+    await platform.wait_for(device, DeviceUplink, count=2, kind=UplinkKind.REGISTER)
+    assert (await platform.ask(device, Read(path="/3/0/3"))).status == OutcomeStatus.DONE
+    assert device.firmware.observers == 0
+    assert platform.events(device, FirmwareStateNotified) == []
+
+
 async def test_an_observation_follows_a_device_that_moves(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:

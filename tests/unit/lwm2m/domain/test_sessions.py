@@ -38,7 +38,7 @@ def test_a_session_is_found_by_all_its_names() -> None:
     assert index.owned("d") is session
     assert index.at_location("l-d-1", T0) is session
     assert index.observed_by(b"\x0a\xff") is session
-    assert index.at_address(("10.0.0.1", 1)) is session
+    assert index.at_address(("10.0.0.1", 1), T0) is session
     assert index.record("d") is session.record
     assert len(index) == 1
 
@@ -63,7 +63,7 @@ def test_the_names_of_before_are_forgotten() -> None:
     assert index.at_location("l-d-1", T0) is None
     assert index.at_location("l-d-2", T0) is session
     assert index.observed_by(b"\x0a") is None
-    assert index.at_address(("10.0.0.1", 1)) is None
+    assert index.at_address(("10.0.0.1", 1), T0) is None
 
 
 def test_a_location_ends_with_the_lifetime_and_with_the_registration() -> None:
@@ -79,7 +79,7 @@ def test_an_address_belongs_to_the_device_that_spoke_last_from_it() -> None:
     index = sessions()
     first = index.register(record("first"), T0)
     second = index.register(record("second"), T0)
-    assert index.at_address(("10.0.0.1", 1)) is second
+    assert index.at_address(("10.0.0.1", 1), T0) is second
     assert not first.reachable(T0)
     assert second.reachable(T0)
 

@@ -153,3 +153,12 @@ async def test_nothing_but_a_registration_may_come_in_blocks(world: World) -> No
     await world.register()
     answer = await world.interface.answer(block(0, bytes(32), more=True, path=b"dp"), REMOTE)
     assert answer.code == coap.REQUEST_ENTITY_TOO_LARGE
+
+
+async def test_the_data_of_a_device_that_has_left_is_nobodys(world: World) -> None:
+    location = await world.register()
+    send = Message(coap.CON, coap.POST, 3, b"", ((coap.URI_PATH, b"dp"),))
+    assert (await world.interface.answer(send, REMOTE)).code == coap.CHANGED
+    assert await world.deregister(location) == coap.DELETED
+    assert (await world.interface.answer(send, REMOTE)).code == coap.NOT_FOUND
+    assert len(world.kafka.of(DeviceUplink)) == 1

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 from tests.unit.lwm2m.conftest import Kafka
 
 from sluice_common.messages.base import utc
@@ -62,6 +63,17 @@ async def test_a_device_that_was_taken_for_asleep_is_announced_once() -> None:
 async def test_a_stranger_is_nobody() -> None:
     world = World()
     world.signs.heard(("10.0.0.2", 1))
+    await asyncio.sleep(0)
+    assert world.kafka.messages == []
+
+
+async def test_a_device_that_has_left_is_not_announced() -> None:
+    world = World()
+    world.sessions.replace(world.session, msgspec.structs.replace(world.session.record, deregistered=True))
+    world.signs.heard(REMOTE)
+    world.sessions.replace(world.session, msgspec.structs.replace(world.session.record, deregistered=False))
+    world.session.expires_at = T0 + 50
+    world.signs.heard(REMOTE)
     await asyncio.sleep(0)
     assert world.kafka.messages == []
 

@@ -56,10 +56,13 @@ class Session:
         """Whether Kafka has the record as it is."""
         return self.saved is self.record
 
+    def is_registered(self, now: float) -> bool:
+        """Whether the device has not left and its lifetime has not ended."""
+        return not self.record.deregistered and now < self.expires_at
+
     def reachable(self, now: float) -> bool:
         """Whether a request can be sent now."""
-        alive = not self.record.deregistered and now < self.expires_at
-        return alive and self.quiet_until <= now < self.awake_until
+        return self.is_registered(now) and self.quiet_until <= now < self.awake_until
 
     def contact(self, now: float, *, restarting: bool = False) -> bool:
         """Note that the device spoke; return whether the scheduler must hear of it.

@@ -46,17 +46,16 @@ class Sessions:
     def at_location(self, location: str, now: float) -> Session | None:
         """Return the session registered at `/rd/{location}` whose lifetime has not ended."""
         session = self._by_location.get(location)
-        if session is None or session.record.deregistered or now >= session.expires_at:
-            return None
-        return session
+        return session if session is not None and session.is_registered(now) else None
 
     def observed_by(self, token: bytes) -> Session | None:
         """Return the session of an observation."""
         return self._by_token.get(token.hex())
 
-    def at_address(self, remote: Address) -> Session | None:
-        """Return the session of the device that spoke last from an address."""
-        return self._by_remote.get(remote)
+    def at_address(self, remote: Address, now: float) -> Session | None:
+        """Return the session of the device that spoke last from an address and is registered."""
+        session = self._by_remote.get(remote)
+        return session if session is not None and session.is_registered(now) else None
 
     def next_mid(self, remote: Address) -> int:
         """Return a Message ID for a message to an address: a device's next one, for it must not repeat (RFC 7252 §4.4).

@@ -151,10 +151,10 @@ class RegistrationInterface:
 
     async def _other(self, remote: Address, *, sent: bool) -> Reply:
         """Take a sign of life, for example Send (OMA TS 1.1.1 §6.4.7), whose data nobody here wants."""
-        session = self._sessions.at_address(remote)
+        now = self._clock()
+        session = self._sessions.at_address(remote, now)
         if session is None:
             raise RefusedError(coap.NOT_FOUND, "not a registered device")
-        now = self._clock()
         if session.contact(now):
             await self._events.uplink(session, UplinkKind.DATA, now)
         return Reply(coap.CHANGED if sent else coap.NOT_FOUND)

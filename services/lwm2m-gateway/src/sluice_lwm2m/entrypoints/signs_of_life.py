@@ -28,13 +28,13 @@ class SignsOfLife:
 
     def heard(self, remote: Address) -> None:
         """Take a message that answers nothing any more."""
-        if (session := self._sessions.at_address(remote)) is not None:
+        if (session := self._sessions.at_address(remote, self._clock())) is not None:
             self.spoke(session)
 
     def spoke(self, session: Session) -> None:
         """Note that a device spoke; a word of before its restart does not end the silence after an Execute."""
         now = self._clock()
-        if now < session.quiet_until or not session.contact(now):
+        if now < session.quiet_until or not session.is_registered(now) or not session.contact(now):
             return
         session.told(now, session.awake_until)  # at once, so that the next packet is no news
         task = asyncio.get_running_loop().create_task(self._tell(session, now))
