@@ -77,7 +77,11 @@ def test_the_administrator_manages_apps_and_owns_nothing(app: httpx.Client, admi
 def test_an_app_that_owns_something_cannot_be_deleted(base_url: str, admin: httpx.Client) -> None:
     created = made(admin.post("/apps", json={"name": "owner"}))
     with client_of(base_url, created["client_id"], created["client_secret"]) as owner:
-        made(owner.post("/groups", json={"name": "group"}))
+        group = made(owner.post("/groups", json={"name": "group"}))
+        refused(admin.delete(f"/apps/{created['app_id']}"), 409, "app_not_empty")
+        body = {"event": "execution_result", "callback_url": "http://127.0.0.1/"}
+        made(owner.post("/subscriptions", json=body))
+        assert owner.delete(f"/groups/{group['group_id']}").is_success
         refused(admin.delete(f"/apps/{created['app_id']}"), 409, "app_not_empty")
     refused(admin.delete(f"/apps/{APP}"), 409, "bootstrap_app")
 

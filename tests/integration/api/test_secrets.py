@@ -73,6 +73,12 @@ def test_the_secret_of_the_other_protocol_is_refused(app: httpx.Client, stranger
     refused(app.patch(f"/devices/{device(app, product(app))['device_id']}", json={"psk": PSK}), 409, "wrong_protocol")
 
 
+def test_an_mqtt_device_takes_no_device_commands(app: httpx.Client) -> None:
+    path = f"/devices/{device(app, product(app))['device_id']}/commands"
+    refused(app.post(path, json={"operation": "read", "path": "/3/0/0"}), 409, "wrong_protocol")
+    assert made(app.get(path))["items"] == []
+
+
 @pytest.mark.requirement("D17")
 def test_a_pre_shared_key_is_stored_sealed_and_never_shown(app: httpx.Client, database: Documents) -> None:
     created = app.post("/devices", json={"endpoint": new_id(), "product_id": product(app, "LWM2M"), "psk": PSK})

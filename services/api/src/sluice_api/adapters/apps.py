@@ -6,13 +6,23 @@ from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
 
-from sluice_api.adapters.database import APPS, DEVICES, GROUPS, PACKAGES, PRODUCTS, PUBLIC_KEYS, TASKS, Document
+from sluice_api.adapters.database import (
+    APPS,
+    DEVICES,
+    GROUPS,
+    PACKAGES,
+    PRODUCTS,
+    PUBLIC_KEYS,
+    SUBSCRIPTIONS,
+    TASKS,
+    Document,
+)
 from sluice_api.adapters.owned import page_of
 from sluice_api.domain import secrets
 from sluice_api.domain.problems import conflict, not_found
 from sluice_common.mongo import Database
 
-_OWNED = (PRODUCTS, PUBLIC_KEYS, PACKAGES, DEVICES, GROUPS, TASKS)
+_OWNED = (PRODUCTS, PUBLIC_KEYS, PACKAGES, DEVICES, GROUPS, TASKS, SUBSCRIPTIONS)
 _REMEMBERED = 5.0
 """Seconds for which an app that exists is taken to exist."""
 _HASHES_AT_ONCE = 2

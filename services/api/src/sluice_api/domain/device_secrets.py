@@ -56,7 +56,7 @@ def stored_device(
 
 
 def require_protocol(product: Mapping[str, Any] | None, protocol: str) -> None:
-    """Check that a device that is there may have the secret of a protocol.
+    """Check that a device is of a protocol: that it may have its secrets, and be sent its requests.
 
     Raises:
         Problem: 409, its product has another protocol.

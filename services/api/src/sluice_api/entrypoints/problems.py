@@ -68,10 +68,14 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
         detail = "Send Content-Type: application/json."
         return problem_response(Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
     if any(e["type"] == _JSON for e in errors):
-        return problem_response(Problem(HTTPStatus.BAD_REQUEST, "malformed_json", "The body is not valid JSON."))
+        return problem_response(_malformed_json())
     named = [{"field": _where(e["loc"]), "message": str(e["msg"])} for e in errors[:_ERRORS_SHOWN]]
     detail = "; ".join(f"{e['field']}: {e['message']}" if e["field"] else e["message"] for e in named[:3])
     return problem_response(Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_failed", detail, named))
+
+
+def _malformed_json() -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, "malformed_json", "The body is not valid JSON.")
 
 
 def _is_json(request: Request) -> bool:
@@ -88,6 +92,9 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
+    if status is HTTPStatus.BAD_REQUEST and _is_json(request):
+        # What the parser gives up on: no UTF-8, too deep, numbers of too many digits.
+        return problem_response(_malformed_json())
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request))
     code = _CODES.get(status, status.name.lower())

@@ -8,6 +8,7 @@ from fastapi import Query as FromQuery
 
 from sluice_api.domain.callback_urls import CallbackUrlError, check_callback_url
 from sluice_api.domain.commands import device_request
+from sluice_api.domain.device_secrets import LWM2M, require_protocol
 from sluice_api.domain.problems import invalid, not_found
 from sluice_api.entrypoints.dependencies import App, Creation, Wired
 from sluice_api.entrypoints.problems import responses
@@ -31,9 +32,10 @@ subscriptions = APIRouter(prefix="/subscriptions", tags=["subscriptions"])
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Command, responses=responses(HTTPStatus.CONFLICT))
 async def create_command(caller: App, parts: Wired, once: Creation, device_id: str, body: CommandIn) -> Response:
-    """Have a request sent to a device at its next uplink; 409 while an upgrade of it is active (D08)."""
+    """Have a request sent to an LwM2M device at its next uplink; 409 while an upgrade of it is active (D08)."""
     request = device_request(body.operation, body.path, body.value)
     device = await parts.devices.get(caller.app_id, device_id)
+    require_protocol(await parts.products.find(caller.app_id, device["product_id"]), LWM2M)
 
     async def create(command_id: str) -> Command:
         await parts.busy.require_idle(caller.app_id, device)
