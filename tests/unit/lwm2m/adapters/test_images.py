@@ -108,3 +108,16 @@ async def test_an_image_that_was_stored_anew_has_another_name() -> None:
         assert image is not None
         names.add(image.before)
     assert len(names) == 2
+
+
+async def test_an_image_that_is_stored_anew_while_it_is_served_is_looked_at_again() -> None:
+    bucket = Bucket()
+    bucket.put("i", bytes(2 * CHUNK))
+    assert await bucket.store.load_image("i")
+    bucket.files.documents.clear()
+    bucket.chunks.documents.clear()
+    bucket.put("i", bytes(CHUNK + 1))
+    assert not await bucket.store.load_chunk("i", 1)
+    assert bucket.store.image("i") is None
+    assert await bucket.store.load_image("i")
+    assert await bucket.store.load_chunk("i", 1)

@@ -82,6 +82,7 @@ class ImageStore:
         data = bytes(found["data"]) if found else b""
         if len(data) != expected:
             _log.error("image_incomplete", image_id=image_id, chunk=number, length=len(data), expected=expected)
+            self._images.pop(image_id, None)  # it may have been stored anew
             return False
         self._keep((image_id, number), data)
         return True
