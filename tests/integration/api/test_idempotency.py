@@ -91,6 +91,57 @@ def test_an_upload_repeated_under_its_key_stores_one_package(new_fleet: NewFleet
     assert fleet.app.get(f"/packages/{first.json()['package_id']}/file").content == content
 
 
+def test_an_upload_that_is_resumed_twice_stores_one_package(new_fleet: NewFleet, database: Documents) -> None:
+    fleet, headers, content = new_fleet(), keyed(), signed_zip()
+    fleet.key()
+    fields = {"version": "3.0", "product_id": fleet.product["product_id"]}
+    name = f"{APP} POST /api/v1/packages {headers['Idempotency-Key']}"
+    long_ago = now() - timedelta(minutes=5)
+    database["idempotency_keys"].insert_one({"_id": name, "resource_id": new_id(), "since": long_ago})
+
+    def upload(data: bytes) -> httpx.Response:
+        return fleet.app.post("/packages", data=fields, files={"file": ("p.zip", data)}, headers=headers)
+
+    first = made(upload(content))
+    # As if it had ended before it could remember its answer.
+    forgotten = {"fingerprint": True, "status": True, "body": True}
+    database["idempotency_keys"].update_one({"_id": name}, {"$unset": forgotten, "$set": {"since": long_ago}})
+    refused(upload(signed_zip()), 422, "idempotency_key_reused")
+    database["idempotency_keys"].update_one({"_id": name}, {"$set": {"since": long_ago}})
+    assert made(upload(content))["package_id"] == first["package_id"]
+    query = {"product_id": fleet.product["product_id"]}
+    assert len(made(fleet.app.get("/packages", params=query))["items"]) == 1
+
+
+def test_an_upload_of_devices_repeated_under_its_key_gives_the_same_answer(
+    app: httpx.Client, database: Documents
+) -> None:
+    product = made(app.post("/products", json=mqtt_product()))
+    headers = keyed() | {"Content-Type": "text/csv"}
+    lines = f"endpoint,product_id\n{new_id()},{product['product_id']}\n"
+
+    def upload(content: str) -> httpx.Response:
+        return app.post("/devices/bulk", content=content, headers=headers)
+
+    first, second = upload(lines), upload(lines)
+    assert first.json()["secrets"]
+    assert (first.status_code, first.content) == (second.status_code, second.content) == (200, first.content)
+    assert first.headers["cache-control"] == second.headers["cache-control"] == "no-store"
+    refused(upload(lines + "x,y\n"), 422, "idempotency_key_reused")
+    name = f"{APP} POST /api/v1/devices/bulk {headers['Idempotency-Key']}"
+    assert "body" not in (database["idempotency_keys"].find_one({"_id": name}) or {})
+
+
+def test_an_upload_of_devices_that_was_refused_leaves_its_key_free(app: httpx.Client) -> None:
+    headers = keyed() | {"Content-Type": "text/csv"}
+    refused(app.post("/devices/bulk", content="colour\n", headers=headers), 400, "bad_csv_header")
+    assert made(app.post("/devices/bulk", content="endpoint,product_id\n", headers=headers))["created"] == 0
+
+
+def mqtt_product() -> dict[str, str]:
+    return {"manufacturer": new_id(), "model": "M", "device_type": "Meter", "protocol": "MQTT"}
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256])
 def test_a_key_has_a_length(app: httpx.Client, key: str) -> None:
     response = app.post("/groups", json={"name": new_id()}, headers={"Idempotency-Key": key})

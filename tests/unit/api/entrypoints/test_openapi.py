@@ -1,5 +1,6 @@
 """The description of the API is complete: every operation with its answers, its errors and an example."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,14 +26,26 @@ def test_an_operation_is_described_with_its_errors(method: str, path: str, opera
     assert operation["tags"]
     responses = operation["responses"]
     assert {"401", "422", "503"} <= set(responses)
+    assert ("403" in responses) == bool(operation.get("security"))
     if "{" in path:
         assert "404" in responses
     if method == "delete" and path.split("/")[3] not in {"subscriptions", "groups"}:
         assert "409" in responses
+    if "Idempotency-Key" in {p["name"] for p in operation.get("parameters", ())}:
+        assert "409" in responses
     for status, response in responses.items():
         if int(status) >= 400:
-            reference = response["content"]["application/problem+json"]["schema"]["$ref"]
-            assert reference == "#/components/schemas/ProblemDocument"
+            problem = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+            assert response["content"] == {"application/problem+json": problem}
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
+def test_what_takes_a_body_says_how_it_refuses_one(method: str, path: str, operation: dict[str, Any]) -> None:
+    content = operation.get("requestBody", {}).get("content", {})
+    wanted = {"408", "413"} if content else set()
+    if "application/json" in content:
+        wanted |= {"400", "415"}
+    assert wanted <= set(operation["responses"]), (method, path)
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
@@ -45,15 +58,25 @@ def test_what_creates_takes_an_idempotency_key(method: str, path: str, operation
     repeatable = path.endswith(("/stop", "/cancel", "/revoke"))
     creates = method == "post" and ({"201", "202"} & set(operation["responses"])) and not repeatable
     names = {p["name"] for p in operation.get("parameters", ())}
-    assert ("Idempotency-Key" in names) == bool(creates), path
+    assert ("Idempotency-Key" in names) == (bool(creates) or path.endswith("/bulk")), path
 
 
-def test_request_bodies_have_examples() -> None:
-    schemas = DESCRIPTION["components"]["schemas"]
-    for method, path, operation in OPERATIONS:
-        content = operation.get("requestBody", {}).get("content", {})
-        if reference := content.get("application/json", {}).get("schema", {}).get("$ref"):
-            assert "example" in schemas[reference.rsplit("/", 1)[1]], (method, path)
+def examples(content: dict[str, Any]) -> Iterator[object]:
+    """Yield the example of every shape that a body may have, None where there is none."""
+    for body in (body for kind, body in content.items() if kind != "application/zip"):
+        schema = body["schema"]
+        for shape in schema.get("anyOf", [schema]):
+            named = shape.get("$ref", "").rpartition("/")[2]
+            if shape.get("type") != "null":
+                yield body.get("example") or DESCRIPTION["components"]["schemas"].get(named, shape).get("example")
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
+def test_bodies_and_answers_have_examples(method: str, path: str, operation: dict[str, Any]) -> None:
+    assert all(examples(operation.get("requestBody", {}).get("content", {}))), (method, path)
+    for status, response in operation["responses"].items():
+        if int(status) < 400:
+            assert all(examples(response.get("content", {}))), (method, path, status)
 
 
 def test_lists_are_paged() -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from sluice_api.domain.devices import DeviceIn
 from sluice_api.entrypoints.schemas import apps, devices, packages  # noqa: F401 - their bodies are tested
-from sluice_api.entrypoints.schemas.base import Body
+from sluice_api.entrypoints.schemas.base import Body, Item
 from sluice_api.entrypoints.schemas.commands import CommandIn
 from sluice_api.entrypoints.schemas.products import Radio
 from sluice_api.entrypoints.schemas.tasks import Policy
@@ -61,10 +61,17 @@ def test_a_time_that_utc_has_not_is_refused(name: str, time: str) -> None:
         Policy.model_validate({name: time})
 
 
+def models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Yield a model and all that are made of it."""
+    yield base
+    for model in base.__subclasses__():
+        yield from models(model)
+
+
 def fields() -> Iterator[tuple[type[BaseModel], str]]:
     """Yield every field of a request that may hold text."""
-    models: list[type[BaseModel]] = [*Body.__subclasses__(), DeviceIn]
-    for model in models:
+    bodies: list[type[BaseModel]] = [*models(Body), DeviceIn]
+    for model in bodies:
         for name, field in model.model_fields.items():
             if "str" in str(field.annotation):
                 yield model, name
@@ -76,3 +83,9 @@ def test_no_text_of_a_request_may_hold_half_a_surrogate_pair(model: type[BaseMod
         with pytest.raises(ValidationError) as refusal:
             model.model_validate({name: text})
         assert name in {error["loc"][0] for error in refusal.value.errors()}
+
+
+@pytest.mark.parametrize("model", [*models(Body), *models(Item), DeviceIn])
+def test_an_example_is_one(model: type[BaseModel]) -> None:
+    if shown := model.model_json_schema().get("example"):
+        model.model_validate(shown)

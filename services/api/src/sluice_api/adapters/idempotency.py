@@ -4,7 +4,7 @@ A key is reserved together with the id that the new resource will have, so that 
 its process is found again under that id.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
@@ -87,6 +87,11 @@ class Idempotency:
         except DuplicateKeyError:
             return await self._earlier(name, now)
         return Reservation(name, resource_id)
+
+    async def rename(self, reservation: Reservation, resource_id: str) -> Reservation:
+        """Let a reservation name another resource, before that is created."""
+        await self._keys.update_one({"_id": reservation.name}, {"$set": {"resource_id": resource_id}})
+        return replace(reservation, resource_id=resource_id)
 
     async def finish(self, reservation: Reservation, answer: Answer) -> None:
         """Remember the answer."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
@@ -32,6 +33,13 @@ Upgrades the firmware of fleets cell by cell. Get an access token at `/api/v1/oa
 """
 
 
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            problems.describe(super().openapi())
+        return super().openapi()
+
+
 def create_http(settings: ApiSettings) -> FastAPI:
     """Return the HTTP application; it connects when it starts."""
 
@@ -46,7 +54,7 @@ def create_http(settings: ApiSettings) -> FastAPI:
         yield
         parts.database.client.close()
 
-    app = FastAPI(
+    app = _Api(
         title="Sluice",
         version="1",
         description=_DESCRIPTION,

@@ -1,12 +1,17 @@
 """Bulk upload of devices: a stream of lines into batches of inserts, in constant memory."""
 
-from collections.abc import AsyncIterator, Callable
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from http import HTTPStatus
 
+from fastapi import Response
+
 from sluice_api.adapters.database import Document
+from sluice_api.adapters.idempotency import Answer
 from sluice_api.domain.device_secrets import MQTT_SECRET, mqtt_secret_of, stored_device
 from sluice_api.domain.devices import BadHeaderError, BadLineError, CsvReader, DeviceIn, Lines, parse_json_line
 from sluice_api.domain.problems import Problem, invalid, too_large
+from sluice_api.entrypoints.dependencies import replayed
 from sluice_api.entrypoints.schemas.devices import BulkError, BulkResult, BulkSecret
 from sluice_api.parts import Parts
 from sluice_common.ids import new_id
@@ -34,7 +39,31 @@ class BulkUpload:
         self._failed = 0
         self._errors: list[BulkError] = []
 
-    async def run(self, content_type: str, stream: AsyncIterator[bytes]) -> BulkResult:
+    async def answer(self, content_type: str, stream: AsyncIterator[bytes], key: str | None) -> Response:
+        """Read the stream and answer, at most once per key: an answer that was lost is given again, with its secrets.
+
+        One whose process ended in mid-upload is read anew: its devices are duplicates then.
+
+        Raises:
+            Problem: As of `run`; or the key was used for another upload, or is in use.
+        """
+        body = _Digested(content_type, stream)
+        if key is None:
+            return replayed(_kept(await self.run(content_type, body), ""), "")
+        reservation = await self._parts.idempotency.reserve(key, new_id(), self._parts.now())
+        if reservation.answer is not None:
+            return replayed(reservation.answer, await body.fingerprint(self._parts.settings.bulk_limit))
+        try:
+            result = await self.run(content_type, body)
+        except Exception:
+            # Whatever was created is a duplicate to the next attempt.
+            await self._parts.idempotency.release(reservation)
+            raise
+        answer = _kept(result, await body.fingerprint(self._parts.settings.bulk_limit))
+        await self._parts.idempotency.finish(reservation, answer)
+        return replayed(answer, answer.fingerprint)
+
+    async def run(self, content_type: str, stream: AsyncIterable[bytes]) -> BulkResult:
         """Read the stream to its end and return what became of its lines.
 
         Raises:
@@ -52,7 +81,7 @@ class BulkUpload:
         errors = sorted(self._errors, key=lambda e: e.line)
         return BulkResult(created=self._created, failed=self._failed, errors=errors, secrets=self._secrets)
 
-    async def _lines(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes | None]:
+    async def _lines(self, stream: AsyncIterable[bytes]) -> AsyncIterator[bytes | None]:
         lines, size, limit = Lines(), 0, self._parts.settings.bulk_limit
         async for data in stream:
             size += len(data)
@@ -122,6 +151,36 @@ class BulkUpload:
         self._failed += 1
         if len(self._errors) < _ERRORS_SHOWN:
             self._errors.append(BulkError(line=line, code=code, detail=detail))
+
+
+class _Digested:
+    """A body that is digested as it is read."""
+
+    def __init__(self, content_type: str, stream: AsyncIterator[bytes]) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256(f"{content_type}\n".encode())
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for data in self._stream:
+            self._digest.update(data)
+            yield data
+
+    async def fingerprint(self, limit: int) -> str:
+        """Return what makes two bodies the same, after reading what is left.
+
+        Raises:
+            Problem: That is more than `limit` bytes.
+        """
+        left = 0
+        async for data in self:
+            left += len(data)
+            if left > limit:
+                raise too_large(limit)
+        return self._digest.hexdigest()
+
+
+def _kept(result: BulkResult, fingerprint: str) -> Answer:
+    return Answer(fingerprint, HTTPStatus.OK, result.model_dump_json().encode(), secret=bool(result.secrets))
 
 
 def _parser(content_type: str) -> Callable[[bytes], DeviceIn | None]:

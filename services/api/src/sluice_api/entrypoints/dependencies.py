@@ -138,6 +138,12 @@ class Once:
         return _json(status, body, secret=secret)
 
 
+def key_reused() -> Problem:
+    """Return 422: a key counts for one request."""
+    detail = "The Idempotency-Key was used for another request."
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+
+
 def replayed(answer: Answer, fingerprint: str) -> Response:
     """Return an earlier answer.
 
@@ -145,8 +151,7 @@ def replayed(answer: Answer, fingerprint: str) -> Response:
         Problem: 422, it was given to another request.
     """
     if answer.fingerprint != fingerprint:
-        detail = "The Idempotency-Key was used for another request."
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+        raise key_reused()
     return _json(answer.status, answer.body, secret=answer.secret)
 
 

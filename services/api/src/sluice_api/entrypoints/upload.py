@@ -15,7 +15,7 @@ from sluice_api.adapters.packages import Upload
 from sluice_api.domain.multipart import FILE_FIELD, BadMultipartError, FormReader
 from sluice_api.domain.problems import Problem, conflict, invalid, too_large
 from sluice_api.domain.versions import require_no_rollback
-from sluice_api.entrypoints.dependencies import Caller, replayed
+from sluice_api.entrypoints.dependencies import Caller, key_reused, replayed
 from sluice_api.entrypoints.schemas.packages import Package, PackageFields
 from sluice_api.parts import Parts
 from sluice_common.ids import new_id
@@ -131,6 +131,11 @@ class PackageUpload:
         if reservation.answer is not None:
             return replayed(reservation.answer, fingerprint)
         left = await self._parts.packages.find(self._caller.app_id, reservation.resource_id)
+        if left is not None and not _is_same(left, package):
+            raise key_reused()
+        if left is None and reservation.resumed:
+            # This file lies under another id than the one that was reserved: whoever resumes next must find it.
+            reservation = await self._parts.idempotency.rename(reservation, package["_id"])
         try:
             created = Package.of(left) if left else await self._create(upload, package, product)
         except Problem:
@@ -139,6 +144,11 @@ class PackageUpload:
         response = _accepted(created)
         await self._parts.idempotency.finish(reservation, Answer(fingerprint, _ACCEPTED, bytes(response.body)))
         return response
+
+
+def _is_same(left: Document, package: Document) -> bool:
+    """Tell whether an interrupted upload was this one: as `Received.fingerprint`, of what is stored."""
+    return all(left[name] == value for name, value in package.items() if name not in {"_id", "file_name"})
 
 
 def _accepted(package: Package) -> Response:

@@ -16,11 +16,19 @@ from sluice_api.entrypoints.schemas.apps import App, AppIn, AppPage, NewApp, Tok
 from sluice_api.entrypoints.schemas.base import Query
 
 access = APIRouter(tags=["access"])
-router = APIRouter(prefix="/apps", tags=["apps"], responses=responses(HTTPStatus.FORBIDDEN))
+router = APIRouter(prefix="/apps", tags=["apps"])
 _LONGEST_SECRET = 1024
 
 
-@access.post("/oauth2/token", responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED))
+@access.post(
+    "/oauth2/token",
+    responses=responses(HTTPStatus.BAD_REQUEST),
+    openapi_extra={
+        "requestBody": {
+            "content": {"application/x-www-form-urlencoded": {"example": {"grant_type": "client_credentials"}}}
+        }
+    },
+)
 async def issue_token(  # noqa: PLR0917 - form fields are parameters to FastAPI
     parts: Wired,
     response: Response,
@@ -51,7 +59,7 @@ async def _are_credentials(parts: Wired, name: str, secret: str) -> bool:
     return bool(password) and secrets.compare_digest(secret.encode(), password.encode())
 
 
-@router.post("", status_code=HTTPStatus.CREATED, response_model=NewApp)
+@router.post("", status_code=HTTPStatus.CREATED, response_model=NewApp, responses=responses(HTTPStatus.CONFLICT))
 async def create_app(_: Admin, parts: Wired, once: Creation, body: AppIn) -> Response:
     """Create an app; its secret is shown this once."""
 

@@ -85,7 +85,9 @@ async def _command(parts: Parts, app_id: str, device_id: str, command_id: str) -
     return command
 
 
-@subscriptions.post("", status_code=HTTPStatus.CREATED, response_model=Subscription)
+@subscriptions.post(
+    "", status_code=HTTPStatus.CREATED, response_model=Subscription, responses=responses(HTTPStatus.CONFLICT)
+)
 async def create_subscription(caller: App, parts: Wired, once: Creation, body: SubscriptionIn) -> Response:
     """Have results or state changes posted to a URL."""
     try:

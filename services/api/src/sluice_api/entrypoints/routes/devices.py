@@ -20,7 +20,7 @@ from sluice_api.domain.device_secrets import (
 )
 from sluice_api.domain.devices import DeviceIn
 from sluice_api.entrypoints.bulk import BulkUpload
-from sluice_api.entrypoints.dependencies import NO_STORE, App, Caller, Creation, Wired
+from sluice_api.entrypoints.dependencies import NO_STORE, App, Caller, Creation, Key, Wired, key_name
 from sluice_api.entrypoints.problems import responses
 from sluice_api.entrypoints.schemas.devices import (
     BulkResult,
@@ -71,7 +71,8 @@ def _created(sealer: Sealer, document: Document) -> Device:
 
 @router.post(
     "/bulk",
-    responses=responses(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.BAD_REQUEST),
+    response_model=BulkResult,
+    responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -88,14 +89,14 @@ def _created(sealer: Sealer, document: Document) -> Device:
         }
     },
 )
-async def create_devices(request: Request, caller: App, parts: Wired) -> BulkResult:
+async def create_devices(request: Request, caller: App, parts: Wired, idempotency_key: Key = None) -> Response:
     """Create tens of thousands of devices, one per line of NDJSON or CSV (lists separated by `;`).
 
     Lines that are wrong are reported and do not stop the others. Repeating an upload is safe: what exists is reported
-    as `duplicate`.
+    as `duplicate`; with an `Idempotency-Key`, an answer that was lost is given again, with the secrets in it.
     """
-    upload = BulkUpload(parts, caller.app_id)
-    return await upload.run(request.headers.get("content-type", ""), request.stream())
+    upload, kind = BulkUpload(parts, caller.app_id), request.headers.get("content-type", "")
+    return await upload.answer(kind, request.stream(), key_name(request, caller, idempotency_key))
 
 
 @router.get("")

@@ -20,6 +20,12 @@ _FORM = {
     "type": "object",
     "required": ["version", "product_id", "file"],
     "properties": _form["properties"] | {"file": {"type": "string", "format": "binary", "description": "Signed zip."}},
+    "example": {
+        "version": "2.0.1",
+        "product_id": "6745c1f0a1b2c3d4e5f60719",
+        "source_versions": ["1.*"],
+        "file": "wm1_signed.zip",
+    },
 }
 
 
@@ -27,7 +33,7 @@ _FORM = {
     "",
     status_code=HTTPStatus.ACCEPTED,
     response_model=Package,
-    responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
 )
 async def upload_package(request: Request, caller: App, parts: Wired, idempotency_key: Key = None) -> Response:

@@ -73,7 +73,7 @@ async def create_product(caller: App, parts: Wired, once: Creation, body: Produc
     "/import",
     status_code=HTTPStatus.CREATED,
     response_model=ProductImport,
-    responses=responses(HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    responses=responses(HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     openapi_extra=_PROFILE_BODY,
 )
 async def import_products(request: Request, caller: App, parts: Wired, once: Creation) -> Response:

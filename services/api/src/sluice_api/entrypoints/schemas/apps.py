@@ -6,6 +6,13 @@ from pydantic import Field
 
 from sluice_api.entrypoints.schemas.base import Body, Created, Item, Name, Page, example
 
+_APP = {
+    "app_id": "6745c1f0a1b2c3d4e5f60717",
+    "name": "Meter fleet",
+    "client_id": "6745c1f0a1b2c3d4e5f60717",
+    "created_at": "2026-11-22T12:00:00Z",
+}
+
 
 class AppIn(Body):
     """A new app."""
@@ -17,6 +24,8 @@ class AppIn(Body):
 
 class App(Created):
     """An app."""
+
+    model_config = example(**_APP)
 
     app_id: str
     name: str
@@ -35,6 +44,8 @@ class App(Created):
 
 class NewApp(App):
     """A created app; its secret is shown this once."""
+
+    model_config = example(client_secret="9f1c04…", **_APP)  # noqa: S106 - an example
 
     client_secret: str
 

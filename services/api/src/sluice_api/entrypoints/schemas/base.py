@@ -1,7 +1,7 @@
 """What all request and response bodies have in common."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -66,8 +66,17 @@ class Item(BaseModel):
     """A response body."""
 
 
+def _with_item(schema: dict[str, Any], page: type[BaseModel]) -> None:
+    """Make a page's example of that of its items."""
+    items = page.model_fields.get("items")
+    for item in get_args(items.annotation) if items else ():
+        schema["example"] = {"items": [item.model_config["json_schema_extra"]["example"]], "next": None}
+
+
 class Page(Item):
     """Part of a list; each list adds its `items`."""
+
+    model_config = ConfigDict(json_schema_extra=_with_item)
 
     next: str | None = Field(description="Cursor of the next page; null at the end.")
 

@@ -108,6 +108,14 @@ class SubscriptionIn(Body):
 class Subscription(Created):
     """A subscription; its secret is never shown."""
 
+    model_config = example(
+        subscription_id="6745c1f0a1b2c3d4e5f6071d",
+        event="execution_result",
+        callback_url="https://app.example/sluice",
+        signed=True,
+        created_at="2026-11-22T12:00:00Z",
+    )
+
     subscription_id: str
     event: str
     callback_url: str

@@ -118,6 +118,12 @@ class DeviceSecret(Item):
 class BulkSecret(DeviceSecret):
     """The MQTT secret that was made for a line, shown this once."""
 
+    model_config = example(
+        device_id="6745c1f0a1b2c3d4e5f60718",
+        mqtt_secret="8f14e45fceea167a5a36dedd4bea2543",  # noqa: S106 - an example
+        endpoint="meter-17",
+    )
+
     endpoint: str
 
 
@@ -183,6 +189,8 @@ class GroupIn(Body):
 class Group(Created):
     """A group of devices."""
 
+    model_config = example(group_id="6745c1f0a1b2c3d4e5f6071a", name="District 7", created_at="2026-11-22T12:00:00Z")
+
     group_id: str
     name: str
 
@@ -214,5 +222,7 @@ class Members(Body):
 
 class MembersResult(Item):
     """How many devices are in the group that were asked for."""
+
+    model_config = example(added=1)
 
     added: int

@@ -31,6 +31,7 @@ _EXAMPLE: dict[str, Any] = {
     "radio": {"rsrp_scale": 1, "sinr_scale": 1, "sinr_path": "/4/0/11"},
     "anti_rollback": {"ordering": "semver", "minimum_version": "1.4.0"},
 }
+_CREATED = {"created_at": "2026-11-22T12:00:00Z"}
 Protocol = Literal["LWM2M", "MQTT"]
 _ONE_BASED = "MQTT: devices count the bytes of an HTTP `Range` from 1, as Huawei's LiteOS does (D13)."
 
@@ -112,7 +113,7 @@ class ProductChange(Body):
 class Product(Created):
     """A product model."""
 
-    model_config = example(product_id="6745c1f0a1b2c3d4e5f60718", created_at="2026-11-22T12:00:00Z", **_EXAMPLE)
+    model_config = example(product_id="6745c1f0a1b2c3d4e5f60718", **_CREATED, **_EXAMPLE)
 
     product_id: str
     manufacturer: str
@@ -139,6 +140,8 @@ class ProductPage(Page):
 
 class ProductImport(Item):
     """Product models that a profile made."""
+
+    model_config = example(items=[_EXAMPLE | {"product_id": "6745c1f0a1b2c3d4e5f60718"} | _CREATED])
 
     items: list[Product]
 

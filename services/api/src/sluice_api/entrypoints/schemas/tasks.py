@@ -217,6 +217,28 @@ class HistoryEntry(Item):
 class Execution(Created):
     """One device in one task."""
 
+    model_config = example(
+        execution_id="6745c1f0a1b2c3d4e5f6071b:6745c1f0a1b2c3d4e5f60718",
+        task_id="6745c1f0a1b2c3d4e5f6071b",
+        device_id="6745c1f0a1b2c3d4e5f60718",
+        endpoint="urn:imei:861234567890123",
+        status="RUNNING",
+        step="DOWNLOADING",
+        attempt=1,
+        max_retries=2,
+        source_version="1.0.0",
+        target_version="2.0.1",
+        reported_version="1.0.0",
+        coverage={"cell_id": 4711, "rsrp": -98, "sinr": 9, "coverage_class": "level-0", "network": "default"},
+        firmware_state=1,
+        reason=None,
+        created_at="2026-11-22T12:00:00Z",
+        started_at="2026-11-22T12:00:10Z",
+        ended_at=None,
+        next_attempt_at=None,
+        history=[{"at": "2026-11-22T12:00:10Z", "attempt": 1, "step": "AWAIT_ONLINE", "reason": None}],
+    )
+
     execution_id: str
     task_id: str
     device_id: str
