@@ -208,6 +208,25 @@ async def test_a_download_that_breaks_is_not_complete_and_goes_on_where_it_was(s
 
 
 @linux_only
+async def test_a_download_that_breaks_within_a_chunk_goes_on_where_it_was(events: Any, make_offer: MakeOffer) -> None:
+    site = Site(events)
+    site.chunks.data = bytes(8 * 1024 * 1024)
+    site.chunks.size = size = len(site.chunks.data)
+    site.rights.take(make_offer(size=size))
+    token = token_of(make_offer())
+    async with site.client:
+        async with raw_device(site, token) as device:
+            got = await receive(device, 100_000)
+            device.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        await site.settled()
+        async with site.get(token, Range=f"bytes={got}-") as response:
+            assert len(await response.read()) == size - got
+        await site.settled()
+    assert site.told() == [(1, False), (1, True)]
+    assert site.counters[Counted.DOWNLOADS_BROKEN] == 1
+
+
+@linux_only
 async def test_a_device_that_leaves_as_soon_as_it_has_the_last_byte_has_completed(
     site: Site, make_offer: MakeOffer
 ) -> None:

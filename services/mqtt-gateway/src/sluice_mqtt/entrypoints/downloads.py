@@ -193,8 +193,8 @@ class Downloads:
     async def _write(self, response: web.StreamResponse, job: _Job, queue: SendQueue) -> None:
         async for piece in self._pieces(job):
             self._check(job)
+            queue.sent += len(piece)  # also if the connection breaks now: part of it may arrive
             await response.write(piece)
-            queue.sent += len(piece)
             self._counters[Counted.BYTES_SERVED] += len(piece)
             self._tell_progress(job.right)
 
