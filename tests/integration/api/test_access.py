@@ -70,6 +70,8 @@ def test_the_administrator_manages_apps_and_owns_nothing(app: httpx.Client, admi
     created = made(admin.post("/apps", json={"name": "new"}))
     assert "client_secret" not in made(admin.get(f"/apps/{created['app_id']}"))
     assert created["app_id"] in {a["app_id"] for a in made(admin.get("/apps"))["items"]}
+    assert created["app_id"] in {a["app_id"] for a in made(admin.get("/apps", params={"name": "new"}))["items"]}
+    assert made(admin.get("/apps", params={"name": "none of this name"}))["items"] == []
     assert admin.delete(f"/apps/{created['app_id']}").status_code == 204
     refused(admin.get(f"/apps/{created['app_id']}"), 404, "not_found")
 

@@ -184,6 +184,15 @@ def test_executions_and_progress_follow_what_the_scheduler_says(new_fleet: NewFl
     all_of_task = made(fleet.app.get(f"/tasks/{task['task_id']}/executions", params={"limit": 2}))
     rest = made(fleet.app.get(f"/tasks/{task['task_id']}/executions", params={"after": all_of_task["next"]}))
     assert [e["device_id"] for e in all_of_task["items"] + rest["items"]] == [one, two, three]
+    path, listed = f"/tasks/{task['task_id']}/executions", all_of_task["items"] + rest["items"]
+    for wanted, shown in (
+        ({"device_id": one}, [one]),
+        ({"device_id": one, "status": "FAILED"}, []),
+        ({"device_id": "x"}, []),
+    ):
+        assert [e["device_id"] for e in made(fleet.app.get(path, params=wanted))["items"]] == shown
+    cursor = made(fleet.app.get(path, params={"limit": 1}))["next"]
+    assert made(fleet.app.get(path, params={"device_id": listed[0]["device_id"], "after": cursor}))["items"] == []
     of_device = made(fleet.app.get(f"/devices/{two}/executions"))["items"]
     assert [e["execution_id"] for e in of_device] == [f"{task['task_id']}:{two}"]
 
@@ -427,7 +436,13 @@ def test_subscriptions_are_listed_without_their_secret(app: httpx.Client) -> Non
     subscription = made(created)
     path = f"/subscriptions/{subscription['subscription_id']}"
     assert subscription["signed"]
-    assert subscription in made(app.get("/subscriptions", params={"limit": 1000}))["items"]
+    for wanted, is_listed in (
+        ({}, True),
+        ({"event": body["event"]}, True),
+        ({"event": "execution_state_changed"}, False),
+    ):
+        listed = made(app.get("/subscriptions", params=wanted | {"limit": "1000"}))["items"]
+        assert (subscription in listed) == is_listed
     assert "s3cret" not in created.text + app.get(path).text
     assert app.delete(path).status_code == 204
     refused(app.get(path), 404, "not_found")

@@ -89,9 +89,9 @@ class Apps:
             raise not_found("app", app_id)
         return document
 
-    async def page(self, limit: int, after: str | None) -> tuple[list[Document], str | None]:
-        """Return one page of all apps."""
-        return await page_of(self._apps, {}, limit, after)
+    async def page(self, name: str | None, limit: int, after: str | None) -> tuple[list[Document], str | None]:
+        """Return one page of all apps, or of those of a name."""
+        return await page_of(self._apps, {} if name is None else {"name": name}, limit, after)
 
     async def delete(self, app_id: str) -> None:
         """Delete an app that owns nothing any more.

@@ -11,7 +11,7 @@ from sluice_api.domain.problems import conflict, invalid
 from sluice_api.domain.public_keys import unusable
 from sluice_api.domain.tasks import TaskStatus, package_snapshot, product_snapshot, progress_of, stored
 from sluice_api.domain.versions import require_no_rollback
-from sluice_common.ids import split_execution_id
+from sluice_common.ids import execution_id, split_execution_id
 from sluice_common.messages.execution_events import Reason
 from sluice_common.messages.task_events import TaskCreated, TaskStopRequested
 from sluice_common.mongo import Database
@@ -162,14 +162,17 @@ class Executions(Owned):
         return None if task is None else await super().find(app_id, identifier)
 
     async def of_task(
-        self, task_id: str, status: str | None, limit: int, after: str | None
+        self, task_id: str, device_id: str | None, status: str | None, limit: int, after: str | None
     ) -> tuple[list[Document], str | None]:
         """Return one page of a task's executions, in order of devices."""
         query: dict[str, Any] = {"task_id": task_id}
-        if status is None:
+        if device_id is not None:
+            only = execution_id(task_id, device_id)
+            query["_id"] = {"$gte": only, "$lte": only}
+        elif status is None:
             # The ids' own index gives order and bounds; `task_id` is for servers that cannot range over ids.
             query["_id"] = {"$gt": f"{task_id}:", "$lt": f"{task_id};"}
-        else:
+        if status is not None:
             query["status"] = status
         return await page_of(self._documents, query, limit, after)
 

@@ -12,8 +12,7 @@ from sluice_api.domain.problems import Problem, conflict
 from sluice_api.domain.secrets import new_secret
 from sluice_api.entrypoints.dependencies import Admin, Creation, Wired, basic_credentials
 from sluice_api.entrypoints.problems import responses
-from sluice_api.entrypoints.schemas.apps import App, AppIn, AppPage, NewApp, Token
-from sluice_api.entrypoints.schemas.base import Query
+from sluice_api.entrypoints.schemas.apps import App, AppIn, AppPage, AppQuery, NewApp, Token
 
 access = APIRouter(tags=["access"])
 router = APIRouter(prefix="/apps", tags=["apps"])
@@ -72,9 +71,9 @@ async def create_app(_: Admin, parts: Wired, once: Creation, body: AppIn) -> Res
 
 
 @router.get("")
-async def list_apps(_: Admin, parts: Wired, query: Annotated[Query, FromQuery()]) -> AppPage:
+async def list_apps(_: Admin, parts: Wired, query: Annotated[AppQuery, FromQuery()]) -> AppPage:
     """List apps."""
-    documents, after = await parts.apps.page(query.limit, query.after)
+    documents, after = await parts.apps.page(query.name, query.limit, query.after)
     return AppPage(items=[App.of(d) for d in documents], next=after)
 
 

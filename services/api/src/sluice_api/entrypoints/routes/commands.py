@@ -12,7 +12,6 @@ from sluice_api.domain.device_secrets import LWM2M, require_protocol
 from sluice_api.domain.problems import invalid, not_found
 from sluice_api.entrypoints.dependencies import App, Creation, Wired
 from sluice_api.entrypoints.problems import responses
-from sluice_api.entrypoints.schemas.base import Query
 from sluice_api.entrypoints.schemas.commands import (
     Command,
     CommandIn,
@@ -21,6 +20,7 @@ from sluice_api.entrypoints.schemas.commands import (
     Subscription,
     SubscriptionIn,
     SubscriptionPage,
+    SubscriptionQuery,
 )
 from sluice_api.parts import Parts
 
@@ -108,9 +108,11 @@ async def create_subscription(caller: App, parts: Wired, once: Creation, body: S
 
 
 @subscriptions.get("")
-async def list_subscriptions(caller: App, parts: Wired, query: Annotated[Query, FromQuery()]) -> SubscriptionPage:
+async def list_subscriptions(
+    caller: App, parts: Wired, query: Annotated[SubscriptionQuery, FromQuery()]
+) -> SubscriptionPage:
     """List subscriptions."""
-    documents, after = await parts.subscriptions.page(caller.app_id, {}, query.limit, query.after)
+    documents, after = await parts.subscriptions.page(caller.app_id, query.wanted(), query.limit, query.after)
     return SubscriptionPage(items=[Subscription.of(d) for d in documents], next=after)
 
 

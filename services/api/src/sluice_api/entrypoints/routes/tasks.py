@@ -17,6 +17,7 @@ from sluice_api.entrypoints.schemas.tasks import (
     Reason,
     Targets,
     Task,
+    TaskExecutionQuery,
     TaskIn,
     TaskPage,
     TaskQuery,
@@ -107,12 +108,12 @@ async def delete_task(caller: App, parts: Wired, task_id: str) -> None:
 
 @executions.get("/tasks/{task_id}/executions", responses=responses(HTTPStatus.NOT_FOUND))
 async def list_task_executions(
-    caller: App, parts: Wired, task_id: str, query: Annotated[ExecutionQuery, FromQuery()]
+    caller: App, parts: Wired, task_id: str, query: Annotated[TaskExecutionQuery, FromQuery()]
 ) -> ExecutionPage:
     """List the executions of a task, by device."""
     await parts.tasks.get(caller.app_id, task_id)
     status = query.status.value if query.status else None
-    documents, after = await parts.executions.of_task(task_id, status, query.limit, query.after)
+    documents, after = await parts.executions.of_task(task_id, query.device_id, status, query.limit, query.after)
     return ExecutionPage(items=[execution_of(d) for d in documents], next=after)
 
 

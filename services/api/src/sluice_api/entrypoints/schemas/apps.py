@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from sluice_api.entrypoints.schemas.base import Body, Created, Item, Name, Page, example
+from sluice_api.entrypoints.schemas.base import Body, Created, Item, Name, Page, Query, example
 
 _APP = {
     "app_id": "6745c1f0a1b2c3d4e5f60717",
@@ -54,6 +54,12 @@ class AppPage(Page):
     """Apps."""
 
     items: list[App]
+
+
+class AppQuery(Query):
+    """Filters of the list of apps."""
+
+    name: str | None = None
 
 
 class Token(Item):

@@ -15,6 +15,7 @@ _INTEGERS = range(-(2**63), 2**63)
 """What LwM2M and MongoDB call an integer."""
 Operation = Literal["read", "write", "execute"]
 Value = str | int | float | bool
+Event = Literal["execution_result", "execution_state_changed"]
 
 
 def _writable(value: Value) -> Value:
@@ -100,7 +101,7 @@ class SubscriptionIn(Body):
         secret="correct horse",  # noqa: S106 - an example
     )
 
-    event: Literal["execution_result", "execution_state_changed"]
+    event: Event
     callback_url: str = Field(max_length=2048, description="http or https, without credentials.")
     secret: str | None = Field(None, min_length=1, max_length=256, description="Key of `Sluice-Signature`.")
 
@@ -133,3 +134,9 @@ class SubscriptionPage(Page):
     """Subscriptions."""
 
     items: list[Subscription]
+
+
+class SubscriptionQuery(Query):
+    """Filters of the list of subscriptions."""
+
+    event: Event | None = None

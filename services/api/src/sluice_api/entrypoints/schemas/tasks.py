@@ -269,3 +269,9 @@ class ExecutionQuery(Query):
     """Filters of a list of executions."""
 
     status: ExecutionStatus | None = None
+
+
+class TaskExecutionQuery(ExecutionQuery):
+    """Filters of the list of a task's executions."""
+
+    device_id: str | None = None
