@@ -1,4 +1,8 @@
-"""`task-events`, key task_id: what app servers did to tasks."""
+"""`task-events`, key task_id: what app servers did to tasks.
+
+No service reads them: the relay works from the task's document, the rules hear of each device. They are a record for
+others.
+"""
 
 from datetime import datetime
 
