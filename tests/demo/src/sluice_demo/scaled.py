@@ -116,7 +116,8 @@ def described(scenario: Scenario) -> str:
     theirs = mqtt.policy["timeouts"].items() if mqtt else ()
     return (
         f"Scaled times (s): waiting {_WAITING:g}, download {scenario.fleet.download_seconds:g}, "
-        f"retry after {_RETRY_INTERVAL:g}, CoAP to devices {_SERVICES[_ACK_TIMEOUT]} × {_SERVICES[_MAX_RETRANSMIT]}; deadlines: "
+        f"retry after {_RETRY_INTERVAL:g}, "
+        f"CoAP to devices {_SERVICES[_ACK_TIMEOUT]} × {_SERVICES[_MAX_RETRANSMIT]}; deadlines: "
         + ", ".join(f"{name.replace('_', ' ')} {seconds:g}" for name, seconds in timeouts)
         + "."
         + (f" MQTT: {mqtt.limit} downloads at once; deadlines: " if mqtt else "")
