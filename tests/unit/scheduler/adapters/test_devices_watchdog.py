@@ -1,5 +1,8 @@
 """Standing still is told from being idle and from being slow."""
 
+import subprocess
+import sys
+
 from sluice_scheduler.adapters.devices_watchdog import Standstill
 
 
@@ -31,3 +34,10 @@ def test_each_figure_counts_by_itself() -> None:
     standstill = Standstill(60)
     standstill.look(0, {"commit of 1": 7, "commit of 2": 7})
     assert standstill.look(70, {"commit of 1": 7, "commit of 2": 8}) == ["commit of 1"]
+
+
+def test_a_process_that_cannot_stop_is_ended_all_the_same() -> None:
+    script = (
+        "import time; from sluice_scheduler.adapters.devices_watchdog import end_within; end_within(0.1); time.sleep(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=30).returncode == 1

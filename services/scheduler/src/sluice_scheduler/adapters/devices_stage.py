@@ -34,7 +34,7 @@ from sluice_scheduler.adapters.devices_committed import CommittedTransport
 from sluice_scheduler.adapters.devices_deadlines import Deadlines
 from sluice_scheduler.adapters.devices_ignored import Ignored
 from sluice_scheduler.adapters.devices_table import NewerWinsTable, Records
-from sluice_scheduler.adapters.devices_watchdog import Standstill, waiting_events
+from sluice_scheduler.adapters.devices_watchdog import Standstill, end_within, waiting_events
 from sluice_scheduler.domain import records
 from sluice_scheduler.domain.decide import decide
 from sluice_scheduler.domain.device import Device
@@ -48,6 +48,8 @@ Sent = list[asyncio.Future[Any]]
 Event = EventT[Any]
 
 
+_STOP_DEADLINE = 15.0
+"""Seconds that a failed process has to stop in good order."""
 _LOOK_EVERY = 5.0
 
 
@@ -98,6 +100,10 @@ class DevicesStage:
                 tasks.create_task(self._publish_deadlines())
                 tasks.create_task(self._watch())
                 tasks.create_task(self._count())
+        except Exception:
+            # Faust was seen to stop for ever after Kafka had been away, in a group that did not know it any more.
+            end_within(_STOP_DEADLINE)
+            raise
         finally:
             await self._producer.stop()
 

@@ -1,10 +1,12 @@
 """Tells when the stage `devices` stands still though events wait: its process had better end and be started anew.
 
 Faust has ways to stand still that raise nothing: agents that stop consuming after the broker was lost (#523),
-partitions that never commit again (#596). Leaves out ending the process.
+partitions that never commit again (#596). One that is told to end may stand still too: `end_within` bounds that.
 """
 
 import asyncio
+import os
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +17,16 @@ from sluice_common.topics import DEVICE_EVENTS
 
 _ANSWER = 10.0
 """Seconds that Kafka has to tell where its partitions end."""
+
+
+def end_within(seconds: float) -> None:
+    """End this process with 1 after so many seconds, whatever it does by then.
+
+    For the time after a failure: what is not committed is read again, so that nothing is lost by not tidying up.
+    """
+    timer = threading.Timer(seconds, os._exit, [1])
+    timer.daemon = True
+    timer.start()
 
 
 class Standstill:
