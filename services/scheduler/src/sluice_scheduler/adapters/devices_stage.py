@@ -44,13 +44,11 @@ from sluice_scheduler.settings import DevicesSettings
 _log = structlog.get_logger()
 _NAME = "sluice-devices"
 _RECORDS = "records"
-Sent = list[asyncio.Future[Any]]
-Event = EventT[Any]
-
-
 _STOP_DEADLINE = 15.0
 """Seconds that a failed process has to stop in good order."""
 _LOOK_EVERY = 5.0
+Sent = list[asyncio.Future[Any]]
+Event = EventT[Any]
 
 
 class StalledError(RuntimeError):
