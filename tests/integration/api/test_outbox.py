@@ -8,8 +8,8 @@ from typing import Any
 import pytest_asyncio
 from tests.integration.api.conftest import Bus
 
-from sluice_api.adapters.database import COMMANDS, Document
-from sluice_api.adapters.outbox import Outbox
+from sluice_api.adapters.mongo.collections import COMMANDS, Document
+from sluice_api.application.relay.outbox import Outbox
 from sluice_api.domain.outbox import also_send, entry, with_messages
 from sluice_common.bus import Producer
 from sluice_common.ids import new_id

@@ -15,9 +15,9 @@ from sluice_common.messages.device_events import SlotGranted
 from sluice_common.messages.slots import CoverageClass, Grant, WindowKey
 from sluice_common.partitions import partition_for
 from sluice_common.topics import CELL_REQUESTS, DEAD_LETTERS, DEVICE_EVENTS
-from sluice_scheduler.adapters.cells_changelog import read_changelog
-from sluice_scheduler.adapters.cells_shard import CellsShard
-from sluice_scheduler.domain.window import Holder, Waiter
+from sluice_rules.cells.window import Holder, Waiter
+from sluice_scheduler.adapters.cells.changelog import read_changelog
+from sluice_scheduler.adapters.cells.shard import CellsShard
 from sluice_scheduler.settings import CellsSettings
 
 SHARD = 0

@@ -1,13 +1,21 @@
-"""Messages of the gateway's tests."""
+"""Messages and settings of the gateway's tests."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.mqtt_commands import CloseDownload, OfferFirmware
 from sluice_common.messages.snapshots import PackageSnapshot
+from sluice_mqtt.settings import GatewaySettings
 
 T0 = 1_700_000_000.0
 DEVICE, TASK, IMAGE = "d" * 24, "a" * 24, "1" * 24
@@ -61,3 +69,21 @@ def make_close() -> MakeClose:
         )
 
     return make
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> GatewaySettings:
+    """Settings with a certificate for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    builder = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(hours=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    )
+    cert_file, key_file = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert_file.write_bytes(builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return GatewaySettings(download_tls_cert=cert_file, download_tls_key=key_file)

@@ -5,27 +5,27 @@ import time
 from contextlib import AsyncExitStack
 from datetime import datetime
 
-from sluice_api.adapters.apps import Apps
-from sluice_api.adapters.busy import BusyDevices
 from sluice_api.adapters.callback_client import CallbackClient
-from sluice_api.adapters.commands import Commands, Subscriptions
-from sluice_api.adapters.deliveries import Deliveries
-from sluice_api.adapters.devices import Devices, Groups
-from sluice_api.adapters.dispatcher import Dispatcher
-from sluice_api.adapters.idempotency import Idempotency
-from sluice_api.adapters.leases import Lease
-from sluice_api.adapters.notifying import Notifier
-from sluice_api.adapters.packages import Packages
-from sluice_api.adapters.products import Products
-from sluice_api.adapters.progress import TaskProgress
-from sluice_api.adapters.projection import Projection
-from sluice_api.adapters.projector import Projector
-from sluice_api.adapters.public_keys import PublicKeys
-from sluice_api.adapters.relay import Relay
-from sluice_api.adapters.subscribers import Subscribers
-from sluice_api.adapters.tasks import Executions, Tasks
+from sluice_api.adapters.mongo.apps import Apps
+from sluice_api.adapters.mongo.commands import Commands, Subscriptions
+from sluice_api.adapters.mongo.deliveries import Deliveries
+from sluice_api.adapters.mongo.device_conflicts import BusyDevices
+from sluice_api.adapters.mongo.devices import Devices, Groups
+from sluice_api.adapters.mongo.idempotency import Idempotency
+from sluice_api.adapters.mongo.leases import Lease
+from sluice_api.adapters.mongo.packages import Packages
+from sluice_api.adapters.mongo.products import Products
+from sluice_api.adapters.mongo.public_keys import PublicKeys
+from sluice_api.adapters.mongo.subscribers import Subscribers
+from sluice_api.adapters.mongo.task_progress import TaskProgress
+from sluice_api.adapters.mongo.tasks import Executions, Tasks
+from sluice_api.application.notifier.dispatcher import Dispatcher
+from sluice_api.application.notifier.notifier import Notifier
+from sluice_api.application.projector.projection import Projection
+from sluice_api.application.projector.projector import Projector
+from sluice_api.application.relay.relay import Relay
 from sluice_api.domain.access_tokens import ADMIN, AccessTokens
-from sluice_api.parts import Parts
+from sluice_api.services import Parts
 from sluice_api.settings import ApiSettings, NotifierSettings, ProjectorSettings, RelaySettings
 from sluice_common.bus import Consumer, Producer
 from sluice_common.messages import base

@@ -17,19 +17,19 @@ from sluice_lwm2m.adapters.endpoint import Endpoint, Limits
 from sluice_lwm2m.adapters.images import ImageStore
 from sluice_lwm2m.adapters.registration_log import RegistrationLog
 from sluice_lwm2m.adapters.requester import Requester
-from sluice_lwm2m.domain.assembly import Assembly
-from sluice_lwm2m.domain.blocks import exponent_of
+from sluice_lwm2m.application.command_consumer import CommandConsumer
+from sluice_lwm2m.application.device_commands import DeviceCommands, SignUri
+from sluice_lwm2m.application.image_server import ImageServer
+from sluice_lwm2m.application.notifications import Notifications
+from sluice_lwm2m.application.registration import RegistrationInterface
+from sluice_lwm2m.application.uplinks import SignsOfLife
+from sluice_lwm2m.domain.coap.assembly import Assembly
+from sluice_lwm2m.domain.coap.blocks import exponent_of
+from sluice_lwm2m.domain.coap.duplicates import Duplicates
+from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counters
-from sluice_lwm2m.domain.duplicates import Duplicates
 from sluice_lwm2m.domain.registering import MAX_OBJECT_LIST_BYTES, LifetimeBounds
 from sluice_lwm2m.domain.sessions import Sessions
-from sluice_lwm2m.domain.transmission import Transmission
-from sluice_lwm2m.entrypoints.command_consumer import CommandConsumer
-from sluice_lwm2m.entrypoints.device_commands import DeviceCommands, SignUri
-from sluice_lwm2m.entrypoints.image_server import ImageServer
-from sluice_lwm2m.entrypoints.notifications import Notifications
-from sluice_lwm2m.entrypoints.registration_interface import RegistrationInterface
-from sluice_lwm2m.entrypoints.signs_of_life import SignsOfLife
 from sluice_lwm2m.settings import GatewaySettings
 
 

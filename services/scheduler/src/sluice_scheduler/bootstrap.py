@@ -3,7 +3,7 @@
 from typing import Any
 
 from sluice_common.observability import announce_ready
-from sluice_scheduler.adapters.cells_stage import CellsStage
+from sluice_scheduler.adapters.cells.stage import CellsStage
 from sluice_scheduler.settings import CellsSettings, DevicesSettings
 
 
@@ -23,7 +23,7 @@ def devices_worker(settings: DevicesSettings) -> Any:
     # Only here, so that the stage `cells` does not carry Faust.
     import faust  # noqa: PLC0415
 
-    from sluice_scheduler.adapters.devices_stage import DevicesStage  # noqa: PLC0415
+    from sluice_scheduler.adapters.devices.stage import DevicesStage  # noqa: PLC0415
 
     stage = DevicesStage(settings)
 

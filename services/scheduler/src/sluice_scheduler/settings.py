@@ -6,8 +6,8 @@ from pydantic import Field
 
 from sluice_common.messages.slots import CoverageClass
 from sluice_common.settings import CommonSettings
-from sluice_scheduler.domain.rules import Bounds, Rules
-from sluice_scheduler.domain.window import WindowRules
+from sluice_rules.cells.window import WindowRules
+from sluice_rules.devices.rules import Bounds, Rules
 
 
 class CellsSettings(CommonSettings):

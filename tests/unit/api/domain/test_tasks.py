@@ -15,7 +15,7 @@ from sluice_api.domain.tasks import (
     stored,
     upgrade_policy,
 )
-from sluice_api.entrypoints.schemas.tasks import Policy
+from sluice_api.entrypoints.rest.schemas.tasks import Policy
 from sluice_common.messages.execution_events import ExecutionStatus
 from sluice_common.messages.snapshots import UpgradePolicy
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from sluice_api.entrypoints.application import create_http
+from sluice_api.entrypoints.rest.application import create_http
 from sluice_api.settings import ApiSettings
 
 APP: FastAPI = create_http(ApiSettings())

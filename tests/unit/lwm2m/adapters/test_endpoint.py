@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice_lwm2m.adapters.endpoint import Endpoint, Limits, Reply, bind
-from sluice_lwm2m.domain import coap
-from sluice_lwm2m.domain.addresses import Address
-from sluice_lwm2m.domain.coap import Message
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counted, Counters
-from sluice_lwm2m.domain.duplicates import Duplicates, Key
-from sluice_lwm2m.domain.transmission import Transmission
 
 REMOTE: Address = ("10.0.0.1", 5683)
 OBSERVED = b"seen"

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from sluice_lwm2m.adapters.exchanges import Exchanges, NoAnswerError
-from sluice_lwm2m.domain import coap
-from sluice_lwm2m.domain.addresses import Address
-from sluice_lwm2m.domain.coap import Message
-from sluice_lwm2m.domain.transmission import Transmission
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.transmission import Transmission
 
 REMOTE: Address = ("10.0.0.1", 5683)
 REQUEST = Message(coap.CON, coap.GET, 77, b"token", ((coap.URI_PATH, b"3"),))

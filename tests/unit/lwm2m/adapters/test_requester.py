@@ -9,14 +9,14 @@ from sluice_common.messages.base import utc
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.adapters.exchanges import Exchanges
 from sluice_lwm2m.adapters.requester import Requester
-from sluice_lwm2m.domain import coap
-from sluice_lwm2m.domain.addresses import Address
-from sluice_lwm2m.domain.blocks import Block, parse_block
-from sluice_lwm2m.domain.coap import Message
-from sluice_lwm2m.domain.content import MAX_PAYLOAD_BYTES
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.blocks import Block, parse_block
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.transmission import Transmission
+from sluice_lwm2m.domain.encoding.content import MAX_PAYLOAD_BYTES
 from sluice_lwm2m.domain.requests import Outgoing
 from sluice_lwm2m.domain.session import Session
-from sluice_lwm2m.domain.transmission import Transmission
 
 T0 = 1_700_000_000.0
 READ = Outgoing(coap.GET, ((coap.URI_PATH, b"3"),))

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_lwm2m.domain import coap
-from sluice_lwm2m.domain.blocks import Block, parse_block
-from sluice_lwm2m.domain.coap import Message
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.blocks import Block, parse_block
+from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.image import make_image, part_of
 
 CHUNK = 1_024

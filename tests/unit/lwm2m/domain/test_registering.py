@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_lwm2m.domain import coap
-from sluice_lwm2m.domain.coap import Message
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.registering import LifetimeBounds, RefusedError, parse_register, parse_update
 
 BOUNDS = LifetimeBounds(default=86_400, minimum=10, maximum=1_000_000)

@@ -12,9 +12,9 @@ from sluice_common.messages.lwm2m_commands import (
     Write,
     WritePackageUri,
 )
-from sluice_lwm2m.domain import coap
-from sluice_lwm2m.domain.coap import Message
-from sluice_lwm2m.domain.errors import PayloadError
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.encoding.errors import PayloadError
 from sluice_lwm2m.domain.requests import Outgoing, UnsendableError, firmware_state, next_block, outgoing, result_of
 
 STATE = ((11, b"5"), (11, b"0"), (11, b"3"))

@@ -4,7 +4,7 @@ import socket
 
 import uvicorn
 
-from sluice_api.entrypoints.application import create_http
+from sluice_api.entrypoints.rest.application import create_http
 from sluice_api.settings import ApiSettings
 from sluice_common.lifecycle import run_service
 from sluice_common.observability import announce_ready

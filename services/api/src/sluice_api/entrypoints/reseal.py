@@ -8,7 +8,7 @@ with none of the keys, with 2 if there is no key.
 import asyncio
 import sys
 
-from sluice_api.adapters.resealing import Report, Resealing
+from sluice_api.adapters.mongo.resealing import Report, Resealing
 from sluice_api.settings import ResealSettings
 from sluice_common.mongo import connect
 from sluice_common.sealing import NoSealingKeyError, Sealer, SealingError

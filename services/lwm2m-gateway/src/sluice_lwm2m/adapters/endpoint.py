@@ -15,12 +15,12 @@ import msgspec
 import structlog
 
 from sluice_lwm2m.adapters.exchanges import Exchanges
-from sluice_lwm2m.domain import coap
-from sluice_lwm2m.domain.addresses import Address
-from sluice_lwm2m.domain.coap import Message, MessageFormatError, NotCoapError
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key, key_of
+from sluice_lwm2m.domain.coap.message import Message, MessageFormatError, NotCoapError
+from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counted, Counters
-from sluice_lwm2m.domain.duplicates import Duplicates, Key, key_of
-from sluice_lwm2m.domain.transmission import Transmission
 
 _log = structlog.get_logger()
 

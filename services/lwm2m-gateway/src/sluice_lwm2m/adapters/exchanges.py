@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 from random import random
 
-from sluice_lwm2m.domain import coap
-from sluice_lwm2m.domain.addresses import Address
-from sluice_lwm2m.domain.coap import Message
-from sluice_lwm2m.domain.transmission import Transmission
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.transmission import Transmission
 
 Send = Callable[[bytes, Address], None]
 

@@ -6,10 +6,10 @@ from os import urandom
 import msgspec
 
 from sluice_lwm2m.adapters.exchanges import Exchanges
-from sluice_lwm2m.domain import coap
-from sluice_lwm2m.domain.blocks import Block, parse_block
-from sluice_lwm2m.domain.coap import Message
-from sluice_lwm2m.domain.content import MAX_PAYLOAD_BYTES
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.blocks import Block, parse_block
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.encoding.content import MAX_PAYLOAD_BYTES
 from sluice_lwm2m.domain.requests import Outgoing, next_block
 from sluice_lwm2m.domain.session import Session
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from sluice_lwm2m.domain import coap
-from sluice_lwm2m.domain.coap import uint_bytes
-from sluice_lwm2m.domain.content import OCTET_STREAM
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.message import uint_bytes
+from sluice_lwm2m.domain.encoding.content import OCTET_STREAM
 
 LARGEST_BLOCK = 1_024
 _BLOCK2_DELTA = (coap.BLOCK2 - coap.CONTENT_FORMAT) << 4

@@ -5,11 +5,11 @@ Leaves out who the client is: the directory of devices knows that.
 
 import msgspec
 
-from sluice_lwm2m.domain import coap
-from sluice_lwm2m.domain.coap import Message
-from sluice_lwm2m.domain.content import LINK_FORMAT
-from sluice_lwm2m.domain.errors import PayloadError
-from sluice_lwm2m.domain.link_format import parse_object_list
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.link_format import parse_object_list
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.encoding.content import LINK_FORMAT
+from sluice_lwm2m.domain.encoding.errors import PayloadError
 
 VERSIONS = ("1.0", "1.1")
 _MAX_ENDPOINT = 255

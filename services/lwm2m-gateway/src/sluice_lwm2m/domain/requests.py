@@ -19,11 +19,11 @@ from sluice_common.messages.lwm2m_commands import (
     Write,
     WritePackageUri,
 )
-from sluice_lwm2m.domain import coap
-from sluice_lwm2m.domain.coap import Message, code_text, uint_bytes
-from sluice_lwm2m.domain.content import TEXT, decode_content
-from sluice_lwm2m.domain.errors import PayloadError
-from sluice_lwm2m.domain.paths import RESOURCE_DEPTH, Path, parse_path
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.message import Message, code_text, uint_bytes
+from sluice_lwm2m.domain.encoding.content import TEXT, decode_content
+from sluice_lwm2m.domain.encoding.errors import PayloadError
+from sluice_lwm2m.domain.encoding.paths import RESOURCE_DEPTH, Path, parse_path
 
 PACKAGE_URI = "/5/0/1"
 FIRMWARE_STATE = "/5/0/3"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from secrets import randbelow
 
 from sluice_common.messages.registrations import Registration
-from sluice_lwm2m.domain.addresses import Address, parse_address
+from sluice_lwm2m.domain.coap.addresses import Address, parse_address
 
 _NEWER_AFTER = 128.0
 _HALF_OF_SEQUENCE = 2**23

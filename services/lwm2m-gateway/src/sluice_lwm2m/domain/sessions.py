@@ -6,7 +6,7 @@ from secrets import randbelow
 from typing import TypeVar
 
 from sluice_common.messages.registrations import Registration
-from sluice_lwm2m.domain.addresses import Address
+from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.records import latest_expiry
 from sluice_lwm2m.domain.session import Session
 

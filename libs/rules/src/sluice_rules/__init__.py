@@ -1,0 +1,1 @@
+"""Sluice's upgrade rules: pure functions over records, without I/O, clock or framework."""

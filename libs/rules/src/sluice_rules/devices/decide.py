@@ -1,0 +1,263 @@
+"""`decide`: everything about one device (design §4).
+
+    device' , effects = decide(device, event, offset, rules)
+
+Pure: it knows no clock, no socket, no Kafka. Its inputs are at least once and from many partitions, so:
+
+1. An event at or below the offset of the record is done already and changes nothing: replaying any suffix is harmless.
+2. An event that names an execution, attempt, command, grant or deadline that the record does not have is late or
+   doubled; it changes nothing, except that a grant that nobody wants is returned.
+3. Lost events are made up for by deadlines (`device.deadlines`): each step has one.
+
+Leaves out the steps' own rules (`steps`), how things end (`endings`), bytes and timers (the stage's shell).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from sluice_common.messages.device_events import (
+    CommandOutcome,
+    DeadlinePassed,
+    DeviceCommandCancelRequested,
+    DeviceCommandRequested,
+    DeviceDeregistered,
+    DeviceEvent,
+    DeviceUplink,
+    DownloadProgressed,
+    ExecutionRequested,
+    ExecutionStopRequested,
+    FirmwareStateNotified,
+    OutcomeStatus,
+    SlotGranted,
+    SlotProbed,
+    UpgradeProgressReported,
+    VersionReported,
+)
+from sluice_common.messages.execution_events import Step
+from sluice_common.reasons import ReasonCode
+from sluice_rules.devices import device_commands
+from sluice_rules.devices.completion import refuse, stop, stop_unknown
+from sluice_rules.devices.device import Attempt, Device, Execution, Link, SlotState
+from sluice_rules.devices.effects import Effect
+from sluice_rules.devices.readings import text
+from sluice_rules.devices.rules import Rules
+from sluice_rules.devices.steps import steps_of
+from sluice_rules.devices.steps.lwm2m import slot
+from sluice_rules.devices.transition import Turn
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What follows from an event.
+
+    Attributes:
+        device: The record from now on; the very same object if nothing changed, None if there is still none.
+        effects: What is to be sent, in order.
+    """
+
+    device: Device | None
+    effects: list[Effect]
+
+
+def decide(device: Device | None, event: DeviceEvent, offset: int, rules: Rules) -> Decision:
+    """Apply one event to the record of its device.
+
+    Args:
+        device: The record; None for a device never heard of.
+        event: What happened.
+        offset: Where the event stands in its partition of `device-events`.
+        rules: Figures.
+    """
+    before = device or Device(device_id=event.device_id)
+    if offset <= before.offset:
+        return Decision(device, [])
+    turn = Turn(before, event, offset, rules, steps_of)
+    _HANDLERS[type(event)](turn, event)
+    turn.publish_if_visible()
+    if turn.device == before:
+        return Decision(device, turn.effects)
+    turn.device.offset = offset
+    return Decision(turn.device, turn.effects)
+
+
+def _execution_requested(turn: Turn, event: ExecutionRequested) -> None:
+    """Begin an execution; a device that is taken refuses it (D08)."""
+    active = turn.device.execution
+    if event.execution_id in turn.device.ended:
+        return
+    if active is not None and active.execution_id == event.execution_id:
+        return
+    execution = Execution(
+        execution_id=event.execution_id,
+        task_id=event.task_id,
+        app_id=event.app_id,
+        product=event.product,
+        package=event.package,
+        policy=event.policy,
+        created_at=event.created_at,
+        attempt=Attempt(),
+    )
+    if active is not None or turn.device.commands:
+        refuse(turn, execution, ReasonCode.TASK_CONFLICT)
+        return
+    turn.device.execution = execution
+    turn.enter(Step.WAITING)
+
+
+def _stop_requested(turn: Turn, event: ExecutionStopRequested) -> None:
+    active = turn.device.execution
+    if active is not None and active.execution_id == event.execution_id:
+        stop(turn, event)
+    elif event.execution_id not in turn.device.ended:
+        stop_unknown(turn, event)
+
+
+def _uplink(turn: Turn, event: DeviceUplink) -> None:
+    """Note how the device is reached and let whatever waits for it go on."""
+    link, awake_until = turn.device.link, event.awake_until.timestamp()
+    if link is not None and event.epoch < link.epoch:
+        return
+    if link is not None and event.epoch == link.epoch:
+        awake_until = max(awake_until, link.awake_until)
+    turn.device.link = Link(event.gateway, event.epoch, awake_until, event.queue_mode)
+    if turn.device.execution is not None:
+        turn.step.on_uplink(turn)
+    else:
+        device_commands.send_next(turn)
+
+
+def _deregistered(turn: Turn, event: DeviceDeregistered) -> None:
+    link = turn.device.link
+    if link is not None and event.epoch >= link.epoch:
+        turn.see_asleep()
+
+
+def _outcome(turn: Turn, event: CommandOutcome) -> None:
+    """Give an outcome to whom it belongs; one that nobody awaits is history."""
+    if event.execution_id is None:
+        device_commands.on_outcome(turn, event)
+        return
+    execution = turn.device.execution
+    if execution is None:
+        return
+    if execution.awaited is None or execution.awaited.command_id != event.command_id:
+        _outcome_too_late(turn, event)
+        return
+    turn.see_awake(event.awake_until)
+    if event.status is OutcomeStatus.ASLEEP and execution.awaited.epoch == turn.link.epoch:
+        turn.see_asleep()
+    turn.step.on_outcome(turn, event)
+
+
+def _outcome_too_late(turn: Turn, event: CommandOutcome) -> None:
+    """Give a device that lost its slot by silence another one, once, if it was Kafka or the gateway that was late."""
+    execution = turn.execution
+    attempt = execution.attempt
+    is_of_attempt = (execution.execution_id, attempt.number) == (event.execution_id, event.attempt)
+    gave_up = attempt.surrenders == 1 and (execution.step is Step.CLOSING or attempt.slot is SlotState.KEPT)
+    if is_of_attempt and gave_up and _may_answer(turn, event):
+        turn.see_awake(event.awake_until)
+        turn.step.on_uplink(turn)
+
+
+def _may_answer(turn: Turn, event: CommandOutcome) -> bool:
+    """Say whether the device answered, was not asked, or can still be reached."""
+    was_not_silent = event.status in (OutcomeStatus.DONE, OutcomeStatus.STALE)
+    return was_not_silent or (event.awake_until is not None and event.awake_until.timestamp() > turn.now)
+
+
+def _notified(turn: Turn, event: FirmwareStateNotified) -> None:
+    """Let the step follow the device; what belongs to an earlier attempt only matters to who awaits its end."""
+    execution = turn.device.execution
+    if execution is None or execution.execution_id != event.execution_id:
+        return
+    if event.attempt == execution.attempt.number or execution.step is Step.QUERY_VERSION:
+        turn.see_awake(event.awake_until)
+        turn.step.on_notified(turn, event.state)
+
+
+def _version_reported(turn: Turn, event: VersionReported) -> None:
+    """Let the step see the version of an MQTT device that is being upgraded."""
+    execution = turn.device.execution
+    if execution is not None and execution.is_mqtt:
+        turn.see_online()
+        turn.step.on_version(turn, text(event.firmware_version))
+
+
+def _progress_reported(turn: Turn, event: UpgradeProgressReported) -> None:
+    """Let the step see how the upgrade of an MQTT device goes."""
+    execution = turn.device.execution
+    if execution is not None and execution.is_mqtt:
+        turn.see_online()
+        turn.step.on_progress(turn, event)
+
+
+def _download_progressed(turn: Turn, event: DownloadProgressed) -> None:
+    """Let the step see that the image of the running attempt is being fetched."""
+    execution = turn.device.execution
+    if execution is not None and execution.is_mqtt and _is_running(execution, event):
+        turn.step.on_served(turn, complete=event.complete)
+
+
+def _is_running(execution: Execution, event: DownloadProgressed) -> bool:
+    return (execution.execution_id, execution.attempt.number) == (event.execution_id, event.attempt)
+
+
+def _granted(turn: Turn, event: SlotGranted) -> None:
+    """Take a grant that answers the current ask, ignore the one that is held, return any other."""
+    state = _state_of(turn, event)
+    if state is SlotState.ASKED:
+        slot.granted(turn)
+    elif state is not SlotState.HELD:
+        turn.return_grant(event.window, event.grant, keep_place=state is SlotState.KEPT)
+
+
+def _probed(turn: Turn, event: SlotProbed) -> None:
+    """Hold exactly the grant that the record holds, return any other."""
+    state = _state_of(turn, event)
+    if state is SlotState.HELD:
+        turn.hold_grant(event.window, event.grant)
+    elif state is SlotState.ASKED:
+        slot.grant_lost(turn)
+    else:
+        turn.return_grant(event.window, event.grant, keep_place=state is SlotState.KEPT)
+
+
+def _state_of(turn: Turn, event: SlotGranted | SlotProbed) -> SlotState:
+    """Return what the record has of exactly this grant."""
+    execution = turn.device.execution
+    if execution is None or (execution.grant, execution.window) != (event.grant, event.window):
+        return SlotState.NONE
+    return execution.attempt.slot
+
+
+def _deadline_passed(turn: Turn, event: DeadlinePassed) -> None:
+    """Let the step act on exactly the deadline that it has; anything else was overtaken."""
+    execution = turn.device.execution
+    if execution is None or execution.execution_id != event.subject:
+        device_commands.on_deadline(turn, event)
+    elif (execution.attempt.number, execution.step.value, execution.deadline) == (
+        event.attempt,
+        event.step,
+        event.deadline,
+    ):
+        turn.step.on_deadline(turn)
+
+
+_HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
+    ExecutionRequested: _execution_requested,
+    ExecutionStopRequested: _stop_requested,
+    DeviceCommandRequested: device_commands.request,
+    DeviceCommandCancelRequested: device_commands.cancel,
+    DeviceUplink: _uplink,
+    DeviceDeregistered: _deregistered,
+    CommandOutcome: _outcome,
+    FirmwareStateNotified: _notified,
+    VersionReported: _version_reported,
+    UpgradeProgressReported: _progress_reported,
+    DownloadProgressed: _download_progressed,
+    SlotGranted: _granted,
+    SlotProbed: _probed,
+    DeadlinePassed: _deadline_passed,
+}

@@ -1,0 +1,140 @@
+"""Requests that app servers send to a device outside of upgrades (R111, R112, D08).
+
+They wait for the device's next uplink, go out one at a time and oldest first, and expire. They and an execution
+exclude each other: what loses that race is refused.
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from sluice_common.messages.base import utc
+from sluice_common.messages.device_events import (
+    CommandOutcome,
+    DeadlinePassed,
+    DeviceCommandCancelRequested,
+    DeviceCommandRequested,
+    OutcomeStatus,
+)
+from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceCommandStatus
+from sluice_common.messages.lwm2m_commands import DeviceRequests
+from sluice_rules.devices.device import CommandState, DeviceCommand
+from sluice_rules.devices.effects import ToGateway
+from sluice_rules.devices.transition import Turn
+
+
+def request(turn: Turn, event: DeviceCommandRequested) -> None:
+    """Accept a command and send it if its turn has come already."""
+    if event.command_id in turn.device.ended_commands or _find(turn, event.command_id):
+        return
+    expires_at = event.expires_at.timestamp()
+    command = DeviceCommand(
+        command_id=event.command_id,
+        app_id=event.app_id,
+        request=event.request,
+        expires_at=expires_at,
+        deadline=expires_at,
+    )
+    if turn.device.execution is not None:
+        _end(turn, command, DeviceCommandStatus.FAILED, detail="task_conflict")
+    elif len(turn.device.commands) >= turn.rules.most_commands:
+        _end(turn, command, DeviceCommandStatus.FAILED, detail="too_many_commands")
+    else:
+        turn.device.commands = (*turn.device.commands, command)
+        if not send_next(turn):
+            _publish(turn, command, DeviceCommandStatus.PENDING)
+
+
+def cancel(turn: Turn, event: DeviceCommandCancelRequested) -> None:
+    """Take back a command that has not been sent."""
+    command = _find(turn, event.command_id)
+    if command is not None and command.state is CommandState.PENDING:
+        _end(turn, command, DeviceCommandStatus.CANCELLED)
+
+
+def send_next(turn: Turn) -> bool:
+    """Send the oldest pending command if the device is awake and none is under way; return whether it went."""
+    commands = turn.device.commands
+    if not commands or not turn.awake or any(c.state is CommandState.SENT for c in commands):
+        return False
+    command = commands[0]
+    sent = replace(
+        command,
+        state=CommandState.SENT,
+        deadline=turn.now + turn.rules.command_answer,
+        epoch=turn.link.epoch,
+    )
+    message = DeviceRequests(
+        **turn.head(command.app_id),
+        command_id=command.command_id,
+        epoch=turn.link.epoch,
+        expires_at=utc(min(sent.deadline, command.expires_at)),
+        requests=(command.request,),
+    )
+    turn.effects.append(ToGateway(turn.link.gateway, message))
+    _publish(turn, sent, DeviceCommandStatus.SENT)
+    return True
+
+
+def on_outcome(turn: Turn, outcome: CommandOutcome) -> None:
+    """End the command with the device's answer; one that was not sent waits on."""
+    command = _find(turn, outcome.command_id)
+    if command is None or command.state is not CommandState.SENT:
+        return
+    if outcome.status in (OutcomeStatus.ASLEEP, OutcomeStatus.STALE):
+        pending = replace(command, state=CommandState.PENDING, deadline=command.expires_at)
+        _publish(turn, pending, DeviceCommandStatus.PENDING)
+        if command.epoch < turn.link.epoch:
+            send_next(turn)
+        elif outcome.status is OutcomeStatus.ASLEEP:
+            turn.see_asleep()
+    elif outcome.status is OutcomeStatus.DONE and outcome.results:
+        result = outcome.results[0]
+        status = DeviceCommandStatus.SUCCEEDED if result.ok else DeviceCommandStatus.FAILED
+        _end(turn, command, status, code=result.code, values=result.values, detail=result.error)
+        send_next(turn)
+    else:
+        _end(turn, command, DeviceCommandStatus.FAILED, detail=outcome.status.value)
+
+
+def on_deadline(turn: Turn, event: DeadlinePassed) -> None:
+    """Expire a pending command; give up the answer to one that was sent."""
+    command = _find(turn, event.subject)
+    if command is None or (command.state.value, command.deadline) != (event.step, event.deadline):
+        return
+    if command.state is CommandState.PENDING:
+        _end(turn, command, DeviceCommandStatus.EXPIRED)
+    else:
+        _end(turn, command, DeviceCommandStatus.FAILED, detail=OutcomeStatus.TIMEOUT.value)
+        send_next(turn)
+
+
+def _find(turn: Turn, command_id: str) -> DeviceCommand | None:
+    return next((c for c in turn.device.commands if c.command_id == command_id), None)
+
+
+def _end(turn: Turn, command: DeviceCommand, status: DeviceCommandStatus, **outcome: Any) -> None:
+    _publish(turn, command, status, **outcome)
+    turn.device.commands = tuple(c for c in turn.device.commands if c.command_id != command.command_id)
+    _bury(turn, command.command_id)
+
+
+def _bury(turn: Turn, command_id: str) -> None:
+    """Keep the id of what has ended, for as long as a duplicate may come, but only of so many."""
+    oldest = turn.now - turn.rules.ended_kept
+    kept = [(key, at) for key, at in turn.device.ended_commands.items() if at > oldest]
+    turn.device.ended_commands = dict([*kept, (command_id, turn.now)][-turn.rules.most_ended :])
+
+
+def _publish(turn: Turn, command: DeviceCommand, status: DeviceCommandStatus, **outcome: Any) -> None:
+    """Make a snapshot of a command and keep the command as it is now."""
+    kept = replace(command, version=command.version + 1)
+    turn.device.commands = tuple(kept if c.command_id == kept.command_id else c for c in turn.device.commands)
+    message = DeviceCommandChanged(
+        **turn.head(command.app_id),
+        command_id=command.command_id,
+        version=kept.version,
+        status=status,
+        **outcome,
+    )
+    turn.effects.append(message)

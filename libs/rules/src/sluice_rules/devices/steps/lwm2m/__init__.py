@@ -1,0 +1,1 @@
+"""The steps of LwM2M devices."""

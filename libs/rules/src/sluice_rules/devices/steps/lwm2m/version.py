@@ -1,0 +1,123 @@
+"""`QUERY_VERSION`: read the firmware version and decide whether to go on (R063–R065, R033).
+
+A further attempt also reads `/5/0/3`: a device that is still busy with the last attempt is reset by an empty Package
+URI where it can be (OMA TS 1.1.1 §E.6), and awaited otherwise. A device that does not tell its version may offer
+that of its last package, `/5/0/7`.
+"""
+
+from sluice_common.messages.device_events import RequestResult
+from sluice_common.messages.execution_events import Reason, Step
+from sluice_common.messages.lwm2m_commands import Read, Write
+from sluice_common.reasons import ReasonCode
+from sluice_rules.devices.completion import fail, succeed
+from sluice_rules.devices.judgements import (
+    DOWNLOADED,
+    DOWNLOADING,
+    UPDATING,
+    Meaning,
+    Reading,
+    before_execute,
+)
+from sluice_rules.devices.readings import integer, text, value_at
+from sluice_rules.devices.steps.base import StepRules
+from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.versions import is_supported
+
+VERSION, PACKAGE_VERSION = "/3/0/3", "/5/0/7"
+STATE, RESULT, PACKAGE_URI = "/5/0/3", "/5/0/5", "/5/0/1"
+
+
+def goes_on(turn: Turn, version: str) -> bool:
+    """Compare a reported version with the target and its source versions; end the execution where that says so.
+
+    Returns:
+        Whether the device is to be upgraded.
+    """
+    execution = turn.execution
+    target = execution.package.version
+    execution.reported_version = version
+    execution.source_version = execution.source_version or version
+    if version == target:
+        upgraded = execution.source_version != target
+        succeed(turn, None if upgraded else Reason(code=ReasonCode.SAME_VERSION))
+        return False
+    if not is_supported(version, execution.package.source_versions):
+        fail(turn, ReasonCode.UNSUPPORTED_SOURCE_VERSION, current=version, target=target)
+        return False
+    return True
+
+
+class QueryVersion(StepRules):
+    """One read; two for a further attempt; another command for the package's version."""
+
+    def timeout(self, turn: Turn) -> float:
+        """Return the version query's time, or an update's while the device is busy with one."""
+        timeouts = turn.execution.policy.timeouts
+        return timeouts.update if turn.execution.attempt.busy else timeouts.version
+
+    def drive(self, turn: Turn) -> None:
+        """Read."""
+        if turn.execution.attempt.number == 1:
+            turn.ask_device(Read(path=VERSION))
+        else:
+            turn.ask_device(Read(path=VERSION), Read(path=STATE))
+
+    def answered(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
+        """Compare with the target and the supported source versions."""
+        if results and results[0].path == PACKAGE_URI:
+            self._was_reset(turn, results[0])
+            return
+        version = text(value_at(results, VERSION))
+        if version is not None:
+            self._compare(turn, version, integer(value_at(results, STATE)))
+        elif results and results[0].path == VERSION:
+            turn.ask_device(Read(path=STATE), Read(path=RESULT), Read(path=PACKAGE_VERSION))
+        else:
+            self._compare_package(turn, results)
+
+    def _compare_package(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
+        """Take the last package's version for the device's, unless that is not installed (yet)."""
+        state, result = integer(value_at(results, STATE)), integer(value_at(results, RESULT))
+        is_installed = before_execute(Reading(state, result)) is Meaning.IDLE
+        version = text(value_at(results, PACKAGE_VERSION)) if is_installed else turn.execution.source_version
+        if version is None:
+            fail(turn, ReasonCode.VERSION_UNREADABLE, code=results[-1].code if results else "")
+        else:
+            self._compare(turn, version, state)
+
+    def _compare(self, turn: Turn, version: str, state: int | None) -> None:
+        if not goes_on(turn, version):
+            return
+        attempt = turn.execution.attempt
+        if state in (DOWNLOADING, DOWNLOADED) and not attempt.reset:
+            attempt.reset = True
+            turn.ask_device(Write(path=PACKAGE_URI, value=""))
+        elif state in (DOWNLOADING, DOWNLOADED, UPDATING):
+            self._await_idle(turn)
+        else:
+            turn.enter(Step.QUERY_COVERAGE)
+
+    def _was_reset(self, turn: Turn, result: RequestResult) -> None:
+        if result.ok:
+            turn.enter(Step.QUERY_COVERAGE)
+        else:
+            self._await_idle(turn)
+
+    def _await_idle(self, turn: Turn) -> None:
+        """Give the device the time of an update to come to rest; look again when it speaks."""
+        execution = turn.execution
+        if not execution.attempt.busy:
+            execution.attempt.busy = True
+            execution.redrives = 0
+            self.arm(turn)
+        turn.show_if_late()
+
+    def on_notified(self, turn: Turn, state: int) -> None:  # noqa: ARG002 - the state is read anew
+        """A device that was awaited has moved on."""
+        if turn.execution.attempt.busy and turn.execution.awaited is None:
+            self.drive(turn)
+
+    def expired(self, turn: Turn) -> None:
+        """No version, or a device that never came to rest."""
+        busy = turn.execution.attempt.busy
+        fail(turn, ReasonCode.UPDATE_RESULT_TIMEOUT if busy else ReasonCode.VERSION_TIMEOUT)

@@ -1,0 +1,69 @@
+"""What the reports of an MQTT device mean once its version is known (R100; `lwm2m-mqtt-facts.md` §6).
+
+Devices do not say which upgrade a report belongs to. What counts is therefore the running version: the upgrade has
+succeeded when the device runs the target, and `result_code` 0 with another version, or before 100 percent, is only
+progress. Progress with a version that is neither the target nor the device's own belongs to another upgrade. A failure
+counts whatever version it names: that may be another component's, and a failure that is not heard costs a day.
+"""
+
+from sluice_common.messages.device_events import UpgradeProgressReported
+from sluice_common.messages.execution_events import Step
+from sluice_common.reasons import MQTT_RESULTS, ReasonCode
+from sluice_rules.devices.completion import fail, succeed
+from sluice_rules.devices.readings import text
+from sluice_rules.devices.steps.base import StepRules
+from sluice_rules.devices.transition import Turn
+
+_ALL = 100
+_SUCCESS = 0
+
+
+class ReportedStep(StepRules):
+    """A step in which a report of the device may end the attempt."""
+
+    def on_version(self, turn: Turn, version: str | None) -> None:
+        """A device that runs the target has been upgraded, however it came to that; any other version is no news."""
+        if version is not None and version == turn.execution.package.version:
+            reached(turn)
+
+    def on_progress(self, turn: Turn, report: UpgradeProgressReported) -> None:
+        """Act on what the device says of an offer that it was given."""
+        if not turn.execution.attempt.exposed:
+            return
+        if report.result_code != _SUCCESS:
+            _failed(turn, report)
+        elif _is_foreign(turn, report):
+            return
+        elif _is_final(turn, report):
+            reached(turn)
+        else:
+            self.moved(turn)
+
+
+def reached(turn: Turn) -> None:
+    """The device runs the target version."""
+    execution = turn.execution
+    execution.reported_version = execution.package.version
+    succeed(turn)
+
+
+def _failed(turn: Turn, report: UpgradeProgressReported) -> None:
+    """Take the device's word for a failure; a device that says that it is up to date is asked for its version."""
+    code = MQTT_RESULTS.get(report.result_code, ReasonCode.DEVICE_REPORTED_FAILURE)
+    if code is not ReasonCode.ALREADY_LATEST:
+        fail(turn, code, settled=True, code=str(report.result_code), description=text(report.description) or "")
+    elif turn.execution.step is not Step.QUERY_RESULT:
+        turn.execution.attempt.doubt = code
+        turn.enter(Step.QUERY_RESULT)
+
+
+def _is_final(turn: Turn, report: UpgradeProgressReported) -> bool:
+    done = report.progress is None or report.progress >= _ALL
+    return done and text(report.version) == turn.execution.package.version
+
+
+def _is_foreign(turn: Turn, report: UpgradeProgressReported) -> bool:
+    """Say whether a report names a version that this upgrade neither starts from nor leads to."""
+    execution = turn.execution
+    own = (None, execution.package.version, execution.source_version, execution.reported_version)
+    return text(report.version) not in own

@@ -1,0 +1,261 @@
+"""One event at one device: a private copy of its record that the rules change, and the effects that follow.
+
+The rules write to a turn and to nothing else, which keeps `decide` pure. All times come from the event, all ids from
+its offset in `device-events`: the same event at the same record gives the same effects. Leaves out what the steps do.
+"""
+
+from collections.abc import Callable, Mapping
+from copy import copy
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from sluice_common.messages.base import utc
+from sluice_common.messages.cell_requests import SlotAsk, SlotHold, SlotReturn
+from sluice_common.messages.device_events import DeviceEvent
+from sluice_common.messages.execution_events import HistoryEntry, Reason, Step
+from sluice_common.messages.lwm2m_commands import CloseDownload, DeviceRequest, DeviceRequests
+from sluice_common.messages.slots import Grant, WindowKey
+from sluice_rules.devices.device import Awaited, Device, Execution, Link, SlotState
+from sluice_rules.devices.effects import Effect, ToGateway
+from sluice_rules.devices.judgements import DOWNLOADING
+from sluice_rules.devices.rules import Rules
+from sluice_rules.devices.snapshots import snapshot
+
+if TYPE_CHECKING:
+    from sluice_rules.devices.steps.base import StepRules
+
+SHOWN_AT_ONCE = frozenset({Step.AWAIT_ONLINE, Step.AWAIT_SLOT, Step.UPDATING, Step.RETRY_WAIT})
+"""Steps that make a snapshot of their own. The others last as long as a device takes to answer: they stand in the
+history, and in a snapshot when something else is to be shown or the answer stays away."""
+
+
+class Turn:
+    """The working copy of one `decide`.
+
+    Attributes:
+        device: The record as it will be.
+        event: What happened.
+        offset: The event's place in `device-events`.
+        rules: Figures.
+        now: The event's time, seconds since 1970.
+        was_asleep: The device could not be reached before this event, as far as is known.
+        effects: What follows, in order.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        event: DeviceEvent,
+        offset: int,
+        rules: Rules,
+        steps_of: "Callable[[str], Mapping[Step, StepRules]]",
+    ) -> None:
+        self.device = copy(device)
+        self.event = event
+        self.offset = offset
+        self.rules = rules
+        self.now = event.at
+        self.effects: list[Effect] = []
+        self._steps_of = steps_of
+        self._visible = False
+        self.was_asleep = not self.awake
+        if device.execution is not None:
+            self.device.execution = copy(device.execution)
+            self.device.execution.attempt = copy(device.execution.attempt)
+
+    @property
+    def execution(self) -> Execution:
+        """The active execution.
+
+        Raises:
+            LookupError: There is none.
+        """
+        if self.device.execution is None:
+            raise LookupError("no active execution")
+        return self.device.execution
+
+    @property
+    def link(self) -> Link:
+        """How the device is reached.
+
+        Raises:
+            LookupError: It has never registered.
+        """
+        if self.device.link is None:
+            raise LookupError("never registered")
+        return self.device.link
+
+    @property
+    def awake(self) -> bool:
+        """Whether the device can be reached now."""
+        return self.device.link is not None and self.device.link.awake_until > self.now
+
+    @property
+    def step(self) -> "StepRules":
+        """The rules of the step that the active execution is in."""
+        return self._steps_of(self.execution.product.protocol)[self.execution.step]
+
+    def move(self, step: Step) -> None:
+        """Put the active execution into a step, without acting for it."""
+        execution = self.execution
+        execution.step = step
+        execution.redrives = 0
+        execution.awaited = None
+        retried = execution.verdict if step is Step.RETRY_WAIT else None
+        self.note(step, retried.reason if retried else None)
+        self._visible = self._visible or step in SHOWN_AT_ONCE
+
+    def enter(self, step: Step) -> None:
+        """Put the active execution into a step and let the step begin."""
+        self.move(step)
+        self.step.begin(self)
+
+    def resume(self, step: Step, deadline: float) -> None:
+        """Go back to waiting in a step of the same attempt."""
+        self.move(step)
+        self.execution.deadline = deadline
+
+    def note(self, step: Step, reason: Reason | None) -> None:
+        """Append to the history, which is bounded."""
+        execution = self.execution
+        kept = execution.history
+        if len(kept) >= self.rules.most_history:
+            kept = kept[:1] + kept[2:]
+        entry = HistoryEntry(at=self.event.occurred_at, attempt=execution.attempt.number, step=step, reason=reason)
+        execution.history = (*kept, entry)
+
+    def see_awake(self, until: datetime | None) -> None:
+        """Note until when the device can be reached, if the gateway said so."""
+        if until is not None and until.timestamp() > self.link.awake_until:
+            self.device.link = replace(self.link, awake_until=until.timestamp())
+
+    def see_asleep(self) -> None:
+        """Note that the device is out of reach until it speaks."""
+        if self.awake:
+            self.device.link = replace(self.link, awake_until=self.now)
+
+    def see_online(self) -> None:
+        """Note that an MQTT device has just spoken, whatever the broker says of its presence."""
+        if not self.awake:
+            gateway, epoch = (self.device.link.gateway, self.device.link.epoch) if self.device.link else (0, 0)
+            self.device.link = Link(gateway, epoch, self.now + self.rules.heard_for)
+
+    def see_state(self, state: int) -> int | None:
+        """Note the device's `/5/0/3`; return the one known before."""
+        attempt = self.execution.attempt
+        previous, attempt.firmware_state = attempt.firmware_state, state
+        attempt.started = attempt.started or state == DOWNLOADING
+        return previous
+
+    def show_state(self, state: int) -> int | None:
+        """Note the device's `/5/0/3` and show it if it is news; return the one known before."""
+        previous = self.see_state(state)
+        self._visible = self._visible or state != previous
+        return previous
+
+    def show(self) -> None:
+        """Have a snapshot made of the active execution as it is at the end of this turn."""
+        self._visible = True
+
+    def show_if_late(self) -> None:
+        """Have a snapshot made if the last one shows another step: the wait has become worth showing."""
+        self._visible = self._visible or self.execution.shown is not self.execution.step
+
+    def publish_if_visible(self) -> None:
+        """Make the snapshot that this turn has called for."""
+        if self._visible and self.device.execution is not None:
+            self.publish(self.device.execution)
+
+    def publish(self, execution: Execution) -> None:
+        """Make a snapshot of an execution, the active one or not."""
+        execution.version += 1
+        execution.shown = execution.step
+        self.effects.append(snapshot(execution, self.device.device_id, self.event.occurred_at, self.event.traceparent))
+
+    def ask_device(self, *requests: DeviceRequest) -> None:
+        """Send requests to the device if it is awake; not sent after the deadline."""
+        if self.awake:
+            self.send(self.command_id(), *requests)
+
+    def send(self, command_id: str, *requests: DeviceRequest) -> None:
+        """Send requests under a given id, awake or not; their outcome is awaited."""
+        execution = self.execution
+        self._await(
+            DeviceRequests(
+                **self.head(execution.app_id),
+                command_id=command_id,
+                execution_id=execution.execution_id,
+                attempt=execution.attempt.number,
+                epoch=self.link.epoch,
+                expires_at=utc(execution.deadline),
+                requests=requests,
+            )
+        )
+
+    def close_download(self, *, awaited: bool) -> None:
+        """Have the gateway serve no more of the attempt's image; this needs no reachable device."""
+        execution = self.execution
+        close = CloseDownload(
+            **self.head(execution.app_id),
+            command_id=f"{self.command_id()}:close",  # the same event may ask the device something
+            execution_id=execution.execution_id,
+            attempt=execution.attempt.number,
+        )
+        if awaited:
+            self._await(close)
+        else:
+            self.effects.append(ToGateway(self.link.gateway, close))
+
+    def ask_window(self) -> None:
+        """Ask the window for a slot under a new number, if the device is awake."""
+        execution = self.execution
+        if execution.window is None or not self.awake:
+            return
+        execution.attempt.ask_no = self.offset
+        execution.attempt.slot = SlotState.ASKED
+        self.effects.append(
+            SlotAsk(
+                **self.head(execution.app_id),
+                window=execution.window,
+                grant=execution.grant,
+                awake_until=utc(self.link.awake_until),
+            )
+        )
+
+    def release_slot(self, *, keep_place: bool = False) -> None:
+        """Return the slot or the place in the queue; that the device is fenced is for the caller to know."""
+        execution = self.execution
+        if execution.window is None or execution.attempt.slot is SlotState.NONE:
+            return
+        self.return_grant(execution.window, execution.grant, keep_place=keep_place)
+        execution.attempt.slot = SlotState.KEPT if keep_place else SlotState.NONE
+
+    def return_grant(self, window: WindowKey, grant: Grant, *, keep_place: bool = False) -> None:
+        """Return a grant, the active execution's or one that nobody wants."""
+        self.effects.append(
+            SlotReturn(**self.head(self.event.app_id), window=window, grant=grant, keep_place=keep_place)
+        )
+
+    def hold_grant(self, window: WindowKey, grant: Grant) -> None:
+        """Tell a window that the grant is still needed."""
+        self.effects.append(SlotHold(**self.head(self.event.app_id), window=window, grant=grant))
+
+    def head(self, app_id: str) -> dict[str, Any]:
+        """Return what every message about this device begins with."""
+        return {
+            "app_id": app_id,
+            "occurred_at": self.event.occurred_at,
+            "traceparent": self.event.traceparent,
+            "device_id": self.device.device_id,
+        }
+
+    def command_id(self) -> str:
+        """Return the id of the command that this event causes."""
+        execution = self.execution
+        return f"{execution.execution_id}:{execution.attempt.number}:{self.offset}"
+
+    def _await(self, command: DeviceRequests | CloseDownload) -> None:
+        self.execution.awaited = Awaited(command.command_id, self.link.epoch)
+        self.effects.append(ToGateway(self.link.gateway, command))

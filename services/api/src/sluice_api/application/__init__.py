@@ -1,0 +1,1 @@
+"""What the API and its workers do, told as use cases over ports; leaves out HTTP, MongoDB and Kafka."""

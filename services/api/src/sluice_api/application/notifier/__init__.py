@@ -1,0 +1,1 @@
+"""The notifier: from Kafka to the callbacks of app servers."""

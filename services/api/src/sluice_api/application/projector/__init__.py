@@ -1,0 +1,1 @@
+"""The projector: from Kafka to the database."""

@@ -1,0 +1,1 @@
+"""The relay: from the database to Kafka."""

@@ -1,0 +1,1 @@
+"""The REST interface: HTTP to calls and back."""

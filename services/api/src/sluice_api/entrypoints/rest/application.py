@@ -1,0 +1,99 @@
+"""The HTTP application: routes, limits and problem documents around the parts that `bootstrap` wires."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from sluice_api.adapters.mongo.collections import ensure_indexes
+from sluice_api.bootstrap import http_parts
+from sluice_api.entrypoints.rest import problems
+from sluice_api.entrypoints.rest.limits import BodyLimits
+from sluice_api.entrypoints.rest.routes import (
+    apps,
+    commands,
+    devices,
+    groups,
+    health,
+    packages,
+    products,
+    public_keys,
+    tasks,
+    tools,
+)
+from sluice_api.settings import ApiSettings
+
+_PREFIX = "/api/v1"
+_DESCRIPTION = """\
+Upgrades the firmware of fleets cell by cell. Get an access token at `/api/v1/oauth2/token`, then send it as
+`Authorization: Bearer …`. Lists are paged by `limit` and `after`; errors are problem documents (RFC 9457); an
+`Idempotency-Key` makes repeating a creation safe.
+"""
+
+
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            problems.describe(super().openapi())
+        return super().openapi()
+
+
+def create_http(settings: ApiSettings) -> FastAPI:
+    """Return the HTTP application; it connects when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        parts = http_parts(settings)
+        await ensure_indexes(parts.database)
+        if settings.bootstrap_app_id:
+            secret = settings.bootstrap_app_secret.get_secret_value()
+            await parts.apps.bootstrap(settings.bootstrap_app_id, secret, parts.now())
+        app.state.parts = parts
+        yield
+        parts.database.client.close()
+
+    app = _Api(
+        title="Sluice",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=f"{_PREFIX}/docs",
+        redoc_url=None,
+        openapi_url=f"{_PREFIX}/openapi.json",
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    app.add_middleware(
+        BodyLimits,
+        limit=settings.body_limit,
+        streamed=[f"{_PREFIX}/packages", f"{_PREFIX}/devices/bulk"],
+        patience=settings.body_patience,
+    )
+    app.include_router(health.router)
+    app.include_router(_routes())
+    return app
+
+
+def _routes() -> APIRouter:
+    refused = problems.responses(
+        HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
+    )
+    routes = APIRouter(prefix=_PREFIX, responses=refused)
+    for router in (
+        apps.access,
+        apps.router,
+        products.router,
+        public_keys.router,
+        packages.router,
+        devices.router,
+        groups.router,
+        commands.router,
+        tasks.router,
+        tasks.executions,
+        commands.subscriptions,
+        tools.router,
+    ):
+        routes.include_router(router)
+    return routes

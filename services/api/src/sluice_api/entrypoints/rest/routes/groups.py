@@ -1,0 +1,69 @@
+"""Groups of devices."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from fastapi import Query as FromQuery
+
+from sluice_api.domain.problems import not_found
+from sluice_api.entrypoints.rest.dependencies import App, Creation, Wired
+from sluice_api.entrypoints.rest.problems import responses
+from sluice_api.entrypoints.rest.schemas.devices import Group, GroupIn, GroupPage, GroupQuery, Members, MembersResult
+
+router = APIRouter(prefix="/groups", tags=["groups"])
+
+
+@router.post("", status_code=HTTPStatus.CREATED, response_model=Group, responses=responses(HTTPStatus.CONFLICT))
+async def create_group(caller: App, parts: Wired, once: Creation, body: GroupIn) -> Response:
+    """Create a group; its name is unique."""
+
+    async def create(group_id: str) -> Group:
+        document = {"_id": group_id, "app_id": caller.app_id, "name": body.name, "created_at": parts.now()}
+        return Group.of(await parts.groups.insert(document, "There is a group of this name."))
+
+    async def load(group_id: str) -> Group | None:
+        document = await parts.groups.find(caller.app_id, group_id)
+        return Group.of(document) if document else None
+
+    return await once(create, load)
+
+
+@router.get("")
+async def list_groups(caller: App, parts: Wired, query: Annotated[GroupQuery, FromQuery()]) -> GroupPage:
+    """List groups."""
+    documents, after = await parts.groups.page(caller.app_id, query.wanted(), query.limit, query.after)
+    return GroupPage(items=[Group.of(d) for d in documents], next=after)
+
+
+@router.get("/{group_id}", responses=responses(HTTPStatus.NOT_FOUND))
+async def get_group(caller: App, parts: Wired, group_id: str) -> Group:
+    """Get a group; `GET /devices?group_id=` lists its devices."""
+    return Group.of(await parts.groups.get(caller.app_id, group_id))
+
+
+@router.delete("/{group_id}", status_code=HTTPStatus.NO_CONTENT, responses=responses(HTTPStatus.NOT_FOUND))
+async def delete_group(caller: App, parts: Wired, group_id: str) -> None:
+    """Delete a group; its devices stay."""
+    await parts.groups.delete(caller.app_id, group_id)
+
+
+@router.post("/{group_id}/devices", responses=responses(HTTPStatus.NOT_FOUND))
+async def add_members(caller: App, parts: Wired, group_id: str, body: Members) -> MembersResult:
+    """Put devices into a group; repeating it changes nothing."""
+    await parts.groups.get(caller.app_id, group_id)
+    device_ids = sorted(set(body.device_ids))
+    await parts.devices.all_of(caller.app_id, device_ids)
+    return MembersResult(added=await parts.groups.add(caller.app_id, group_id, device_ids))
+
+
+@router.delete(
+    "/{group_id}/devices/{device_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=responses(HTTPStatus.NOT_FOUND),
+)
+async def remove_member(caller: App, parts: Wired, group_id: str, device_id: str) -> None:
+    """Take a device out of a group; a task under way goes on."""
+    await parts.groups.get(caller.app_id, group_id)
+    if not await parts.groups.remove(caller.app_id, group_id, device_id):
+        raise not_found("device in this group", device_id)

@@ -1,0 +1,25 @@
+"""Whether this process can serve."""
+
+import asyncio
+from http import HTTPStatus
+
+from fastapi import APIRouter
+
+from sluice_api.domain.problems import Problem
+from sluice_api.entrypoints.rest.dependencies import Wired
+from sluice_api.entrypoints.rest.problems import responses
+
+router = APIRouter(tags=["health"])
+_DEADLINE = 2.0
+"""Seconds the database has to answer."""
+
+
+@router.get("/healthz", responses=responses(HTTPStatus.SERVICE_UNAVAILABLE))
+async def health(parts: Wired) -> dict[str, str]:
+    """Tell whether the API can reach its database."""
+    try:
+        await asyncio.wait_for(parts.database.command("ping"), _DEADLINE)
+    except TimeoutError as error:
+        detail = "The database does not answer."
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "database_unavailable", detail) from error
+    return {"status": "ok"}

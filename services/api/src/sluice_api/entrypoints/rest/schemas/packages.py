@@ -1,0 +1,121 @@
+"""Packages: signed firmware zips and what verification found (R020–R034)."""
+
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from sluice_api.domain.packages import DELETING, status_of
+from sluice_api.entrypoints.rest.schemas.base import (
+    Body,
+    Created,
+    Identifier,
+    Item,
+    Name,
+    Page,
+    Query,
+    Version,
+    example,
+)
+
+Pattern = Version
+"""A source version with `*` and `?` (D04)."""
+PackageStatus = Literal["VERIFYING", "VERIFIED", "REJECTED", "REVOKED", "DELETING"]
+
+
+class PackageFields(Body):
+    """The form fields that come with the file."""
+
+    version: Version
+    product_id: Identifier
+    device_type: Name | None = None
+    manufacturer: Name | None = None
+    model: Name | None = None
+    protocol: Name | None = None
+    source_versions: list[Pattern] = Field([], max_length=100)
+    description: str = Field("", max_length=1024)
+
+
+class Rejection(Item):
+    """Why a package must not be used."""
+
+    code: str = Field(examples=["wrong_signature"])
+    message: str
+
+
+class Package(Created):
+    """A package."""
+
+    model_config = example(
+        package_id="6745c1f0a1b2c3d4e5f60718",
+        version="2.0.1",
+        product_id="6745c1f0a1b2c3d4e5f60719",
+        manufacturer="Acme",
+        model="WM-1",
+        device_type="WaterMeter",
+        protocol="LWM2M",
+        source_versions=["1.*"],
+        description="",
+        file_name="wm1_signed.zip",
+        file_size=70_214,
+        file_sha256="9f86…",
+        status="VERIFIED",
+        rejection=None,
+        image_name="wm1.bin",
+        image_size=65_536,
+        image_sha256="60303ae2…",
+        key_id="6745c1f0a1b2c3d4e5f6071a",
+        algorithm="ECDSA_P256+SHA256",
+        uploaded_by="6745c1f0a1b2c3d4e5f60717",
+        created_at="2026-11-22T12:00:00Z",
+        verified_at="2026-11-22T12:00:01Z",
+    )
+
+    package_id: str
+    version: str
+    product_id: str
+    manufacturer: str
+    model: str
+    device_type: str
+    protocol: str
+    source_versions: list[str] = Field(description="With `*` and `?`; empty means any (D04).")
+    description: str
+    file_name: str
+    file_size: int = Field(description="Bytes of the uploaded zip.")
+    file_sha256: str
+    status: PackageStatus = Field(description="DELETING: its deletion has begun; where it was cut short, repeat it.")
+    rejection: Rejection | None = None
+    image_name: str | None = None
+    image_size: int | None = Field(None, description="Bytes that a device downloads.")
+    image_sha256: str | None = None
+    key_id: str | None = Field(None, description="The public key whose signature held.")
+    algorithm: str | None = Field(None, description="The signature's algorithm.")
+    uploaded_by: str | None = Field(None, description="Client id that uploaded it.")
+    verified_at: datetime | None = None
+    revoked_at: datetime | None = Field(None, description="When it became unusable with its key.")
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Self:
+        """Return what users see of the stored package."""
+        return cls.model_validate(document | {"package_id": document["_id"], "status": status_of(document)})
+
+
+class PackagePage(Page):
+    """Packages."""
+
+    items: list[Package]
+
+
+class PackageQuery(Query):
+    """Filters of the list of packages."""
+
+    product_id: str | None = None
+    version: str | None = None
+    status: PackageStatus | None = None
+
+    def wanted(self) -> dict[str, Any]:
+        """Return the filters by stored field."""
+        filters = super().wanted()
+        if self.status == DELETING:
+            return filters | {"status": None, "deleting": True}
+        return filters | ({"deleting": {"$ne": True}} if self.status else {})

@@ -1,0 +1,219 @@
+"""Products: product models of devices (R010–R016, D01–D03)."""
+
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from sluice_api.domain.problems import invalid
+from sluice_api.domain.public_keys import KeyStatus
+from sluice_api.domain.versions import Ordering
+from sluice_api.entrypoints.rest.schemas.base import (
+    Body,
+    Created,
+    Identifier,
+    Item,
+    Name,
+    Page,
+    Query,
+    ResourcePath,
+    Version,
+    example,
+)
+
+_EXAMPLE: dict[str, Any] = {
+    "manufacturer": "Acme",
+    "model": "WM-1",
+    "device_type": "WaterMeter",
+    "protocol": "LWM2M",
+    "maintenance": {"firmware_upgrade": True, "upgrade_protocol": "LWM2M"},
+    "network": "default",
+    "radio": {"rsrp_scale": 1, "sinr_scale": 1, "sinr_path": "/4/0/11"},
+    "anti_rollback": {"ordering": "semver", "minimum_version": "1.4.0"},
+}
+_CREATED = {"created_at": "2026-11-22T12:00:00Z"}
+Protocol = Literal["LWM2M", "MQTT"]
+_ONE_BASED = "MQTT: devices count the bytes of an HTTP `Range` from 1, as Huawei's LiteOS does (D13)."
+
+
+class Maintenance(Body):
+    """Maintenance capability (R011–R013)."""
+
+    firmware_upgrade: bool = Field(description="Whether devices of this model can be upgraded.")
+    upgrade_protocol: str | None = Field(
+        None,
+        min_length=1,
+        max_length=32,
+        description="LWM2M or null for LwM2M products, which need LWM2M to be upgraded (R012); any for MQTT (R013).",
+    )
+
+    def check(self, protocol: str) -> None:
+        """Check it against the protocol of its product.
+
+        Raises:
+            Problem: 422, an LwM2M product is upgraded by LWM2M or not at all.
+        """
+        if protocol == "LWM2M" and self.upgrade_protocol not in {None, "LWM2M"}:
+            raise invalid("maintenance.upgrade_protocol", "must be LWM2M for a product of protocol LWM2M")
+
+
+class Radio(Body):
+    """How devices of this model report their radio (D01)."""
+
+    rsrp_scale: float = Field(1.0, gt=0, le=10, description="Factor from the reported RSRP to dBm, 1 or 0.1.")
+    sinr_scale: float = Field(1.0, gt=0, le=10, description="Factor from the reported SINR to dB, 1 or 0.1.")
+    sinr_path: ResourcePath = Field("/4/0/11", description="Resource with the SINR.")
+
+
+class AntiRollback(Body):
+    """Which versions devices of this model must not go below; packages and tasks below it are refused."""
+
+    ordering: Ordering = Field(
+        Ordering.SEMVER,
+        description="semver: Semantic Versioning 2.0.0. numeric: numbers between dots, as in V1.0.10."
+        " lexical: character by character.",
+    )
+    minimum_version: Version | None = Field(None, description="The least version; null for any, downgrades too.")
+
+
+class ProductIn(Body):
+    """A new product."""
+
+    model_config = example(**_EXAMPLE)
+
+    manufacturer: Name
+    model: Name
+    device_type: Name
+    protocol: Protocol
+    maintenance: Maintenance = Maintenance(firmware_upgrade=False)
+    network: str = Field(
+        "default",
+        min_length=1,
+        max_length=64,
+        pattern=r"^[^\x00-\x20\x7f/]+$",
+        description="First part of the cell's key (D02).",
+    )
+    radio: Radio = Radio()
+    anti_rollback: AntiRollback = AntiRollback()
+    one_based_ranges: bool = Field(default=False, description=_ONE_BASED)
+
+
+class ProductChange(Body):
+    """Changes of a product; what identifies the model stays."""
+
+    model_config = example(maintenance={"firmware_upgrade": True, "upgrade_protocol": "LWM2M"})
+
+    maintenance: Maintenance | None = None
+    network: str | None = Field(None, min_length=1, max_length=64, pattern=r"^[^\x00-\x20\x7f/]+$")
+    radio: Radio | None = None
+    anti_rollback: AntiRollback | None = None
+    one_based_ranges: bool | None = Field(None, description=_ONE_BASED)
+
+
+class Product(Created):
+    """A product model."""
+
+    model_config = example(product_id="6745c1f0a1b2c3d4e5f60718", **_CREATED, **_EXAMPLE)
+
+    product_id: str
+    manufacturer: str
+    model: str
+    device_type: str
+    protocol: Protocol
+    maintenance: Maintenance
+    network: str
+    radio: Radio
+    anti_rollback: AntiRollback = AntiRollback()
+    one_based_ranges: bool = False
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Self:
+        """Return what users see of the stored product."""
+        return cls.model_validate(document | {"product_id": document["_id"]})
+
+
+class ProductPage(Page):
+    """Products."""
+
+    items: list[Product]
+
+
+class ProductImport(Item):
+    """Product models that a profile made."""
+
+    model_config = example(items=[_EXAMPLE | {"product_id": "6745c1f0a1b2c3d4e5f60718"} | _CREATED])
+
+    items: list[Product]
+
+
+class ProductQuery(Query):
+    """Filters of the list of products."""
+
+    manufacturer: str | None = None
+    model: str | None = None
+
+
+class KeyIn(Body):
+    """A public key of a manufacturer (R050, R051)."""
+
+    model_config = example(manufacturer="Acme", pem="-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----\n")
+
+    manufacturer: Name
+    pem: str = Field(max_length=16_384, description="SubjectPublicKeyInfo, PEM.")
+    active: bool = Field(default=True, description="Whether packages are verified by it from now on.")
+
+
+class Key(Created):
+    """A public key."""
+
+    model_config = example(
+        key_id="6745c1f0a1b2c3d4e5f6071a",
+        manufacturer="Acme",
+        fingerprint="5b8f0c…",
+        algorithm="EC-secp256r1",
+        pem="-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----\n",
+        status="ACTIVE",
+        revoked_at=None,
+        revocation_reason=None,
+        created_at="2026-11-22T12:00:00Z",
+    )
+
+    key_id: Identifier
+    manufacturer: str
+    fingerprint: str = Field(
+        description="SHA-256 of the SubjectPublicKeyInfo in DER, hex; `sluice sign` shows the same."
+    )
+    algorithm: str = Field(examples=["RSA-2048"])
+    pem: str
+    status: KeyStatus = Field(
+        description="ACTIVE verifies packages, INACTIVE no new ones; those that a REVOKED one verified are unusable. "
+        "DELETING: its deletion has begun and was cut short; repeat it."
+    )
+    revoked_at: datetime | None = None
+    revocation_reason: str | None = None
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Self:
+        """Return what users see of the stored key."""
+        return cls.model_validate(document | {"key_id": document["_id"]})
+
+
+class KeyRevocation(Body):
+    """Why a key is revoked."""
+
+    model_config = example(reason="The private key was on a laptop that was stolen.")
+
+    reason: str = Field("", max_length=256, description="For the record.")
+
+
+class KeyPage(Page):
+    """Public keys."""
+
+    items: list[Key]
+
+
+class KeyQuery(Query):
+    """Filters of the list of public keys."""
+
+    manufacturer: str | None = None
+    status: KeyStatus | None = None

@@ -1,0 +1,1 @@
+"""Requests whose body is read as it comes: packages and bulk registration."""

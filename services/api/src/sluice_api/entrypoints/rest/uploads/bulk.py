@@ -1,0 +1,208 @@
+"""Bulk upload of devices: a stream of lines into batches of inserts, in constant memory."""
+
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from http import HTTPStatus
+
+from fastapi import Response
+
+from sluice_api.adapters.mongo.collections import Document
+from sluice_api.adapters.mongo.idempotency import Answer
+from sluice_api.domain.device_secrets import MQTT_SECRET, mqtt_secret_of, stored_device
+from sluice_api.domain.devices import BadHeaderError, BadLineError, CsvReader, DeviceIn, Lines, parse_json_line
+from sluice_api.domain.problems import Problem, invalid, too_large
+from sluice_api.entrypoints.rest.dependencies import replayed
+from sluice_api.entrypoints.rest.schemas.devices import BulkError, BulkResult, BulkSecret
+from sluice_api.services import Parts
+from sluice_common.ids import new_id
+
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+_BATCH = 1000
+_ERRORS_SHOWN = 1000
+_SECRETS_SHOWN = 10_000
+_REMEMBERED = 10_000
+"""Products and groups whose existence is remembered during one upload."""
+
+
+class BulkUpload:
+    """One upload: reads lines, checks what they name, inserts what is right and counts what is not."""
+
+    def __init__(self, parts: Parts, app_id: str) -> None:
+        self._parts = parts
+        self._app_id = app_id
+        self._known: dict[tuple[str, str], Document | None] = {}
+        self._batch: list[tuple[int, Document, BulkSecret | None]] = []
+        self._secrets: list[BulkSecret] = []
+        self._made = 0
+        self._created = 0
+        self._failed = 0
+        self._errors: list[BulkError] = []
+
+    async def answer(self, content_type: str, stream: AsyncIterator[bytes], key: str | None) -> Response:
+        """Read the stream and answer, at most once per key: an answer that was lost is given again, with its secrets.
+
+        One whose process ended in mid-upload is read anew: its devices are duplicates then.
+
+        Raises:
+            Problem: As of `run`; or the key was used for another upload, or is in use.
+        """
+        body = _Digested(content_type, stream)
+        if key is None:
+            return replayed(_kept(await self.run(content_type, body), ""), "")
+        reservation = await self._parts.idempotency.reserve(key, new_id(), self._parts.now())
+        if reservation.answer is not None:
+            return replayed(reservation.answer, await body.fingerprint(self._parts.settings.bulk_limit))
+        try:
+            result = await self.run(content_type, body)
+        except Exception:
+            # Whatever was created is a duplicate to the next attempt.
+            await self._parts.idempotency.release(reservation)
+            raise
+        answer = _kept(result, await body.fingerprint(self._parts.settings.bulk_limit))
+        await self._parts.idempotency.finish(reservation, answer)
+        return replayed(answer, answer.fingerprint)
+
+    async def run(self, content_type: str, stream: AsyncIterable[bytes]) -> BulkResult:
+        """Read the stream to its end and return what became of its lines.
+
+        Raises:
+            Problem: Neither NDJSON nor CSV, a CSV without a usable header, or too large. Devices of earlier lines
+                stay.
+        """
+        parse, number = _parser(content_type), 0
+        async for line in self._lines(stream):
+            number += 1
+            if line is None:
+                self._fail(number, "line_too_long", "The line is too long.")
+            elif line.strip():
+                await self._take(number, line, parse)
+        await self._flush()
+        errors = sorted(self._errors, key=lambda e: e.line)
+        return BulkResult(created=self._created, failed=self._failed, errors=errors, secrets=self._secrets)
+
+    async def _lines(self, stream: AsyncIterable[bytes]) -> AsyncIterator[bytes | None]:
+        lines, size, limit = Lines(), 0, self._parts.settings.bulk_limit
+        async for data in stream:
+            size += len(data)
+            if size > limit:
+                await self._flush()
+                raise too_large(limit)
+            for line in lines.feed(data):
+                yield line
+        for line in lines.end():
+            yield line
+
+    async def _take(self, number: int, line: bytes, parse: Callable[[bytes], DeviceIn | None]) -> None:
+        try:
+            device = parse(line)
+        except BadLineError as error:
+            return self._fail(number, "validation_failed", str(error))
+        if device is None:  # the header of a CSV
+            return None
+        product = await self._find("product", device.product_id)
+        if product is None:
+            return self._fail(number, "unknown_product", f"There is no product {device.product_id!r}.")
+        for group_id in device.group_ids:
+            if await self._find("group", group_id) is None:
+                return self._fail(number, "unknown_group", f"There is no group {group_id!r}.")
+        try:
+            self._batch.append((number, *self._stored(device, product)))
+        except Problem as problem:
+            return self._fail(number, problem.code, problem.detail)
+        if len(self._batch) >= _BATCH:
+            await self._flush()
+        return None
+
+    def _stored(self, device: DeviceIn, product: Document) -> tuple[Document, BulkSecret | None]:
+        """Return the document of a device, and its secret if it was made here."""
+        secret = mqtt_secret_of(device, product["protocol"])
+        made = secret is not None and device.mqtt_secret is None
+        if made and self._made >= _SECRETS_SHOWN:
+            detail = f"one upload makes {_SECRETS_SHOWN} secrets; give the others, or upload them later"
+            raise invalid(MQTT_SECRET, detail, "secret_missing")
+        document = stored_device(new_id(), self._app_id, device, secret, self._parts.sealer, at=self._parts.now())
+        if secret is None or not made:
+            return document, None
+        self._made += 1
+        return document, BulkSecret(device_id=document["_id"], endpoint=device.endpoint, mqtt_secret=secret)
+
+    async def _find(self, kind: str, identifier: str) -> Document | None:
+        if (kind, identifier) not in self._known:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            repository = self._parts.products if kind == "product" else self._parts.groups
+            self._known[kind, identifier] = await repository.find(self._app_id, identifier)
+        return self._known[kind, identifier]
+
+    async def _flush(self) -> None:
+        if not self._batch:
+            return
+        batch, self._batch = self._batch, []
+        taken = set(await self._parts.devices.insert_all([document for _, document, _ in batch]))
+        self._created += len(batch) - len(taken)
+        for index, (number, document, secret) in enumerate(batch):
+            if index in taken:
+                self._fail(number, "duplicate", f"The endpoint {document['endpoint']!r} is taken.")
+            elif secret is not None:
+                self._secrets.append(secret)
+
+    def _fail(self, line: int, code: str, detail: str) -> None:
+        self._failed += 1
+        if len(self._errors) < _ERRORS_SHOWN:
+            self._errors.append(BulkError(line=line, code=code, detail=detail))
+
+
+class _Digested:
+    """A body that is digested as it is read."""
+
+    def __init__(self, content_type: str, stream: AsyncIterator[bytes]) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256(f"{content_type}\n".encode())
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for data in self._stream:
+            self._digest.update(data)
+            yield data
+
+    async def fingerprint(self, limit: int) -> str:
+        """Return what makes two bodies the same, after reading what is left.
+
+        Raises:
+            Problem: That is more than `limit` bytes.
+        """
+        left = 0
+        async for data in self:
+            left += len(data)
+            if left > limit:
+                raise too_large(limit)
+        return self._digest.hexdigest()
+
+
+def _kept(result: BulkResult, fingerprint: str) -> Answer:
+    return Answer(fingerprint, HTTPStatus.OK, result.model_dump_json().encode(), secret=bool(result.secrets))
+
+
+def _parser(content_type: str) -> Callable[[bytes], DeviceIn | None]:
+    match content_type.partition(";")[0].strip().lower():
+        case "application/x-ndjson":
+            return parse_json_line
+        case "text/csv":
+            return _csv_parser()
+    detail = f"Send {NDJSON} or {CSV}."
+    raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+
+
+def _csv_parser() -> Callable[[bytes], DeviceIn | None]:
+    reader = CsvReader()
+
+    def parse(line: bytes) -> DeviceIn | None:
+        if reader.columns:
+            return reader.parse(line)
+        try:
+            reader.header(line)
+        except BadHeaderError as error:
+            raise Problem(HTTPStatus.BAD_REQUEST, "bad_csv_header", str(error)) from error
+        return None
+
+    return parse

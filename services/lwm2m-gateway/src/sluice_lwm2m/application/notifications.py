@@ -1,0 +1,95 @@
+"""Notifications of the firmware state (RFC 7641, OMA TS 1.0.2 §5.5.3), taken by their token alone.
+
+A device may notify from another address (NAT rebinding) and, as Huawei's LiteOS client does, after a restart with the
+token of before. A notification is acknowledged when Kafka has it: LiteOS begins its download only then.
+"""
+
+from collections.abc import Callable
+
+import structlog
+
+from sluice_common.messages.base import utc
+from sluice_common.messages.device_events import FirmwareStateNotified, UplinkKind
+from sluice_lwm2m.adapters.device_events import DeviceEvents
+from sluice_lwm2m.adapters.registration_log import RegistrationLog
+from sluice_lwm2m.domain import records
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.addresses import Address, address_text
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.counters import Counted, Counters
+from sluice_lwm2m.domain.encoding.errors import PayloadError
+from sluice_lwm2m.domain.requests import firmware_state
+from sluice_lwm2m.domain.session import Session
+from sluice_lwm2m.domain.sessions import Sessions
+
+_log = structlog.get_logger()
+_UPDATING = 3
+
+
+class Notifications:
+    """Turns notifications into events."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        log: RegistrationLog,
+        events: DeviceEvents,
+        counters: Counters,
+        clock: Callable[[], float],
+    ) -> None:
+        self._sessions = sessions
+        self._log = log
+        self._events = events
+        self._counters = counters
+        self._clock = clock
+
+    def is_observed(self, token: bytes) -> bool:
+        """Whether a token is an observation's."""
+        return self._sessions.observed_by(token) is not None
+
+    async def take(self, message: Message, remote: Address) -> None:
+        """Take a notification; returns when Kafka has what it says."""
+        session = self._sessions.observed_by(message.token)
+        if session is None:
+            return
+        now = self._clock()
+        state = _state(session, message)
+        moved = remote != session.remote
+        if moved:
+            self._sessions.replace(session, records.move(session.record, address_text(remote), now))
+            await self._log.save(session)
+        if session.contact(now, restarting=state == _UPDATING) or moved:
+            await self._events.uplink(session, UplinkKind.NOTIFY, now)
+        sequence = message.uint(coap.OBSERVE)
+        if state is not None and (sequence is None or session.is_newest(sequence, now)):
+            await self.publish(session, state, now)
+
+    async def publish(self, session: Session, state: int, now: float) -> None:
+        """Publish the firmware state of an observed device."""
+        record, until = session.record, session.awake_until
+        attempt = record.observe_attempt
+        if attempt is None:
+            return
+        event = FirmwareStateNotified(
+            app_id=record.app_id,
+            occurred_at=utc(now),
+            device_id=record.device_id,
+            execution_id=attempt.execution_id,
+            attempt=attempt.attempt,
+            state=state,
+            awake_until=utc(until),
+        )
+        await self._events.publish(record.device_id, event)
+        session.told(now, until)
+        self._counters[Counted.NOTIFIED] += 1
+
+
+def _state(session: Session, message: Message) -> int | None:
+    """Return the state; None if the device ends the observation (RFC 7641 §3.2) or says nothing sensible."""
+    if not message.is_success:
+        return None
+    try:
+        return firmware_state(message)
+    except PayloadError as error:
+        _log.info("notification_not_understood", device_id=session.record.device_id, reason=str(error))
+        return None

@@ -1,0 +1,1 @@
+"""CoAP (RFC 7252, RFC 7959, RFC 6690) as pure functions and records."""

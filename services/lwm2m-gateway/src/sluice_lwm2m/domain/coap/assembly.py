@@ -1,0 +1,70 @@
+"""Requests whose body comes in blocks (Block1, RFC 7959 §2.3, §2.5), put together.
+
+Leaves out bodies in parallel from one source to one path: a new first block begins anew, as §2.5 wants it.
+"""
+
+from collections import OrderedDict
+
+import msgspec
+
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.blocks import Block, parse_block
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.registering import RefusedError
+
+Key = tuple[Address, tuple[bytes, ...]]
+
+
+class Assembly:
+    """Bodies of which not all is there yet."""
+
+    def __init__(self, *, most: int, longest: int, lifetime: float) -> None:
+        """Prepare.
+
+        Args:
+            most: Bodies at once; one more pushes out the one that has waited longest.
+            longest: Bytes of a body.
+            lifetime: Seconds that a body waits for its next block.
+        """
+        self._most = most
+        self._longest = longest
+        self._lifetime = lifetime
+        self._begun: OrderedDict[Key, tuple[float, bytes]] = OrderedDict()  # the one that has waited longest is first
+
+    def take(self, request: Message, remote: Address, now: float) -> Message | None:
+        """Take a request with a Block1 option; return it with its whole body, None while more is to come.
+
+        Raises:
+            RefusedError: 4.00 for a malformed block, 4.08 for one that does not follow, 4.13 for too long a body.
+        """
+        block = _block_of(request)
+        key = remote, tuple(request.values(coap.URI_PATH))
+        body = self._body(key, block, now) + request.payload
+        if len(body) > self._longest:
+            raise RefusedError(coap.REQUEST_ENTITY_TOO_LARGE, "a body that is too long")
+        if not block.more:
+            return msgspec.structs.replace(request, payload=body)
+        self._keep(key, body, now)
+        return None
+
+    def _body(self, key: Key, block: Block, now: float) -> bytes:
+        """Take out what came before a block."""
+        until, body = self._begun.pop(key, (0.0, b""))
+        if block.number == 0:
+            return b""
+        if now >= until or block.start != len(body):
+            raise RefusedError(coap.REQUEST_ENTITY_INCOMPLETE, "a block that does not follow")
+        return body
+
+    def _keep(self, key: Key, body: bytes, now: float) -> None:
+        while self._begun and (len(self._begun) >= self._most or now >= next(iter(self._begun.values()))[0]):
+            self._begun.popitem(last=False)
+        self._begun[key] = now + self._lifetime, body
+
+
+def _block_of(request: Message) -> Block:
+    block = parse_block(request.option(coap.BLOCK1) or b"")
+    if block is None or (block.more and len(request.payload) != block.size):
+        raise RefusedError(coap.BAD_REQUEST, "a malformed block")
+    return block

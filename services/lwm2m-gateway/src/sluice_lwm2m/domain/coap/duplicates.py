@@ -1,0 +1,59 @@
+"""Messages already seen, with what was answered (RFC 7252 §4.5).
+
+An entry is found for one lifetime: a device that wakes and says the same as before is heard. Two generations stand in
+for a timer per message: an entry takes memory for one to two lifetimes, less when a flood fills a generation. The whole
+datagram is the key and not its Message ID alone: a device that restarts may count from the same number again, and its
+new registration must not be answered with the old one's location.
+"""
+
+from hashlib import blake2b
+from typing import NamedTuple
+
+from sluice_lwm2m.domain.coap.addresses import Address
+
+Key = tuple[Address, bytes]
+_DIGEST_BYTES = 16
+
+
+def key_of(remote: Address, datagram: bytes) -> Key:
+    """Return what stands for a datagram: a digest, so that a flood of large ones takes no more memory than of small."""
+    return remote, blake2b(datagram, digest_size=_DIGEST_BYTES).digest()
+
+
+class _Noted(NamedTuple):
+    answer: bytes
+    until: float
+
+
+class Duplicates:
+    """What was answered to messages of the last minutes."""
+
+    def __init__(self, lifetime: float, capacity: int) -> None:
+        """Prepare.
+
+        Args:
+            lifetime: Seconds that an entry is found (EXCHANGE_LIFETIME), unless a flood pushes it out.
+            capacity: Entries per generation.
+        """
+        self._lifetime = lifetime
+        self._capacity = capacity
+        self._young: dict[Key, _Noted] = {}
+        self._old: dict[Key, _Noted] = {}
+        self._turn_at = 0.0
+
+    def find(self, key: Key, now: float) -> bytes | None:
+        """Return the answer to a message seen before, empty while it is being worked on; None for a new message."""
+        noted = self._young.get(key) or self._old.get(key)
+        return None if noted is None or now >= noted.until else noted.answer
+
+    def note(self, key: Key, answer: bytes, now: float) -> None:
+        """Remember a message with its answer."""
+        if now >= self._turn_at or len(self._young) >= self._capacity:
+            self._old, self._young = self._young, {}
+            self._turn_at = now + self._lifetime
+        self._young[key] = _Noted(answer, now + self._lifetime)
+
+    def forget(self, key: Key) -> None:
+        """Let a retransmission be worked on again."""
+        self._young.pop(key, None)
+        self._old.pop(key, None)

@@ -1,0 +1,1 @@
+"""Content formats of LwM2M: bytes to resource values and back."""

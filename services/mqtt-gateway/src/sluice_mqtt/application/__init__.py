@@ -1,0 +1,1 @@
+"""What the gateway does, told as use cases over ports; leaves out sockets, Kafka and MongoDB."""

@@ -1,0 +1,1 @@
+"""The stage `cells` in Kafka transactions."""

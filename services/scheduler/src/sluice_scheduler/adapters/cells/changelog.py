@@ -1,0 +1,117 @@
+"""The changelog of the stage `cells`: each holder and each waiter is one entry of a compacted topic.
+
+Keys are JSON arrays (window and ticket), values the entry, none for a tombstone; `applied` holds the offset of the
+last request of `cell-requests` that is contained. Leaves out how entries are written: `cells_partition` does that,
+in the same transaction as what follows from the requests.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from sluice_common.messages.base import Value, to_json
+from sluice_common.messages.slots import CoverageClass, WindowKey
+from sluice_common.topics import CELL_WINDOWS
+from sluice_rules.cells.window import Entry, Ticket
+
+APPLIED_KEY = b'"applied"'
+"""Key of the entry whose value is the offset of the last request that the changelog contains."""
+NOTHING_APPLIED = -1
+
+
+class _EntryKey(Value, frozen=True, kw_only=True, array_like=True):
+    network: str
+    cell_id: int
+    coverage_class: CoverageClass
+    execution_id: str
+    attempt: int
+
+
+_KEYS = msgspec.json.Decoder(_EntryKey)
+_VALUES: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
+
+
+@dataclass
+class Stored:
+    """What the changelog says of one partition.
+
+    Attributes:
+        applied: Offset of the last request that is contained.
+        windows: The entries of each window.
+    """
+
+    applied: int = NOTHING_APPLIED
+    windows: defaultdict[WindowKey, dict[Ticket, Entry]] = field(default_factory=lambda: defaultdict(dict))
+
+    def apply(self, key: bytes, value: bytes | None) -> None:
+        """Take a record of the changelog in.
+
+        Raises:
+            msgspec.DecodeError: No entry of this stage. Nothing may be granted then: a holder may be unknown.
+        """
+        if key == APPLIED_KEY:
+            self.applied = NOTHING_APPLIED if value is None else int(value)
+            return
+        window, ticket = _parts(_KEYS.decode(key))
+        if value is None:
+            self.windows[window].pop(ticket, None)
+        else:
+            self.windows[window][ticket] = _VALUES.decode(value)
+
+
+def entry_key(window: WindowKey, ticket: Ticket) -> bytes:
+    """Return the record key of a ticket's entry."""
+    execution_id, attempt = ticket
+    return to_json(
+        _EntryKey(
+            network=window.network,
+            cell_id=window.cell_id,
+            coverage_class=window.coverage_class,
+            execution_id=execution_id,
+            attempt=attempt,
+        )
+    )
+
+
+def entry_value(entry: Entry | None) -> bytes | None:
+    """Return the record value of an entry; None, a tombstone, for one that is gone."""
+    return None if entry is None else to_json(entry)
+
+
+async def read_changelog(bootstrap: str, partitions: Collection[int]) -> dict[int, Stored]:
+    """Return what is committed, up to the end of each partition.
+
+    To be called when the partition's producer has started: that has ended what its predecessor had under way, so
+    that the end is final.
+    """
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        return await _read_to_end(consumer, [TopicPartition(CELL_WINDOWS.name, p) for p in partitions])
+    finally:
+        await consumer.stop()
+
+
+async def _read_to_end(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> dict[int, Stored]:
+    stored = {tp.partition: Stored() for tp in partitions}
+    consumer.assign(partitions)
+    await consumer.seek_to_beginning(*partitions)
+    ends = await consumer.end_offsets(partitions)
+    while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
+        for tp, records in (await consumer.getmany(timeout_ms=200)).items():
+            for record in records:
+                stored[tp.partition].apply(record.key, record.value)
+    return stored
+
+
+def _parts(key: _EntryKey) -> tuple[WindowKey, Ticket]:
+    window = WindowKey(network=key.network, cell_id=key.cell_id, coverage_class=key.coverage_class)
+    return window, (key.execution_id, key.attempt)

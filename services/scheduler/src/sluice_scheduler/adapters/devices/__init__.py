@@ -1,0 +1,1 @@
+"""The stage `devices` on Faust and RocksDB."""

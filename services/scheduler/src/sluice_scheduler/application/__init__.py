@@ -1,0 +1,1 @@
+"""What both stages do besides the rules, told over ports; leaves out Kafka, Faust and RocksDB."""

@@ -1,0 +1,1 @@
+"""The stage `cells`: probes of silent holders."""

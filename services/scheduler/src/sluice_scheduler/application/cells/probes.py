@@ -1,0 +1,57 @@
+"""The timer of the stage `cells`: a holder that was silent past its deadline is put to its window as `ProbeDue`.
+
+Leaves out the rule: the window decides whether the deadline still holds. A deadline is stored with its holder, so a
+process that takes a shard over watches it again; two `ProbeDue` of one deadline do no harm.
+"""
+
+import asyncio
+import heapq
+import time
+from collections.abc import Callable
+
+from sluice_common.bus import Producer
+from sluice_common.messages.base import now
+from sluice_common.messages.cell_requests import ProbeDue
+from sluice_common.messages.slots import WindowKey
+from sluice_common.topics import CELL_REQUESTS
+from sluice_rules.cells.window import Holder
+
+StillHeld = Callable[[WindowKey, Holder], bool]
+"""Whether this process owns the window and it has exactly this holder, with this deadline."""
+
+
+class ProbeTimer:
+    """Publishes `ProbeDue` for the deadlines that it was told of, unless they have moved on."""
+
+    def __init__(self, producer: Producer, still_held: StillHeld, interval: float) -> None:
+        """Prepare a timer that looks every `interval` seconds."""
+        self._producer = producer
+        self._still_held = still_held
+        self._interval = interval
+        self._deadlines: list[tuple[float, int, WindowKey, Holder]] = []
+        self._count = 0
+
+    def watch(self, key: WindowKey, holder: Holder) -> None:
+        """Remember a holder's deadline."""
+        self._count += 1
+        heapq.heappush(self._deadlines, (holder.deadline, self._count, key, holder))
+
+    async def run(self) -> None:
+        """Publish until cancelled.
+
+        Raises:
+            aiokafka.errors.KafkaError: Kafka did not take a message.
+        """
+        while True:
+            await asyncio.sleep(self._interval)
+            await self.publish_due(time.time())
+
+    async def publish_due(self, seconds: float) -> None:
+        """Publish what is due at that time, in seconds since 1970."""
+        while self._deadlines and self._deadlines[0][0] <= seconds:
+            deadline, _, key, holder = heapq.heappop(self._deadlines)
+            if self._still_held(key, holder):
+                due = ProbeDue(
+                    app_id=holder.app_id, occurred_at=now(), window=key, grant=holder.grant, deadline=deadline
+                )
+                await self._producer.publish(CELL_REQUESTS, key.cell_key, due)

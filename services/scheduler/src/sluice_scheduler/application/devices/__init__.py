@@ -1,0 +1,1 @@
+"""The stage `devices`: deadlines, stalls, counters."""

@@ -1,0 +1,72 @@
+"""The timer of the stage `devices`: a heap of the deadlines of owned devices (design §4, "Timers").
+
+A deadline that is due is published to `device-events`, again every 30 s until the record has moved on. What the record
+no longer has is dropped when it comes up. Leaves out what a deadline does: `decide` knows.
+"""
+
+from heapq import heapify, heappop, heappush
+
+from sluice_common.messages.base import utc
+from sluice_common.messages.device_events import DeadlinePassed
+from sluice_rules.devices.device import Deadline, Device, deadlines
+
+REPEAT = 30.0
+"""Seconds until a deadline is published again."""
+_LEAST_COMPACTED = 1000
+
+
+class Deadlines:
+    """All deadlines of the owned partitions."""
+
+    def __init__(self) -> None:
+        self._due: list[tuple[float, str, Deadline]] = []
+        self._current: dict[str, tuple[int, frozenset[Deadline]]] = {}
+
+    def clear(self) -> None:
+        """Forget all devices."""
+        self._due.clear()
+        self._current.clear()
+
+    def follow(self, device: Device, partition: int) -> None:
+        """Take over the deadlines that a record has now."""
+        found = frozenset(deadlines(device))
+        _, known = self._current.get(device.device_id, (partition, frozenset[Deadline]()))
+        if found == known:
+            return
+        if found:
+            self._current[device.device_id] = (partition, found)
+        else:
+            del self._current[device.device_id]
+        for deadline in found - known:
+            heappush(self._due, (deadline.at, device.device_id, deadline))
+        self._compact()
+
+    def take_due(self, now: float) -> list[tuple[int, DeadlinePassed]]:
+        """Return (partition, message) of what is due, and schedule its repetition."""
+        passed = []
+        while self._due and self._due[0][0] <= now:
+            _, device_id, deadline = heappop(self._due)
+            partition, current = self._current.get(device_id, (-1, frozenset()))
+            if deadline in current:
+                heappush(self._due, (now + REPEAT, device_id, deadline))
+                passed.append((partition, _passed(device_id, deadline, now)))
+        return passed
+
+    def _compact(self) -> None:
+        """Drop overtaken deadlines once they are most of the heap."""
+        if len(self._due) < _LEAST_COMPACTED + 4 * len(self._current):
+            return
+        self._due = [entry for entry in self._due if entry[2] in self._current.get(entry[1], (0, frozenset()))[1]]
+        heapify(self._due)
+
+
+def _passed(device_id: str, deadline: Deadline, now: float) -> DeadlinePassed:
+    return DeadlinePassed(
+        app_id=deadline.app_id,
+        occurred_at=utc(now),
+        device_id=device_id,
+        subject=deadline.subject,
+        attempt=deadline.attempt,
+        step=deadline.step,
+        deadline=deadline.at,
+    )

@@ -1,1 +1,0 @@
-"""Rules of sluice-scheduler: pure, without I/O."""

@@ -1,0 +1,44 @@
+"""What was answered before (RFC 7252 §4.5)."""
+
+from sluice_lwm2m.domain.coap.duplicates import Duplicates
+
+REMOTE = ("10.0.0.1", 5683)
+
+
+def test_a_message_is_found_for_exactly_a_lifetime() -> None:
+    duplicates = Duplicates(lifetime=100, capacity=10)
+    duplicates.note((REMOTE, b"a"), b"answer", 0)
+    duplicates.note((REMOTE, b"b"), b"", 99)
+    duplicates.note((REMOTE, b"c"), b"", 100)
+    assert duplicates.find((REMOTE, b"a"), 99.9) == b"answer"
+    assert duplicates.find((REMOTE, b"a"), 100) is None
+    assert duplicates.find((REMOTE, b"b"), 198.9) == b""
+    assert duplicates.find((REMOTE, b"b"), 199) is None
+
+
+def test_a_message_ages_although_nothing_else_comes() -> None:
+    duplicates = Duplicates(lifetime=100, capacity=10)
+    duplicates.note((REMOTE, b"a"), b"answer", 0)
+    assert duplicates.find((REMOTE, b"a"), 86_400) is None
+
+
+def test_the_same_bytes_from_elsewhere_are_another_message() -> None:
+    duplicates = Duplicates(lifetime=100, capacity=10)
+    duplicates.note((REMOTE, b"a"), b"answer", 0)
+    assert duplicates.find((("10.0.0.2", 5683), b"a"), 0) is None
+
+
+def test_a_flood_pushes_out_the_oldest_and_takes_no_more_memory() -> None:
+    duplicates = Duplicates(lifetime=100, capacity=10)
+    for number in range(1_000):
+        duplicates.note((REMOTE, number.to_bytes(2)), b"", 1)
+    found = [n for n in range(1_000) if duplicates.find((REMOTE, n.to_bytes(2)), 1) is not None]
+    assert len(found) <= 20
+    assert found[-1] == 999
+
+
+def test_what_failed_may_be_tried_again() -> None:
+    duplicates = Duplicates(lifetime=100, capacity=10)
+    duplicates.note((REMOTE, b"a"), b"", 0)
+    duplicates.forget((REMOTE, b"a"))
+    assert duplicates.find((REMOTE, b"a"), 0) is None

@@ -1,0 +1,146 @@
+"""Types of resources and their values."""
+
+import pytest
+
+from sluice_common.messages.device_events import ResourceValue
+from sluice_lwm2m.domain.encoding.errors import PayloadError
+from sluice_lwm2m.domain.encoding.paths import Path
+from sluice_lwm2m.domain.encoding.resources import MAX_TEXT, Kind, from_bytes, from_text, from_tree, from_utf8, kind_of
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ((3, 0, 3), Kind.STRING),
+        ((4, 0, 2), Kind.INTEGER),
+        ((4, 0, 8), Kind.INTEGER),
+        ((4, 0, 11), Kind.INTEGER),
+        ((5, 0, 3), Kind.INTEGER),
+        ((5, 0, 5), Kind.INTEGER),
+        ((5, 0, 7), Kind.STRING),
+        ((3, 0, 6, 1), Kind.INTEGER),
+        ((4, 0), None),
+        ((19, 0, 0), None),
+    ],
+)
+def test_the_resources_of_the_flow_have_types(path: Path, kind: Kind | None) -> None:
+    assert kind_of(path) is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("-97", Kind.INTEGER, -97),
+        (" 7 ", Kind.INTEGER, 7),
+        ("-97.0", Kind.INTEGER, -97),
+        ("7.5", Kind.FLOAT, 7.5),
+        ("1", Kind.BOOLEAN, True),
+        ("1.0", Kind.STRING, "1.0"),
+        ("1.0", None, "1.0"),
+    ],
+)
+def test_text_becomes_what_the_resource_is(text: str, kind: Kind | None, value: ResourceValue) -> None:
+    result = from_text(text, kind)
+    assert result == value
+    assert type(result) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("", Kind.INTEGER),
+        ("weak", Kind.INTEGER),
+        ("1_0", Kind.INTEGER),
+        ("٣", Kind.INTEGER),
+        ("nan", Kind.FLOAT),
+        ("1e999", Kind.FLOAT),
+        ("9223372036854775808", Kind.INTEGER),
+        ("9" * 5000, Kind.INTEGER),
+        ("yes", Kind.BOOLEAN),
+        ("x" * (MAX_TEXT + 1), Kind.STRING),
+    ],
+)
+def test_text_of_another_type_is_an_error(text: str, kind: Kind) -> None:
+    with pytest.raises(PayloadError):
+        from_text(text, kind)
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "value"),
+    [
+        (b"\x9f", Kind.INTEGER, -97),
+        (b"\xff\x9f", Kind.INTEGER, -97),
+        (b"\x04\x27\x6d\x55", Kind.INTEGER, 69_692_757),
+        (b"\x80" + bytes(7), Kind.INTEGER, -(2**63)),
+        (b"\x40\xf0\x00\x00", Kind.FLOAT, 7.5),
+        (b"\x40\x1e" + bytes(6), Kind.FLOAT, 7.5),
+        (b"\x01", Kind.BOOLEAN, True),
+        (b"1.0", Kind.STRING, "1.0"),
+        (b"\x00\x42\x00\x01", Kind.LINK, "66:1"),
+        (b"\xca\xfe", Kind.OPAQUE, "hex:cafe"),
+        (b"\xca\xfe", None, "hex:cafe"),
+    ],
+)
+def test_bytes_become_what_the_resource_is(raw: bytes, kind: Kind | None, value: ResourceValue) -> None:
+    result = from_bytes(raw, kind)
+    assert result == value
+    assert type(result) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        (b"", Kind.INTEGER),
+        (b"\0\0\0", Kind.INTEGER),
+        (b"\0", Kind.FLOAT),
+        (b"\x7f\xc0\x00\x00", Kind.FLOAT),
+        (b"\x02", Kind.BOOLEAN),
+        (b"\xff", Kind.STRING),
+        (b"\0\0", Kind.LINK),
+        (b"x" * MAX_TEXT, Kind.OPAQUE),
+    ],
+)
+def test_bytes_of_another_type_are_an_error(raw: bytes, kind: Kind) -> None:
+    with pytest.raises(PayloadError):
+        from_bytes(raw, kind)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [
+        (-97, Kind.INTEGER, -97),
+        (-97.0, Kind.INTEGER, -97),
+        ("-97", Kind.INTEGER, -97),
+        (True, Kind.BOOLEAN, True),
+        (True, None, True),
+        (1.5, None, 1.5),
+        (b"\x01", Kind.OPAQUE, "hex:01"),
+        ("1.0", Kind.STRING, "1.0"),
+    ],
+)
+def test_a_typed_value_is_kept(value: object, kind: Kind | None, expected: ResourceValue) -> None:
+    assert from_tree(value, kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (None, None),
+        ([], None),
+        (True, Kind.INTEGER),
+        (1, Kind.BOOLEAN),
+        (1, Kind.STRING),
+        (b"1", Kind.STRING),
+        (2**63, None),
+        (float("inf"), None),
+    ],
+)
+def test_a_value_of_another_type_is_an_error(value: object, kind: Kind | None) -> None:
+    with pytest.raises(PayloadError):
+        from_tree(value, kind)
+
+
+def test_text_is_utf_8() -> None:
+    assert from_utf8("é".encode()) == "é"
+    with pytest.raises(PayloadError):
+        from_utf8(b"\xe9")

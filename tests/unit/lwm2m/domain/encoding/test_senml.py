@@ -1,0 +1,105 @@
+"""SenML and LwM2M JSON, against examples of OMA TS 1.1.1 §7.4.4 and TS 1.0.2 §6.4.4."""
+
+import json
+
+import cbor2
+import pytest
+
+from sluice_common.messages.device_events import ResourceValue
+from sluice_lwm2m.domain.encoding.errors import PayloadError
+from sluice_lwm2m.domain.encoding.paths import Path
+from sluice_lwm2m.domain.encoding.senml import decode_oma_json, decode_senml_cbor, decode_senml_json
+
+NAMES = {"bn": -2, "n": 0, "v": 2, "vs": 3, "vb": 4, "vd": 8}
+DEVICE: list[dict[str, object]] = [
+    {"bn": "/3/0/", "n": "0", "vs": "Open Mobile Alliance"},
+    {"n": "3", "vs": "1.0"},
+    {"n": "6/0", "v": 1},
+    {"n": "6/1", "v": 5},
+    {"n": "9", "v": 100},
+    {"n": "13", "v": 1.3674912e9},
+    {"n": "14", "vs": "+02:00"},
+]
+VALUES: dict[Path, ResourceValue] = {
+    (3, 0, 0): "Open Mobile Alliance",
+    (3, 0, 3): "1.0",
+    (3, 0, 6, 0): 1,
+    (3, 0, 6, 1): 5,
+    (3, 0, 9): 100,
+    (3, 0, 13): 1_367_491_200,
+    (3, 0, 14): "+02:00",
+}
+
+
+def as_cbor(pack: list[dict[str, object]]) -> bytes:
+    return cbor2.dumps([{NAMES[k]: v for k, v in record.items()} for record in pack])
+
+
+def test_an_instance_in_json_is_read() -> None:
+    assert dict(decode_senml_json((3, 0), json.dumps(DEVICE).encode())) == VALUES
+
+
+def test_an_instance_in_cbor_is_read() -> None:
+    assert dict(decode_senml_cbor((3, 0), as_cbor(DEVICE))) == VALUES
+
+
+def test_a_single_resource_may_be_named_by_the_base_name_alone() -> None:
+    assert dict(decode_senml_json((5, 0, 3), b'[{"bn":"/5/0/3","v":2}]')) == {(5, 0, 3): 2}
+    assert dict(decode_senml_cbor((3, 0, 3), as_cbor([{"bn": "/3/0/3", "vs": "1.0"}]))) == {(3, 0, 3): "1.0"}
+
+
+def test_a_base_name_alone_is_no_value() -> None:
+    assert dict(decode_senml_json((4, 0), b'[{"bn":"/4/0/"},{"n":"2","v":-97}]')) == {(4, 0, 2): -97}
+
+
+@pytest.mark.parametrize(
+    ("path", "payload", "values"),
+    [
+        ((4, 0), b'{"bn":"/4/0/","e":[{"n":"2","v":-97},{"n":"8","v":5}]}', {(4, 0, 2): -97, (4, 0, 8): 5}),
+        ((4, 0), b'{"e":[{"n":"2","v":-97}]}', {(4, 0, 2): -97}),
+        ((4, 0), b'{"bn":"/4/0","e":[{"n":"/2","v":-97}]}', {(4, 0, 2): -97}),
+        ((5, 0, 3), b'{"bn":"/5/0/3","e":[{"v":2}]}', {(5, 0, 3): 2}),
+        ((5, 0, 3), b'{"e":[{"n":"","v":2}]}', {(5, 0, 3): 2}),
+        ((3, 0, 3), b'{"bn":"/3/0/","e":[{"n":"3","sv":"1.0"}]}', {(3, 0, 3): "1.0"}),
+        ((1, 1, 6), b'{"bn":"/1/1/6","e":[{"bv":true}]}', {(1, 1, 6): True}),
+    ],
+)
+def test_the_older_json_is_read(path: Path, payload: bytes, values: dict[Path, ResourceValue]) -> None:
+    assert dict(decode_oma_json(path, payload)) == values
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"{}",
+        b"[1]",
+        b"nonsense",
+        b"\xff\xff",
+        b"[" * 10_000,
+        b'[{"n":"/5/0/3","v":2}]',  # not below /4/0
+        b'[{"n":"/4/0/../5","v":2}]',
+        b'[{"bn":5,"v":2}]',
+        b'[{"n":"/4/0/2","v":2,"vs":"2"}]',
+        b'[{"n":"/4/0/2","v":1e400}]',
+        b'[{"n":"/4/0/2","v":99999999999999999999}]',
+        b"[" + b",".join([b"{}"] * 1_025) + b"]",
+    ],
+)
+def test_malformed_senml_is_an_error(payload: bytes) -> None:
+    with pytest.raises(PayloadError):
+        dict(decode_senml_json((4, 0), payload))
+
+
+@pytest.mark.parametrize(
+    "payload", [b"[]", b'{"e":5}', b'{"bn":"/4/0/"}', b'{"e":[{"n":"2"}]}', b'{"bn":"/9/0/","e":[{"n":"2","v":1}]}']
+)
+def test_malformed_older_json_is_an_error(payload: bytes) -> None:
+    with pytest.raises(PayloadError):
+        dict(decode_oma_json((4, 0), payload))
+
+
+def test_cbor_that_is_no_pack_is_an_error() -> None:
+    for payload in (b"", b"\x01", cbor2.dumps([[1]]), cbor2.dumps([{0: 5, 2: 1}])):
+        with pytest.raises(PayloadError):
+            dict(decode_senml_cbor((4, 0), payload))

@@ -1,0 +1,111 @@
+"""Messages of devices on their way to Kafka."""
+
+import json
+from typing import Any
+
+import pytest
+
+from sluice_common.messages.device_events import DeviceUplink, UpgradeProgressReported, UplinkKind, VersionReported
+from sluice_mqtt.application.uplinks import UplinkHandler
+from sluice_mqtt.domain.counters import Counted, Counters
+from sluice_mqtt.domain.presence import Boot, Presence
+
+NOW = 1_700_000_000.0
+TOPIC = "$oc/devices/d1/sys/events/up"
+
+
+def service(event_type: str, **paras: Any) -> dict[str, Any]:
+    return {"service_id": "$ota", "event_type": event_type, "paras": paras}
+
+
+def message(*services: Any, device_id: str = "d1") -> bytes:
+    return json.dumps({"object_device_id": device_id, "services": services}).encode()
+
+
+@pytest.fixture
+def counters() -> Counters:
+    return Counters()
+
+
+@pytest.fixture
+def presence() -> Presence:
+    presence = Presence()
+    presence.connected(Boot("n", "b"), "d1", 100, NOW)
+    return presence
+
+
+@pytest.fixture
+def handler(devices: Any, events: Any, dead_letters: Any, presence: Presence, counters: Counters) -> UplinkHandler:
+    return UplinkHandler(
+        devices.real,
+        presence,
+        events.real,
+        dead_letters.real,
+        most_bytes=1024,
+        counters=counters,
+        clock=lambda: NOW,
+    )
+
+
+async def test_reports_of_a_message_are_published_in_their_order(handler: UplinkHandler, events: Any) -> None:
+    reports = (
+        service("upgrade_progress_report", result_code=0, progress=100, version="2.0", description="ok"),
+        service("version_report", fw_version="2.0"),
+    )
+    await handler.take(TOPIC, message(*reports))
+    progress, version = events.published
+    assert isinstance(progress, UpgradeProgressReported)
+    assert (progress.app_id, progress.device_id, progress.result_code, progress.progress) == ("app", "d1", 0, 100)
+    assert (progress.version, progress.description, progress.at) == ("2.0", "ok", NOW)
+    assert isinstance(version, VersionReported)
+    assert (version.firmware_version, version.software_version) == ("2.0", None)
+
+
+async def test_a_device_believed_offline_is_told_online_first(
+    handler: UplinkHandler, events: Any, presence: Presence
+) -> None:
+    presence.disconnected(Boot("n", "b"), "d1", 100)
+    await handler.take(TOPIC, message(service("version_report", fw_version="2.0")))
+    uplink, version = events.published
+    assert isinstance(uplink, DeviceUplink)
+    assert (uplink.kind, uplink.epoch, uplink.awake_until.year) == (UplinkKind.DATA, int(NOW * 1000), 9999)
+    assert isinstance(version, VersionReported)
+
+
+async def test_also_a_message_that_nobody_understands_shows_that_the_device_is_online(
+    handler: UplinkHandler, events: Any, presence: Presence
+) -> None:
+    presence.disconnected(Boot("n", "b"), "d1", 100)
+    await handler.take(TOPIC, b"no json")
+    assert [type(event) for event in events.published] == [DeviceUplink]
+
+
+@pytest.mark.parametrize(
+    ("sent", "counted"),
+    [
+        ((TOPIC, b"no json"), Counted.NOT_JSON),
+        ((TOPIC, b"[]"), Counted.MALFORMED),
+        ((TOPIC, b"x" * 1025), Counted.OVERSIZED),
+        ((TOPIC, message(device_id="d2")), Counted.FOREIGN),
+        ((TOPIC, message({"service_id": "$log"})), Counted.PASSED_OVER),
+        ((TOPIC, message(service("upgrade_progress_report"))), Counted.MALFORMED),
+        (("$oc/devices/d1/sys/messages/up", message()), Counted.FOREIGN),
+        (("$oc/devices/d9/sys/events/up", message(service("version_report"), device_id="")), Counted.UNKNOWN_DEVICES),
+    ],
+)
+async def test_what_is_no_report_of_a_known_device_is_counted_and_told_to_nobody(
+    handler: UplinkHandler, events: Any, counters: Counters, sent: tuple[str, bytes], counted: Counted
+) -> None:
+    await handler.take(*sent)
+    assert counters[counted] == 1
+    assert events.published == []
+
+
+async def test_a_message_that_the_gateway_fails_at_is_kept_and_counted(
+    handler: UplinkHandler, devices: Any, dead_letters: Any, counters: Counters
+) -> None:
+    devices.failure = RuntimeError("a mistake")
+    payload = message(service("version_report", fw_version="2.0"))
+    await handler.take(TOPIC, payload)
+    assert dead_letters.buried == [(TOPIC, payload, "RuntimeError('a mistake')")]
+    assert counters[Counted.BURIED] == 1

@@ -1,0 +1,46 @@
+"""Records survive their bytes, and the newer of two can be told."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice_common.messages.execution_events import Step
+from sluice_rules.devices.device import Device
+from sluice_scheduler.adapters.devices import records
+
+if TYPE_CHECKING:
+    from tests.unit.rules.devices.conftest import Story
+
+
+def test_a_record_comes_back_equal_and_tells_its_offset(story: "Story") -> None:
+    device = story.reach(Step.UPDATING).device
+    assert device
+    value = records.encode(device)
+    assert records.decode(value) == device
+    assert records.offset_of(value) == device.offset == story.offset
+
+
+def test_a_record_in_mid_upgrade_is_small(story: "Story") -> None:
+    device = story.reach(Step.QUERY_RESULT).device
+    assert device
+    assert len(records.encode(device)) < 2_000
+
+
+def test_an_ended_execution_leaves_a_record_of_a_few_bytes(story: "Story") -> None:
+    device = story.reach(Step.ENDED).device
+    assert device
+    assert len(records.encode(device)) < 100
+
+
+@given(st.binary(max_size=64))
+def test_bytes_that_are_no_record_are_named_so(value: bytes) -> None:
+    with pytest.raises(records.BrokenRecordError):
+        records.decode(value)
+
+
+def test_a_record_of_a_later_event_counts_as_newer() -> None:
+    older, newer = (records.encode(Device(device_id="d", offset=offset)) for offset in (7, 300))
+    assert records.offset_of(older) < records.offset_of(newer)
+    assert records.offset_of(b"") == -1

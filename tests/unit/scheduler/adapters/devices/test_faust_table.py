@@ -1,0 +1,72 @@
+"""Restoring keeps the newer of two records, whatever order a late writer has left them in."""
+
+from typing import Any, cast
+
+import pytest
+
+from sluice_rules.devices.device import Device
+from sluice_scheduler.adapters.devices import records
+from sluice_scheduler.adapters.devices.faust_table import Event, NewerWinsTable
+
+
+class Message:
+    def __init__(self, key: bytes, value: bytes, partition: int) -> None:
+        self.key, self.value, self.partition = key, value, partition
+
+
+class Changed:
+    def __init__(self, device_id: str, offset: int, partition: int = 0) -> None:
+        value = records.encode(Device(device_id=device_id, offset=offset))
+        self.message = Message(device_id.encode(), value, partition)
+
+
+class Store:
+    """What the table asks of its store, in memory."""
+
+    def __init__(self) -> None:
+        self.databases: dict[int, dict[bytes, bytes]] = {}
+
+    def _db_for_partition(self, partition: int) -> dict[bytes, bytes]:
+        return self.databases.setdefault(partition, {})
+
+
+class Table(NewerWinsTable):
+    """The table without Faust around it."""
+
+    data: Any = None
+
+    def __init__(self) -> None:
+        self.data = Store()
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+def kept(table: Table, *events: Changed) -> list[tuple[bytes, int]]:
+    """Return key and offset of what is written."""
+    newer = list(table._newer(cast("list[Event]", list(events))))
+    return [(e.message.key, records.offset_of(e.message.value)) for e in cast("list[Changed]", newer)]
+
+
+def test_newer_records_follow_older_ones(table: Table) -> None:
+    assert kept(table, Changed("d", 1), Changed("d", 5)) == [(b"d", 1), (b"d", 5)]
+
+
+def test_a_record_that_was_written_late_is_left_out(table: Table) -> None:
+    assert kept(table, Changed("d", 5), Changed("d", 1)) == [(b"d", 5)]
+
+
+def test_it_is_left_out_when_the_newer_one_is_on_disk_already(table: Table) -> None:
+    table.data._db_for_partition(0)[b"d"] = records.encode(Device(device_id="d", offset=5))
+    assert kept(table, Changed("d", 4), Changed("d", 6)) == [(b"d", 6)]
+
+
+def test_the_same_record_again_does_no_harm(table: Table) -> None:
+    assert kept(table, Changed("d", 5), Changed("d", 5)) == [(b"d", 5), (b"d", 5)]
+
+
+def test_devices_and_partitions_are_told_apart(table: Table) -> None:
+    table.data._db_for_partition(1)[b"e"] = records.encode(Device(device_id="e", offset=9))
+    assert kept(table, Changed("d", 1), Changed("e", 2, partition=1)) == [(b"d", 1)]
