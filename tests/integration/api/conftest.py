@@ -83,7 +83,7 @@ class Process:
 
     @property
     def runs(self) -> bool:
-        """Whether it has been started and not stopped."""
+        """Return whether it has been started and not stopped."""
         return self._process is not None
 
     @property

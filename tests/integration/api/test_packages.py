@@ -217,8 +217,8 @@ def begin_upload(app: httpx.Client, size: int) -> socket.socket:
 def test_an_upload_that_breaks_off_leaves_no_bytes_behind(app: httpx.Client, database: Documents) -> None:
     before = database[f"{PACKAGE_BUCKET}.chunks"].count_documents({})
     with begin_upload(app, 3 * MIB):
-        most = eventually(lambda: database[f"{PACKAGE_BUCKET}.chunks"].count_documents({}) - before)
-    assert most > 0
+        stored = eventually(lambda: database[f"{PACKAGE_BUCKET}.chunks"].count_documents({}) - before)
+    assert stored > 0
     eventually(lambda: database[f"{PACKAGE_BUCKET}.chunks"].count_documents({}) == before)
     eventually(lambda: database[UPLOADS].count_documents({}) == 0)
 
@@ -269,14 +269,14 @@ def test_a_large_upload_does_not_lie_in_memory(new_process: NewProcess, new_flee
     fleet, fields = keyed_fleet(new_fleet)
     parts = [(name, "", value.encode()) for name, value in fields.items()]
     head, tail = form("x", *parts, ("file", '; filename="p"', b"PK\x03\x04"))[:-9], b"\r\n--x--\r\n"
-    most = 0
+    peak = 0
 
     def body() -> Iterator[bytes]:
-        nonlocal most
+        nonlocal peak
         yield head
         for _ in range(160):
             yield os.urandom(MIB)
-            most = max(most, psutil.Process(process.pid).memory_info().rss)
+            peak = max(peak, psutil.Process(process.pid).memory_info().rss)
         yield tail
 
     with client_of(f"http://127.0.0.1:{port}", APP, SECRET) as client:
@@ -284,7 +284,7 @@ def test_a_large_upload_does_not_lie_in_memory(new_process: NewProcess, new_flee
         kind = {"Content-Type": "multipart/form-data; boundary=x"}
         package = made(client.post("/packages", content=body(), headers=kind, timeout=120))
     assert package["file_size"] == 160 * MIB + 4
-    assert most - before < 80 * MIB
+    assert peak - before < 80 * MIB
     assert fleet.app.delete(f"/packages/{package['package_id']}").status_code == 204
     process.stop()
 

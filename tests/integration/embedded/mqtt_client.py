@@ -76,7 +76,7 @@ class Client:
         return message
 
     async def receives_nothing(self, seconds: float = 0.5) -> bool:
-        """Say whether no message comes for a while."""
+        """Return whether no message comes for a while."""
         try:
             await asyncio.wait_for(self.receive(), seconds)
         except TimeoutError:
@@ -84,7 +84,7 @@ class Client:
         return False
 
     async def is_alive(self) -> bool:
-        """Say whether the broker answers a ping."""
+        """Return whether the broker answers a ping."""
         self._writer.write(mqtt.PINGREQ)
         try:
             await self.expect(mqtt.PINGRESP)

@@ -87,7 +87,7 @@ class GatewayProcess:
 
     @property
     def runs(self) -> bool:
-        """Whether it has been started and not stopped."""
+        """Return whether it has been started and not stopped."""
         return self._process is not None
 
     def log(self) -> str:

@@ -134,7 +134,7 @@ class Device:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the broker has not ended the connection."""
+        """Return whether the broker has not ended the connection."""
         return self._client is not None and bool(self._client.is_connected)
 
     def send(self, payload: bytes, topic: str | None = None) -> None:

@@ -80,7 +80,7 @@ class Fleet:
         self.task_id = new_id()
         self.device_ids = [new_id() for _ in range(DEVICES)]
         self.downloading: set[str] = set()
-        self.most_at_once = 0
+        self.max_at_once = 0
         self.closed: set[str] = set()
         self.ended: dict[str, ExecutionChanged] = {}
 
@@ -127,7 +127,7 @@ class Fleet:
 
     async def _upgrade(self, offer: OfferFirmware) -> None:
         self.downloading.add(offer.device_id)
-        self.most_at_once = max(self.most_at_once, len(self.downloading))
+        self.max_at_once = max(self.max_at_once, len(self.downloading))
         token = {"execution_id": offer.execution_id, "attempt": offer.attempt}
         await self.tell(DownloadProgressed, offer.device_id, **token)
         await asyncio.sleep(0.5)
@@ -174,4 +174,4 @@ async def test_mqtt_devices_upgrade_so_many_at_once_and_all_their_downloads_are_
     playing.cancel()
     assert {event.status.value for event in fleet.ended.values()} == {"SUCCEEDED"}
     assert {event.reported_version for event in fleet.ended.values()} == {"2.0"}
-    assert 0 < fleet.most_at_once <= LIMIT
+    assert 0 < fleet.max_at_once <= LIMIT

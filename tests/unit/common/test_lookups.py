@@ -36,7 +36,7 @@ async def test_what_is_asked_together_is_one_query() -> None:
 
 async def test_too_many_keys_are_several_queries() -> None:
     store = Store(**{f"k{n}": n for n in range(5)})
-    lookups = Lookups(store.read, most=2)
+    lookups = Lookups(store.read, max_keys=2)
     assert await asyncio.gather(*[lookups.find(f"k{n}") for n in range(5)]) == [0, 1, 2, 3, 4]
     assert [len(keys) for keys in store.queries] == [2, 2, 1]
 

@@ -9,12 +9,12 @@ from sluice_demo.picture import WindowCurve, picture
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def curve(cell: int | None, coverage_class: str = "level-0", limit: int = 10, most: int = 10) -> WindowCurve:
+def curve(cell: int | None, coverage_class: str = "level-0", limit: int = 10, peak: int = 10) -> WindowCurve:
     return WindowCurve(
         cell=cell,
         coverage_class=coverage_class,
         limit=limit,
-        held=[(1.0, 3), (4.0, most), (9.0, 0)],
+        held=[(1.0, 3), (4.0, peak), (9.0, 0)],
         queued=[(2.0, 6.0)],
         note="peak <10> & more",
     )
@@ -45,7 +45,7 @@ def test_the_task_of_mqtt_devices_has_a_row_of_its_own() -> None:
 
 def test_what_goes_over_the_limit_is_marked() -> None:
     within = ET.fromstring(picture([curve(1)], 20.0, "", ""))  # noqa: S314 - our own text
-    over = ET.fromstring(picture([curve(1, most=11)], 20.0, "", ""))  # noqa: S314 - our own text
+    over = ET.fromstring(picture([curve(1, peak=11)], 20.0, "", ""))  # noqa: S314 - our own text
     assert classes_of(over).count("over") == classes_of(within).count("over") + 1
 
 

@@ -19,7 +19,7 @@ from sluice_common.messages.codec import BrokenMessageError
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.partitions import partition_for
 from sluice_common.settings import CommonSettings
-from sluice_common.topics import ALL_TOPICS, DEAD_LETTERS, MOST_BYTES, MOST_MESSAGE_BYTES, Topic
+from sluice_common.topics import ALL_TOPICS, DEAD_LETTERS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, Topic
 
 _log = structlog.get_logger()
 FETCH_WAIT_MS = 2_000
@@ -79,7 +79,7 @@ class Producer:
             enable_idempotence=True,
             acks="all",
             linger_ms=int(settings.linger * 1000),
-            max_request_size=MOST_BYTES,
+            max_request_size=MAX_RECORD_BYTES,
             request_timeout_ms=int(SEND_TIMEOUT * 1000),
         )
 
@@ -110,11 +110,11 @@ class Producer:
             partition: The partition itself, for topics with explicit partitions.
 
         Raises:
-            MessageSizeTooLargeError: It is larger than `MOST_MESSAGE_BYTES`. A broker must not be the one to refuse
+            MessageSizeTooLargeError: It is larger than `MAX_MESSAGE_BYTES`. A broker must not be the one to refuse
                 it: its batch has a sequence number by then, and all later ones of the partition would be refused too.
         """
         value = to_json(message)
-        if len(value) > MOST_MESSAGE_BYTES:
+        if len(value) > MAX_MESSAGE_BYTES:
             raise MessageSizeTooLargeError(f"{len(value)} bytes for {topic.name}")
         if partition is None:
             partition = partition_for(partition_key or key, self._partitions)
@@ -139,7 +139,7 @@ class Producer:
         """
         await acknowledged([await self.send(topic, key, message, partition_key=partition_key, partition=partition)])
 
-    async def bury(self, record: Any, reason: str) -> None:
+    async def dead_letter(self, record: Any, reason: str) -> None:
         """Put a record that nobody understands into `dead-letters` and wait until Kafka has it."""
         _log.warning("dead_letter", topic=record.topic, offset=record.offset, reason=reason)
         letter = DeadLetter(
@@ -243,6 +243,6 @@ class Consumer:
         try:
             message = decoder.decode(record.value)
         except BrokenMessageError as error:
-            await self._producer.bury(record, str(error))
+            await self._producer.dead_letter(record, str(error))
             return None
         return Received(message, record.topic, record.partition, record.offset)

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
 _GATHER = 0.005
-_MOST_PER_QUERY = 100
+_MAX_PER_QUERY = 100
 
 
 class Lookups(Generic[Value]):
@@ -14,14 +14,14 @@ class Lookups(Generic[Value]):
 
     Args:
         read: Returns what is found of the keys, by key.
-        most: Most keys of one query.
+        max_keys: Most keys of one query.
     """
 
     def __init__(
-        self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, Value]]], *, most: int = _MOST_PER_QUERY
+        self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, Value]]], *, max_keys: int = _MAX_PER_QUERY
     ) -> None:
         self._read = read
-        self._most = most
+        self._max_keys = max_keys
         self._asked: dict[str, asyncio.Future[Value | None]] = {}
         self._query: asyncio.Task[None] | None = None
 
@@ -42,8 +42,8 @@ class Lookups(Generic[Value]):
         await asyncio.sleep(_GATHER)
         asked, self._asked, self._query = self._asked, {}, None
         keys = list(asked)
-        for start in range(0, len(keys), self._most):
-            some = keys[start : start + self._most]
+        for start in range(0, len(keys), self._max_keys):
+            some = keys[start : start + self._max_keys]
             try:
                 found = await self._read(some)
             except Exception as error:  # noqa: BLE001 - every waiter gets it

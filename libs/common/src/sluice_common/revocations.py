@@ -37,7 +37,7 @@ class RevokedImages:
         self._reader: Any = None
 
     def __contains__(self, image_id: object) -> bool:
-        """Tell whether an image must not be handed out."""
+        """Return whether an image must not be handed out."""
         return image_id in self._images
 
     def take(self, message: object) -> None:

@@ -60,7 +60,7 @@ class Sealer:
 
     @property
     def has_key(self) -> bool:
-        """Whether it can seal."""
+        """Return whether it can seal."""
         return self._first is not None
 
     def seal(self, secret: bytes) -> str:
@@ -85,7 +85,7 @@ class Sealer:
         return _opened(self._all, sealed)
 
     def is_current(self, sealed: str) -> bool:
-        """Tell whether the first key has sealed this.
+        """Return whether the first key has sealed this.
 
         Raises:
             NoSealingKeyError: There is none.

@@ -52,11 +52,11 @@ CELL_WINDOWS = Topic(
 Small segments, as the newest one is not compacted and whoever takes a partition over reads all of it first; tombstones
 are kept longer than that can take.
 """
-MOST_MESSAGE_BYTES = 1_000_000
+MAX_MESSAGE_BYTES = 1_000_000
 """Most bytes of a message: a batch of one record then stays below the 1 MiB that a topic takes by default."""
-MOST_BYTES = 2 * 1024 * 1024
+MAX_RECORD_BYTES = 2 * 1024 * 1024
 """Most bytes of a record in `dead-letters`: what it buries may be 1 MiB and grows by base64."""
-DEAD_LETTERS = Topic("dead-letters", None, _kept(30) | {"max.message.bytes": str(MOST_BYTES)})
+DEAD_LETTERS = Topic("dead-letters", None, _kept(30) | {"max.message.bytes": str(MAX_RECORD_BYTES)})
 
 ALL_TOPICS = (
     TASK_EVENTS,

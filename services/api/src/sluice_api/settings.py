@@ -91,7 +91,7 @@ class NotifierSettings(SealingSettings):
     callback_concurrency: int = Field(8, ge=1, description="Callbacks at the same time to one receiver.")
     callback_queue: int = Field(1000, ge=1, description="Callbacks to one receiver that are held in memory.")
     callback_retry_first: float = Field(1.0, gt=0, description="Seconds from the first failure to the next attempt.")
-    callback_retry_most: float = Field(900.0, gt=0, description="Most seconds between two attempts.")
+    callback_retry_max: float = Field(900.0, gt=0, description="Most seconds between two attempts.")
     callback_give_up: float = Field(86_400.0, gt=0, description="Seconds after the event when attempts end.")
     callback_scan: float = Field(1.0, gt=0, description="Seconds between looks for callbacks that are due again.")
     callback_keep: float = Field(

@@ -77,7 +77,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         sign=_uri_signer(signer, settings.image_uri),
         publish_state=notifications.publish,
         silence=settings.lwm2m_execute_silence,
-        most_waiting=settings.lwm2m_max_commands_per_device,
+        max_waiting=settings.lwm2m_max_commands_per_device,
         counters=counters,
         clock=clock,
     )
@@ -88,7 +88,9 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         ),
         sessions=sessions,
         assembly=Assembly(
-            most=settings.lwm2m_max_pending, longest=MAX_OBJECT_LIST_BYTES, lifetime=settings.lwm2m_exchange_lifetime
+            max_bodies=settings.lwm2m_max_pending,
+            longest=MAX_OBJECT_LIST_BYTES,
+            lifetime=settings.lwm2m_exchange_lifetime,
         ),
         directory=DeviceDirectory(database, settings.lwm2m_device_cache_ttl, settings.lwm2m_device_cache_size),
         log=registrations,
@@ -121,7 +123,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         CommandLog(settings, settings.lwm2m_ordinal, producer),
         commands,
         sessions,
-        most=settings.lwm2m_max_commands,
+        max_records=settings.lwm2m_max_commands,
         commit_interval=settings.lwm2m_commit_interval,
     )
     return Gateway(

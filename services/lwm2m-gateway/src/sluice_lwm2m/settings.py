@@ -90,7 +90,7 @@ class GatewaySettings(CommonSettings):
 
 
 def _is_wildcard(host: str) -> bool:
-    """Whether a host stands for all addresses; a name does not."""
+    """Return whether a host stands for all addresses; a name does not."""
     try:
         return ip_address(host).is_unspecified
     except ValueError:

@@ -83,7 +83,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         presence,
         events,
         DeadLetters(producer, waits),
-        most_bytes=settings.mqtt_max_payload,
+        max_bytes=settings.mqtt_max_payload,
         counters=counters,
         clock=clock,
     )
@@ -92,8 +92,8 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         f"$share/sluice/{ALL_UPLINKS}",
         uplinks.take,
         on_dropped=lambda: counters.update((Counted.DROPPED,)),
-        most_unacknowledged=settings.mqtt_most_unacknowledged,
-        most_in_flight=settings.mqtt_most_in_flight,
+        max_unacknowledged=settings.mqtt_max_unacknowledged,
+        max_in_flight=settings.mqtt_max_in_flight,
     )
     publisher = CommandPublisher(
         broker,
@@ -125,7 +125,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         ImageChunks(database, settings.download_cache),
         events,
         revoked=revoked,
-        most=settings.download_most,
+        max_downloads=settings.download_max,
         idle_timeout=settings.download_idle_timeout,
         offer_wait=settings.download_offer_wait,
         progress_interval=settings.download_progress_interval,

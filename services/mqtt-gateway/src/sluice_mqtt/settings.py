@@ -32,10 +32,10 @@ class GatewaySettings(SealingSettings):
     mqtt_tls_ca: Path | None = Field(None, description="Certificates (PEM) that the broker's must lead to.")
     mqtt_keepalive: int = Field(30, ge=5, description="Keep-alive of the connection to the broker.")
     mqtt_session_expiry: int = Field(3_600, ge=0, description="How long the broker keeps our session and its messages.")
-    mqtt_most_unacknowledged: int = Field(
+    mqtt_max_unacknowledged: int = Field(
         1_000, ge=1, le=65_535, description="Messages of devices that wait for Kafka at once (Receive Maximum)."
     )
-    mqtt_most_in_flight: int = Field(
+    mqtt_max_in_flight: int = Field(
         500, ge=1, le=60_000, description="Messages to devices that the broker has not acknowledged; at most its own."
     )
     mqtt_max_payload: int = Field(65_536, ge=1_024, description="Larger messages of devices are not looked at.")
@@ -78,7 +78,7 @@ class GatewaySettings(SealingSettings):
     )
     download_tls_cert: Path | None = Field(None, description="Certificate chain (PEM); with it downloads are HTTPS.")
     download_tls_key: Path | None = Field(None, description="Private key (PEM) of that certificate.")
-    download_most: int = Field(5_000, ge=1, description="Downloads served at once; more are told to come back.")
+    download_max: int = Field(5_000, ge=1, description="Downloads served at once; more are told to come back.")
     download_cache: int = Field(268_435_456, ge=1_048_576, description="Bytes of images in memory, shared by all.")
     download_idle_timeout: float = Field(
         60.0, gt=0, description="A client that takes no bytes for this long, or twice that, is left."

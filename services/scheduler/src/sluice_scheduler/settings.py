@@ -90,9 +90,9 @@ class DevicesSettings(CommonSettings):
     version_again: float = Field(60.0, gt=0, description="Seconds until a silent MQTT device is asked again.")
     heard_for: float = Field(60.0, gt=0, description="Seconds that an MQTT device counts as online after a message.")
     command_answer: float = Field(180.0, gt=0, description="Seconds that a device command may stay unanswered.")
-    most_commands: int = Field(50, ge=1, description="Unfinished device commands per device.")
-    most_ended: int = Field(200, ge=1, description="Ended device commands remembered per device.")
-    most_history: int = Field(200, ge=20, description="Entries of an execution's history.")
+    max_commands: int = Field(50, ge=1, description="Unfinished device commands per device.")
+    max_ended: int = Field(200, ge=1, description="Ended device commands remembered per device.")
+    max_history: int = Field(200, ge=20, description="Entries of an execution's history.")
     devices_batch: int = Field(500, ge=1, description="Most events of one batch.")
     devices_gather: float = Field(
         0.06, ge=0, description="Least seconds from the begin of a batch to the next: more is cheaper and later."
@@ -121,7 +121,7 @@ class DevicesSettings(CommonSettings):
             version_again=self.version_again,
             heard_for=self.heard_for,
             command_answer=self.command_answer,
-            most_commands=self.most_commands,
-            most_ended=self.most_ended,
-            most_history=self.most_history,
+            max_commands=self.max_commands,
+            max_ended=self.max_ended,
+            max_history=self.max_history,
         )

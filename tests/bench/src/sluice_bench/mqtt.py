@@ -108,7 +108,7 @@ async def _figures(stack: Stack, options: argparse.Namespace, console: Console) 
 
 
 def is_met(per_message: float, lost: int, reached: float, asked: float) -> bool:
-    """Say whether the target is met.
+    """Return whether the target is met.
 
     Args:
         per_message: Processor time of the gateway, µs.

@@ -21,7 +21,7 @@ from sluice_embedded.domain.ports import HIGHEST_BASE, LOWEST_BASE
 from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
 from sluice_embedded.install import HOME
 
-_MOST_DEVICES = 10_000
+_MAX_DEVICES = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,9 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a campaign of simulated devices on a system of its own, and judge it.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--devices", type=_number(1, _MOST_DEVICES), default=300, help="number of LwM2M devices")
-    parser.add_argument("--cells", type=_number(1, _MOST_DEVICES), default=3, help="number of cells")
-    parser.add_argument("--mqtt-devices", type=_number(0, _MOST_DEVICES), default=100, help="number of MQTT devices")
+    parser.add_argument("--devices", type=_number(1, _MAX_DEVICES), default=300, help="number of LwM2M devices")
+    parser.add_argument("--cells", type=_number(1, _MAX_DEVICES), default=3, help="number of cells")
+    parser.add_argument("--mqtt-devices", type=_number(0, _MAX_DEVICES), default=100, help="number of MQTT devices")
     parser.add_argument("--seed", type=int, default=1, help="decides every device's traits and fate")
     parser.add_argument("--report", type=Path, default=HOME / "demo" / "report.json", help="figures, as JSON")
     parser.add_argument("--picture", type=Path, default=HOME / "demo" / "picture.svg", help="windows over time, as SVG")
@@ -62,12 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _number(least: int, most: int) -> Callable[[str], int]:
+def _number(minimum: int, maximum: int) -> Callable[[str], int]:
     """Return a converter to whole numbers between two bounds."""
 
     def convert(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"must be a number from {least} to {most}")
+        if not text.isdecimal() or not minimum <= int(text) <= maximum:
+            raise argparse.ArgumentTypeError(f"must be a number from {minimum} to {maximum}")
         return int(text)
 
     return convert

@@ -128,7 +128,7 @@ class DeviceProcess:
         return times.user + times.system
 
     def is_alive(self) -> bool:
-        """Whether the process runs."""
+        """Return whether the process runs."""
         return self._process.is_alive()
 
     async def _ask(self, question: str) -> Any:

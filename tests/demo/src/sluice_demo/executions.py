@@ -50,7 +50,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_final(self) -> bool:
-        """Whether it has ended."""
+        """Return whether it has ended."""
         return self.status in FINAL
 
     def step_durations(self) -> Iterator[tuple[str, float]]:

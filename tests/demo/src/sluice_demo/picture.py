@@ -20,7 +20,7 @@ _TALL, _LOW, _MANY_CELLS = 92, 34, 8
 _CURVE_OVERSHOOT = 1.15
 """Height of a panel in limits: what goes over the limit stays visible."""
 _TICKS = (5, 10, 20, 30, 60, 120, 300, 600, 1800)
-_MOST_TICKS = 8
+_MAX_TICKS = 8
 
 _STYLE = """
 text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;fill:#57606a;font-size:11px}
@@ -157,7 +157,7 @@ def _area(steps: Sequence[tuple[float, int]], frame: _Frame) -> str:
 
 
 def _time_axis(frame: _Frame) -> Iterator[str]:
-    step = next((tick for tick in _TICKS if frame.seconds / tick <= _MOST_TICKS), _TICKS[-1])
+    step = next((tick for tick in _TICKS if frame.seconds / tick <= _MAX_TICKS), _TICKS[-1])
     yield f'<line class="axis" x1="{frame.x}" x2="{frame.x + _COLUMN}" y1="{frame.y + 4}" y2="{frame.y + 4}"/>'
     for at in range(0, int(frame.seconds) + 1, step):
         anchor = "start" if at == 0 else "middle"

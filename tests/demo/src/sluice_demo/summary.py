@@ -10,9 +10,9 @@ from sluice_demo.comparison import LEAST_UTILISATION, idle_windows
 from sluice_demo.judgement import Judgement
 from sluice_demo.report import MqttReport, Report
 
-_MOST_WINDOWS = 12
-_MOST_DIFFERENCES = 30
-_MOST_IDLE = 5
+_MAX_WINDOWS = 12
+_MAX_DIFFERENCES = 30
+_MAX_IDLE = 5
 
 
 def show(judgement: Judgement, console: Console) -> None:
@@ -48,7 +48,7 @@ def _mqtt(report: MqttReport) -> str:
 
 
 def _windows(report: Report) -> Table:
-    queued = sorted((w for w in report.windows if w.queued_peak), key=lambda w: -w.queued_peak)[:_MOST_WINDOWS]
+    queued = sorted((w for w in report.windows if w.queued_peak), key=lambda w: -w.queued_peak)[:_MAX_WINDOWS]
     table = Table(title=f"Busiest of {len(report.windows)} windows", title_justify="left", box=None, header_style="dim")
     for heading in ("cell", "class", "peak", "limit", "queued", "utilisation"):
         table.add_column(heading, justify="left" if heading in {"cell", "class"} else "right")
@@ -86,10 +86,10 @@ def _idle(report: Report, console: Console) -> None:
     if not idle:
         return
     queued = sum(w.utilisation is not None for w in report.windows)
-    worst = ", ".join(f"cell {w.cell} {w.coverage_class} {w.utilisation:.0%}" for w in idle[:_MOST_IDLE])
+    worst = ", ".join(f"cell {w.cell} {w.coverage_class} {w.utilisation:.0%}" for w in idle[:_MAX_IDLE])
     console.print(
         f"{len(idle)} of {queued} windows with a queue used less than {LEAST_UTILISATION:.0%} of their slots: {worst}"
-        + (" …" if len(idle) > _MOST_IDLE else ""),
+        + (" …" if len(idle) > _MAX_IDLE else ""),
         style="yellow",
         highlight=False,
     )
@@ -100,7 +100,7 @@ def _verdict(judgement: Judgement, console: Console) -> None:
         console.print("Every device and every callback ended as it should.", style="bold green")
         return
     console.print(f"{len(judgement.differences)} differences:", style="bold red")
-    for difference in judgement.differences[:_MOST_DIFFERENCES]:
+    for difference in judgement.differences[:_MAX_DIFFERENCES]:
         console.print(f"  {difference}", highlight=False)
-    if len(judgement.differences) > _MOST_DIFFERENCES:
-        console.print(f"  and {len(judgement.differences) - _MOST_DIFFERENCES} more")
+    if len(judgement.differences) > _MAX_DIFFERENCES:
+        console.print(f"  and {len(judgement.differences) - _MAX_DIFFERENCES} more")

@@ -35,5 +35,5 @@ class Dice:
         return low + (high - low) * self.random()
 
     def chance(self, probability: float) -> bool:
-        """Whether an event of this probability happens now."""
+        """Return whether an event of this probability happens now."""
         return self.random() < probability

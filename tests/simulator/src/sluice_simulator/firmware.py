@@ -43,7 +43,7 @@ class Firmware:
 
     @property
     def busy(self) -> bool:
-        """Whether blocks are fetched or an update runs."""
+        """Return whether blocks are fetched or an update runs."""
         return self.state in {State.DOWNLOADING, State.UPDATING}
 
     def reset(self) -> None:

@@ -62,7 +62,7 @@ class Kind:
 
     @property
     def hangs(self) -> bool:
-        """Whether it may take a slot and do nothing with it."""
+        """Return whether it may take a slot and do nothing with it."""
         return any(fate.turn in {Turn.DIE, Turn.STALL} for fate in self.fates)
 
 

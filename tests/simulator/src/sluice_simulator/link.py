@@ -95,7 +95,7 @@ class Link:
 
     @property
     def listening(self) -> bool:
-        """Whether a packet would reach the device now."""
+        """Return whether a packet would reach the device now."""
         return self.busy or self.awake_until > time.monotonic()
 
     def send(self, data: bytes) -> None:

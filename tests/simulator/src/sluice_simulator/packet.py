@@ -103,7 +103,7 @@ class Packet:
 
     @property
     def is_request(self) -> bool:
-        """Whether the code is a method (0.01 to 0.31)."""
+        """Return whether the code is a method (0.01 to 0.31)."""
         return EMPTY < self.code < _FIRST_RESPONSE_CODE
 
     def __repr__(self) -> str:

@@ -85,7 +85,7 @@ class Timeline:
 
     @property
     def waiting(self) -> bool:
-        """Whether the device has reported its coverage and nothing has come of it yet."""
+        """Return whether the device has reported its coverage and nothing has come of it yet."""
         bearing = (event.what for event in reversed(self.events) if event.what in _BEARS_ON_WAIT)
         return next(bearing, None) in BEGINS_WAIT
 

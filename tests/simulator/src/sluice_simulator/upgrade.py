@@ -203,7 +203,7 @@ class Upgrade:
             self._observation.changed()
 
     def _meet_fate(self, blocks: int) -> bool:
-        """Whether the download comes to its end here, as this attempt's fate has it."""
+        """Return whether the download comes to its end here, as this attempt's fate has it."""
         fate = self._fate
         if fate.stage is not Stage.DOWNLOAD or fate.turn is Turn.SUCCEED:
             return False

@@ -79,7 +79,7 @@ class World:
             sign=lambda _, request: f"coap://example/fw/{request.image_id}",
             publish_state=notifications.publish,
             silence=30,
-            most_waiting=2,
+            max_waiting=2,
             counters=Counters(),
             clock=self.clock,
         )

@@ -49,7 +49,7 @@ class World:
             sign=lambda *_: "",
             publish_state=Notifications(self.sessions, log, events, counters, self.clock).publish,
             silence=30,
-            most_waiting=2,
+            max_waiting=2,
             counters=counters,
             clock=self.clock,
         )
@@ -57,7 +57,7 @@ class World:
             gateway=0,
             bounds=LifetimeBounds(LIFETIME, 1, 1_000),
             sessions=self.sessions,
-            assembly=Assembly(most=10, longest=200, lifetime=60),
+            assembly=Assembly(max_bodies=10, longest=200, lifetime=60),
             directory=Directory(),
             log=log,
             events=events,

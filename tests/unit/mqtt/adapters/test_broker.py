@@ -21,7 +21,7 @@ ADDRESS = BrokerAddress(
 
 
 def make(on_message: OnMessage) -> _Connection:
-    return _Connection(ADDRESS, on_message, lambda: None, most_handled=10, most_in_flight=10)
+    return _Connection(ADDRESS, on_message, lambda: None, max_handled=10, max_in_flight=10)
 
 
 async def test_a_message_is_acknowledged_when_its_handler_has_returned() -> None:

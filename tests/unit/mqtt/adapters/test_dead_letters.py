@@ -18,7 +18,7 @@ class FakeProducer:
         self.failures = failures
         self.buried: list[tuple[Any, ...]] = []
 
-    async def bury(self, record: Any, reason: str) -> None:
+    async def dead_letter(self, record: Any, reason: str) -> None:
         """Bury it."""
         if self.failures:
             self.failures -= 1
@@ -29,6 +29,6 @@ class FakeProducer:
 async def test_a_message_is_buried_however_often_kafka_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letters, "_RETRY_DELAY", 0.0)
     producer, waits = FakeProducer(failures=3), Waits()
-    await DeadLetters(cast("Producer", producer), waits).bury("$oc/up", b"{}", "why")
+    await DeadLetters(cast("Producer", producer), waits).dead_letter("$oc/up", b"{}", "why")
     assert producer.buried == [("$oc/up", 0, -1, None, b"{}", "why")]
     assert waits.oldest() == 0.0

@@ -36,7 +36,7 @@ class FakeDeadLetters:
     def __init__(self) -> None:
         self.buried: list[tuple[str, bytes, str]] = []
 
-    async def bury(self, topic: str, payload: bytes, reason: str) -> None:
+    async def dead_letter(self, topic: str, payload: bytes, reason: str) -> None:
         """Note it."""
         self.buried.append((topic, payload, reason))
 

@@ -71,7 +71,7 @@ class Server(TestServer):
 class Site:
     """A server of downloads, and what it told."""
 
-    def __init__(self, events: Any, *, most: int = 10, idle_timeout: float = 5.0) -> None:
+    def __init__(self, events: Any, *, max_downloads: int = 10, idle_timeout: float = 5.0) -> None:
         self.rights = Rights()
         self.counters = Counters()
         self.chunks = FakeChunks()
@@ -84,7 +84,7 @@ class Site:
             cast("ImageChunks", self.chunks),
             events.real,
             revoked=self.revoked,
-            most=most,
+            max_downloads=max_downloads,
             idle_timeout=idle_timeout,
             offer_wait=0.2,
             progress_interval=60.0,
@@ -479,7 +479,7 @@ async def test_a_client_that_takes_nothing_is_left(events: Any, make_offer: Make
 
 
 async def test_more_downloads_than_allowed_are_told_to_come_back(events: Any, make_offer: MakeOffer) -> None:
-    site = Site(events, most=0)
+    site = Site(events, max_downloads=0)
     site.rights.take(make_offer(size=len(DATA)))
     async with site.client, site.get(token_of(make_offer())) as response:
         assert response.status == 503

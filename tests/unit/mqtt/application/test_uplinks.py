@@ -41,7 +41,7 @@ def handler(devices: Any, events: Any, dead_letters: Any, presence: Presence, co
         presence,
         events.real,
         dead_letters.real,
-        most_bytes=1024,
+        max_bytes=1024,
         counters=counters,
         clock=lambda: NOW,
     )

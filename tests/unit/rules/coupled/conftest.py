@@ -321,9 +321,9 @@ class World:
 
     # The stage
 
-    def process(self, most: int, *, dies: str = "no", share: int = 0) -> None:
+    def process(self, max_events: int, *, dies: str = "no", share: int = 0) -> None:
         """Process a chunk as the stage does: effects first, then records, then the position."""
-        chunk = list(enumerate(self.log[self.position : self.position + most], self.position))
+        chunk = list(enumerate(self.log[self.position : self.position + max_events], self.position))
         self.reached = max(self.reached, self.position + len(chunk))
         fresh: dict[str, bytes] = {}
         effects: list[Effect] = []
@@ -482,7 +482,7 @@ class World:
             self.speak(name, 60.0, registers=True)
 
     def is_at_work(self, name: str) -> bool:
-        """Whether a device has something to go on with."""
+        """Return whether a device has something to go on with."""
         device = self.devices[name]
         return device.state in (DOWNLOADING, UPDATING) or device.has_uri
 
@@ -522,7 +522,7 @@ class World:
     # What must hold
 
     def serves(self, name: str) -> bool:
-        """Whether the gateway would serve a block to a device now."""
+        """Return whether the gateway would serve a block to a device now."""
         served = self.gateway.served.get(name)
         return served is not None and self.now < served.not_after
 
@@ -671,7 +671,7 @@ class World:
         self.tick()
 
     def at_rest(self) -> bool:
-        """Whether nothing is under way."""
+        """Return whether nothing is under way."""
         return not (any(self.sources.values()) or self.commands or self.requests or self.position < len(self.log))
 
     def sleep_until_something_is_due(self) -> bool:

@@ -61,10 +61,10 @@ class Hostility(RuleBasedStateMachine):
         """The same with little trouble, twice as often."""
         self.world.muddle(random.Random(seed), STEPS, 3)
 
-    @rule(most=SMALL, dies=st.sampled_from(["sending", "saving", "committing"]), share=SMALL)
-    def die(self, most: int, dies: str, share: int) -> None:
+    @rule(max_events=SMALL, dies=st.sampled_from(["sending", "saving", "committing"]), share=SMALL)
+    def die(self, max_events: int, dies: str, share: int) -> None:
         """The stage dies in mid-chunk and is started again."""
-        self.world.process(most, dies=dies, share=share)
+        self.world.process(max_events, dies=dies, share=share)
 
     @rule(back=SMALL)
     def restart_gateway(self, back: int) -> None:

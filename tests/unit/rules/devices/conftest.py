@@ -293,7 +293,7 @@ class Story:
         return self.device.execution.step if self.device and self.device.execution else Step.ENDED
 
     def is_at(self, step: Step) -> bool:
-        """Whether the active execution is in a step; asked twice where it has moved on between."""
+        """Return whether the active execution is in a step; asked twice where it has moved on between."""
         return self.step is step
 
     @property

@@ -135,7 +135,7 @@ def test_tombstones_outlive_the_input_topics_and_then_go(story: "Story") -> None
 
 @pytest.mark.parametrize("kind", ["executions", "commands"])
 def test_an_execution_is_never_forgotten_before_its_time(kind: str, tell: Callable[..., "Story"]) -> None:
-    story = tell(most_ended=5).register().stop("first")
+    story = tell(max_ended=5).register().stop("first")
     for number in range(10):
         if kind == "executions":
             story.stop(f"t{number}")
@@ -147,7 +147,7 @@ def test_an_execution_is_never_forgotten_before_its_time(kind: str, tell: Callab
 
 
 def test_of_ended_commands_only_so_many_are_remembered_and_the_oldest_go_first(tell: Callable[..., "Story"]) -> None:
-    story = tell(most_ended=5).register()
+    story = tell(max_ended=5).register()
     for number in range(7):
         story.command(f"c{number}", Read(path="/3/0/0")).answer(story.read("/3/0/0", "Acme"))
     assert story.device
@@ -184,9 +184,9 @@ def test_the_history_is_bounded_and_keeps_its_beginning(story: "Story") -> None:
     story.reach(Step.OBSERVE)
     for _ in range(story.rules.surrenders):
         story.asleep().answer().uplink().grant()
-    story.execution.history = story.execution.history[:1] * story.rules.most_history
+    story.execution.history = story.execution.history[:1] * story.rules.max_history
     story.answer(story.read("/5/0/3", 0), story.changed("/5/0/1"))
-    assert len(story.execution.history) == story.rules.most_history
+    assert len(story.execution.history) == story.rules.max_history
     assert story.execution.history[0].step is Step.WAITING
     assert story.execution.history[-1].step is Step.DOWNLOADING
 

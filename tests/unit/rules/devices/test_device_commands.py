@@ -136,7 +136,7 @@ def test_while_an_execution_is_active_others_are_refused(step: Step, story: "Sto
 
 
 def test_there_are_only_so_many(tell: Callable[..., "Story"]) -> None:
-    story = tell(most_commands=2).command("c1", READ).command("c2", READ).command("c3", READ)
+    story = tell(max_commands=2).command("c1", READ).command("c2", READ).command("c3", READ)
     (changed,) = story.new(DeviceCommandChanged)
     assert (changed.status.value, changed.detail) == ("FAILED", "too_many_commands")
 

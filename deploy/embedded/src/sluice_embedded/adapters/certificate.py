@@ -97,7 +97,7 @@ def _read_key(path: Path) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
 
 
 def _serves(certificate: Path, private_key: Path) -> bool:
-    """Say whether an earlier certificate holds for all addresses of this machine, and for some time."""
+    """Return whether an earlier certificate holds for all addresses of this machine, and for some time."""
     if not (certificate.exists() and private_key.exists()):
         return False
     try:

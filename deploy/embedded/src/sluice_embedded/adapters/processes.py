@@ -46,7 +46,7 @@ class Program:
     host: str = "127.0.0.1"
 
     def is_ready(self) -> bool:
-        """Say whether its process serves now."""
+        """Return whether its process serves now."""
         if self.ready_file is not None:
             return self.ready_file.exists()
         return self.port is not None and accepts(self.port, self.host)
@@ -62,7 +62,7 @@ def started_at(pid: int) -> float | None:
 
 
 def is_alive(pid: int, started: float) -> bool:
-    """Say whether the process that started then still lives: a pid alone may have been given away again."""
+    """Return whether the process that started then still lives: a pid alone may have been given away again."""
     found = started_at(pid)
     return found is not None and abs(found - started) < _SAME_START
 

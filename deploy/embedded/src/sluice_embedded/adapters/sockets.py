@@ -14,7 +14,7 @@ from sluice_embedded.domain.ports import HIGHEST_BASE, Ports
 _BLOCK = 100
 _TEST_PORTS = range(22_000, 32_000, _BLOCK)
 _FIRST_TEST_PORT = "SLUICE_TEST_PORT_BASE"
-_MOST_FILES = 65_536
+_MAX_FILES = 65_536
 
 
 class PortTakenError(Exception):
@@ -22,7 +22,7 @@ class PortTakenError(Exception):
 
 
 def is_free(port: int, *, udp: bool = False, host: str = "127.0.0.1") -> bool:
-    """Say whether a socket can be bound to the port."""
+    """Return whether a socket can be bound to the port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as probe:
         if not udp:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -36,7 +36,7 @@ def is_free(port: int, *, udp: bool = False, host: str = "127.0.0.1") -> bool:
 
 
 def accepts(port: int, host: str = "127.0.0.1") -> bool:
-    """Say whether somebody accepts TCP connections there."""
+    """Return whether somebody accepts TCP connections there."""
     with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1.0):
         return True
     return False
@@ -92,6 +92,6 @@ def free_base() -> int:
 def raise_file_limit() -> None:
     """Raise the soft limit of open files, which thousands of device sockets need; children inherit it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

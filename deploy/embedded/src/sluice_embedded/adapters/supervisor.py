@@ -16,7 +16,7 @@ from sluice_embedded.adapters.state import ServiceState
 from sluice_embedded.domain import backoff
 
 _TICK = 0.05
-_MOST_FAILED_STARTS = 4
+_MAX_FAILED_STARTS = 4
 _LOG_TAIL = 15
 
 
@@ -83,7 +83,7 @@ class Supervisor:
         until = time.monotonic() + deadline
         while waiting := [s for s in self._of(names) if s.state.state != "ready"]:
             for supervised in waiting:
-                if supervised.failures >= _MOST_FAILED_STARTS and not supervised.served:
+                if supervised.failures >= _MAX_FAILED_STARTS and not supervised.served:
                     raise StartError(f"{supervised.program.name} keeps ending:\n{tail(supervised.program.log)}")
             if time.monotonic() > until:
                 late = waiting[0].program

@@ -126,7 +126,7 @@ class RequestResult(Value, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether the device accepted the request and its payload was understood."""
+        """Return whether the device accepted the request and its payload was understood."""
         return self.code.startswith("2.") and self.error is None
 
 

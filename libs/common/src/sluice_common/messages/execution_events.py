@@ -20,7 +20,7 @@ class ExecutionStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing follows."""
+        """Return whether nothing follows."""
         return self in (self.SUCCEEDED, self.FAILED, self.STOPPED)
 
 
@@ -122,7 +122,7 @@ class DeviceCommandStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing follows."""
+        """Return whether nothing follows."""
         return self not in (self.PENDING, self.SENT)
 
 

@@ -125,12 +125,12 @@ class Window:
 
     @property
     def has_free_slot(self) -> bool:
-        """Whether a grant keeps the limit."""
+        """Return whether a grant keeps the limit."""
         return len(self.holders) < self.rules.limit
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody holds or waits, so that nothing is lost with the window."""
+        """Return whether nobody holds or waits, so that nothing is lost with the window."""
         return not self.holders and not self.waiters
 
     def take_changes(self) -> dict[Ticket, Entry | None]:

@@ -45,7 +45,7 @@ from sluice_rules.devices.readings import text
 from sluice_rules.devices.rules import Rules
 from sluice_rules.devices.steps import steps_of
 from sluice_rules.devices.steps.lwm2m import slot
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -72,19 +72,19 @@ def decide(device: Device | None, event: DeviceEvent, offset: int, rules: Rules)
     before = device or Device(device_id=event.device_id)
     if offset <= before.offset:
         return Decision(device, [])
-    turn = Turn(before, event, offset, rules, steps_of)
-    _HANDLERS[type(event)](turn, event)
-    turn.publish_if_visible()
-    if turn.device == before:
-        return Decision(device, turn.effects)
-    turn.device.offset = offset
-    return Decision(turn.device, turn.effects)
+    transition = Transition(before, event, offset, rules, steps_of)
+    _HANDLERS[type(event)](transition, event)
+    transition.publish_if_visible()
+    if transition.device == before:
+        return Decision(device, transition.effects)
+    transition.device.offset = offset
+    return Decision(transition.device, transition.effects)
 
 
-def _execution_requested(turn: Turn, event: ExecutionRequested) -> None:
+def _execution_requested(transition: Transition, event: ExecutionRequested) -> None:
     """Begin an execution; a device that is taken refuses it (D08)."""
-    active = turn.device.execution
-    if event.execution_id in turn.device.ended:
+    active = transition.device.execution
+    if event.execution_id in transition.device.ended:
         return
     if active is not None and active.execution_id == event.execution_id:
         return
@@ -98,154 +98,154 @@ def _execution_requested(turn: Turn, event: ExecutionRequested) -> None:
         created_at=event.created_at,
         attempt=Attempt(),
     )
-    if active is not None or turn.device.commands:
-        refuse(turn, execution, ReasonCode.TASK_CONFLICT)
+    if active is not None or transition.device.commands:
+        refuse(transition, execution, ReasonCode.TASK_CONFLICT)
         return
-    turn.device.execution = execution
-    turn.enter(Step.WAITING)
+    transition.device.execution = execution
+    transition.enter(Step.WAITING)
 
 
-def _stop_requested(turn: Turn, event: ExecutionStopRequested) -> None:
-    active = turn.device.execution
+def _stop_requested(transition: Transition, event: ExecutionStopRequested) -> None:
+    active = transition.device.execution
     if active is not None and active.execution_id == event.execution_id:
-        stop(turn, event)
-    elif event.execution_id not in turn.device.ended:
-        stop_unknown(turn, event)
+        stop(transition, event)
+    elif event.execution_id not in transition.device.ended:
+        stop_unknown(transition, event)
 
 
-def _uplink(turn: Turn, event: DeviceUplink) -> None:
+def _uplink(transition: Transition, event: DeviceUplink) -> None:
     """Note how the device is reached and let whatever waits for it go on."""
-    link, awake_until = turn.device.link, event.awake_until.timestamp()
+    link, awake_until = transition.device.link, event.awake_until.timestamp()
     if link is not None and event.epoch < link.epoch:
         return
     if link is not None and event.epoch == link.epoch:
         awake_until = max(awake_until, link.awake_until)
-    turn.device.link = Link(event.gateway, event.epoch, awake_until, event.queue_mode)
-    if turn.device.execution is not None:
-        turn.step.on_uplink(turn)
+    transition.device.link = Link(event.gateway, event.epoch, awake_until, event.queue_mode)
+    if transition.device.execution is not None:
+        transition.step.on_uplink(transition)
     else:
-        device_commands.send_next(turn)
+        device_commands.send_next(transition)
 
 
-def _deregistered(turn: Turn, event: DeviceDeregistered) -> None:
-    link = turn.device.link
+def _deregistered(transition: Transition, event: DeviceDeregistered) -> None:
+    link = transition.device.link
     if link is not None and event.epoch >= link.epoch:
-        turn.see_asleep()
+        transition.see_asleep()
 
 
-def _outcome(turn: Turn, event: CommandOutcome) -> None:
+def _outcome(transition: Transition, event: CommandOutcome) -> None:
     """Give an outcome to whom it belongs; one that nobody awaits is history."""
     if event.execution_id is None:
-        device_commands.on_outcome(turn, event)
+        device_commands.on_outcome(transition, event)
         return
-    execution = turn.device.execution
+    execution = transition.device.execution
     if execution is None:
         return
     if execution.awaited is None or execution.awaited.command_id != event.command_id:
-        _outcome_too_late(turn, event)
+        _outcome_too_late(transition, event)
         return
-    turn.see_awake(event.awake_until)
-    if event.status is OutcomeStatus.ASLEEP and execution.awaited.epoch == turn.link.epoch:
-        turn.see_asleep()
-    turn.step.on_outcome(turn, event)
+    transition.see_awake(event.awake_until)
+    if event.status is OutcomeStatus.ASLEEP and execution.awaited.epoch == transition.link.epoch:
+        transition.see_asleep()
+    transition.step.on_outcome(transition, event)
 
 
-def _outcome_too_late(turn: Turn, event: CommandOutcome) -> None:
+def _outcome_too_late(transition: Transition, event: CommandOutcome) -> None:
     """Give a device that lost its slot by silence another one, once, if it was Kafka or the gateway that was late."""
-    execution = turn.execution
+    execution = transition.execution
     attempt = execution.attempt
     is_of_attempt = (execution.execution_id, attempt.number) == (event.execution_id, event.attempt)
     gave_up = attempt.surrenders == 1 and (execution.step is Step.CLOSING or attempt.slot is SlotState.KEPT)
-    if is_of_attempt and gave_up and _may_answer(turn, event):
-        turn.see_awake(event.awake_until)
-        turn.step.on_uplink(turn)
+    if is_of_attempt and gave_up and _may_answer(transition, event):
+        transition.see_awake(event.awake_until)
+        transition.step.on_uplink(transition)
 
 
-def _may_answer(turn: Turn, event: CommandOutcome) -> bool:
-    """Say whether the device answered, was not asked, or can still be reached."""
+def _may_answer(transition: Transition, event: CommandOutcome) -> bool:
+    """Return whether the device answered, was not asked, or can still be reached."""
     was_not_silent = event.status in (OutcomeStatus.DONE, OutcomeStatus.STALE)
-    return was_not_silent or (event.awake_until is not None and event.awake_until.timestamp() > turn.now)
+    return was_not_silent or (event.awake_until is not None and event.awake_until.timestamp() > transition.now)
 
 
-def _notified(turn: Turn, event: FirmwareStateNotified) -> None:
+def _notified(transition: Transition, event: FirmwareStateNotified) -> None:
     """Let the step follow the device; what belongs to an earlier attempt only matters to who awaits its end."""
-    execution = turn.device.execution
+    execution = transition.device.execution
     if execution is None or execution.execution_id != event.execution_id:
         return
     if event.attempt == execution.attempt.number or execution.step is Step.QUERY_VERSION:
-        turn.see_awake(event.awake_until)
-        turn.step.on_notified(turn, event.state)
+        transition.see_awake(event.awake_until)
+        transition.step.on_notified(transition, event.state)
 
 
-def _version_reported(turn: Turn, event: VersionReported) -> None:
+def _version_reported(transition: Transition, event: VersionReported) -> None:
     """Let the step see the version of an MQTT device that is being upgraded."""
-    execution = turn.device.execution
+    execution = transition.device.execution
     if execution is not None and execution.is_mqtt:
-        turn.see_online()
-        turn.step.on_version(turn, text(event.firmware_version))
+        transition.see_online()
+        transition.step.on_version(transition, text(event.firmware_version))
 
 
-def _progress_reported(turn: Turn, event: UpgradeProgressReported) -> None:
+def _progress_reported(transition: Transition, event: UpgradeProgressReported) -> None:
     """Let the step see how the upgrade of an MQTT device goes."""
-    execution = turn.device.execution
+    execution = transition.device.execution
     if execution is not None and execution.is_mqtt:
-        turn.see_online()
-        turn.step.on_progress(turn, event)
+        transition.see_online()
+        transition.step.on_progress(transition, event)
 
 
-def _download_progressed(turn: Turn, event: DownloadProgressed) -> None:
+def _download_progressed(transition: Transition, event: DownloadProgressed) -> None:
     """Let the step see that the image of the running attempt is being fetched."""
-    execution = turn.device.execution
+    execution = transition.device.execution
     if execution is not None and execution.is_mqtt and _is_running(execution, event):
-        turn.step.on_served(turn, complete=event.complete)
+        transition.step.on_served(transition, complete=event.complete)
 
 
 def _is_running(execution: Execution, event: DownloadProgressed) -> bool:
     return (execution.execution_id, execution.attempt.number) == (event.execution_id, event.attempt)
 
 
-def _granted(turn: Turn, event: SlotGranted) -> None:
+def _granted(transition: Transition, event: SlotGranted) -> None:
     """Take a grant that answers the current ask, ignore the one that is held, return any other."""
-    state = _state_of(turn, event)
+    state = _state_of(transition, event)
     if state is SlotState.ASKED:
-        slot.granted(turn)
+        slot.granted(transition)
     elif state is not SlotState.HELD:
-        turn.return_grant(event.window, event.grant, keep_place=state is SlotState.KEPT)
+        transition.return_grant(event.window, event.grant, keep_place=state is SlotState.KEPT)
 
 
-def _probed(turn: Turn, event: SlotProbed) -> None:
+def _probed(transition: Transition, event: SlotProbed) -> None:
     """Hold exactly the grant that the record holds, return any other."""
-    state = _state_of(turn, event)
+    state = _state_of(transition, event)
     if state is SlotState.HELD:
-        turn.hold_grant(event.window, event.grant)
+        transition.hold_grant(event.window, event.grant)
     elif state is SlotState.ASKED:
-        slot.grant_lost(turn)
+        slot.grant_lost(transition)
     else:
-        turn.return_grant(event.window, event.grant, keep_place=state is SlotState.KEPT)
+        transition.return_grant(event.window, event.grant, keep_place=state is SlotState.KEPT)
 
 
-def _state_of(turn: Turn, event: SlotGranted | SlotProbed) -> SlotState:
+def _state_of(transition: Transition, event: SlotGranted | SlotProbed) -> SlotState:
     """Return what the record has of exactly this grant."""
-    execution = turn.device.execution
+    execution = transition.device.execution
     if execution is None or (execution.grant, execution.window) != (event.grant, event.window):
         return SlotState.NONE
     return execution.attempt.slot
 
 
-def _deadline_passed(turn: Turn, event: DeadlinePassed) -> None:
+def _deadline_passed(transition: Transition, event: DeadlinePassed) -> None:
     """Let the step act on exactly the deadline that it has; anything else was overtaken."""
-    execution = turn.device.execution
+    execution = transition.device.execution
     if execution is None or execution.execution_id != event.subject:
-        device_commands.on_deadline(turn, event)
+        device_commands.on_deadline(transition, event)
     elif (execution.attempt.number, execution.step.value, execution.deadline) == (
         event.attempt,
         event.step,
         event.deadline,
     ):
-        turn.step.on_deadline(turn)
+        transition.step.on_deadline(transition)
 
 
-_HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
+_HANDLERS: dict[type, Callable[[Transition, Any], None]] = {
     ExecutionRequested: _execution_requested,
     ExecutionStopRequested: _stop_requested,
     DeviceCommandRequested: device_commands.request,

@@ -173,7 +173,7 @@ class Execution(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def is_mqtt(self) -> bool:
-        """Whether the device speaks MQTT."""
+        """Return whether the device speaks MQTT."""
         return self.product.protocol == MQTT
 
     @property

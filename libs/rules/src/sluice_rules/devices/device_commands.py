@@ -20,12 +20,12 @@ from sluice_common.messages.execution_events import DeviceCommandChanged, Device
 from sluice_common.messages.lwm2m_commands import DeviceRequests
 from sluice_rules.devices.device import CommandState, DeviceCommand
 from sluice_rules.devices.effects import ToGateway
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 
-def request(turn: Turn, event: DeviceCommandRequested) -> None:
+def request(transition: Transition, event: DeviceCommandRequested) -> None:
     """Accept a command and send it if its turn has come already."""
-    if event.command_id in turn.device.ended_commands or _find(turn, event.command_id):
+    if event.command_id in transition.device.ended_commands or _find(transition, event.command_id):
         return
     expires_at = event.expires_at.timestamp()
     command = DeviceCommand(
@@ -35,106 +35,108 @@ def request(turn: Turn, event: DeviceCommandRequested) -> None:
         expires_at=expires_at,
         deadline=expires_at,
     )
-    if turn.device.execution is not None:
-        _end(turn, command, DeviceCommandStatus.FAILED, detail="task_conflict")
-    elif len(turn.device.commands) >= turn.rules.most_commands:
-        _end(turn, command, DeviceCommandStatus.FAILED, detail="too_many_commands")
+    if transition.device.execution is not None:
+        _end(transition, command, DeviceCommandStatus.FAILED, detail="task_conflict")
+    elif len(transition.device.commands) >= transition.rules.max_commands:
+        _end(transition, command, DeviceCommandStatus.FAILED, detail="too_many_commands")
     else:
-        turn.device.commands = (*turn.device.commands, command)
-        if not send_next(turn):
-            _publish(turn, command, DeviceCommandStatus.PENDING)
+        transition.device.commands = (*transition.device.commands, command)
+        if not send_next(transition):
+            _publish(transition, command, DeviceCommandStatus.PENDING)
 
 
-def cancel(turn: Turn, event: DeviceCommandCancelRequested) -> None:
+def cancel(transition: Transition, event: DeviceCommandCancelRequested) -> None:
     """Take back a command that has not been sent."""
-    command = _find(turn, event.command_id)
+    command = _find(transition, event.command_id)
     if command is not None and command.state is CommandState.PENDING:
-        _end(turn, command, DeviceCommandStatus.CANCELLED)
+        _end(transition, command, DeviceCommandStatus.CANCELLED)
 
 
-def send_next(turn: Turn) -> bool:
+def send_next(transition: Transition) -> bool:
     """Send the oldest pending command if the device is awake and none is under way; return whether it went."""
-    commands = turn.device.commands
-    if not commands or not turn.awake or any(c.state is CommandState.SENT for c in commands):
+    commands = transition.device.commands
+    if not commands or not transition.awake or any(c.state is CommandState.SENT for c in commands):
         return False
     command = commands[0]
     sent = replace(
         command,
         state=CommandState.SENT,
-        deadline=turn.now + turn.rules.command_answer,
-        epoch=turn.link.epoch,
+        deadline=transition.now + transition.rules.command_answer,
+        epoch=transition.link.epoch,
     )
     message = DeviceRequests(
-        **turn.head(command.app_id),
+        **transition.head(command.app_id),
         command_id=command.command_id,
-        epoch=turn.link.epoch,
+        epoch=transition.link.epoch,
         expires_at=utc(min(sent.deadline, command.expires_at)),
         requests=(command.request,),
     )
-    turn.effects.append(ToGateway(turn.link.gateway, message))
-    _publish(turn, sent, DeviceCommandStatus.SENT)
+    transition.effects.append(ToGateway(transition.link.gateway, message))
+    _publish(transition, sent, DeviceCommandStatus.SENT)
     return True
 
 
-def on_outcome(turn: Turn, outcome: CommandOutcome) -> None:
+def on_outcome(transition: Transition, outcome: CommandOutcome) -> None:
     """End the command with the device's answer; one that was not sent waits on."""
-    command = _find(turn, outcome.command_id)
+    command = _find(transition, outcome.command_id)
     if command is None or command.state is not CommandState.SENT:
         return
     if outcome.status in (OutcomeStatus.ASLEEP, OutcomeStatus.STALE):
         pending = replace(command, state=CommandState.PENDING, deadline=command.expires_at)
-        _publish(turn, pending, DeviceCommandStatus.PENDING)
-        if command.epoch < turn.link.epoch:
-            send_next(turn)
+        _publish(transition, pending, DeviceCommandStatus.PENDING)
+        if command.epoch < transition.link.epoch:
+            send_next(transition)
         elif outcome.status is OutcomeStatus.ASLEEP:
-            turn.see_asleep()
+            transition.see_asleep()
     elif outcome.status is OutcomeStatus.DONE and outcome.results:
         result = outcome.results[0]
         status = DeviceCommandStatus.SUCCEEDED if result.ok else DeviceCommandStatus.FAILED
-        _end(turn, command, status, code=result.code, values=result.values, detail=result.error)
-        send_next(turn)
+        _end(transition, command, status, code=result.code, values=result.values, detail=result.error)
+        send_next(transition)
     else:
-        _end(turn, command, DeviceCommandStatus.FAILED, detail=outcome.status.value)
+        _end(transition, command, DeviceCommandStatus.FAILED, detail=outcome.status.value)
 
 
-def on_deadline(turn: Turn, event: DeadlinePassed) -> None:
+def on_deadline(transition: Transition, event: DeadlinePassed) -> None:
     """Expire a pending command; give up the answer to one that was sent."""
-    command = _find(turn, event.subject)
+    command = _find(transition, event.subject)
     if command is None or (command.state.value, command.deadline) != (event.step, event.deadline):
         return
     if command.state is CommandState.PENDING:
-        _end(turn, command, DeviceCommandStatus.EXPIRED)
+        _end(transition, command, DeviceCommandStatus.EXPIRED)
     else:
-        _end(turn, command, DeviceCommandStatus.FAILED, detail=OutcomeStatus.TIMEOUT.value)
-        send_next(turn)
+        _end(transition, command, DeviceCommandStatus.FAILED, detail=OutcomeStatus.TIMEOUT.value)
+        send_next(transition)
 
 
-def _find(turn: Turn, command_id: str) -> DeviceCommand | None:
-    return next((c for c in turn.device.commands if c.command_id == command_id), None)
+def _find(transition: Transition, command_id: str) -> DeviceCommand | None:
+    return next((c for c in transition.device.commands if c.command_id == command_id), None)
 
 
-def _end(turn: Turn, command: DeviceCommand, status: DeviceCommandStatus, **outcome: Any) -> None:
-    _publish(turn, command, status, **outcome)
-    turn.device.commands = tuple(c for c in turn.device.commands if c.command_id != command.command_id)
-    _bury(turn, command.command_id)
+def _end(transition: Transition, command: DeviceCommand, status: DeviceCommandStatus, **outcome: Any) -> None:
+    _publish(transition, command, status, **outcome)
+    transition.device.commands = tuple(c for c in transition.device.commands if c.command_id != command.command_id)
+    _add_tombstone(transition, command.command_id)
 
 
-def _bury(turn: Turn, command_id: str) -> None:
+def _add_tombstone(transition: Transition, command_id: str) -> None:
     """Keep the id of what has ended, for as long as a duplicate may come, but only of so many."""
-    oldest = turn.now - turn.rules.ended_kept
-    kept = [(key, at) for key, at in turn.device.ended_commands.items() if at > oldest]
-    turn.device.ended_commands = dict([*kept, (command_id, turn.now)][-turn.rules.most_ended :])
+    oldest = transition.now - transition.rules.ended_kept
+    kept = [(key, at) for key, at in transition.device.ended_commands.items() if at > oldest]
+    transition.device.ended_commands = dict([*kept, (command_id, transition.now)][-transition.rules.max_ended :])
 
 
-def _publish(turn: Turn, command: DeviceCommand, status: DeviceCommandStatus, **outcome: Any) -> None:
+def _publish(transition: Transition, command: DeviceCommand, status: DeviceCommandStatus, **outcome: Any) -> None:
     """Make a snapshot of a command and keep the command as it is now."""
     kept = replace(command, version=command.version + 1)
-    turn.device.commands = tuple(kept if c.command_id == kept.command_id else c for c in turn.device.commands)
+    transition.device.commands = tuple(
+        kept if c.command_id == kept.command_id else c for c in transition.device.commands
+    )
     message = DeviceCommandChanged(
-        **turn.head(command.app_id),
+        **transition.head(command.app_id),
         command_id=command.command_id,
         version=kept.version,
         status=status,
         **outcome,
     )
-    turn.effects.append(message)
+    transition.effects.append(message)

@@ -3,31 +3,31 @@
 from sluice_common.messages.base import utc
 from sluice_common.messages.mqtt_commands import CloseDownload, OfferFirmware, QueryVersion
 from sluice_rules.devices.effects import ToMqtt
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 
-def query_version(turn: Turn, *, though_offline: bool = False) -> None:
+def query_version(transition: Transition, *, though_offline: bool = False) -> None:
     """Ask the device for its version, if it seems to be online; of no use after the step's deadline (R093)."""
-    execution = turn.execution
-    if turn.awake or though_offline:
+    execution = transition.execution
+    if transition.awake or though_offline:
         query = QueryVersion(
-            **turn.head(execution.app_id),
-            command_id=turn.command_id(),
+            **transition.head(execution.app_id),
+            command_id=transition.command_id(),
             execution_id=execution.execution_id,
             attempt=execution.attempt.number,
             expires_at=utc(execution.deadline),
         )
-        turn.effects.append(ToMqtt(query))
+        transition.effects.append(ToMqtt(query))
 
 
-def offer_firmware(turn: Turn) -> None:
+def offer_firmware(transition: Transition) -> None:
     """Tell the device where its image is; from here on it may fetch it until the token's end (R097)."""
-    execution, attempt = turn.execution, turn.execution.attempt
+    execution, attempt = transition.execution, transition.execution.attempt
     attempt.exposed = True
-    attempt.epoch = turn.link.epoch
+    attempt.epoch = transition.link.epoch
     offer = OfferFirmware(
-        **turn.head(execution.app_id),
-        command_id=turn.command_id(),
+        **transition.head(execution.app_id),
+        command_id=transition.command_id(),
         execution_id=execution.execution_id,
         attempt=attempt.number,
         expires_at=utc(attempt.not_after),
@@ -35,16 +35,16 @@ def offer_firmware(turn: Turn) -> None:
         not_after=utc(attempt.not_after),
         one_based_ranges=execution.product.one_based_ranges,
     )
-    turn.effects.append(ToMqtt(offer))
+    transition.effects.append(ToMqtt(offer))
 
 
-def close_download(turn: Turn) -> None:
+def close_download(transition: Transition) -> None:
     """Have the image of this attempt served no more."""
-    execution = turn.execution
+    execution = transition.execution
     close = CloseDownload(
-        **turn.head(execution.app_id),
-        command_id=turn.command_id(),
+        **transition.head(execution.app_id),
+        command_id=transition.command_id(),
         execution_id=execution.execution_id,
         attempt=execution.attempt.number,
     )
-    turn.effects.append(ToMqtt(close))
+    transition.effects.append(ToMqtt(close))

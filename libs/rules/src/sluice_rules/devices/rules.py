@@ -35,10 +35,10 @@ class Rules:
         version_again: Seconds after which an MQTT device that seems to be online is asked again.
         heard_for: Seconds that an MQTT device counts as online after a message, whatever is known of its presence.
         command_answer: Seconds that a device command may stay unanswered.
-        most_commands: Unfinished commands of one device; further ones are refused.
-        most_ended: Tombstones of device commands kept per device.
+        max_commands: Unfinished commands of one device; further ones are refused.
+        max_ended: Tombstones of device commands kept per device.
         ended_kept: Seconds that a tombstone is kept: a day longer than the input topics keep records.
-        most_history: Entries of an execution's history; the oldest but the first go.
+        max_history: Entries of an execution's history; the oldest but the first go.
     """
 
     rsrp: Bounds = Bounds(-105.0, -115.0, -125.0, -44.0)
@@ -55,7 +55,7 @@ class Rules:
     version_again: float = 60.0
     heard_for: float = 60.0
     command_answer: float = 180.0
-    most_commands: int = 50
-    most_ended: int = 200
+    max_commands: int = 50
+    max_ended: int = 200
     ended_kept: float = (RETENTION_DAYS + 1) * 86_400.0
-    most_history: int = 200
+    max_history: int = 200

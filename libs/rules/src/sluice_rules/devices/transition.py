@@ -1,7 +1,8 @@
 """One event at one device: a private copy of its record that the rules change, and the effects that follow.
 
-The rules write to a turn and to nothing else, which keeps `decide` pure. All times come from the event, all ids from
-its offset in `device-events`: the same event at the same record gives the same effects. Leaves out what the steps do.
+The rules write to a transition and to nothing else, which keeps `decide` pure. All times come from the event, all ids
+from its offset in `device-events`: the same event at the same record gives the same effects. Leaves out what the steps
+do.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ SHOWN_AT_ONCE = frozenset({Step.AWAIT_ONLINE, Step.AWAIT_SLOT, Step.UPDATING, St
 history, and in a snapshot when something else is to be shown or the answer stays away."""
 
 
-class Turn:
+class Transition:
     """The working copy of one `decide`.
 
     Attributes:
@@ -89,7 +90,7 @@ class Turn:
 
     @property
     def awake(self) -> bool:
-        """Whether the device can be reached now."""
+        """Return whether the device can be reached now."""
         return self.device.link is not None and self.device.link.awake_until > self.now
 
     @property
@@ -121,7 +122,7 @@ class Turn:
         """Append to the history, which is bounded."""
         execution = self.execution
         kept = execution.history
-        if len(kept) >= self.rules.most_history:
+        if len(kept) >= self.rules.max_history:
             kept = kept[:1] + kept[2:]
         entry = HistoryEntry(at=self.event.occurred_at, attempt=execution.attempt.number, step=step, reason=reason)
         execution.history = (*kept, entry)
@@ -156,7 +157,7 @@ class Turn:
         return previous
 
     def show(self) -> None:
-        """Have a snapshot made of the active execution as it is at the end of this turn."""
+        """Have a snapshot made of the active execution as it is at the end of this transition."""
         self._visible = True
 
     def show_if_late(self) -> None:
@@ -164,7 +165,7 @@ class Turn:
         self._visible = self._visible or self.execution.shown is not self.execution.step
 
     def publish_if_visible(self) -> None:
-        """Make the snapshot that this turn has called for."""
+        """Make the snapshot that this transition has called for."""
         if self._visible and self.device.execution is not None:
             self.publish(self.device.execution)
 

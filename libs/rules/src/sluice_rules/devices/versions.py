@@ -4,7 +4,7 @@ from fnmatch import fnmatchcase
 
 
 def is_supported(version: str, patterns: tuple[str, ...]) -> bool:
-    """Say whether a version matches one of the patterns; no patterns mean that any version does.
+    """Return whether a version matches one of the patterns; no patterns mean that any version does.
 
     Only `*` and `?` are special; `[` stands for itself.
     """

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from yarl import URL
 
-_MOST_CHARACTERS = 2048
+_MAX_CHARACTERS = 2048
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,254}}$){_LABEL}(\.{_LABEL})*\.?", re.ASCII)
 """A name that can be resolved (RFC 1035 §2.3.4), with underscores, which some networks use inside."""
@@ -32,8 +32,8 @@ def check_callback_url(url: str, *, allow_private: bool) -> None:
         CallbackUrlError: Not http(s), too long, with credentials or a fragment, of a host that cannot be, or of a
             private address.
     """
-    if len(url) > _MOST_CHARACTERS:
-        raise CallbackUrlError(f"the URL is longer than {_MOST_CHARACTERS} characters")
+    if len(url) > _MAX_CHARACTERS:
+        raise CallbackUrlError(f"the URL is longer than {_MAX_CHARACTERS} characters")
     try:
         parts = URL(url)
     except ValueError as error:

@@ -41,16 +41,16 @@ def signature(secret: bytes, body: bytes) -> str:
     return f"sha256={hmac.digest(secret, body, 'sha256').hex()}"
 
 
-def retry_delay(attempts: int, first: float, most: float, chance: random.Random) -> float:
+def retry_delay(attempts: int, first: float, max_delay: float, chance: random.Random) -> float:
     """Return seconds until the next attempt: exponential, with up to a quarter of jitter.
 
     Args:
         attempts: Attempts that have failed, from 1.
         first: Seconds after the first failure.
-        most: Bound, jitter excluded.
+        max_delay: Bound, jitter excluded.
         chance: Source of the jitter.
     """
-    delay = min(most, first * 2.0 ** min(attempts - 1, 32))
+    delay = min(max_delay, first * 2.0 ** min(attempts - 1, 32))
     return delay * (1 + chance.random() / 4)
 
 

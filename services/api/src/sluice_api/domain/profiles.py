@@ -21,12 +21,12 @@ from sluice_api.domain.problems import Problem, invalid
 
 ENTRY_LIMIT = 256 * 1024
 """Most bytes of the profile itself."""
-_MOST_ENTRIES = 512
-_MOST_DIRECTORY = _MOST_ENTRIES * 512
+_MAX_ENTRIES = 512
+_MAX_DIRECTORY = _MAX_ENTRIES * 512
 """Most bytes of the central directory: the library reads as much of it as the end record says, whatever the number."""
-_MOST_BYTES = 8 * 1024 * 1024
-_MOST_NAME = 255
-_MOST_DEVICES = 100
+_MAX_BYTES = 8 * 1024 * 1024
+_MAX_NAME = 255
+_MAX_DEVICES = 100
 _PROFILE = "profile/devicetype-capability.json"
 _ZIP_MAGIC = b"PK"
 _END = struct.Struct("<4s4H2IH")
@@ -75,7 +75,7 @@ class _DeviceType(BaseModel):
 
 
 class _Profile(BaseModel):
-    devices: list[_DeviceType] = Field(min_length=1, max_length=_MOST_DEVICES)
+    devices: list[_DeviceType] = Field(min_length=1, max_length=_MAX_DEVICES)
 
 
 def read_profile(data: bytes) -> list[dict[str, Any]]:
@@ -139,13 +139,13 @@ def _check_end(data: bytes) -> None:
         raise _refused("the zip is of a kind that is not read: ZIP64")
     *_, number, size, _, _ = _END.unpack_from(data, start)
     _check_number(number)
-    if size > _MOST_DIRECTORY:
-        raise _refused(f"the zip's directory has {size} bytes, the most are {_MOST_DIRECTORY}")
+    if size > _MAX_DIRECTORY:
+        raise _refused(f"the zip's directory has {size} bytes, the most are {_MAX_DIRECTORY}")
 
 
 def _check_number(entries: int) -> None:
-    if entries > _MOST_ENTRIES:
-        raise _refused(f"the zip has {entries} entries, the most are {_MOST_ENTRIES}")
+    if entries > _MAX_ENTRIES:
+        raise _refused(f"the zip has {entries} entries, the most are {_MAX_ENTRIES}")
 
 
 def _find(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
@@ -156,8 +156,8 @@ def _find(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
         if entry.filename.casefold() in seen:
             raise _refused(f"the zip has {entry.filename!r} twice")
         seen.add(entry.filename.casefold())
-    if sum(entry.file_size for entry in entries) > _MOST_BYTES:
-        raise _refused(f"the zip unpacks to more than {_MOST_BYTES} bytes")
+    if sum(entry.file_size for entry in entries) > _MAX_BYTES:
+        raise _refused(f"the zip unpacks to more than {_MAX_BYTES} bytes")
     # Some tools put everything into one folder.
     found = [e for e in entries if e.filename == _PROFILE or e.filename.partition("/")[2] == _PROFILE]
     if len(found) != 1:
@@ -168,9 +168,9 @@ def _find(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
 def _check(entry: zipfile.ZipInfo) -> None:
     # As it is written: the library cuts names at NUL and turns separators round.
     name = entry.orig_filename
-    bad = not name.isprintable() or "\\" in name or ":" in name or len(name) > _MOST_NAME
+    bad = not name.isprintable() or "\\" in name or ":" in name or len(name) > _MAX_NAME
     if bad or any(part in {"", ".", ".."} for part in name.removesuffix("/").split("/")):
-        raise _refused(f"the zip has an entry of the bad name {name[:_MOST_NAME]!r}")
+        raise _refused(f"the zip has an entry of the bad name {name[:_MAX_NAME]!r}")
     if entry.flag_bits & _ENCRYPTED or entry.compress_type not in _METHODS:
         raise _refused(f"{name!r} is encrypted, or compressed in a way that is not read")
     if stat.S_IFMT(entry.external_attr >> 16) not in {0, stat.S_IFREG, stat.S_IFDIR}:

@@ -22,7 +22,7 @@ def hash_secret(secret: str) -> str:
 
 
 def is_secret(secret: str, hashed: str) -> bool:
-    """Tell whether a secret has this hash; compares in constant time."""
+    """Return whether a secret has this hash; compares in constant time."""
     _, salt, digest = hashed.split("$")
     return hmac.compare_digest(_derive(secret, bytes.fromhex(salt)), bytes.fromhex(digest))
 

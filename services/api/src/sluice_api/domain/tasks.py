@@ -22,7 +22,7 @@ class TaskStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing follows: only then may a task be deleted (R141, R142)."""
+        """Return whether nothing follows: only then may a task be deleted (R141, R142)."""
         return self in (self.FINISHED, self.STOPPED)
 
 
@@ -37,7 +37,7 @@ def progress_of(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def is_done(progress: Mapping[str, int]) -> bool:
-    """Tell whether all executions have ended."""
+    """Return whether all executions have ended."""
     return progress["waiting"] == progress["running"] == 0
 
 

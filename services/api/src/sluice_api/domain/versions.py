@@ -40,7 +40,7 @@ class VersionFormatError(ValueError):
 
 
 def is_below(version: str, minimum: str, ordering: Ordering) -> bool:
-    """Tell whether a version lies below a minimum.
+    """Return whether a version lies below a minimum.
 
     Raises:
         VersionFormatError: One of them has no place in the ordering.

@@ -10,7 +10,7 @@ from sluice_common.observability import announce_ready
 from sluice_common.topics import EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
 
 _TOPICS = (EXECUTION_EVENTS, REGISTRATIONS, PACKAGE_EVENTS)
-_MOST_RECORDS = 5000
+_MAX_RECORDS = 5000
 
 
 async def _project(settings: ProjectorSettings) -> None:
@@ -23,7 +23,7 @@ async def _project(settings: ProjectorSettings) -> None:
         "projector",
         projector.handle,
         producer,
-        max_records=_MOST_RECORDS,
+        max_records=_MAX_RECORDS,
         gather=settings.projector_gather,
     )
     try:

@@ -15,7 +15,7 @@ from sluice_common.sealing import NoSealingKeyError, Sealer, SealingError
 
 
 async def reseal(settings: ResealSettings) -> bool:
-    """Seal everything anew, and say how far it is; tell whether every secret could be opened.
+    """Seal everything anew, and say how far it is; return whether every secret could be opened.
 
     Raises:
         SealingError: There is no key, or one is too short.

@@ -57,9 +57,9 @@ class CommandLog:
             numbered += await self.read(_POLL_MS)
         return numbered
 
-    async def read(self, most: int) -> list[Numbered]:
+    async def read(self, max_records: int) -> list[Numbered]:
         """Return the next commands, at most `most`; none if none came within a second."""
-        batches = await self._kafka.getmany(timeout_ms=_POLL_MS, max_records=most)
+        batches = await self._kafka.getmany(timeout_ms=_POLL_MS, max_records=max_records)
         return [Numbered(r.offset, await self._decode(r)) for batch in batches.values() for r in batch]
 
     async def commit(self, offset: int) -> None:
@@ -72,6 +72,6 @@ class CommandLog:
         try:
             command: Lwm2mCommand = DECODER.decode(record.value)
         except BrokenMessageError as error:
-            await self._producer.bury(record, str(error))
+            await self._producer.dead_letter(record, str(error))
             return None
         return command

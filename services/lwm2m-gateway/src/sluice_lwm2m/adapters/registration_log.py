@@ -88,6 +88,6 @@ class RegistrationLog:
         try:
             message: Registration = DECODER.decode(record.value)
         except BrokenMessageError as error:
-            await self._producer.bury(record, str(error))
+            await self._producer.dead_letter(record, str(error))
             return None
         return message

@@ -18,12 +18,12 @@ class CommandConsumer:
     """One partition, read on from where everything before is answered."""
 
     def __init__(
-        self, log: CommandLog, commands: DeviceCommands, sessions: Sessions, *, most: int, commit_interval: float
+        self, log: CommandLog, commands: DeviceCommands, sessions: Sessions, *, max_records: int, commit_interval: float
     ) -> None:
         self._log = log
         self._commands = commands
         self._sessions = sessions
-        self._most = most
+        self._max_records = max_records
         self._commit_interval = commit_interval
         self._offsets = Offsets(0)
         self._idle = asyncio.Event()
@@ -52,7 +52,7 @@ class CommandConsumer:
         for numbered in backlog:
             self._submit(numbered, endings)
         while True:
-            if (room := self._most - len(self._offsets)) > 0:
+            if (room := self._max_records - len(self._offsets)) > 0:
                 for numbered in await self._log.read(room):
                     self._submit(numbered, {})
             await asyncio.sleep(_GATHER)

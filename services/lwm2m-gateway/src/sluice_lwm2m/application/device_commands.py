@@ -95,7 +95,7 @@ class DeviceCommands:
         sign: SignUri,
         publish_state: PublishState,
         silence: float,
-        most_waiting: int,
+        max_waiting: int,
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
@@ -106,7 +106,7 @@ class DeviceCommands:
         self._sign = sign
         self._publish_state = publish_state
         self._silence = silence
-        self._most_waiting = most_waiting
+        self._max_waiting = max_waiting
         self._counters = counters
         self._clock = clock
         self._lines: dict[str, _Line] = {}
@@ -154,7 +154,7 @@ class DeviceCommands:
         line = self._lines.get(device_id)
         if line is None:
             self._lines[device_id] = _Line(deque((job,)), self._tasks.create_task(self._work(device_id)))
-        elif len(line.waiting) < self._most_waiting:
+        elif len(line.waiting) < self._max_waiting:
             line.waiting.append(job)
         elif isinstance(job, _Job):
             self._tasks.create_task(self._end(job.command, job.done, OutcomeStatus.ASLEEP))

@@ -44,7 +44,7 @@ class Notifications:
         self._clock = clock
 
     def is_observed(self, token: bytes) -> bool:
-        """Whether a token is an observation's."""
+        """Return whether a token is an observation's."""
         return self._sessions.observed_by(token) is not None
 
     async def take(self, message: Message, remote: Address) -> None:

@@ -108,7 +108,7 @@ def close(record: Registration, command: CloseDownload, at: datetime) -> Registr
 
 
 def is_closed_by(command: DeviceRequests, close: CloseDownload) -> bool:
-    """Whether a command that came before a close ends by it: all of the attempt but what tidies up after it."""
+    """Return whether a command that came before a close ends by it: all of the attempt but what tidies up after it."""
     tidies = any(isinstance(request, CancelObserve) for request in command.requests)
     return not tidies and attempt_of(command) == attempt_of(close)
 
@@ -154,7 +154,7 @@ def unsend(record: Registration, command: DeviceRequests, now: float) -> Registr
 
 
 def observes(record: Registration, command: DeviceRequests) -> bool:
-    """Whether the observation belongs to the execution that a command serves, whichever attempt began it."""
+    """Return whether the observation belongs to the execution that a command serves, whichever attempt began it."""
     observer = record.observe_attempt
     return observer is not None and observer.execution_id == command.execution_id
 

@@ -53,15 +53,15 @@ class Session:
 
     @property
     def is_saved(self) -> bool:
-        """Whether Kafka has the record as it is."""
+        """Return whether Kafka has the record as it is."""
         return self.saved is self.record
 
     def is_registered(self, now: float) -> bool:
-        """Whether the device has not left and its lifetime has not ended."""
+        """Return whether the device has not left and its lifetime has not ended."""
         return not self.record.deregistered and now < self.expires_at
 
     def reachable(self, now: float) -> bool:
-        """Whether a request can be sent now."""
+        """Return whether a request can be sent now."""
         return self.is_registered(now) and self.quiet_until <= now < self.awake_until
 
     def contact(self, now: float, *, restarting: bool = False) -> bool:
@@ -92,7 +92,7 @@ class Session:
 
     @property
     def is_told(self) -> bool:
-        """Whether the scheduler knows of a window, over or not."""
+        """Return whether the scheduler knows of a window, over or not."""
         return self._told_until > 0.0
 
     def untold(self) -> None:
@@ -119,7 +119,7 @@ class Session:
         self.untold()
 
     def is_newest(self, sequence: int, now: float) -> bool:
-        """Whether a notification is newer than all before it; remembers it if so.
+        """Return whether a notification is newer than all before it; remembers it if so.
 
         Numbers are compared within one observation only: each may count from anywhere (RFC 7641 §3.4, §4.4).
         """

@@ -64,8 +64,8 @@ class Broker:
         on_message: OnMessage,
         *,
         on_dropped: Callable[[], None],
-        most_unacknowledged: int,
-        most_in_flight: int,
+        max_unacknowledged: int,
+        max_in_flight: int,
     ) -> None:
         """Prepare.
 
@@ -73,23 +73,23 @@ class Broker:
             address: Where the broker is.
             topic: Filter of the messages, subscribed with QoS 1.
             on_message: Takes topic and payload; the broker is told that it has returned, and left if it raises.
-            on_dropped: Told of a message of QoS 0 beyond `most_unacknowledged`: nothing holds their senders back.
-            most_unacknowledged: Messages that the broker may send ahead of that.
-            most_in_flight: Messages to devices without acknowledgement, at most the broker's own limit.
+            on_dropped: Told of a message of QoS 0 beyond `max_unacknowledged`: nothing holds their senders back.
+            max_unacknowledged: Messages that the broker may send ahead of that.
+            max_in_flight: Messages to devices without acknowledgement, at most the broker's own limit.
         """
         self._address = address
         self._topic = topic
         self._on_message = on_message
         self._on_dropped = on_dropped
-        self._most_unacknowledged = most_unacknowledged
-        self._most_in_flight = most_in_flight
+        self._max_unacknowledged = max_unacknowledged
+        self._max_in_flight = max_in_flight
         self._connection: _Connection | None = None
         self._changed = asyncio.Condition()
         self.connections = 0
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a connection with its subscription."""
+        """Return whether there is a connection with its subscription."""
         return self._connection is not None
 
     async def publish(self, topic: str, payload: bytes, expiry: int) -> None:
@@ -123,8 +123,8 @@ class Broker:
             self._address,
             self._on_message,
             self._on_dropped,
-            most_handled=self._most_unacknowledged,
-            most_in_flight=self._most_in_flight,
+            max_handled=self._max_unacknowledged,
+            max_in_flight=self._max_in_flight,
         )
         try:
             await connection.open(self._topic)
@@ -178,17 +178,17 @@ class _Connection:
         on_message: OnMessage,
         on_dropped: Callable[[], None],
         *,
-        most_handled: int,
-        most_in_flight: int,
+        max_handled: int,
+        max_in_flight: int,
     ) -> None:
         self._address = address
         self._on_message = on_message
         self._on_dropped = on_dropped
-        self._most_handled = most_handled
-        self._most_in_flight = most_in_flight
+        self._max_handled = max_handled
+        self._max_in_flight = max_in_flight
         self._handling = 0
         self._unacknowledged = _Unacknowledged()
-        self._window = asyncio.Semaphore(most_in_flight)
+        self._window = asyncio.Semaphore(max_in_flight)
         self._ended = asyncio.Event()
         self._subscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._heartbeats = f"sluice/heartbeat/{address.client_id}"
@@ -201,7 +201,7 @@ class _Connection:
             clean_session=False,
             optimistic_acknowledgement=False,
             persistent_storage=self._unacknowledged,
-            receive_maximum=self._most_handled,
+            receive_maximum=self._max_handled,
             session_expiry_interval=self._address.session_expiry,
         )
         client.set_config({"reconnect_retries": _NEVER_RECONNECT})
@@ -283,7 +283,7 @@ class _Connection:
         """Hand a message over; gmqtt acknowledges it with what is returned, and never if nothing is."""
         if topic == self._heartbeats:
             self._heard_at = time.monotonic()
-        elif qos == 0 and self._handling >= self._most_handled:
+        elif qos == 0 and self._handling >= self._max_handled:
             self._on_dropped()
         elif not await self._is_handled(topic, payload):
             return None
@@ -302,9 +302,9 @@ class _Connection:
         return True
 
     def _connected(self, _client: Any, _flags: int, _code: int, properties: dict[str, Any]) -> None:
-        granted = properties.get("receive_maximum", self._most_in_flight)
+        granted = properties.get("receive_maximum", self._max_in_flight)
         limit = granted[0] if isinstance(granted, list) else granted
-        self._window = asyncio.Semaphore(max(1, min(self._most_in_flight, limit - _RESERVED_IDS)))
+        self._window = asyncio.Semaphore(max(1, min(self._max_in_flight, limit - _RESERVED_IDS)))
 
     def _granted(self, _client: Any, _mid: int, codes: tuple[int, ...], _properties: Any) -> None:
         if self._subscribed.done():

@@ -31,7 +31,7 @@ class DeadLetters:
         self._producer = producer
         self._waits = waits
 
-    async def bury(self, topic: str, payload: bytes, reason: str) -> None:
+    async def dead_letter(self, topic: str, payload: bytes, reason: str) -> None:
         """Return when Kafka has the message."""
         wait = self._waits.begin()
         try:
@@ -44,7 +44,7 @@ class DeadLetters:
 
     async def _buried(self, letter: _Letter, reason: str) -> bool:
         try:
-            await self._producer.bury(letter, reason)
+            await self._producer.dead_letter(letter, reason)
         except KafkaError as error:
             _log.warning("message_not_buried", topic=letter.topic, reason=repr(error))
             return False

@@ -51,7 +51,7 @@ class SendQueue:
             self._transport.set_write_buffer_limits(high=0)
 
     def is_lost(self) -> bool:
-        """Whether what is not acknowledged will never be."""
+        """Return whether what is not acknowledged will never be."""
         if sys.platform != "linux":
             return self._transport.is_closing()
         return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE

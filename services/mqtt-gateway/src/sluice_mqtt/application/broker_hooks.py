@@ -22,7 +22,7 @@ from sluice_mqtt.domain.presence import Boot, Change, Presence
 from sluice_mqtt.domain.topics import may_use
 
 _log = structlog.get_logger()
-_MOST_AT_ONCE = 1_000
+_MAX_AT_ONCE = 1_000
 _BROKERS_COUNTS = (Counted.TOPICS_DENIED, Counted.PACKETS_OVERSIZED, Counted.LOGINS_UNANSWERED)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -101,9 +101,9 @@ class Hooks:
         self._clock = clock
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def application(self, most_bytes: int) -> web.Application:
+    def application(self, max_bytes: int) -> web.Application:
         """Return the HTTP application."""
-        application = web.Application(client_max_size=most_bytes, middlewares=[self._guard])
+        application = web.Application(client_max_size=max_bytes, middlewares=[self._guard])
         application.router.add_post("/mqtt/authenticate", self._authenticate)
         application.router.add_post("/mqtt/authorize", self._authorize)
         application.router.add_post("/mqtt/presence", self._take_presence)
@@ -221,8 +221,8 @@ class Hooks:
         for change in changes:
             of_device.setdefault(change.device_id, []).append(change)
         devices = list(of_device)
-        for start in range(0, len(devices), _MOST_AT_ONCE):
-            await asyncio.gather(*(self._tell_of(d, of_device[d]) for d in devices[start : start + _MOST_AT_ONCE]))
+        for start in range(0, len(devices), _MAX_AT_ONCE):
+            await asyncio.gather(*(self._tell_of(d, of_device[d]) for d in devices[start : start + _MAX_AT_ONCE]))
 
     async def _tell_of(self, device_id: str, changes: list[Change]) -> None:
         """Publish what changed at a device, after what was told of it before: the broker may not wait for an answer."""

@@ -67,7 +67,7 @@ class Downloads:
         events: DeviceEvents,
         *,
         revoked: Container[str],
-        most: int,
+        max_downloads: int,
         idle_timeout: float,
         offer_wait: float,
         progress_interval: float,
@@ -79,7 +79,7 @@ class Downloads:
         self._chunks = chunks
         self._events = events
         self._revoked = revoked
-        self._most = most
+        self._max_downloads = max_downloads
         self._idle_timeout = idle_timeout
         self._offer_wait = offer_wait
         self._progress_interval = progress_interval
@@ -116,7 +116,7 @@ class Downloads:
             self._active -= 1
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if self._active > self._most:
+        if self._active > self._max_downloads:
             raise RefusedError(503, "too many at once", {"Retry-After": _RETRY_AFTER})
         right, image = await self._right(request)
         _check_conditions(request, image)

@@ -34,7 +34,7 @@ class UplinkHandler:
         events: DeviceEvents,
         dead_letters: DeadLetters,
         *,
-        most_bytes: int,
+        max_bytes: int,
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
@@ -42,7 +42,7 @@ class UplinkHandler:
         self._presence = presence
         self._events = events
         self._dead_letters = dead_letters
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._counters = counters
         self._clock = clock
 
@@ -53,7 +53,7 @@ class UplinkHandler:
         except Exception as error:  # noqa: BLE001 - the message is neither to be lost nor to come again for ever
             self._counters[Counted.BURIED] += 1
             _log.exception("message_not_handled", topic=topic)
-            await self._dead_letters.bury(topic, payload, repr(error))
+            await self._dead_letters.dead_letter(topic, payload, repr(error))
 
     async def _take(self, topic: str, payload: bytes) -> None:
         self._counters[Counted.MESSAGES] += 1
@@ -70,7 +70,7 @@ class UplinkHandler:
 
     def _parse(self, device_id: str, payload: bytes) -> Uplink | None:
         try:
-            uplink = parse(device_id, payload, self._most_bytes)
+            uplink = parse(device_id, payload, self._max_bytes)
         except UplinkError as error:
             self._counters[_FAULTS[error.fault]] += 1
             _log.info("uplink_not_understood", device_id=device_id, fault=error.fault.value, reason=str(error))

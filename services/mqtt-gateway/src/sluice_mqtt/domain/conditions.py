@@ -26,7 +26,7 @@ def unmet(if_match: str | None, if_none_match: str | None, etag: str) -> int | N
 
 
 def is_still(condition: str | None, etag: str) -> bool:
-    """Tell whether `If-Range` lets a range be served: absent, or the same strong validator (§13.1.5)."""
+    """Return whether `If-Range` lets a range be served: absent, or the same strong validator (§13.1.5)."""
     return condition is None or condition.strip() == etag
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 _GRACE = 30.0
 """Seconds in which a list may have been made before the connection that it lacks."""
-_MOST_VOID = 256
-_MOST_ENDED = 100_000
+_MAX_VOID = 256
+_MAX_ENDED = 100_000
 """Devices whose guessed epoch is remembered after its end."""
 
 
@@ -66,7 +66,7 @@ class Presence:
         return len(self._connections)
 
     def is_online(self, device_id: str) -> bool:
-        """Whether the device is believed to be connected."""
+        """Return whether the device is believed to be connected."""
         return device_id in self._connections
 
     def connected(self, boot: Boot, device_id: str, epoch: int, now: float) -> list[Change]:
@@ -122,7 +122,7 @@ class Presence:
         if before is None:
             return []
         self._void[before] = None
-        if len(self._void) > _MOST_VOID:
+        if len(self._void) > _MAX_VOID:
             del self._void[next(iter(self._void))]
         gone = [d for d, c in self._connections.items() if c.boot == before]
         return [self._leave(device_id) for device_id in gone]
@@ -143,11 +143,11 @@ class Presence:
         if told != left.begun:
             # More than a broker's epoch was told, by a guess: what is told next must be more again.
             self._ended[device_id] = told
-            if len(self._ended) > _MOST_ENDED:
+            if len(self._ended) > _MAX_ENDED:
                 del self._ended[next(iter(self._ended))]
         return Offline(device_id, told)
 
     def _is_missing(self, connection: _Connection, boot: Boot, now: float) -> bool:
-        """Whether a connection that is not in a node's list has ended."""
+        """Return whether a connection that is not in a node's list has ended."""
         is_ours = connection.boot == boot or (connection.boot is None and len(self._boots) == 1)
         return is_ours and connection.heard_at < now - _GRACE

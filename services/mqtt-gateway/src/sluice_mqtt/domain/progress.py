@@ -4,7 +4,7 @@ from sluice_mqtt.domain.rights import Right
 
 
 def is_news(right: Right, now: float, interval: float) -> bool:
-    """Tell whether bytes that flow now are worth telling, and note that they are told.
+    """Return whether bytes that flow now are worth telling, and note that they are told.
 
     Also bytes after the last: whoever fetches again has not got what it needs, and may complete it once more.
 
@@ -21,7 +21,7 @@ def is_news(right: Right, now: float, interval: float) -> bool:
 
 
 def is_last(right: Right, first: int, end: int, size: int) -> bool:
-    """Tell whether bytes `first` up to `end`, served now, are the rest of the image.
+    """Return whether bytes `first` up to `end`, served now, are the rest of the image.
 
     They are if they reach its end and everything before was served too. A replica that has not served the beginning
     (another one did) takes what goes on exactly where a range of its own ended. A first byte beyond shows nothing: a
@@ -39,7 +39,7 @@ def note_served(right: Right, first: int, end: int) -> None:
 
 
 def is_completion(right: Right) -> bool:
-    """Tell whether the last byte, served now, is worth telling, and note that it is told."""
+    """Return whether the last byte, served now, is worth telling, and note that it is told."""
     if right.is_complete:
         return False
     right.is_complete = True

@@ -51,7 +51,7 @@ def requested(header: str | None, size: int, *, is_one_based: bool = False) -> S
 
 
 def counts_from_zero(header: str | None) -> bool:
-    """Tell whether a `Range` header shows that its client counts bytes from 0, whatever its product says."""
+    """Return whether a `Range` header shows that its client counts bytes from 0, whatever its product says."""
     match = _RANGE.fullmatch(header or "")
     return match is not None and match[1] != "" and int(match[1]) == 0
 

@@ -76,7 +76,7 @@ class Right:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing more is served."""
+        """Return whether nothing more is served."""
         return self.closed >= self.attempt
 
 
@@ -99,12 +99,12 @@ class Rights:
             self._close(command)
 
     def allows(self, command: OfferFirmware) -> bool:
-        """Whether an offer that was taken is still the one that counts."""
+        """Return whether an offer that was taken is still the one that counts."""
         right = self._of_execution.get(command.execution_id)
         return right is not None and right.attempt == command.attempt and self.is_open(right)
 
     def is_open(self, right: Right) -> bool:
-        """Whether a right is its device's newest and not closed; asked again and again while bytes flow."""
+        """Return whether a right is its device's newest and not closed; asked again and again while bytes flow."""
         current = self._current.get(right.device_id)
         return (
             not right.is_closed

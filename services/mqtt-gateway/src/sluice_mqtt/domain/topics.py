@@ -27,6 +27,6 @@ def sender(topic: str) -> str | None:
 
 
 def may_use(device_id: str, topic: str) -> bool:
-    """Tell whether a device may publish to a topic or subscribe to a filter."""
+    """Return whether a device may publish to a topic or subscribe to a filter."""
     own = f"{_PREFIX}{device_id}/"
     return _DEVICE_ID.fullmatch(device_id) is not None and topic.startswith(own) and len(topic) > len(own)

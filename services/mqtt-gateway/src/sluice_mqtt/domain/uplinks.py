@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 _SERVICE = "$ota"
-_MOST_SERVICES = 64
-_MOST_TEXT = 256
+_MAX_SERVICES = 64
+_MAX_TEXT = 256
 _LARGEST_CODE = 2**31
 
 
@@ -93,23 +93,23 @@ _VERSIONS = msgspec.json.Decoder(_Version)
 _PROGRESSES = msgspec.json.Decoder(_Progress)
 
 
-def parse(device_id: str, payload: bytes, most_bytes: int) -> Uplink:
+def parse(device_id: str, payload: bytes, max_bytes: int) -> Uplink:
     """Return what a device reports.
 
     Args:
         device_id: From the topic: the device that the broker let publish there.
         payload: As sent.
-        most_bytes: Larger payloads are not looked at.
+        max_bytes: Larger payloads are not looked at.
 
     Raises:
         UplinkError: Too large, no JSON, another shape, or in the name of another device.
     """
-    if len(payload) > most_bytes:
+    if len(payload) > max_bytes:
         raise UplinkError(Fault.OVERSIZED, f"{len(payload)} bytes")
     envelope = _envelope(payload)
     if envelope.object_device_id and envelope.object_device_id != device_id:
         raise UplinkError(Fault.FOREIGN, "object_device_id is another device")
-    if len(envelope.services) > _MOST_SERVICES:
+    if len(envelope.services) > _MAX_SERVICES:
         raise UplinkError(Fault.MALFORMED, f"{len(envelope.services)} services")
     return _reports(envelope.services)
 
@@ -158,7 +158,7 @@ def _progress(report: _Progress) -> ProgressReport:
     if code is None or not code.is_integer() or not 0 <= code < _LARGEST_CODE:
         raise ValueError("result_code is no code")
     percent = None if progress is None else int(min(max(progress, 0.0), 100.0))
-    return ProgressReport(int(code), percent, _if_version(report.version), _text(report.description)[:_MOST_TEXT])
+    return ProgressReport(int(code), percent, _if_version(report.version), _text(report.description)[:_MAX_TEXT])
 
 
 def _number(value: Any) -> float | None:
@@ -179,7 +179,7 @@ def _text(value: Any) -> str:
 def _if_version(value: Any) -> str | None:
     """Return a version as text, or None for what is none."""
     text = _text(value)
-    return text if 0 < len(text) <= _MOST_TEXT else None
+    return text if 0 < len(text) <= _MAX_TEXT else None
 
 
 def _version(value: str | float | None) -> str | None:
@@ -189,6 +189,6 @@ def _version(value: str | float | None) -> str | None:
         ValueError: Longer than any version.
     """
     text = _text(value)
-    if len(text) > _MOST_TEXT:
+    if len(text) > _MAX_TEXT:
         raise ValueError("version too long")
     return text or None

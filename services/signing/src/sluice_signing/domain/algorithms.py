@@ -40,16 +40,16 @@ class Algorithm(Protocol):
         """Return a new private key of the kind that this algorithm owns."""
 
     def owns(self, key: PublicKeyTypes) -> bool:
-        """Tell whether a public key is bound to this algorithm."""
+        """Return whether a public key is bound to this algorithm."""
 
     def sign(self, key: PrivateKeyTypes, message: bytes) -> bytes:
         """Return the signature over a message by a key that this algorithm owns."""
 
     def verifies(self, key: PublicKeyTypes, signature: bytes, message: bytes) -> bool:
-        """Tell whether a signature is the one valid encoding of one over the message."""
+        """Return whether a signature is the one valid encoding of one over the message."""
 
     def is_twin(self, signature: bytes) -> bool:
-        """Tell whether a signature has the form that is never accepted, though it may be valid."""
+        """Return whether a signature has the form that is never accepted, though it may be valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Ecdsa:
         return ec.generate_private_key(self.curve)
 
     def owns(self, key: PublicKeyTypes) -> bool:
-        """Tell whether the key lies on the curve."""
+        """Return whether the key lies on the curve."""
         return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == self.curve.name
 
     def sign(self, key: PrivateKeyTypes, message: bytes) -> bytes:
@@ -80,7 +80,7 @@ class Ecdsa:
         return encode_dss_signature(r, min(s, self.order - s))
 
     def verifies(self, key: PublicKeyTypes, signature: bytes, message: bytes) -> bool:
-        """Tell whether the signature is valid, minimal DER and has the low ``s``."""
+        """Return whether the signature is valid, minimal DER and has the low ``s``."""
         try:
             r, s = decode_dss_signature(signature)
             cast("ec.EllipticCurvePublicKey", key).verify(signature, message, ec.ECDSA(hashes.SHA256()))
@@ -89,7 +89,7 @@ class Ecdsa:
         return 2 * s <= self.order and encode_dss_signature(r, s) == signature
 
     def is_twin(self, signature: bytes) -> bool:
-        """Tell whether the signature has the high ``s`` (BIP 146) or DER that is not minimal."""
+        """Return whether the signature has the high ``s`` (BIP 146) or DER that is not minimal."""
         try:
             r, s = decode_dss_signature(signature)
         except ValueError:
@@ -116,7 +116,7 @@ class Rsa:
         return rsa.generate_private_key(_RSA_EXPONENT, self.key_bits)
 
     def owns(self, key: PublicKeyTypes) -> bool:
-        """Tell whether the key has the row's size and the usual exponent."""
+        """Return whether the key has the row's size and the usual exponent."""
         return (
             isinstance(key, rsa.RSAPublicKey)
             and key.key_size == self.key_bits
@@ -128,7 +128,7 @@ class Rsa:
         return cast("rsa.RSAPrivateKey", key).sign(message, self._padding(), hashes.SHA256())
 
     def verifies(self, key: PublicKeyTypes, signature: bytes, message: bytes) -> bool:
-        """Tell whether the signature is valid under the row's padding."""
+        """Return whether the signature is valid under the row's padding."""
         try:
             cast("rsa.RSAPublicKey", key).verify(signature, message, self._padding(), hashes.SHA256())
         except InvalidSignature:
@@ -160,7 +160,7 @@ class Ed25519:
         return ed25519.Ed25519PrivateKey.generate()
 
     def owns(self, key: PublicKeyTypes) -> bool:
-        """Tell whether the key is an Ed25519 key."""
+        """Return whether the key is an Ed25519 key."""
         return isinstance(key, ed25519.Ed25519PublicKey)
 
     def sign(self, key: PrivateKeyTypes, message: bytes) -> bytes:
@@ -168,7 +168,7 @@ class Ed25519:
         return cast("ed25519.Ed25519PrivateKey", key).sign(message)
 
     def verifies(self, key: PublicKeyTypes, signature: bytes, message: bytes) -> bool:
-        """Tell whether the signature is valid."""
+        """Return whether the signature is valid."""
         try:
             cast("ed25519.Ed25519PublicKey", key).verify(signature, message)
         except InvalidSignature:
@@ -195,7 +195,7 @@ class MlDsa65:
         return mldsa.MLDSA65PrivateKey.generate()
 
     def owns(self, key: PublicKeyTypes) -> bool:
-        """Tell whether the key is an ML-DSA-65 key."""
+        """Return whether the key is an ML-DSA-65 key."""
         return isinstance(key, mldsa.MLDSA65PublicKey)
 
     def sign(self, key: PrivateKeyTypes, message: bytes) -> bytes:
@@ -203,7 +203,7 @@ class MlDsa65:
         return cast("mldsa.MLDSA65PrivateKey", key).sign(message)
 
     def verifies(self, key: PublicKeyTypes, signature: bytes, message: bytes) -> bool:
-        """Tell whether the signature is valid."""
+        """Return whether the signature is valid."""
         try:
             cast("mldsa.MLDSA65PublicKey", key).verify(signature, message)
         except (InvalidSignature, ValueError):
@@ -216,7 +216,7 @@ class MlDsa65:
 
 
 def _has_ml_dsa() -> bool:
-    """Tell whether the installed library, and the OpenSSL in it, have ML-DSA."""
+    """Return whether the installed library, and the OpenSSL in it, have ML-DSA."""
     if mldsa is None:
         return False  # type: ignore[unreachable]
     try:

@@ -55,7 +55,7 @@ class PublicKey:
     material: PublicKeyTypes
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Tell whether the signature over the message was made by this key's owner."""
+        """Return whether the signature over the message was made by this key's owner."""
         return self.algorithm.verifies(self.material, signature, message)
 
 

@@ -94,7 +94,7 @@ class MqttDevice:
 
     @property
     def online(self) -> bool:
-        """Whether it is logged in."""
+        """Return whether it is logged in."""
         return self._connection is not None and self._connection.accepted
 
     def start(self) -> None:

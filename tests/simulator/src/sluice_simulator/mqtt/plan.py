@@ -10,7 +10,7 @@ from sluice_simulator.mqtt.fleet import Manner, MqttPlan, MqttSpec, Pace, Turn
 from sluice_simulator.mqtt.kinds import HEALTHY, KINDS, Kind
 
 _STOPPED_TAKES: Final = 10.0
-_MOST_PARTS: Final = 16
+_MAX_PARTS: Final = 16
 
 
 def _option(default: Any, text: str) -> Any:
@@ -94,13 +94,13 @@ def _manner(options: MqttOptions, index: int, kind: Kind) -> Manner:
     random = Random(f"{options.seed}/mqtt/{index}")
     if options.uniform:
         return Manner()
-    parts = random.choice((0, 4, 8, _MOST_PARTS))
+    parts = random.choice((0, 4, 8, _MAX_PARTS))
     return Manner(
         checks_time=random.random() < 0.5,  # noqa: PLR2004 - half of them
         dashes=random.random() < 0.5,  # noqa: PLR2004 - as above
         event_ids=random.random() < 0.5,  # noqa: PLR2004 - as above
         chatty=random.random() < 0.3,  # noqa: PLR2004 - Huawei's Java SDK does
-        parts=_MOST_PARTS if kind.in_parts else parts,
+        parts=_MAX_PARTS if kind.in_parts else parts,
         one_based=kind.role is Role.ONE_BASED,
     )
 

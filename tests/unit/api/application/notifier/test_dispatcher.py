@@ -28,9 +28,9 @@ class Database:
     async def targets(self) -> dict[str, str]:
         return dict(self.subscribed)
 
-    async def claim_due(self, target: str, most: int) -> list[Delivery]:
+    async def claim_due(self, target: str, limit: int) -> list[Delivery]:
         self.asked[target] += 1
-        claimed = [d for d in self.due if d.target == target][:most]
+        claimed = [d for d in self.due if d.target == target][:limit]
         self.due = [d for d in self.due if d not in claimed]
         return claimed
 

@@ -15,8 +15,8 @@ REMOTE: Address = ("10.0.0.1", 5683)
 ELSEWHERE: Address = ("10.0.0.2", 5683)
 
 
-def assembly(most: int = 10) -> Assembly:
-    return Assembly(most=most, longest=200, lifetime=60)
+def assembly(max_bodies: int = 10) -> Assembly:
+    return Assembly(max_bodies=max_bodies, longest=200, lifetime=60)
 
 
 def block(number: int, payload: bytes, *, more: bool, exponent: int = 2, path: bytes = b"rd") -> Message:
@@ -84,7 +84,7 @@ def test_a_body_does_not_wait_for_ever() -> None:
 
 
 def test_a_flood_pushes_out_what_has_waited_longest() -> None:
-    blocks = assembly(most=10)
+    blocks = assembly(max_bodies=10)
     remotes: list[Address] = [("10.0.0.1", port) for port in range(20)]
     for remote in remotes:
         assert blocks.take(block(0, bytes(64), more=True), remote, 0) is None

@@ -51,7 +51,7 @@ class MqttDevice:
 
     @property
     def hears(self) -> bool:
-        """Whether a publication reaches it."""
+        """Return whether a publication reaches it."""
         return self.alive and self.online
 
     def take(self, offer: OfferFirmware) -> None:
@@ -158,7 +158,7 @@ class MqttWorld(World):
             self.sources["gateway"].append(DeviceDeregistered(**head(self.now, name), epoch=device.epoch))
 
     def is_at_work(self, name: str) -> bool:
-        """Whether a device has something to go on with."""
+        """Return whether a device has something to go on with."""
         return self.fleet[name].alive and self.fleet[name].phase != IDLE
 
     def work(self, name: str, *, succeeds: bool) -> None:
@@ -199,7 +199,7 @@ class MqttWorld(World):
         self.report(device, 0 if succeeds else 10, 100)
 
     def serves_offer(self, offer: OfferFirmware) -> bool:
-        """Whether the gateways would serve the image of an offer now."""
+        """Return whether the gateways would serve the image of an offer now."""
         served = self.open.get(offer.device_id)
         return served is not None and served.attempt == _attempt(offer) and self.now < served.not_after
 
@@ -253,7 +253,7 @@ class MqttWorld(World):
         assert not self.open, "a token outlives its execution"
 
     def at_rest(self) -> bool:
-        """Whether nothing is under way."""
+        """Return whether nothing is under way."""
         return super().at_rest() and not self.told
 
     def go(self) -> None:

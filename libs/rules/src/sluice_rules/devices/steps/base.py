@@ -11,78 +11,78 @@ from sluice_common.messages.device_events import (
     RequestResult,
     UpgradeProgressReported,
 )
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 
 class StepRules:
     """The rules of one step; they have no state of their own."""
 
-    def timeout(self, turn: Turn) -> float:
+    def timeout(self, transition: Transition) -> float:
         """Return the seconds that the step may take, all attempts at an answer together."""
         raise NotImplementedError
 
-    def drive(self, turn: Turn) -> None:
+    def drive(self, transition: Transition) -> None:
         """Ask the device what the step wants to know, if it is awake."""
 
-    def answered(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
+    def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """The device answered the requests, up to the first that it refused."""
 
-    def expired(self, turn: Turn) -> None:
+    def expired(self, transition: Transition) -> None:
         """The step's time is over."""
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """The step is entered."""
-        self.arm(turn)
-        self.drive(turn)
+        self.arm(transition)
+        self.drive(transition)
 
-    def arm(self, turn: Turn) -> None:
+    def arm(self, transition: Transition) -> None:
         """Set the deadline for one attempt at an answer."""
-        turn.execution.deadline = turn.now + self.timeout(turn) / (turn.rules.redrives + 1)
+        transition.execution.deadline = transition.now + self.timeout(transition) / (transition.rules.redrives + 1)
 
-    def on_uplink(self, turn: Turn) -> None:
+    def on_uplink(self, transition: Transition) -> None:
         """The device spoke: ask again what could not be asked."""
-        if turn.execution.awaited is None:
-            self.drive(turn)
+        if transition.execution.awaited is None:
+            self.drive(transition)
 
-    def on_outcome(self, turn: Turn, outcome: CommandOutcome) -> None:
+    def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
         """The awaited command has ended."""
-        awaited, turn.execution.awaited = turn.execution.awaited, None
+        awaited, transition.execution.awaited = transition.execution.awaited, None
         if outcome.status is OutcomeStatus.DONE:
-            self.answered(turn, outcome.results)
-        elif outcome.status is OutcomeStatus.STALE and awaited and awaited.epoch < turn.link.epoch:
-            self.drive(turn)
+            self.answered(transition, outcome.results)
+        elif outcome.status is OutcomeStatus.STALE and awaited and awaited.epoch < transition.link.epoch:
+            self.drive(transition)
         else:
-            self.unanswered(turn)
+            self.unanswered(transition)
 
-    def unanswered(self, turn: Turn) -> None:
+    def unanswered(self, transition: Transition) -> None:
         """The device was not reached: wait for its next uplink or the deadline, and let readers know where."""
-        turn.show_if_late()
+        transition.show_if_late()
 
-    def on_granted(self, turn: Turn) -> None:
+    def on_granted(self, transition: Transition) -> None:
         """The attempt holds the slot that it has asked for."""
 
-    def on_notified(self, turn: Turn, state: int) -> None:
+    def on_notified(self, transition: Transition, state: int) -> None:
         """The device notified `/5/0/3`."""
 
-    def on_version(self, turn: Turn, version: str | None) -> None:
+    def on_version(self, transition: Transition, version: str | None) -> None:
         """The MQTT device reported its firmware version, None for none that is one."""
 
-    def on_progress(self, turn: Turn, report: UpgradeProgressReported) -> None:
+    def on_progress(self, transition: Transition, report: UpgradeProgressReported) -> None:
         """The MQTT device reported how its upgrade goes, in the same attempt or an earlier one."""
 
-    def moved(self, turn: Turn) -> None:
+    def moved(self, transition: Transition) -> None:
         """The MQTT device reported that it is at work."""
 
-    def on_served(self, turn: Turn, *, complete: bool) -> None:
+    def on_served(self, transition: Transition, *, complete: bool) -> None:
         """The MQTT device of this attempt was served bytes of the image, or all of them."""
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """The deadline passed: drive the step again, or give up (invariant 7)."""
-        execution = turn.execution
-        if execution.redrives >= turn.rules.redrives:
-            self.expired(turn)
+        execution = transition.execution
+        if execution.redrives >= transition.rules.redrives:
+            self.expired(transition)
             return
         execution.redrives += 1
-        turn.show_if_late()
-        self.arm(turn)
-        self.drive(turn)
+        transition.show_if_late()
+        self.arm(transition)
+        self.drive(transition)

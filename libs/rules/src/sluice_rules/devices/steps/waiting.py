@@ -6,14 +6,14 @@ from sluice_common.reasons import ReasonCode
 from sluice_rules.devices.completion import fail
 from sluice_rules.devices.device import MQTT, Attempt
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 PROTOCOL = "LWM2M"
 """The device protocol whose products also name the upgrade protocol, which must be the same."""
 
 
 def can_upgrade(product: ProductSnapshot) -> bool:
-    """Say whether the product model allows firmware upgrade (R012, R015); of MQTT nothing else is validated (R013)."""
+    """Return whether the product model allows firmware upgrade (R012, R015); MQTT's has nothing else to say (R013)."""
     if product.protocol == MQTT:
         return product.firmware_upgrade
     return product.firmware_upgrade and product.protocol == product.upgrade_protocol == PROTOCOL
@@ -22,66 +22,66 @@ def can_upgrade(product: ProductSnapshot) -> bool:
 class Waiting(StepRules):
     """The first seconds after creation; nothing is done to the device."""
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """Wait from the creation on; a request that comes later than that runs at once."""
-        execution = turn.execution
+        execution = transition.execution
         due = execution.created_at.timestamp() + execution.policy.waiting
         execution.deadline = min(due, execution.end_at)
-        turn.show()
-        if execution.deadline <= turn.now:
-            self.on_deadline(turn)
+        transition.show()
+        if execution.deadline <= transition.now:
+            self.on_deadline(transition)
 
-    def on_uplink(self, turn: Turn) -> None:
+    def on_uplink(self, transition: Transition) -> None:
         """The device is not asked anything yet."""
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """Run."""
-        execution = turn.execution
+        execution = transition.execution
         execution.status = ExecutionStatus.RUNNING
-        execution.started_at = turn.event.occurred_at
-        turn.show()
+        execution.started_at = transition.event.occurred_at
+        transition.show()
         if can_upgrade(execution.product):
-            turn.enter(Step.AWAIT_ONLINE)
+            transition.enter(Step.AWAIT_ONLINE)
         else:
-            fail(turn, ReasonCode.CAPABILITY_MISSING)
+            fail(transition, ReasonCode.CAPABILITY_MISSING)
 
 
 class AwaitOnline(StepRules):
     """The device has to speak first; a sleeping device is sent nothing."""
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """Go on at once with a device that is awake."""
-        execution = turn.execution
-        execution.deadline = min(turn.now + execution.policy.timeouts.online, execution.end_at)
-        self.drive(turn)
+        execution = transition.execution
+        execution.deadline = min(transition.now + execution.policy.timeouts.online, execution.end_at)
+        self.drive(transition)
 
-    def drive(self, turn: Turn) -> None:
+    def drive(self, transition: Transition) -> None:
         """Begin the negotiation, or end with the task."""
-        if turn.execution.end_at <= turn.now:
-            fail(turn, ReasonCode.TASK_ENDED)
-        elif turn.awake:
-            turn.enter(Step.QUERY_VERSION)
+        if transition.execution.end_at <= transition.now:
+            fail(transition, ReasonCode.TASK_ENDED)
+        elif transition.awake:
+            transition.enter(Step.QUERY_VERSION)
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """Nothing can be driven again while the device is silent."""
-        ended = turn.execution.end_at <= turn.now
-        fail(turn, ReasonCode.TASK_ENDED if ended else ReasonCode.ONLINE_TIMEOUT)
+        ended = transition.execution.end_at <= transition.now
+        fail(transition, ReasonCode.TASK_ENDED if ended else ReasonCode.ONLINE_TIMEOUT)
 
 
 class RetryWait(StepRules):
     """A failed attempt has given back everything; the next one starts over when its time has come."""
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """Wait until the interval after the failure has passed."""
-        execution = turn.execution
-        execution.deadline = execution.next_attempt_at.timestamp() if execution.next_attempt_at else turn.now
+        execution = transition.execution
+        execution.deadline = execution.next_attempt_at.timestamp() if execution.next_attempt_at else transition.now
 
-    def on_uplink(self, turn: Turn) -> None:
+    def on_uplink(self, transition: Transition) -> None:
         """The interval counts, not the device."""
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """Start the next attempt from nothing."""
-        execution = turn.execution
+        execution = transition.execution
         execution.attempt = Attempt(number=execution.attempt.number + 1)
         execution.verdict = execution.next_attempt_at = None
-        turn.enter(Step.AWAIT_ONLINE)
+        transition.enter(Step.AWAIT_ONLINE)

@@ -64,12 +64,12 @@ class Apps:
             await self._apps.update_one({"_id": app_id}, {"$set": {"secret_hash": await self._hash(secret)}})
 
     async def authenticate(self, app_id: str, secret: str) -> bool:
-        """Tell whether an app has this secret."""
+        """Return whether an app has this secret."""
         document = await self._apps.find_one({"_id": app_id})
         return document is not None and await self._is_secret(secret, document["secret_hash"])
 
     async def exists(self, app_id: str) -> bool:
-        """Tell whether an app exists; remembers for a few seconds that it does."""
+        """Return whether an app exists; remembers for a few seconds that it does."""
         now = self._monotonic()
         if now - self._seen.get(app_id, -_REMEMBERED) < _REMEMBERED:
             return True

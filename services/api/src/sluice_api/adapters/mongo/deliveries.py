@@ -83,11 +83,11 @@ class Deliveries:
             known = {documents[failure["index"]]["_id"] for failure in failures}
         return [delivery for delivery in deliveries if delivery.key not in known]
 
-    async def claim_due(self, target: str, most: int) -> list[Delivery]:
+    async def claim_due(self, target: str, limit: int) -> list[Delivery]:
         """Claim deliveries to a receiver that are due, oldest first: failed ones, and those whose notifier has died."""
         at = now()
         due = {"status": "PENDING", "target": target, "next_at": {"$lte": at}}
-        found = await self._collection.find(due).sort("next_at", ASCENDING).limit(most).to_list(None)
+        found = await self._collection.find(due).sort("next_at", ASCENDING).limit(limit).to_list(None)
         return [_delivery(d) for some in chunks(found) for d in await self._claim(some, at)]
 
     async def _claim(self, found: Sequence[dict[str, Any]], at: datetime) -> Sequence[dict[str, Any]]:

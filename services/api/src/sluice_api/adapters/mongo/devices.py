@@ -85,7 +85,7 @@ class Groups(Owned):
         return added
 
     async def remove(self, app_id: str, group_id: str, device_id: str) -> bool:
-        """Take a device out of a group; tell whether it was in it."""
+        """Take a device out of a group; return whether it was in it."""
         leaves = {"$pull": {"group_ids": group_id}}
         result = await self._database[DEVICES].update_one({"_id": device_id, "app_id": app_id}, leaves)
         await self._change_what_they_do({"device_id": device_id, "app_id": app_id}, leaves)

@@ -44,7 +44,7 @@ class Lease:
         self._held = False
 
     async def hold(self) -> bool:
-        """Take the lease or renew it when that is due; tell whether it is held."""
+        """Take the lease or renew it when that is due; return whether it is held."""
         if self._held and self._monotonic() < self._renew_at:
             return True
         self._renew_at = self._monotonic() + self._seconds / 3

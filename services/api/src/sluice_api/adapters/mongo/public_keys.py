@@ -23,7 +23,7 @@ from sluice_common.reasons import ReasonCode
 from sluice_common.topics import PACKAGE_EVENTS
 
 _log = structlog.get_logger()
-_MOST_ACTIVE = 32
+_MAX_ACTIVE = 32
 """Active keys of one manufacturer: each goes into the message of every upload and is tried by its verification."""
 
 
@@ -77,8 +77,8 @@ class PublicKeys(Owned):
         """Check that one more key may be active; of several at the same moment all may pass."""
         others = {name: key[name] for name in ("app_id", "manufacturer")} | {"_id": {"$ne": key["_id"]}}
         active = others | {"status": KeyStatus.ACTIVE.value}
-        if await self._documents.count_documents(active, limit=_MOST_ACTIVE) == _MOST_ACTIVE:
-            detail = f"The manufacturer has {_MOST_ACTIVE} active keys; deactivate one first."
+        if await self._documents.count_documents(active, limit=_MAX_ACTIVE) == _MAX_ACTIVE:
+            detail = f"The manufacturer has {_MAX_ACTIVE} active keys; deactivate one first."
             raise conflict("too_many_keys", detail)
 
     async def revoke(self, app_id: str, key_id: str, why: str, at: datetime) -> Document:
@@ -138,7 +138,7 @@ class PublicKeys(Owned):
 
 
 async def sweep_again(database: Database, key_id: str | None, at: datetime) -> bool:
-    """Have the relay look for what uses a key if it is revoked; tell whether it is."""
+    """Have the relay look for what uses a key if it is revoked; return whether it is."""
     revoked = {"_id": key_id, "status": KeyStatus.REVOKED.value}
     return (await database[PUBLIC_KEYS].update_one(revoked, {"$set": {"relay_at": at}})).matched_count == 1
 

@@ -19,7 +19,7 @@ class TaskProgress:
         self._executions = database[EXECUTIONS]
 
     async def refresh(self, task_id: str, now: datetime) -> bool:
-        """Count; tell whether there may be more to count later without a further event.
+        """Count; return whether there may be more to count later without a further event.
 
         That is so while the task is being expanded: its last execution may have ended before the expansion has.
         """
@@ -39,7 +39,7 @@ class TaskProgress:
         return [task["_id"] for status in _UNDER_WAY async for task in self._tasks.find({"status": status}, {"_id": 1})]
 
     async def _end(self, task_id: str, progress: dict[str, int], now: datetime) -> bool:
-        """End a task whose executions have all ended; tell whether nothing is left to do."""
+        """End a task whose executions have all ended; return whether nothing is left to do."""
         for before, after in _ENDS:
             ended = {"status": after.value, "result": result_of(progress), "progress": progress, "ended_at": now}
             expanded = {"_id": task_id, "status": before.value, "expansion.complete": True}

@@ -122,7 +122,7 @@ class Dispatcher:
             return delivery, None, "DELIVERED"
         delivery.attempts += 1
         delay = retry_delay(
-            delivery.attempts, self._settings.callback_retry_first, self._settings.callback_retry_most, self._chance
+            delivery.attempts, self._settings.callback_retry_first, self._settings.callback_retry_max, self._chance
         )
         next_at = now() + timedelta(seconds=delay)
         given_up = next_at > delivery.created_at + timedelta(seconds=self._settings.callback_give_up)

@@ -22,7 +22,7 @@ from sluice_common.messages.registrations import Registration
 from sluice_common.mongo import Database
 
 _log = structlog.get_logger()
-_MOST_WRITES = 200
+_MAX_WRITES = 200
 _REMEMBERED = 100_000
 """Devices of which is remembered what was written last."""
 _LAGS = ("last_seen", "expires_at")
@@ -112,7 +112,7 @@ class Projection:
     async def _bulk_write(self, collection: str, writes: Sequence[UpdateOne | InsertOne[Document]]) -> int:
         """Write in pieces that a busy server answers in time; return how many documents the updates matched."""
         matched = 0
-        for some in chunks(writes, _MOST_WRITES):
+        for some in chunks(writes, _MAX_WRITES):
             result = await self._database[collection].bulk_write(list(some), ordered=False)
             matched += result.matched_count
         return matched

@@ -66,7 +66,7 @@ class Projector:
                 return await self._projection.write(batch)
             except (InvalidDocument, DocumentTooLarge, OverflowError) as error:
                 if len(batch) == 1:
-                    return await self._bury(batch[0], error)
+                    return await self._dead_letter(batch[0], error)
                 for received in batch:
                     await self.handle([received])
                 return None
@@ -106,8 +106,8 @@ class Projector:
             if again:
                 self._projection.changed_tasks.add(task_id)
 
-    async def _bury(self, received: Received, error: Exception) -> None:
-        await self._producer.bury(_Record(received), f"cannot be stored: {error}")
+    async def _dead_letter(self, received: Received, error: Exception) -> None:
+        await self._producer.dead_letter(_Record(received), f"cannot be stored: {error}")
 
 
 class _Record:

@@ -63,7 +63,7 @@ class Expansion:
         self._resumed = False
 
     async def step(self, now: datetime) -> bool:
-        """Do one page; tell whether there was one.
+        """Do one page; return whether there was one.
 
         Raises:
             OvertakenError: Another relay works on the task.

@@ -154,7 +154,7 @@ class Relay:
 
 
 def is_new(task: Document) -> bool:
-    """Tell whether no page of a task has been completed."""
+    """Return whether no page of a task has been completed."""
     return not task["expansion"]["page"]
 
 

@@ -26,7 +26,7 @@ class Beginning:
         self._tasks = tasks
 
     async def refused(self, task: Document, at: datetime) -> bool:
-        """Stop a task that must not begin; tell whether that was so."""
+        """Stop a task that must not begin; return whether that was so."""
         why = await self._refusal(task)
         if why is not None:
             await self._tasks.stop_for(task, why, at)

@@ -26,7 +26,7 @@ class Stop:
         self._rows = database[EXECUTIONS].find(active, {"device_id": 1}).sort("_id", 1).batch_size(page)
 
     async def step(self, now: datetime) -> bool:
-        """Do one page; tell whether there was one."""
+        """Do one page; return whether there was one."""
         rows = await self._rows.to_list(self._page)
         if not rows:
             return False
@@ -68,7 +68,7 @@ class Purge:
         self._rows = self._executions.find({"task_id": task["_id"]}, {"_id": 1}).batch_size(page)
 
     async def step(self, now: datetime) -> bool:  # noqa: ARG002 - as the others
-        """Do one page; tell whether there was one."""
+        """Do one page; return whether there was one."""
         rows = await self._rows.to_list(self._page)
         for ids in chunks([row["_id"] for row in rows]):
             await self._executions.delete_many({"_id": {"$in": list(ids)}})

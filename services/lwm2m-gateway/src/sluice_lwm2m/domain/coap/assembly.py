@@ -19,15 +19,15 @@ Key = tuple[Address, tuple[bytes, ...]]
 class Assembly:
     """Bodies of which not all is there yet."""
 
-    def __init__(self, *, most: int, longest: int, lifetime: float) -> None:
+    def __init__(self, *, max_bodies: int, longest: int, lifetime: float) -> None:
         """Prepare.
 
         Args:
-            most: Bodies at once; one more pushes out the one that has waited longest.
+            max_bodies: Bodies at once; one more pushes out the one that has waited longest.
             longest: Bytes of a body.
             lifetime: Seconds that a body waits for its next block.
         """
-        self._most = most
+        self._max_bodies = max_bodies
         self._longest = longest
         self._lifetime = lifetime
         self._begun: OrderedDict[Key, tuple[float, bytes]] = OrderedDict()  # the one that has waited longest is first
@@ -58,7 +58,7 @@ class Assembly:
         return body
 
     def _keep(self, key: Key, body: bytes, now: float) -> None:
-        while self._begun and (len(self._begun) >= self._most or now >= next(iter(self._begun.values()))[0]):
+        while self._begun and (len(self._begun) >= self._max_bodies or now >= next(iter(self._begun.values()))[0]):
             self._begun.popitem(last=False)
         self._begun[key] = now + self._lifetime, body
 

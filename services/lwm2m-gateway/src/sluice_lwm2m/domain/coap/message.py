@@ -108,17 +108,17 @@ class Message(msgspec.Struct, frozen=True):
 
     @property
     def is_request(self) -> bool:
-        """Whether the code is a method."""
+        """Return whether the code is a method."""
         return 0 < self.code < _FIRST_RESPONSE_CLASS
 
     @property
     def is_response(self) -> bool:
-        """Whether the code is a response code; classes 1, 3, 6 and 7 are reserved."""
+        """Return whether the code is a response code; classes 1, 3, 6 and 7 are reserved."""
         return self.code >> 5 in _RESPONSE_CLASSES
 
     @property
     def is_success(self) -> bool:
-        """Whether the code is 2.xx."""
+        """Return whether the code is 2.xx."""
         return self.code >> 5 == _SUCCESS_CLASS
 
 

@@ -26,7 +26,7 @@ from sluice_common.topics import (
     DEVICE_EVENTS,
     EXECUTION_EVENTS,
     LWM2M_COMMANDS,
-    MOST_MESSAGE_BYTES,
+    MAX_MESSAGE_BYTES,
     MQTT_COMMANDS,
     Topic,
 )
@@ -149,11 +149,11 @@ class DevicesStage:
             device = known[1] if known else self._records.get(event, message.device_id)
             decision = decide(device, message, record.offset, self._rules)
         except (BrokenMessageError, records.BrokenRecordError) as error:
-            await self._producer.bury(record, str(error))
+            await self._producer.dead_letter(record, str(error))
             return
         except Exception as error:  # noqa: BLE001 - one event that no rule can bear must not stop all other devices
             _log.exception("decide_failed", offset=record.offset, partition=record.partition)
-            await self._producer.bury(record, f"{type(error).__name__}: {error}")
+            await self._producer.dead_letter(record, f"{type(error).__name__}: {error}")
             return
         self._ignored.note(message, device, decision)
         for effect in decision.effects:
@@ -178,10 +178,10 @@ class DevicesStage:
     async def _store(self, changed: dict[str, tuple[Event, Device]]) -> None:
         """Write the records that a batch has left behind."""
         values = {device_id: records.encode(device) for device_id, (_, device) in changed.items()}
-        for device_id in [d for d, value in values.items() if len(value) > MOST_MESSAGE_BYTES]:
+        for device_id in [d for d, value in values.items() if len(value) > MAX_MESSAGE_BYTES]:
             # The record stays as it was: deadlines make good for a lost event, and nothing for a stage that ends.
             event, _ = changed.pop(device_id)
-            await self._producer.bury(event.message, f"it would make a record of {len(values[device_id])} bytes")
+            await self._producer.dead_letter(event.message, f"it would make a record of {len(values[device_id])} bytes")
         stored = await asyncio.gather(
             *[
                 await self._producer.send(

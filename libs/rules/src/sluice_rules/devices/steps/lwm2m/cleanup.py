@@ -8,39 +8,39 @@ from sluice_rules.devices.completion import end, give_back
 from sluice_rules.devices.judgements import IDLE
 from sluice_rules.devices.steps.base import StepRules
 from sluice_rules.devices.steps.lwm2m.version import PACKAGE_URI, STATE
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 
 class Closing(StepRules):
     """The image token is being revoked at the gateway; the slot waits for it, or for the token's end."""
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """Close, until the gateway confirms or the token has ended by itself."""
-        attempt = turn.execution.attempt
-        token_end = attempt.not_after + turn.rules.clock_skew
-        if turn.now >= token_end:
-            self._closed(turn)
+        attempt = transition.execution.attempt
+        token_end = attempt.not_after + transition.rules.clock_skew
+        if transition.now >= token_end:
+            self._closed(transition)
             return
-        turn.execution.deadline = min(turn.now + turn.execution.policy.timeouts.close, token_end)
-        turn.close_download(awaited=True)
+        transition.execution.deadline = min(transition.now + transition.execution.policy.timeouts.close, token_end)
+        transition.close_download(awaited=True)
 
-    def on_outcome(self, turn: Turn, outcome: CommandOutcome) -> None:
+    def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
         """Only a confirmation makes the fence; anything else leaves it to the deadline to try again."""
         if outcome.status is OutcomeStatus.DONE:
-            self._closed(turn)
+            self._closed(transition)
 
-    def on_uplink(self, turn: Turn) -> None:
+    def on_uplink(self, transition: Transition) -> None:
         """Remember that the device is within reach again."""
-        turn.execution.attempt.recheck = True
+        transition.execution.attempt.recheck = True
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """Try again; the token's end bounds it."""
-        turn.show_if_late()
-        self.begin(turn)
+        transition.show_if_late()
+        self.begin(transition)
 
-    def _closed(self, turn: Turn) -> None:
-        turn.execution.attempt.exposed = False
-        give_back(turn)
+    def _closed(self, transition: Transition) -> None:
+        transition.execution.attempt.exposed = False
+        give_back(transition)
 
 
 class CancelObserve(StepRules):
@@ -49,30 +49,30 @@ class CancelObserve(StepRules):
     The gateway hears of it in any case and observes no more; a notification that comes later is rejected.
     """
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """Cancel, and tell a device that may still be downloading to stop."""
-        execution = turn.execution
-        execution.deadline = turn.now + execution.policy.timeouts.cancel_observe
+        execution = transition.execution
+        execution.deadline = transition.now + execution.policy.timeouts.cancel_observe
         requests: tuple[CancelObserveRequest | Write, ...] = (CancelObserveRequest(path=STATE),)
-        if _may_be_downloading(turn):
+        if _may_be_downloading(transition):
             requests = (*requests, Write(path=PACKAGE_URI, value=""))
-        turn.send(turn.command_id(), *requests)
+        transition.send(transition.command_id(), *requests)
 
-    def on_outcome(self, turn: Turn, outcome: CommandOutcome) -> None:  # noqa: ARG002 - any outcome will do
+    def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:  # noqa: ARG002 - any outcome will do
         """Whatever it was, the execution ends."""
-        end(turn)
+        end(transition)
 
-    def on_uplink(self, turn: Turn) -> None:
+    def on_uplink(self, transition: Transition) -> None:
         """The command is under way."""
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """Without an answer, too."""
-        end(turn)
+        end(transition)
 
 
-def _may_be_downloading(turn: Turn) -> bool:
-    """Say whether the last attempt ended before its Execute and before the device's own verdict."""
-    execution = turn.execution
+def _may_be_downloading(transition: Transition) -> bool:
+    """Return whether the last attempt ended before its Execute and before the device's own verdict."""
+    execution = transition.execution
     attempt, verdict = execution.attempt, execution.verdict
     succeeded = verdict is not None and verdict.status is ExecutionStatus.SUCCEEDED
     began = attempt.not_after > 0.0 and attempt.execute_id is None

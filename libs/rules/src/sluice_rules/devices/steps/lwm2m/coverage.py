@@ -14,7 +14,7 @@ from sluice_rules.devices.completion import fail, surrender
 from sluice_rules.devices.device import window_of
 from sluice_rules.devices.readings import cell_id, number, value_at
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 INSTANCE, RSRP, CELL_ID = "/4/0", "/4/0/2", "/4/0/8"
 
@@ -22,88 +22,88 @@ INSTANCE, RSRP, CELL_ID = "/4/0", "/4/0/2", "/4/0/8"
 class _Query(StepRules):
     """A device is asked where it is, before it waits for a slot or while it does."""
 
-    def timeout(self, turn: Turn) -> float:
+    def timeout(self, transition: Transition) -> float:
         """Return the query's time."""
-        return turn.execution.policy.timeouts.coverage
+        return transition.execution.policy.timeouts.coverage
 
-    def drive(self, turn: Turn) -> None:
+    def drive(self, transition: Transition) -> None:
         """Read, and note under which registration."""
-        turn.execution.attempt.epoch = turn.link.epoch
-        self.read(turn)
+        transition.execution.attempt.epoch = transition.link.epoch
+        self.read(transition)
 
-    def read(self, turn: Turn) -> None:
+    def read(self, transition: Transition) -> None:
         """Read."""
         raise NotImplementedError
 
-    def failed(self, turn: Turn) -> None:
+    def failed(self, transition: Transition) -> None:
         """The device does not tell."""
         raise NotImplementedError
 
-    def expired(self, turn: Turn) -> None:
+    def expired(self, transition: Transition) -> None:
         """An unanswered query is a failed one; a waiter that has fallen asleep over it waits on."""
-        if turn.execution.attempt.coverage is None:
-            self.failed(turn)
+        if transition.execution.attempt.coverage is None:
+            self.failed(transition)
         else:
-            surrender(turn)
+            surrender(transition)
 
 
 class QueryCoverage(_Query):
     """Read cell ID, RSRP and SINR; whatever is missing leaves the cell ID alone."""
 
-    def read(self, turn: Turn) -> None:
+    def read(self, transition: Transition) -> None:
         """Read the instance, and the SINR where the product keeps it elsewhere."""
-        sinr = turn.execution.product.sinr_path
+        sinr = transition.execution.product.sinr_path
         if sinr.startswith(f"{INSTANCE}/"):
-            turn.ask_device(Read(path=INSTANCE))
+            transition.ask_device(Read(path=INSTANCE))
         else:
-            turn.ask_device(Read(path=INSTANCE), Read(path=sinr))
+            transition.ask_device(Read(path=INSTANCE), Read(path=sinr))
 
-    def answered(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
+    def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """Join the window of the weaker level, or fall back to the cell ID."""
-        product = turn.execution.product
+        product = transition.execution.product
         cell = cell_id(value_at(results, CELL_ID))
         rsrp = number(value_at(results, RSRP))
         sinr = number(value_at(results, product.sinr_path))
         if cell is None or rsrp is None or sinr is None:
-            self.failed(turn)
+            self.failed(transition)
             return
         rsrp, sinr = rsrp * product.rsrp_scale, sinr * product.sinr_scale
-        found = coverage_class(rsrp, sinr, turn.rules)
-        _wait(turn, Coverage(cell_id=cell, rsrp=rsrp, sinr=sinr, coverage_class=found, network=product.network))
+        found = coverage_class(rsrp, sinr, transition.rules)
+        _wait(transition, Coverage(cell_id=cell, rsrp=rsrp, sinr=sinr, coverage_class=found, network=product.network))
 
-    def failed(self, turn: Turn) -> None:
+    def failed(self, transition: Transition) -> None:
         """Ask for less."""
-        turn.enter(Step.QUERY_CELL)
+        transition.enter(Step.QUERY_CELL)
 
 
 class QueryCell(_Query):
     """Read the cell ID alone."""
 
-    def read(self, turn: Turn) -> None:
+    def read(self, transition: Transition) -> None:
         """Read."""
-        turn.ask_device(Read(path=CELL_ID))
+        transition.ask_device(Read(path=CELL_ID))
 
-    def answered(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
+    def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """Join the cell's window for devices of unknown coverage."""
         cell = cell_id(value_at(results, CELL_ID))
         if cell is None:
-            self.failed(turn)
+            self.failed(transition)
             return
-        network = turn.execution.product.network
-        _wait(turn, Coverage(cell_id=cell, coverage_class=CoverageClass.CELL_ONLY, network=network))
+        network = transition.execution.product.network
+        _wait(transition, Coverage(cell_id=cell, coverage_class=CoverageClass.CELL_ONLY, network=network))
 
-    def failed(self, turn: Turn) -> None:
+    def failed(self, transition: Transition) -> None:
         """Neither coverage nor cell: no window, no upgrade."""
-        fail(turn, ReasonCode.CELL_ID_UNAVAILABLE)
+        fail(transition, ReasonCode.CELL_ID_UNAVAILABLE)
 
 
-def _wait(turn: Turn, coverage: Coverage) -> None:
+def _wait(transition: Transition, coverage: Coverage) -> None:
     """Wait in the window that the device belongs to now; one that has left another gives up its place there."""
-    attempt = turn.execution.attempt
+    attempt = transition.execution.attempt
     if attempt.coverage is not None and window_of(attempt.coverage) != window_of(coverage):
-        turn.release_slot()
+        transition.release_slot()
     attempt.coverage = coverage
     attempt.coverage_epoch = attempt.epoch
-    attempt.coverage_until = turn.now + turn.rules.coverage_valid
+    attempt.coverage_until = transition.now + transition.rules.coverage_valid
     attempt.recheck = True
-    turn.enter(Step.AWAIT_SLOT)
+    transition.enter(Step.AWAIT_SLOT)

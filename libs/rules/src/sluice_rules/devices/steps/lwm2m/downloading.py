@@ -6,33 +6,33 @@ Deadlines and doubts are settled by reading, in `QUERY_RESULT`. The Execute that
 from sluice_common.messages.execution_events import Step
 from sluice_rules.devices.judgements import DOWNLOADED, DOWNLOADING, UPDATING
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 
 class Downloading(StepRules):
     """Waits for notifications only."""
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """The URI is accepted; the download has to start."""
-        attempt = turn.execution.attempt
-        attempt.start_by = turn.now + turn.execution.policy.timeouts.download_start
-        turn.execution.deadline = min(attempt.start_by, attempt.not_after)
+        attempt = transition.execution.attempt
+        attempt.start_by = transition.now + transition.execution.policy.timeouts.download_start
+        transition.execution.deadline = min(attempt.start_by, attempt.not_after)
 
-    def on_notified(self, turn: Turn, state: int) -> None:
+    def on_notified(self, transition: Transition, state: int) -> None:
         """Follow the device's state machine."""
-        turn.show_state(state)
+        transition.show_state(state)
         if state == DOWNLOADING:
-            turn.execution.deadline = turn.execution.attempt.not_after
+            transition.execution.deadline = transition.execution.attempt.not_after
         elif state in (DOWNLOADED, UPDATING):
-            turn.enter(Step.UPDATING)
+            transition.enter(Step.UPDATING)
         else:
-            turn.enter(Step.QUERY_RESULT)
+            transition.enter(Step.QUERY_RESULT)
 
-    def on_uplink(self, turn: Turn) -> None:
+    def on_uplink(self, transition: Transition) -> None:
         """A device that registers anew may have forgotten the observation; what a sleeper notified may be lost."""
-        if turn.was_asleep or turn.link.epoch > turn.execution.attempt.epoch:
-            turn.enter(Step.QUERY_RESULT)
+        if transition.was_asleep or transition.link.epoch > transition.execution.attempt.epoch:
+            transition.enter(Step.QUERY_RESULT)
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """Read where the device is."""
-        turn.enter(Step.QUERY_RESULT)
+        transition.enter(Step.QUERY_RESULT)

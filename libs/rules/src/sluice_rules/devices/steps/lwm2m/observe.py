@@ -15,72 +15,72 @@ from sluice_rules.devices.judgements import DOWNLOADED, DOWNLOADING, IDLE
 from sluice_rules.devices.readings import integer, value_at
 from sluice_rules.devices.steps.base import StepRules
 from sluice_rules.devices.steps.lwm2m.version import PACKAGE_URI, STATE
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 
 class Observe(StepRules):
     """A grantee that does not answer soon gives its slot to somebody else."""
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """Fix the end of the image token and ask."""
-        turn.execution.attempt.not_after = turn.now + turn.execution.policy.timeouts.download
-        self.drive(turn)
+        transition.execution.attempt.not_after = transition.now + transition.execution.policy.timeouts.download
+        self.drive(transition)
 
-    def drive(self, turn: Turn) -> None:
+    def drive(self, transition: Transition) -> None:
         """Ask; a registration that has changed meanwhile gets the same URI again."""
-        self._ask(turn, ObserveRequest(path=STATE))
+        self._ask(transition, ObserveRequest(path=STATE))
 
-    def on_outcome(self, turn: Turn, outcome: CommandOutcome) -> None:
+    def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
         """If the URI was too late to be sent, that says nothing about the device: it may ask again at once, once."""
-        attempt = turn.execution.attempt
+        attempt = transition.execution.attempt
         spoke_late = outcome.status is OutcomeStatus.TIMEOUT and outcome.results
         attempt.recheck = bool(spoke_late or outcome.status is OutcomeStatus.STALE) and not attempt.surrenders
-        super().on_outcome(turn, outcome)
+        super().on_outcome(transition, outcome)
 
-    def answered(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
+    def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """Go on when the URI is accepted."""
         *before, last = results or (RequestResult(path=PACKAGE_URI, code=""),)
         if last.ok and before:
-            turn.enter(Step.DOWNLOADING)
+            transition.enter(Step.DOWNLOADING)
         elif before:
-            self._refused(turn, integer(value_at(results, STATE)), last.code)
+            self._refused(transition, integer(value_at(results, STATE)), last.code)
         elif last.path == STATE:
-            fail(turn, ReasonCode.OBSERVE_FAILED, code=last.code)
+            fail(transition, ReasonCode.OBSERVE_FAILED, code=last.code)
         else:
-            fail(turn, ReasonCode.PACKAGE_URI_REFUSED, code=last.code)
+            fail(transition, ReasonCode.PACKAGE_URI_REFUSED, code=last.code)
 
-    def unanswered(self, turn: Turn) -> None:
+    def unanswered(self, transition: Transition) -> None:
         """The device is out of reach."""
-        surrender(turn)
+        surrender(transition)
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """Silence costs the slot, not a retry."""
-        surrender(turn)
+        surrender(transition)
 
-    def on_notified(self, turn: Turn, state: int) -> None:
+    def on_notified(self, transition: Transition, state: int) -> None:
         """A device that works has accepted the URI, though its answer is lost or late."""
         if state != IDLE:
-            turn.enter(Step.DOWNLOADING)
-            turn.step.on_notified(turn, state)
+            transition.enter(Step.DOWNLOADING)
+            transition.step.on_notified(transition, state)
 
-    def _refused(self, turn: Turn, state: int | None, code: str) -> None:
+    def _refused(self, transition: Transition, state: int | None, code: str) -> None:
         """Reset a device that is still busy with something older, once; that is no fault of this image."""
-        attempt = turn.execution.attempt
+        attempt = transition.execution.attempt
         if state in (DOWNLOADING, DOWNLOADED) and not attempt.reset:
             attempt.reset = True
-            self._ask(turn, Write(path=PACKAGE_URI, value=""))
+            self._ask(transition, Write(path=PACKAGE_URI, value=""))
         else:
-            fail(turn, ReasonCode.PACKAGE_URI_REFUSED, code=code)
+            fail(transition, ReasonCode.PACKAGE_URI_REFUSED, code=code)
 
-    def _ask(self, turn: Turn, first: ObserveRequest | Write) -> None:
-        execution = turn.execution
+    def _ask(self, transition: Transition, first: ObserveRequest | Write) -> None:
+        execution = transition.execution
         timeouts = execution.policy.timeouts
-        execution.deadline = turn.now + min(timeouts.slot_response, timeouts.observe)
+        execution.deadline = transition.now + min(timeouts.slot_response, timeouts.observe)
         execution.observed = execution.attempt.exposed = True
-        execution.attempt.epoch = turn.link.epoch
+        execution.attempt.epoch = transition.link.epoch
         uri = WritePackageUri(
             image_id=execution.package.image_id,
             image_size=execution.package.image_size,
             not_after=utc(execution.attempt.not_after),
         )
-        turn.ask_device(first, uri)
+        transition.ask_device(first, uri)

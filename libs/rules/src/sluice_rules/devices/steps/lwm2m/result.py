@@ -23,154 +23,154 @@ from sluice_rules.devices.judgements import (
 from sluice_rules.devices.readings import integer, text, value_at
 from sluice_rules.devices.steps.base import StepRules
 from sluice_rules.devices.steps.lwm2m.version import PACKAGE_VERSION, RESULT, STATE, VERSION
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 
 class QueryResult(StepRules):
     """Reads state and result, after an Execute the version too; the result last, as it ends the device's part."""
 
-    def timeout(self, turn: Turn) -> float:
+    def timeout(self, transition: Transition) -> float:
         """Return the result query's time."""
-        return turn.execution.policy.timeouts.result
+        return transition.execution.policy.timeouts.result
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """Ask, and note what happens meanwhile."""
-        turn.execution.attempt.recheck = False
-        super().begin(turn)
+        transition.execution.attempt.recheck = False
+        super().begin(transition)
 
-    def drive(self, turn: Turn) -> None:
+    def drive(self, transition: Transition) -> None:
         """Read. Observing again reads as well, and renews what a restarted device has forgotten.
 
         Only the gateway knows whether a device at work is awake: it does not tell of every block or notification.
         """
-        attempt = turn.execution.attempt
-        attempt.epoch = turn.link.epoch
+        attempt = transition.execution.attempt
+        attempt.epoch = transition.link.epoch
         if attempt.execute_id is None:
-            turn.send(turn.command_id(), Observe(path=STATE), Read(path=RESULT))
+            transition.send(transition.command_id(), Observe(path=STATE), Read(path=RESULT))
         else:
-            turn.send(turn.command_id(), Read(path=VERSION), Read(path=STATE), Read(path=RESULT))
+            transition.send(transition.command_id(), Read(path=VERSION), Read(path=STATE), Read(path=RESULT))
 
-    def answered(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
+    def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """Act on the reading."""
-        execution = turn.execution
+        execution = transition.execution
         if results and results[0].path == PACKAGE_VERSION:
-            self._settle_package(turn, text(value_at(results, PACKAGE_VERSION)))
+            self._settle_package(transition, text(value_at(results, PACKAGE_VERSION)))
             return
         reading = Reading(
             integer(value_at(results, STATE)), integer(value_at(results, RESULT)), text(value_at(results, VERSION))
         )
         execution.reported_version = reading.version or execution.reported_version
         if reading.state is not None:
-            turn.see_state(reading.state)
+            transition.see_state(reading.state)
         if execution.attempt.execute_id is None:
-            self._settle_download(turn, reading)
+            self._settle_download(transition, reading)
         else:
-            self._settle_update(turn, reading)
+            self._settle_update(transition, reading)
 
-    def on_uplink(self, turn: Turn) -> None:
+    def on_uplink(self, transition: Transition) -> None:
         """A restart during the query makes its answer old."""
-        turn.execution.attempt.recheck |= turn.link.epoch > turn.execution.attempt.epoch
-        super().on_uplink(turn)
+        transition.execution.attempt.recheck |= transition.link.epoch > transition.execution.attempt.epoch
+        super().on_uplink(transition)
 
-    def on_notified(self, turn: Turn, state: int) -> None:
+    def on_notified(self, transition: Transition, state: int) -> None:
         """News during the query makes its answer old; afterwards it is worth another one."""
-        turn.show_state(state)
-        if turn.execution.awaited is None:
-            self.drive(turn)
+        transition.show_state(state)
+        if transition.execution.awaited is None:
+            self.drive(transition)
         else:
-            turn.execution.attempt.recheck = True
+            transition.execution.attempt.recheck = True
 
-    def expired(self, turn: Turn) -> None:
+    def expired(self, transition: Transition) -> None:
         """No answer: silence may be the update itself, or the end of the attempt's time."""
-        self._wait_on(turn, silent=True)
+        self._wait_on(transition, silent=True)
 
-    def _settle_download(self, turn: Turn, reading: Reading) -> None:
+    def _settle_download(self, transition: Transition, reading: Reading) -> None:
         """Act on the reading; a result beside a download that may still begin can be an older update's."""
-        attempt = turn.execution.attempt
+        attempt = transition.execution.attempt
         meaning = before_execute(reading)
         if meaning is Meaning.READY or reading.state == UPDATING:
-            turn.enter(Step.UPDATING)
-        elif meaning is Meaning.FAILED and (attempt.started or _overdue_download(turn)):
-            fail(turn, failure_code(reading))
+            transition.enter(Step.UPDATING)
+        elif meaning is Meaning.FAILED and (attempt.started or _overdue_download(transition)):
+            fail(transition, failure_code(reading))
         elif reading.state == IDLE and attempt.started and not attempt.recheck:
-            fail(turn, ReasonCode.CONNECTION_LOST)
+            fail(transition, ReasonCode.CONNECTION_LOST)
         else:
-            self._wait_on(turn)
+            self._wait_on(transition)
 
-    def _settle_update(self, turn: Turn, reading: Reading) -> None:
-        target = turn.execution.package.version
+    def _settle_update(self, transition: Transition, reading: Reading) -> None:
+        target = transition.execution.package.version
         meaning = after_execute(reading, target)
         if meaning is Meaning.SUCCEEDED:
-            succeed(turn, _other_version(reading, target))
+            succeed(transition, _other_version(reading, target))
         elif meaning is Meaning.FAILED:
-            fail(turn, failure_code(reading), settled=not turn.execution.attempt.unsent)
-        elif meaning is Meaning.IDLE and not turn.execution.attempt.recheck:
-            self._idle(turn, reading.version)
+            fail(transition, failure_code(reading), settled=not transition.execution.attempt.unsent)
+        elif meaning is Meaning.IDLE and not transition.execution.attempt.recheck:
+            self._idle(transition, reading.version)
         else:
-            self._wait_on(turn)
+            self._wait_on(transition)
 
-    def _settle_package(self, turn: Turn, version: str | None) -> None:
+    def _settle_package(self, transition: Transition, version: str | None) -> None:
         """Take the package's version for that of an idle device that tells no other."""
-        execution = turn.execution
+        execution = transition.execution
         execution.reported_version = version or execution.reported_version
         if execution.attempt.recheck:
-            self._wait_on(turn)
+            self._wait_on(transition)
         elif version == execution.package.version:
-            succeed(turn)
+            succeed(transition)
         else:
-            self._without_verdict(turn, version)
+            self._without_verdict(transition, version)
 
-    def _idle(self, turn: Turn, version: str | None) -> None:
+    def _idle(self, transition: Transition, version: str | None) -> None:
         if version is None:
-            turn.send(turn.command_id(), Read(path=PACKAGE_VERSION))
+            transition.send(transition.command_id(), Read(path=PACKAGE_VERSION))
         else:
-            self._without_verdict(turn, version)
+            self._without_verdict(transition, version)
 
-    def _without_verdict(self, turn: Turn, version: str | None) -> None:
+    def _without_verdict(self, transition: Transition, version: str | None) -> None:
         """A device that came back without a verdict is asked once more, for it may still be starting."""
-        execution = turn.execution
-        if execution.redrives < turn.rules.redrives:
-            turn.show_if_late()
+        execution = transition.execution
+        if execution.redrives < transition.rules.redrives:
+            transition.show_if_late()
         elif version is None:
-            fail(turn, ReasonCode.VERSION_CHECK_TIMEOUT)
+            fail(transition, ReasonCode.VERSION_CHECK_TIMEOUT)
         else:
-            fail(turn, ReasonCode.VERSION_MISMATCH, current=version, target=execution.package.version)
+            fail(transition, ReasonCode.VERSION_MISMATCH, current=version, target=execution.package.version)
 
-    def _wait_on(self, turn: Turn, *, silent: bool = False) -> None:
+    def _wait_on(self, transition: Transition, *, silent: bool = False) -> None:
         """Read again if there is news, else go back to waiting, else give up."""
-        attempt = turn.execution.attempt
-        if attempt.recheck and turn.execution.awaited is None and turn.awake:
-            turn.enter(Step.QUERY_RESULT)
+        attempt = transition.execution.attempt
+        if attempt.recheck and transition.execution.awaited is None and transition.awake:
+            transition.enter(Step.QUERY_RESULT)
             return
-        turn.show()
-        code = _overdue_update(turn, silent=silent) if attempt.execute_id else _overdue_download(turn)
+        transition.show()
+        code = _overdue_update(transition, silent=silent) if attempt.execute_id else _overdue_download(transition)
         if code is not None:
-            fail(turn, code)
+            fail(transition, code)
         elif attempt.execute_id is None:
-            turn.resume(Step.DOWNLOADING, attempt.not_after if attempt.started else attempt.start_by)
+            transition.resume(Step.DOWNLOADING, attempt.not_after if attempt.started else attempt.start_by)
         else:
-            begun = attempt.firmware_state == UPDATING or turn.now >= attempt.update_start_by
-            turn.resume(Step.UPDATING, attempt.update_by if begun else attempt.update_start_by)
+            begun = attempt.firmware_state == UPDATING or transition.now >= attempt.update_start_by
+            transition.resume(Step.UPDATING, attempt.update_by if begun else attempt.update_start_by)
 
 
-def _overdue_download(turn: Turn) -> ReasonCode | None:
+def _overdue_download(transition: Transition) -> ReasonCode | None:
     """Return why the download has failed, None if there is time left."""
-    attempt = turn.execution.attempt
-    if turn.now >= attempt.not_after:
+    attempt = transition.execution.attempt
+    if transition.now >= attempt.not_after:
         return ReasonCode.DOWNLOAD_TIMEOUT
     if attempt.started:
         return None
-    return ReasonCode.DOWNLOAD_START_TIMEOUT if turn.now >= attempt.start_by else None
+    return ReasonCode.DOWNLOAD_START_TIMEOUT if transition.now >= attempt.start_by else None
 
 
-def _overdue_update(turn: Turn, *, silent: bool) -> ReasonCode | None:
+def _overdue_update(transition: Transition, *, silent: bool) -> ReasonCode | None:
     """Return why the update has failed, None if there is time left; silence counts as being at work."""
-    attempt = turn.execution.attempt
-    if turn.now >= attempt.update_by:
+    attempt = transition.execution.attempt
+    if transition.now >= attempt.update_by:
         return ReasonCode.VERSION_CHECK_TIMEOUT if silent else ReasonCode.UPDATE_RESULT_TIMEOUT
     if silent or attempt.firmware_state in (IDLE, DOWNLOADING, UPDATING):
         return None
-    return ReasonCode.UPDATE_START_TIMEOUT if turn.now >= attempt.update_start_by else None
+    return ReasonCode.UPDATE_START_TIMEOUT if transition.now >= attempt.update_start_by else None
 
 
 def _other_version(reading: Reading, target: str) -> Reason | None:

@@ -9,73 +9,73 @@ from sluice_common.reasons import ReasonCode
 from sluice_rules.devices.completion import fail
 from sluice_rules.devices.device import SlotState
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 
 class AwaitSlot(StepRules):
     """Ask when the device is awake; ask anew, under a new number, whenever it speaks."""
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """Ask at once, unless the device has just failed to answer and not spoken since."""
-        attempt = turn.execution.attempt
-        if turn.execution.end_at <= turn.now:
-            fail(turn, ReasonCode.TASK_ENDED)
+        attempt = transition.execution.attempt
+        if transition.execution.end_at <= transition.now:
+            fail(transition, ReasonCode.TASK_ENDED)
             return
-        self.arm(turn)
+        self.arm(transition)
         if attempt.slot is not SlotState.KEPT or attempt.recheck:
-            self.drive(turn)
+            self.drive(transition)
         attempt.recheck = False
 
-    def arm(self, turn: Turn) -> None:
+    def arm(self, transition: Transition) -> None:
         """Ask again after a while against lost messages, but end with the task."""
-        execution = turn.execution
-        execution.deadline = min(turn.now + turn.rules.slot_reask, execution.end_at)
+        execution = transition.execution
+        execution.deadline = min(transition.now + transition.rules.slot_reask, execution.end_at)
 
-    def on_uplink(self, turn: Turn) -> None:
+    def on_uplink(self, transition: Transition) -> None:
         """The device is awake for a while: a free slot is worth having now."""
-        self.drive(turn)
+        self.drive(transition)
 
-    def drive(self, turn: Turn) -> None:
+    def drive(self, transition: Transition) -> None:
         """Ask the window, but no window for a device that may have left its cell: it keeps its place until it tells."""
-        if not _may_have_moved(turn):
-            turn.ask_window()
+        if not _may_have_moved(transition):
+            transition.ask_window()
             return
-        attempt = turn.execution.attempt
+        attempt = transition.execution.attempt
         attempt.slot = SlotState.KEPT if attempt.slot is SlotState.ASKED else attempt.slot
-        if turn.awake:
-            turn.enter(Step.QUERY_COVERAGE)
+        if transition.awake:
+            transition.enter(Step.QUERY_COVERAGE)
 
-    def on_granted(self, turn: Turn) -> None:
+    def on_granted(self, transition: Transition) -> None:
         """Begin."""
-        turn.enter(Step.OBSERVE)
+        transition.enter(Step.OBSERVE)
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """Ask again, or end with the task."""
-        if turn.execution.end_at <= turn.now:
-            fail(turn, ReasonCode.TASK_ENDED)
+        if transition.execution.end_at <= transition.now:
+            fail(transition, ReasonCode.TASK_ENDED)
             return
-        self.arm(turn)
-        self.drive(turn)
+        self.arm(transition)
+        self.drive(transition)
 
 
-def _may_have_moved(turn: Turn) -> bool:
-    """Say whether the device has registered anew since it told its cell, or told it long ago; never of MQTT."""
-    attempt = turn.execution.attempt
+def _may_have_moved(transition: Transition) -> bool:
+    """Return whether the device has registered anew since it told its cell, or told it long ago; never of MQTT."""
+    attempt = transition.execution.attempt
     if attempt.coverage is None:
         return False
-    return turn.link.epoch > attempt.coverage_epoch or turn.now > attempt.coverage_until
+    return transition.link.epoch > attempt.coverage_epoch or transition.now > attempt.coverage_until
 
 
-def granted(turn: Turn) -> None:
+def granted(transition: Transition) -> None:
     """Take the slot if the device can use it now; keep only the place otherwise."""
-    if turn.awake:
-        turn.execution.attempt.slot = SlotState.HELD
-        turn.step.on_granted(turn)
+    if transition.awake:
+        transition.execution.attempt.slot = SlotState.HELD
+        transition.step.on_granted(transition)
     else:
-        turn.release_slot(keep_place=True)
+        transition.release_slot(keep_place=True)
 
 
-def grant_lost(turn: Turn) -> None:
+def grant_lost(transition: Transition) -> None:
     """The window has granted what never arrived: return it, and ask anew if the device is awake."""
-    turn.release_slot(keep_place=True)
-    turn.ask_window()
+    transition.release_slot(keep_place=True)
+    transition.ask_window()

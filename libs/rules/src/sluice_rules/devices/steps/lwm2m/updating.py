@@ -12,7 +12,7 @@ from sluice_common.reasons import ReasonCode
 from sluice_rules.devices.completion import fail
 from sluice_rules.devices.judgements import DOWNLOADED, IDLE, UPDATING
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 UPDATE = "/5/0/2"
 
@@ -20,52 +20,52 @@ UPDATE = "/5/0/2"
 class Updating(StepRules):
     """Tells the device to update and waits."""
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """Send the Execute; a device that updates by itself is only awaited."""
-        execution, attempt = turn.execution, turn.execution.attempt
+        execution, attempt = transition.execution, transition.execution.attempt
         timeouts = execution.policy.timeouts
-        attempt.update_by = turn.now + timeouts.update
-        attempt.update_start_by = min(turn.now + timeouts.update_start, attempt.update_by)
+        attempt.update_by = transition.now + timeouts.update
+        attempt.update_start_by = min(transition.now + timeouts.update_start, attempt.update_by)
         execution.deadline = attempt.update_start_by
-        attempt.execute_id = f"{execution.execution_id}:{attempt.number}:{turn.offset}"
+        attempt.execute_id = f"{execution.execution_id}:{attempt.number}:{transition.offset}"
         attempt.unsent = attempt.firmware_state != UPDATING
         if attempt.unsent:
-            self.drive(turn)
+            self.drive(transition)
 
-    def drive(self, turn: Turn) -> None:
+    def drive(self, transition: Transition) -> None:
         """Send the Execute under its one id, if the device is awake."""
-        attempt = turn.execution.attempt
-        attempt.epoch = turn.link.epoch
-        if turn.awake and attempt.execute_id is not None:
+        attempt = transition.execution.attempt
+        attempt.epoch = transition.link.epoch
+        if transition.awake and attempt.execute_id is not None:
             attempt.unsent = False
-            turn.send(attempt.execute_id, Execute(path=UPDATE))
+            transition.send(attempt.execute_id, Execute(path=UPDATE))
 
-    def answered(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
+    def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """A refusal ends the attempt; otherwise the device's state will tell."""
         if results and not results[0].ok:
-            fail(turn, ReasonCode.UPDATE_REFUSED, code=results[0].code)
+            fail(transition, ReasonCode.UPDATE_REFUSED, code=results[0].code)
 
-    def on_outcome(self, turn: Turn, outcome: CommandOutcome) -> None:
+    def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
         """Note that nothing was sent, before any repeat."""
-        turn.execution.attempt.unsent = outcome.status in (OutcomeStatus.ASLEEP, OutcomeStatus.STALE)
-        super().on_outcome(turn, outcome)
+        transition.execution.attempt.unsent = outcome.status in (OutcomeStatus.ASLEEP, OutcomeStatus.STALE)
+        super().on_outcome(transition, outcome)
 
-    def on_uplink(self, turn: Turn) -> None:
+    def on_uplink(self, transition: Transition) -> None:
         """A device that registers is back, one that had fallen asleep may be; one that was not told is told now."""
-        attempt, is_answered = turn.execution.attempt, turn.execution.awaited is None
+        attempt, is_answered = transition.execution.attempt, transition.execution.awaited is None
         if attempt.unsent and is_answered:
-            self.drive(turn)
-        elif turn.link.epoch > attempt.epoch or (turn.was_asleep and is_answered):
-            turn.enter(Step.QUERY_RESULT)
+            self.drive(transition)
+        elif transition.link.epoch > attempt.epoch or (transition.was_asleep and is_answered):
+            transition.enter(Step.QUERY_RESULT)
 
-    def on_notified(self, turn: Turn, state: int) -> None:
+    def on_notified(self, transition: Transition, state: int) -> None:
         """3 means that it has begun; 0, or 2 after 3, that it is over. Another 2 repeats what led here."""
-        previous = turn.show_state(state)
+        previous = transition.show_state(state)
         if state == UPDATING:
-            turn.execution.deadline = turn.execution.attempt.update_by
+            transition.execution.deadline = transition.execution.attempt.update_by
         elif state == IDLE or (state == DOWNLOADED and previous == UPDATING):
-            turn.enter(Step.QUERY_RESULT)
+            transition.enter(Step.QUERY_RESULT)
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """Read where the device is."""
-        turn.enter(Step.QUERY_RESULT)
+        transition.enter(Step.QUERY_RESULT)

@@ -20,29 +20,29 @@ from sluice_rules.devices.judgements import (
 )
 from sluice_rules.devices.readings import integer, text, value_at
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 from sluice_rules.devices.versions import is_supported
 
 VERSION, PACKAGE_VERSION = "/3/0/3", "/5/0/7"
 STATE, RESULT, PACKAGE_URI = "/5/0/3", "/5/0/5", "/5/0/1"
 
 
-def goes_on(turn: Turn, version: str) -> bool:
+def goes_on(transition: Transition, version: str) -> bool:
     """Compare a reported version with the target and its source versions; end the execution where that says so.
 
     Returns:
         Whether the device is to be upgraded.
     """
-    execution = turn.execution
+    execution = transition.execution
     target = execution.package.version
     execution.reported_version = version
     execution.source_version = execution.source_version or version
     if version == target:
         upgraded = execution.source_version != target
-        succeed(turn, None if upgraded else Reason(code=ReasonCode.SAME_VERSION))
+        succeed(transition, None if upgraded else Reason(code=ReasonCode.SAME_VERSION))
         return False
     if not is_supported(version, execution.package.source_versions):
-        fail(turn, ReasonCode.UNSUPPORTED_SOURCE_VERSION, current=version, target=target)
+        fail(transition, ReasonCode.UNSUPPORTED_SOURCE_VERSION, current=version, target=target)
         return False
     return True
 
@@ -50,74 +50,74 @@ def goes_on(turn: Turn, version: str) -> bool:
 class QueryVersion(StepRules):
     """One read; two for a further attempt; another command for the package's version."""
 
-    def timeout(self, turn: Turn) -> float:
+    def timeout(self, transition: Transition) -> float:
         """Return the version query's time, or an update's while the device is busy with one."""
-        timeouts = turn.execution.policy.timeouts
-        return timeouts.update if turn.execution.attempt.busy else timeouts.version
+        timeouts = transition.execution.policy.timeouts
+        return timeouts.update if transition.execution.attempt.busy else timeouts.version
 
-    def drive(self, turn: Turn) -> None:
+    def drive(self, transition: Transition) -> None:
         """Read."""
-        if turn.execution.attempt.number == 1:
-            turn.ask_device(Read(path=VERSION))
+        if transition.execution.attempt.number == 1:
+            transition.ask_device(Read(path=VERSION))
         else:
-            turn.ask_device(Read(path=VERSION), Read(path=STATE))
+            transition.ask_device(Read(path=VERSION), Read(path=STATE))
 
-    def answered(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
+    def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """Compare with the target and the supported source versions."""
         if results and results[0].path == PACKAGE_URI:
-            self._was_reset(turn, results[0])
+            self._was_reset(transition, results[0])
             return
         version = text(value_at(results, VERSION))
         if version is not None:
-            self._compare(turn, version, integer(value_at(results, STATE)))
+            self._compare(transition, version, integer(value_at(results, STATE)))
         elif results and results[0].path == VERSION:
-            turn.ask_device(Read(path=STATE), Read(path=RESULT), Read(path=PACKAGE_VERSION))
+            transition.ask_device(Read(path=STATE), Read(path=RESULT), Read(path=PACKAGE_VERSION))
         else:
-            self._compare_package(turn, results)
+            self._compare_package(transition, results)
 
-    def _compare_package(self, turn: Turn, results: tuple[RequestResult, ...]) -> None:
+    def _compare_package(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """Take the last package's version for the device's, unless that is not installed (yet)."""
         state, result = integer(value_at(results, STATE)), integer(value_at(results, RESULT))
         is_installed = before_execute(Reading(state, result)) is Meaning.IDLE
-        version = text(value_at(results, PACKAGE_VERSION)) if is_installed else turn.execution.source_version
+        version = text(value_at(results, PACKAGE_VERSION)) if is_installed else transition.execution.source_version
         if version is None:
-            fail(turn, ReasonCode.VERSION_UNREADABLE, code=results[-1].code if results else "")
+            fail(transition, ReasonCode.VERSION_UNREADABLE, code=results[-1].code if results else "")
         else:
-            self._compare(turn, version, state)
+            self._compare(transition, version, state)
 
-    def _compare(self, turn: Turn, version: str, state: int | None) -> None:
-        if not goes_on(turn, version):
+    def _compare(self, transition: Transition, version: str, state: int | None) -> None:
+        if not goes_on(transition, version):
             return
-        attempt = turn.execution.attempt
+        attempt = transition.execution.attempt
         if state in (DOWNLOADING, DOWNLOADED) and not attempt.reset:
             attempt.reset = True
-            turn.ask_device(Write(path=PACKAGE_URI, value=""))
+            transition.ask_device(Write(path=PACKAGE_URI, value=""))
         elif state in (DOWNLOADING, DOWNLOADED, UPDATING):
-            self._await_idle(turn)
+            self._await_idle(transition)
         else:
-            turn.enter(Step.QUERY_COVERAGE)
+            transition.enter(Step.QUERY_COVERAGE)
 
-    def _was_reset(self, turn: Turn, result: RequestResult) -> None:
+    def _was_reset(self, transition: Transition, result: RequestResult) -> None:
         if result.ok:
-            turn.enter(Step.QUERY_COVERAGE)
+            transition.enter(Step.QUERY_COVERAGE)
         else:
-            self._await_idle(turn)
+            self._await_idle(transition)
 
-    def _await_idle(self, turn: Turn) -> None:
+    def _await_idle(self, transition: Transition) -> None:
         """Give the device the time of an update to come to rest; look again when it speaks."""
-        execution = turn.execution
+        execution = transition.execution
         if not execution.attempt.busy:
             execution.attempt.busy = True
             execution.redrives = 0
-            self.arm(turn)
-        turn.show_if_late()
+            self.arm(transition)
+        transition.show_if_late()
 
-    def on_notified(self, turn: Turn, state: int) -> None:  # noqa: ARG002 - the state is read anew
+    def on_notified(self, transition: Transition, state: int) -> None:  # noqa: ARG002 - the state is read anew
         """A device that was awaited has moved on."""
-        if turn.execution.attempt.busy and turn.execution.awaited is None:
-            self.drive(turn)
+        if transition.execution.attempt.busy and transition.execution.awaited is None:
+            self.drive(transition)
 
-    def expired(self, turn: Turn) -> None:
+    def expired(self, transition: Transition) -> None:
         """No version, or a device that never came to rest."""
-        busy = turn.execution.attempt.busy
-        fail(turn, ReasonCode.UPDATE_RESULT_TIMEOUT if busy else ReasonCode.VERSION_TIMEOUT)
+        busy = transition.execution.attempt.busy
+        fail(transition, ReasonCode.UPDATE_RESULT_TIMEOUT if busy else ReasonCode.VERSION_TIMEOUT)

@@ -8,56 +8,56 @@ from sluice_common.messages.execution_events import Step
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices.completion import fail
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 
 class MqttAwaitOnline(StepRules):
     """Waits for the device, the first time as well as after an unanswered query."""
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """Go on at once with a device that is online and has left no query unanswered."""
-        attempt = turn.execution.attempt
-        attempt.online_by = attempt.online_by or turn.now + turn.execution.policy.timeouts.online
-        self.arm(turn)
-        if turn.execution.deadline <= turn.now:
-            self.on_deadline(turn)
+        attempt = transition.execution.attempt
+        attempt.online_by = attempt.online_by or transition.now + transition.execution.policy.timeouts.online
+        self.arm(transition)
+        if transition.execution.deadline <= transition.now:
+            self.on_deadline(transition)
         elif attempt.unanswered == 0:
-            self.drive(turn)
+            self.drive(transition)
 
-    def arm(self, turn: Turn) -> None:
+    def arm(self, transition: Transition) -> None:
         """Wait for the device's time, or only a while for one that seems to be online."""
-        execution = turn.execution
+        execution = transition.execution
         execution.deadline = min(execution.attempt.online_by, execution.end_at)
-        if turn.awake and execution.attempt.unanswered:
-            execution.deadline = min(execution.deadline, turn.now + turn.rules.version_again)
+        if transition.awake and execution.attempt.unanswered:
+            execution.deadline = min(execution.deadline, transition.now + transition.rules.version_again)
 
-    def drive(self, turn: Turn) -> None:
+    def drive(self, transition: Transition) -> None:
         """Begin the negotiation, or end with the task."""
-        if turn.execution.end_at <= turn.now:
-            fail(turn, ReasonCode.TASK_ENDED)
-        elif turn.awake:
-            turn.enter(Step.QUERY_VERSION)
+        if transition.execution.end_at <= transition.now:
+            fail(transition, ReasonCode.TASK_ENDED)
+        elif transition.awake:
+            transition.enter(Step.QUERY_VERSION)
 
-    def on_version(self, turn: Turn, version: str | None) -> None:
+    def on_version(self, transition: Transition, version: str | None) -> None:
         """The answer to a query that was given up comes late, or the device speaks by itself: both will do."""
         if version is None:
-            self.drive(turn)
+            self.drive(transition)
             return
-        turn.resume(Step.QUERY_VERSION, turn.now)
-        turn.step.on_version(turn, version)
+        transition.resume(Step.QUERY_VERSION, transition.now)
+        transition.step.on_version(transition, version)
 
-    def on_progress(self, turn: Turn, report: object) -> None:  # noqa: ARG002 - whatever it says
+    def on_progress(self, transition: Transition, report: object) -> None:  # noqa: ARG002 - whatever it says
         """A device that speaks is online."""
-        self.drive(turn)
+        self.drive(transition)
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """Ask a device that seems to be online once more, wait on for another one, or give up."""
-        execution = turn.execution
-        if execution.end_at <= turn.now:
-            fail(turn, ReasonCode.TASK_ENDED)
-        elif execution.attempt.online_by <= turn.now:
-            fail(turn, ReasonCode.ONLINE_TIMEOUT)
-        elif turn.awake:
-            turn.enter(Step.QUERY_VERSION)
+        execution = transition.execution
+        if execution.end_at <= transition.now:
+            fail(transition, ReasonCode.TASK_ENDED)
+        elif execution.attempt.online_by <= transition.now:
+            fail(transition, ReasonCode.ONLINE_TIMEOUT)
+        elif transition.awake:
+            transition.enter(Step.QUERY_VERSION)
         else:
-            self.arm(turn)
+            self.arm(transition)

@@ -12,7 +12,7 @@ from sluice_common.reasons import MQTT_RESULTS, ReasonCode
 from sluice_rules.devices.completion import fail, succeed
 from sluice_rules.devices.readings import text
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 _ALL = 100
 _SUCCESS = 0
@@ -21,49 +21,49 @@ _SUCCESS = 0
 class ReportedStep(StepRules):
     """A step in which a report of the device may end the attempt."""
 
-    def on_version(self, turn: Turn, version: str | None) -> None:
+    def on_version(self, transition: Transition, version: str | None) -> None:
         """A device that runs the target has been upgraded, however it came to that; any other version is no news."""
-        if version is not None and version == turn.execution.package.version:
-            reached(turn)
+        if version is not None and version == transition.execution.package.version:
+            reached(transition)
 
-    def on_progress(self, turn: Turn, report: UpgradeProgressReported) -> None:
+    def on_progress(self, transition: Transition, report: UpgradeProgressReported) -> None:
         """Act on what the device says of an offer that it was given."""
-        if not turn.execution.attempt.exposed:
+        if not transition.execution.attempt.exposed:
             return
         if report.result_code != _SUCCESS:
-            _failed(turn, report)
-        elif _is_foreign(turn, report):
+            _failed(transition, report)
+        elif _is_foreign(transition, report):
             return
-        elif _is_final(turn, report):
-            reached(turn)
+        elif _is_final(transition, report):
+            reached(transition)
         else:
-            self.moved(turn)
+            self.moved(transition)
 
 
-def reached(turn: Turn) -> None:
+def reached(transition: Transition) -> None:
     """The device runs the target version."""
-    execution = turn.execution
+    execution = transition.execution
     execution.reported_version = execution.package.version
-    succeed(turn)
+    succeed(transition)
 
 
-def _failed(turn: Turn, report: UpgradeProgressReported) -> None:
+def _failed(transition: Transition, report: UpgradeProgressReported) -> None:
     """Take the device's word for a failure; a device that says that it is up to date is asked for its version."""
     code = MQTT_RESULTS.get(report.result_code, ReasonCode.DEVICE_REPORTED_FAILURE)
     if code is not ReasonCode.ALREADY_LATEST:
-        fail(turn, code, settled=True, code=str(report.result_code), description=text(report.description) or "")
-    elif turn.execution.step is not Step.QUERY_RESULT:
-        turn.execution.attempt.doubt = code
-        turn.enter(Step.QUERY_RESULT)
+        fail(transition, code, settled=True, code=str(report.result_code), description=text(report.description) or "")
+    elif transition.execution.step is not Step.QUERY_RESULT:
+        transition.execution.attempt.doubt = code
+        transition.enter(Step.QUERY_RESULT)
 
 
-def _is_final(turn: Turn, report: UpgradeProgressReported) -> bool:
+def _is_final(transition: Transition, report: UpgradeProgressReported) -> bool:
     done = report.progress is None or report.progress >= _ALL
-    return done and text(report.version) == turn.execution.package.version
+    return done and text(report.version) == transition.execution.package.version
 
 
-def _is_foreign(turn: Turn, report: UpgradeProgressReported) -> bool:
-    """Say whether a report names a version that this upgrade neither starts from nor leads to."""
-    execution = turn.execution
+def _is_foreign(transition: Transition, report: UpgradeProgressReported) -> bool:
+    """Return whether a report names a version that this upgrade neither starts from nor leads to."""
+    execution = transition.execution
     own = (None, execution.package.version, execution.source_version, execution.reported_version)
     return text(report.version) not in own

@@ -10,47 +10,51 @@ from sluice_rules.devices import mqtt_commands
 from sluice_rules.devices.device import SlotState
 from sluice_rules.devices.steps.lwm2m.slot import AwaitSlot
 from sluice_rules.devices.steps.mqtt.reports import ReportedStep
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 
 class MqttAwaitSlot(AwaitSlot, ReportedStep):
     """Waits as LwM2M's does, and hears what a device does that was given its offer already."""
 
-    def arm(self, turn: Turn) -> None:
+    def arm(self, transition: Transition) -> None:
         """Look again after a while, at the task's end, and at the end of an offer."""
-        super().arm(turn)
-        if turn.execution.attempt.exposed:
-            turn.execution.deadline = min(turn.execution.deadline, turn.execution.attempt.not_after)
+        super().arm(transition)
+        if transition.execution.attempt.exposed:
+            transition.execution.deadline = min(transition.execution.deadline, transition.execution.attempt.not_after)
 
-    def moved(self, turn: Turn) -> None:
+    def moved(self, transition: Transition) -> None:
         """The device goes on without a further offer."""
-        turn.move(Step.DOWNLOADING)
-        turn.step.moved(turn)
+        transition.move(Step.DOWNLOADING)
+        transition.step.moved(transition)
 
-    def on_granted(self, turn: Turn) -> None:
+    def on_granted(self, transition: Transition) -> None:
         """Offer the image."""
-        turn.enter(Step.DOWNLOADING)
+        transition.enter(Step.DOWNLOADING)
 
-    def on_served(self, turn: Turn, *, complete: bool) -> None:
+    def on_served(self, transition: Transition, *, complete: bool) -> None:
         """The device goes on without a further offer, and keeps its place in the queue."""
-        turn.move(Step.DOWNLOADING)
-        turn.step.on_served(turn, complete=complete)
+        transition.move(Step.DOWNLOADING)
+        transition.step.on_served(transition, complete=complete)
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """Ask again, or end with the task or the offer."""
-        attempt = turn.execution.attempt
-        if attempt.exposed and attempt.not_after <= turn.now:
+        attempt = transition.execution.attempt
+        if attempt.exposed and attempt.not_after <= transition.now:
             attempt.doubt = ReasonCode.DOWNLOAD_TIMEOUT
-            turn.enter(Step.QUERY_RESULT)
+            transition.enter(Step.QUERY_RESULT)
             return
-        super().on_deadline(turn)
-        if turn.device.execution is not None and turn.execution.step is Step.AWAIT_SLOT and not turn.awake:
+        super().on_deadline(transition)
+        if (
+            transition.device.execution is not None
+            and transition.execution.step is Step.AWAIT_SLOT
+            and not transition.awake
+        ):
             # Presence is a hint: a device that is wrongly held for offline, and quiet, would wait here for ever.
-            mqtt_commands.query_version(turn, though_offline=True)
+            mqtt_commands.query_version(transition, though_offline=True)
 
-    def on_version(self, turn: Turn, version: str | None) -> None:
+    def on_version(self, transition: Transition, version: str | None) -> None:
         """A device that answers is online, and a free slot is worth having now."""
-        super().on_version(turn, version)
-        waits = turn.device.execution is not None and turn.execution.step is Step.AWAIT_SLOT
-        if waits and turn.execution.attempt.slot is not SlotState.ASKED:
-            turn.ask_window()
+        super().on_version(transition, version)
+        waits = transition.device.execution is not None and transition.execution.step is Step.AWAIT_SLOT
+        if waits and transition.execution.attempt.slot is not SlotState.ASKED:
+            transition.ask_window()

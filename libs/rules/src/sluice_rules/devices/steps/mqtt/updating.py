@@ -7,32 +7,32 @@ it is the target: it may not have restarted yet.
 from sluice_common.messages.execution_events import Step
 from sluice_rules.devices import mqtt_commands
 from sluice_rules.devices.steps.mqtt.reports import ReportedStep
-from sluice_rules.devices.transition import Turn
+from sluice_rules.devices.transition import Transition
 
 
 class MqttUpdating(ReportedStep):
     """Waits for the device's report."""
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, transition: Transition) -> None:
         """The device has all bytes."""
-        self.arm(turn)
+        self.arm(transition)
 
-    def arm(self, turn: Turn) -> None:
+    def arm(self, transition: Transition) -> None:
         """Give the device the time of an update."""
-        execution = turn.execution
-        execution.deadline = turn.now + execution.policy.timeouts.update
+        execution = transition.execution
+        execution.deadline = transition.now + execution.policy.timeouts.update
 
-    def on_served(self, turn: Turn, *, complete: bool) -> None:  # noqa: ARG002 - any byte shows it
+    def on_served(self, transition: Transition, *, complete: bool) -> None:  # noqa: ARG002 - any byte shows it
         """The device fetches once more; the token's end bounds that."""
-        self.arm(turn)
+        self.arm(transition)
 
-    def on_uplink(self, turn: Turn) -> None:
+    def on_uplink(self, transition: Transition) -> None:
         """The device has connected anew: does it run the target?"""
-        attempt = turn.execution.attempt
-        if turn.link.epoch > attempt.epoch:
-            attempt.epoch = turn.link.epoch
-            mqtt_commands.query_version(turn)
+        attempt = transition.execution.attempt
+        if transition.link.epoch > attempt.epoch:
+            attempt.epoch = transition.link.epoch
+            mqtt_commands.query_version(transition)
 
-    def on_deadline(self, turn: Turn) -> None:
+    def on_deadline(self, transition: Transition) -> None:
         """Ask before giving up."""
-        turn.enter(Step.QUERY_RESULT)
+        transition.enter(Step.QUERY_RESULT)

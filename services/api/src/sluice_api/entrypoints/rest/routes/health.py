@@ -16,7 +16,7 @@ _DEADLINE = 2.0
 
 @router.get("/healthz", responses=responses(HTTPStatus.SERVICE_UNAVAILABLE))
 async def health(parts: Wired) -> dict[str, str]:
-    """Tell whether the API can reach its database."""
+    """Return whether the API can reach its database."""
     try:
         await asyncio.wait_for(parts.database.command("ping"), _DEADLINE)
     except TimeoutError as error:

@@ -26,13 +26,13 @@ def _in_utc(time: datetime) -> datetime:
 
 Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A time, in UTC from here on."""
-_MOST_OF_A_PATH = 65_534
+_MAX_ID = 65_534
 """65535 is MAX_ID, which names nothing (OMA TS 1.1.1 §7.3)."""
 
 
 def _ids_exist(path: str) -> str:
-    if any(int(number) > _MOST_OF_A_PATH for number in path[1:].split("/")):
-        raise ValueError(f"ids go up to {_MOST_OF_A_PATH}")
+    if any(int(number) > _MAX_ID for number in path[1:].split("/")):
+        raise ValueError(f"ids go up to {_MAX_ID}")
     return path
 
 

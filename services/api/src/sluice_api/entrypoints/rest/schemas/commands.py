@@ -9,7 +9,7 @@ from sluice_api.entrypoints.rest.schemas.base import Body, Created, Page, Path, 
 from sluice_common.messages.execution_events import DeviceCommandStatus
 
 _WEEK = 7 * 86_400
-_MOST_OF_A_VALUE = 1024
+_MAX_VALUE_BYTES = 1024
 """Bytes that a gateway writes; a device's record keeps up to 50 pending commands whole."""
 _INTEGERS = range(-(2**63), 2**63)
 """What LwM2M and MongoDB call an integer."""
@@ -24,8 +24,8 @@ def _writable(value: Value) -> Value:
             size = len(value.encode())
         except UnicodeEncodeError as error:
             raise ValueError("no Unicode text") from error
-        if size > _MOST_OF_A_VALUE:
-            raise ValueError(f"more than {_MOST_OF_A_VALUE} bytes in UTF-8")
+        if size > _MAX_VALUE_BYTES:
+            raise ValueError(f"more than {_MAX_VALUE_BYTES} bytes in UTF-8")
     if isinstance(value, int) and value not in _INTEGERS:
         raise ValueError("an integer of more than 64 bits")
     return value

@@ -9,7 +9,7 @@ from sluice_api.domain.device_secrets import MQTT_SECRET, SEALED_FIELDS
 from sluice_api.domain.devices import MqttSecret, Psk
 from sluice_api.entrypoints.rest.schemas.base import Body, Created, Identifier, Item, Name, Page, Query, Tag, example
 
-MOST_OF_A_GROUP_REQUEST = 10_000
+MAX_GROUP_REQUEST = 10_000
 
 
 class DeviceChange(Body):
@@ -217,7 +217,7 @@ class Members(Body):
 
     model_config = example(device_ids=["6745c1f0a1b2c3d4e5f60718"])
 
-    device_ids: list[Identifier] = Field(min_length=1, max_length=MOST_OF_A_GROUP_REQUEST)
+    device_ids: list[Identifier] = Field(min_length=1, max_length=MAX_GROUP_REQUEST)
 
 
 class MembersResult(Item):

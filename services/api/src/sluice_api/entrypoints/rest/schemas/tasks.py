@@ -22,9 +22,9 @@ from sluice_common.messages.snapshots import Timeouts as TimeoutDefaults
 from sluice_common.messages.snapshots import UpgradePolicy
 from sluice_common.reasons import ReasonCode, reason_text
 
-MOST_DEVICES = 10_000
-MOST_GROUPS = 256
-MOST_RETRIES = 5
+MAX_DEVICES = 10_000
+MAX_GROUPS = 256
+MAX_RETRIES = 5
 _DAY = 86_400
 _LONGEST = 30 * _DAY
 _POLICY = UpgradePolicy()
@@ -62,7 +62,7 @@ class Policy(Body):
     """How the task treats each device."""
 
     waiting: float = Field(_POLICY.waiting, ge=0, le=_DAY, description="Seconds in WAITING (R117).")
-    max_retries: int = Field(0, ge=0, le=MOST_RETRIES, description="Further attempts after a failed one (R134).")
+    max_retries: int = Field(0, ge=0, le=MAX_RETRIES, description="Further attempts after a failed one (R134).")
     retry_interval: float = Field(
         _POLICY.retry_interval, ge=0, le=_DAY, description="Seconds from a failure to the next attempt (R135)."
     )
@@ -80,8 +80,8 @@ class Policy(Body):
 class Targets(Body):
     """Which devices: either a list or groups."""
 
-    device_ids: list[Identifier] | None = Field(None, min_length=1, max_length=MOST_DEVICES)
-    group_ids: list[Identifier] | None = Field(None, min_length=1, max_length=MOST_GROUPS)
+    device_ids: list[Identifier] | None = Field(None, min_length=1, max_length=MAX_DEVICES)
+    group_ids: list[Identifier] | None = Field(None, min_length=1, max_length=MAX_GROUPS)
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Self:

@@ -147,7 +147,7 @@ class PackageUpload:
 
 
 def _is_same(left: Document, package: Document) -> bool:
-    """Tell whether an interrupted upload was this one: as `Received.fingerprint`, of what is stored."""
+    """Return whether an interrupted upload was this one: as `Received.fingerprint`, of what is stored."""
     return all(left[name] == value for name, value in package.items() if name not in {"_id", "file_name"})
 
 
