@@ -1,7 +1,7 @@
 """Why executions end as they do: codes with texts in English and Chinese (D14).
 
 The stored reason is the code with its parameters; texts are rendered when shown. English texts are those that
-Huawei's platform shows, where it has one (`lwm2m-mqtt-facts.md` §3).
+Huawei's platform shows, where it has one.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The topics: names, decoders, and how each is created (design §3).
+"""The topics: names, decoders, and how each is created (`docs/architecture.md`, "Topics").
 
 Partition counts are fixed when a system is created: remapping a live cell would make a second writer.
 """

@@ -1,4 +1,4 @@
-"""The seven invariants over a hostile bus: `decide` alone, and coupled with `admit` (design §4)."""
+"""The seven invariants over a hostile bus: `decide` alone, and coupled with `admit`."""
 
 import random
 from collections.abc import Callable

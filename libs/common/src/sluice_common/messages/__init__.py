@@ -1,1 +1,1 @@
-"""Messages on Kafka: one file per topic, typed, versioned, JSON on the wire (design §3)."""
+"""Messages on Kafka: one file per topic, typed, versioned, JSON on the wire (`docs/architecture.md`, "Topics")."""

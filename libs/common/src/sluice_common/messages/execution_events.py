@@ -25,7 +25,7 @@ class ExecutionStatus(StrEnum):
 
 
 class Step(StrEnum):
-    """Where in the flow a waiting or running execution is (design §4)."""
+    """Where in the flow a waiting or running execution is (`docs/upgrade.md`)."""
 
     WAITING = "WAITING"
     AWAIT_ONLINE = "AWAIT_ONLINE"

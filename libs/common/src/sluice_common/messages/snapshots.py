@@ -55,7 +55,7 @@ class PackageSnapshot(Value, frozen=True, kw_only=True):
 
 
 class Timeouts(Value, frozen=True, kw_only=True):
-    """Deadlines of the steps, in seconds (D07; defaults of `lwm2m-mqtt-facts.md` §2 where it has one).
+    """Deadlines of the steps, in seconds (D07; where the defaults come from: `docs/upgrade.md`).
 
     Attributes:
         online: Wait for an uplink (R061).

@@ -1,4 +1,4 @@
-"""`admit`: what a request to a cell window changes, and whom it gives a slot (design §4, "The slot protocol").
+"""`admit`: what a request to a cell window changes, and whom it gives a slot (`docs/upgrade.md`, "The slot protocol").
 
 The rules of R067–R076 and R087 over `Window`. They know no clock, socket or Kafka: time comes from the request
 only, so that a replay decides the same. What a request may see out of order or twice is met by numbers: a ticket's

@@ -3,7 +3,7 @@
 The rules that move attempts between holding and waiting stand in `admit`; this module keeps them cheap. No
 operation looks at all waiters: the awake ones lie in a heap by position with lazy deletion, and one that is found
 asleep when a slot is offered is set aside until it asks again. Every change is noted ticket by ticket, so that a
-queue of 50,000 is stored as the few entries that a request touched (design §4, "Sleeping devices").
+queue of 50,000 is stored as the few entries that a request touched (`docs/upgrade.md`, "Sleeping devices").
 """
 
 import heapq

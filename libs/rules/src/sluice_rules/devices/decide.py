@@ -1,4 +1,4 @@
-"""`decide`: everything about one device (design §4).
+"""`decide`: everything about one device (`docs/upgrade.md`).
 
     device' , effects = decide(device, event, offset, rules)
 

@@ -1,4 +1,4 @@
-"""Messages that wait in the same document as the change that they tell of (design §3).
+"""Messages that wait in the same document as the change that they tell of.
 
 A document with messages has `outbox` (oldest first) and `relay_at`, the time from which the relay looks at it.
 """

@@ -1,4 +1,4 @@
-"""When a command is answered without sending anything (design §5)."""
+"""When a command is answered without sending anything (`docs/upgrade.md`, "Sleeping devices")."""
 
 from sluice_common.messages.device_events import OutcomeStatus
 from sluice_common.messages.lwm2m_commands import DeviceRequests

@@ -1,4 +1,4 @@
-"""What devices are told on `sys/events/down` (`huawei-api.md` part C)."""
+"""What devices are told on `sys/events/down` (`docs/mqtt.md`, "Messages")."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

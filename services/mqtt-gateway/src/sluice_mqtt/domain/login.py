@@ -1,4 +1,4 @@
-"""The log-in of a device as Huawei's platform defines it (`lwm2m-mqtt-facts.md` §6).
+"""The log-in of a device as Huawei's platform defines it (`docs/mqtt.md`, "Log-in").
 
 Client id `{device_id}_0_{0|1}_{YYYYMMDDHH}`, user name = device id, password = hex(HMAC-SHA256(key = timestamp,
 message = secret)). 0 says that the platform does not check the timestamp, 1 that it does. It leaves out where secrets

@@ -1,4 +1,4 @@
-"""What devices report on `sys/events/up` (`huawei-api.md` part C): untrusted bytes to reports.
+"""What devices report on `sys/events/up` (`docs/mqtt.md`, "Messages"): untrusted bytes to reports.
 
 Tolerant where Huawei's SDKs differ: fields that nobody reads (`event_time` in two formats, an empty `event_id`,
 whatever else) may hold anything; services other than `$ota` (`$log`, `$sdk_info`, …) and unknown events are passed

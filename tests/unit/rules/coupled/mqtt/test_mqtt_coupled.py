@@ -1,4 +1,4 @@
-"""The invariants for MQTT devices over a hostile bus: `decide` alone, and coupled with `admit` (design §4)."""
+"""The invariants for MQTT devices over a hostile bus: `decide` alone, and coupled with `admit`."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

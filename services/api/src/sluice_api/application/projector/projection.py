@@ -1,4 +1,4 @@
-"""Kafka to MongoDB: what the scheduler, the gateways and signing decided, as users can query it (design §6).
+"""Kafka to MongoDB: what the scheduler, the gateways and signing decided, as users can query it.
 
 Every batch is reduced to the newest snapshot of each execution, command and device, and written in bulk, guarded by
 version: batches may come again. Executions are updated, not inserted: the relay has made their rows, so that nothing

@@ -1,4 +1,4 @@
-"""The outbox as the relay sees it: documents that wait to be told of (design §3)."""
+"""The outbox as the relay sees it: documents that wait to be told of."""
 
 import asyncio
 from collections.abc import Sequence

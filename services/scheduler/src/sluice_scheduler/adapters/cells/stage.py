@@ -1,4 +1,4 @@
-"""The stage `cells`: consumes requests, decides by `admit`, produces grants, all in Kafka transactions (design §4).
+"""The stage `cells`: consumes requests, decides by `admit`, produces grants, all in Kafka transactions.
 
 One consumer reads all partitions that the group gives this process. A shard is served only between `_take_over`, which
 fences its last owner and restores it from the changelog, and its revocation. Where to go on reading is the changelog's

@@ -1,4 +1,4 @@
-"""The stage `devices`: events of devices in, what `decide` makes of them out, on Faust (design §4).
+"""The stage `devices`: events of devices in, what `decide` makes of them out, on Faust.
 
 Faust gives partitions, offsets, recovery and standby. Events are processed in batches, one at a time: all outputs of a
 batch are in Kafka before its records are stored, and its records are in the changelog before its events are

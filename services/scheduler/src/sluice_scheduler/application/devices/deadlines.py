@@ -1,4 +1,4 @@
-"""The timer of the stage `devices`: a heap of the deadlines of owned devices (design §4, "Timers").
+"""The timer of the stage `devices`: a heap of the deadlines of owned devices (`docs/upgrade.md`).
 
 A deadline that is due is published to `device-events`, again every 30 s until the record has moved on. What the record
 no longer has is dropped when it comes up. Leaves out what a deadline does: `decide` knows.

@@ -1,4 +1,4 @@
-"""`AWAIT_SLOT`: wait for a place in the window (R073; design §4, "The slot protocol").
+"""`AWAIT_SLOT`: wait for a place in the window (R073; `docs/upgrade.md`, "The slot protocol").
 
 The wait never fails: it ends by a grant, a stop or the task's end. Grants that are not wanted any more are returned
 by `decide`, in whatever step.

@@ -1,4 +1,4 @@
-"""What the reports of an MQTT device mean once its version is known (R100; `lwm2m-mqtt-facts.md` §6).
+"""What the reports of an MQTT device mean once its version is known (R100; `docs/mqtt.md`).
 
 Devices do not say which upgrade a report belongs to. What counts is therefore the running version: the upgrade has
 succeeded when the device runs the target, and `result_code` 0 with another version, or before 100 percent, is only
