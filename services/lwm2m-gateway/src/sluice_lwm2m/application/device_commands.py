@@ -1,7 +1,7 @@
 """Commands to devices: one request in flight per device, any number of devices at once.
 
 What must survive a crash (the observation's token, the attempt whose image is served, the Execute) is in Kafka before
-anything is sent. A command is answered by one outcome; nothing is kept for sleepers (`docs/upgrade.md`, "Sleeping devices").
+anything is sent. A command is answered by one outcome; nothing is kept for sleepers (`docs/upgrade.md`).
 """
 
 import asyncio
