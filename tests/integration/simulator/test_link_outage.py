@@ -22,10 +22,10 @@ async def heard_after_an_outage() -> list[bytes]:
     away = server()
     port = away.getsockname()[1]
     away.close()
-    heard: list[bytes] = []
+    received: list[bytes] = []
     loop = asyncio.get_running_loop()
     link = Link(loop, ("127.0.0.1", port), Radio(), None, Dice(1, "device"))
-    link.received = heard.append
+    link.received = received.append
     for _ in range(3):
         link.send(b"lost")
         await asyncio.sleep(0.05)
@@ -34,11 +34,11 @@ async def heard_after_an_outage() -> list[bytes]:
     async with asyncio.timeout(5):
         _, device = await asyncio.to_thread(_receive, back)
         back.sendto(b"welcome back", device)
-        while not heard:
+        while not received:
             await asyncio.sleep(0.01)
     link.close()
     back.close()
-    return heard
+    return received
 
 
 def _receive(server: socket.socket) -> tuple[bytes, tuple[str, int]]:

@@ -15,7 +15,7 @@ import pytest
 from sluice_simulator.fleet import Stage
 from sluice_simulator.mqtt import measure
 from sluice_simulator.mqtt.device import MqttDevice
-from sluice_simulator.mqtt.fleet import Fate, Identity, Manner, MqttPlan, Turn
+from sluice_simulator.mqtt.fleet import Behaviour, Fate, Identity, Manner, MqttPlan
 from sluice_simulator.mqtt.ota import ResultCode
 from sluice_simulator.mqtt.plan import MqttOptions, make_plan
 from sluice_simulator.mqtt.run import MqttFleet
@@ -124,7 +124,7 @@ async def test_the_same_offer_again_changes_nothing(platform: TrialPlatform, sta
 
 @pytest.mark.parametrize("stage", list(Stage))
 async def test_a_failure_is_reported_with_its_code(platform: TrialPlatform, start: Start, stage: Stage) -> None:
-    device = await start(manner=PARTS, fates=(Fate(Turn.FAIL, stage, ResultCode.NO_MEMORY),))
+    device = await start(manner=PARTS, fates=(Fate(Behaviour.FAIL, stage, ResultCode.NO_MEMORY),))
     await until(lambda: "d0" in platform.online, "online")
     platform.offer("d0", "2.0.0", "token-1")
     await until(lambda: What.RESULT_REPORTED in seen(device), "heard")
@@ -153,7 +153,7 @@ async def test_a_refused_download_is_reported_as_one_that_timed_out(platform: Tr
 
 
 async def test_a_broken_download_goes_on_where_it_was(platform: TrialPlatform, start: Start) -> None:
-    device = await start(manner=PARTS, fates=(Fate(Turn.RECONNECT, Stage.DOWNLOAD),))
+    device = await start(manner=PARTS, fates=(Fate(Behaviour.RECONNECT, Stage.DOWNLOAD),))
     await upgraded(platform, device)
     assert platform.connects["d0"] == 3
     assert len(platform.requests) == len(set(platform.requests)) == 8
@@ -161,7 +161,9 @@ async def test_a_broken_download_goes_on_where_it_was(platform: TrialPlatform, s
 
 
 async def test_one_whose_thread_downloads_sends_no_pings_and_succeeds(platform: TrialPlatform, start: Start) -> None:
-    device = await start(manner=PARTS, keep_alive=1, download=0.8, fates=(Fate(Turn.BLOCK, Stage.DOWNLOAD, after=0.1),))
+    device = await start(
+        manner=PARTS, keep_alive=1, download=0.8, fates=(Fate(Behaviour.BLOCK, Stage.DOWNLOAD, after=0.1),)
+    )
     await until(lambda: "d0" in platform.online, "online")
     platform.offer("d0", "2.0.0", "token-1")
     await until(lambda: device.upgrade.downloading, "downloading")
@@ -172,7 +174,7 @@ async def test_one_whose_thread_downloads_sends_no_pings_and_succeeds(platform: 
 
 
 async def test_one_without_power_forgets_the_offer_and_takes_the_next(platform: TrialPlatform, start: Start) -> None:
-    device = await start(manner=PARTS, fates=(Fate(Turn.POWER_CUT, Stage.DOWNLOAD), Fate()))
+    device = await start(manner=PARTS, fates=(Fate(Behaviour.POWER_CUT, Stage.DOWNLOAD), Fate()))
     await until(lambda: "d0" in platform.online, "online")
     platform.offer("d0", "2.0.0", "token-0")
     await until(lambda: platform.connects["d0"] == 2, "back")
@@ -182,7 +184,7 @@ async def test_one_without_power_forgets_the_offer_and_takes_the_next(platform: 
 
 
 async def test_one_that_keeps_an_old_token_tells_whether_it_was_refused(platform: TrialPlatform, start: Start) -> None:
-    device = await start(fates=(Fate(Turn.KEEP_TOKEN, Stage.OFFER), Fate()))
+    device = await start(fates=(Fate(Behaviour.KEEP_TOKEN, Stage.OFFER), Fate()))
     await until(lambda: "d0" in platform.online, "online")
     platform.offer("d0", "2.0.0", "token-0")
     await until(lambda: device.upgrade.attempt == 1, "offered")
@@ -193,7 +195,7 @@ async def test_one_that_keeps_an_old_token_tells_whether_it_was_refused(platform
 
 
 async def test_one_whose_old_token_still_serves_says_so(platform: TrialPlatform, start: Start) -> None:
-    device = await start(fates=(Fate(Turn.KEEP_TOKEN, Stage.OFFER), Fate()))
+    device = await start(fates=(Fate(Behaviour.KEEP_TOKEN, Stage.OFFER), Fate()))
     await until(lambda: "d0" in platform.online, "online")
     platform.offer("d0", "2.0.0", "token-0")
     await until(lambda: device.upgrade.attempt == 1, "offered")
@@ -202,7 +204,7 @@ async def test_one_whose_old_token_still_serves_says_so(platform: TrialPlatform,
 
 
 async def test_one_that_fetches_after_its_tokens_end_is_deaf_until_then(platform: TrialPlatform, start: Start) -> None:
-    device = await start(fates=(Fate(Turn.TOO_LATE, Stage.OFFER), Fate()))
+    device = await start(fates=(Fate(Behaviour.TOO_LATE, Stage.OFFER), Fate()))
     await until(lambda: "d0" in platform.online, "online")
     platform.offer("d0", "2.0.0", "token-0", expires=0)
     await until(lambda: device.upgrade.attempt == 1, "offered")
@@ -217,20 +219,20 @@ async def test_one_that_fetches_after_its_tokens_end_is_deaf_until_then(platform
 
 
 async def test_one_that_tells_of_the_old_version_first_ends_with_the_new(platform: TrialPlatform, start: Start) -> None:
-    device = await start(fates=(Fate(Turn.OLD_VERSION_FIRST),))
+    device = await start(fates=(Fate(Behaviour.OLD_VERSION_FIRST),))
     await upgraded(platform, device)
     ends = [paras["version"] for _, paras in platform.reports["d0"] if paras.get("progress") == 100]
     assert ends == ["1.0.0", "2.0.0"]
 
 
 async def test_one_that_dies_is_never_heard_of_again(platform: TrialPlatform, start: Start) -> None:
-    device = await start(manner=PARTS, fates=(Fate(Turn.DIE, Stage.DOWNLOAD),))
+    device = await start(manner=PARTS, fates=(Fate(Behaviour.DIE, Stage.DOWNLOAD),))
     await until(lambda: "d0" in platform.online, "online")
     platform.offer("d0", "2.0.0", "token-1")
     await until(lambda: device.dead and not platform.online, "dead")
-    heard = len(platform.reports["d0"])
+    reports = len(platform.reports["d0"])
     await asyncio.sleep(0.1)
-    assert (len(platform.reports["d0"]), platform.connects["d0"]) == (heard, 1)
+    assert (len(platform.reports["d0"]), platform.connects["d0"]) == (reports, 1)
 
 
 async def test_a_report_that_was_not_acknowledged_is_sent_again(platform: TrialPlatform, start: Start) -> None:

@@ -58,10 +58,10 @@ async def test_a_forgotten_device_registers_anew(server: TrialServer, start_flee
 
 
 async def test_a_refused_registration_is_tried_again(server: TrialServer, start_fleet: Any) -> None:
-    server.refusals = 3
+    server.registrations_to_refuse = 3
     fleet = await start_fleet({})
     await client_of(server, fleet)
-    assert server.refusals == 0
+    assert server.registrations_to_refuse == 0
 
 
 async def test_one_that_is_never_online_never_registers(server: TrialServer, start_fleet: Any) -> None:

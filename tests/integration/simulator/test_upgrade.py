@@ -10,7 +10,7 @@ from sluice_simulator import measure
 from sluice_simulator.coverage import Coverage, RadioClass
 from sluice_simulator.dialects import DIALECTS, LITEOS, NON_NOTIFIER, Dialect
 from sluice_simulator.firmware import State
-from sluice_simulator.fleet import Fate, Pace, Radio, Result, Stage, Turn
+from sluice_simulator.fleet import Behaviour, Fate, Pace, Radio, Result, Stage
 from sluice_simulator.run import Fleet
 from sluice_simulator.timeline import What
 from sluice_simulator.trial_server import Client, TrialServer
@@ -76,7 +76,7 @@ async def test_an_upgrade_survives_its_link(server: TrialServer, start_fleet: An
 
 @pytest.mark.parametrize("result", [result for result in Result if result > Result.SUCCESS])
 async def test_each_result_can_be_the_end_of_a_download(server: TrialServer, start_fleet: Any, result: Result) -> None:
-    fate = Fate(Turn.FAIL, Stage.DOWNLOAD, result, after_blocks=2)
+    fate = Fate(Behaviour.FAIL, Stage.DOWNLOAD, result, after_blocks=2)
     fleet = await start_fleet({"fates": (fate,)})
     assert await server.upgrade(await client_of(server, fleet)) == (str(int(result)), "1.0.0")
     assert What.DOWNLOADED not in happened(fleet)
@@ -86,18 +86,20 @@ async def test_each_result_can_be_the_end_of_a_download(server: TrialServer, sta
 async def test_a_failed_update_shows_as_the_dialect_has_it(
     server: TrialServer, start_fleet: Any, dialect: Dialect, state: State
 ) -> None:
-    fleet = await start_fleet({"dialect": dialect, "fates": (Fate(Turn.FAIL, Stage.UPDATE, Result.UPDATE_FAILED),)})
+    fleet = await start_fleet(
+        {"dialect": dialect, "fates": (Fate(Behaviour.FAIL, Stage.UPDATE, Result.UPDATE_FAILED),)}
+    )
     assert await server.upgrade(await client_of(server, fleet)) == ("8", "1.0.0")
     assert fleet.devices[0].firmware.state is state
 
 
 async def test_an_update_may_keep_the_old_version(server: TrialServer, start_fleet: Any) -> None:
-    fleet = await start_fleet({"fates": (Fate(Turn.KEEP_OLD_VERSION, Stage.UPDATE),)})
+    fleet = await start_fleet({"fates": (Fate(Behaviour.KEEP_OLD_VERSION, Stage.UPDATE),)})
     assert await server.upgrade(await client_of(server, fleet)) == ("1", "1.0.0")
 
 
 async def test_a_device_may_fail_and_then_succeed(server: TrialServer, start_fleet: Any) -> None:
-    fate = Fate(Turn.FAIL, Stage.DOWNLOAD, Result.OUT_OF_MEMORY, after_blocks=1)
+    fate = Fate(Behaviour.FAIL, Stage.DOWNLOAD, Result.OUT_OF_MEMORY, after_blocks=1)
     fleet = await start_fleet({"fates": (fate, Fate())})
     client = await client_of(server, fleet)
     assert await server.upgrade(client) == ("3", "1.0.0")
@@ -163,7 +165,7 @@ async def test_execute_without_package_is_refused_and_still_counted(server: Tria
 
 
 async def test_a_second_execute_is_found(server: TrialServer, start_fleet: Any) -> None:
-    fleet = await start_fleet({"fates": (Fate(Turn.STALL, Stage.UPDATE),)})
+    fleet = await start_fleet({"fates": (Fate(Behaviour.STALL, Stage.UPDATE),)})
     client = await client_of(server, fleet)
     await server.write(client, "/5/0/1", server.uri("x").encode())
     await until(lambda: happened(fleet)[-1] is What.DOWNLOADED)
@@ -175,7 +177,7 @@ async def test_a_second_execute_is_found(server: TrialServer, start_fleet: Any) 
 
 @pytest.mark.parametrize(
     ("fate", "state"),
-    [(Fate(Turn.STALL, Stage.OFFER), "0"), (Fate(Turn.STALL, Stage.DOWNLOAD, after_blocks=2), "1")],
+    [(Fate(Behaviour.STALL, Stage.OFFER), "0"), (Fate(Behaviour.STALL, Stage.DOWNLOAD, after_blocks=2), "1")],
 )
 async def test_a_device_may_stall_and_go_on_answering(
     server: TrialServer, start_fleet: Any, fate: Fate, state: str
@@ -191,7 +193,7 @@ async def test_a_device_may_stall_and_go_on_answering(
 
 @pytest.mark.parametrize("stage", [Stage.DOWNLOAD, Stage.UPDATE])
 async def test_a_dead_device_answers_nothing_any_more(server: TrialServer, start_fleet: Any, stage: Stage) -> None:
-    fleet = await start_fleet({"fates": (Fate(Turn.DIE, stage, after_blocks=2),)})
+    fleet = await start_fleet({"fates": (Fate(Behaviour.DIE, stage, after_blocks=2),)})
     client = await client_of(server, fleet)
     await server.write(client, "/5/0/1", server.uri("x").encode())
     if stage is Stage.UPDATE:
@@ -208,7 +210,9 @@ async def test_a_dead_device_answers_nothing_any_more(server: TrialServer, start
 
 
 async def test_a_power_cut_loses_the_download_and_the_device_comes_back(server: TrialServer, start_fleet: Any) -> None:
-    fleet = await start_fleet({"fates": (Fate(Turn.POWER_CUT, Stage.DOWNLOAD, after_blocks=1), Fate()), "moves_to": 99})
+    fleet = await start_fleet(
+        {"fates": (Fate(Behaviour.POWER_CUT, Stage.DOWNLOAD, after_blocks=1), Fate()), "moves_to": 99}
+    )
     client = await client_of(server, fleet)
     await server.read(client, "/4/0")
     await server.write(client, "/5/0/1", server.uri("x").encode())
@@ -222,7 +226,7 @@ async def test_a_power_cut_loses_the_download_and_the_device_comes_back(server: 
 
 async def test_refusals_of_an_attempt_are_refused(server: TrialServer, start_fleet: Any) -> None:
     fleet = await start_fleet(
-        {"fates": (Fate(Turn.REFUSE, Stage.OFFER),)}, {"fates": (Fate(Turn.REFUSE, Stage.UPDATE),)}
+        {"fates": (Fate(Behaviour.REFUSE, Stage.OFFER),)}, {"fates": (Fate(Behaviour.REFUSE, Stage.UPDATE),)}
     )
     first, second = [await client_of(server, fleet, at) for at in (0, 1)]
     assert str((await server.write(first, "/5/0/1", b"coap://127.0.0.1/x")).code) == "4.05 Method Not Allowed"

@@ -215,22 +215,22 @@ async def test_what_is_no_message_is_ignored(data: bytes) -> None:
     [(coap.ACK, Delivery.ACKNOWLEDGED), (coap.RST, Delivery.REFUSED), (None, Delivery.LOST)],
 )
 async def test_a_notification_tells_what_became_of_it(answer: int | None, delivery: Delivery) -> None:
-    air, heard = Air(), list[Delivery]()
+    air, deliveries = Air(), list[Delivery]()
     device = endpoint(air)
-    device.notify(b"tok", b"", b"1", heard.append)
+    device.notify(b"tok", b"", b"1", deliveries.append)
     if answer is not None:
         device.received(coap.encode(answer, coap.EMPTY, air.packets[0].mid, b""))
     await air.silent()
-    assert heard == [delivery]
+    assert deliveries == [delivery]
 
 
 async def test_an_unconfirmed_notification_may_be_refused_later() -> None:
-    air, heard = Air(), list[Delivery]()
+    air, deliveries = Air(), list[Delivery]()
     device = endpoint(air)
-    device.notify_unconfirmed(b"tok", b"", b"1", heard.append)
+    device.notify_unconfirmed(b"tok", b"", b"1", deliveries.append)
     device.received(coap.encode(coap.RST, coap.EMPTY, air.packets[0].mid, b""))
     assert air.packets[0].kind == coap.NON
-    assert heard == [Delivery.UNCONFIRMED, Delivery.REFUSED]
+    assert deliveries == [Delivery.UNCONFIRMED, Delivery.REFUSED]
 
 
 async def test_a_closed_endpoint_is_silent_for_good() -> None:

@@ -25,9 +25,9 @@ def peer() -> Iterator[socket.socket]:
 class Device:
     def __init__(self, peer: socket.socket, radio: Radio | None = None, awake_seconds: float | None = None) -> None:
         loop = asyncio.get_running_loop()
-        self.heard: list[bytes] = []
+        self.received: list[bytes] = []
         self.link = Link(loop, peer.getsockname(), radio or Radio(), awake_seconds, Dice(1))
-        self.link.received = self.heard.append
+        self.link.received = self.received.append
         self.address = ("127.0.0.1", self.link.local_port)
 
 
@@ -45,7 +45,7 @@ async def test_packets_go_both_ways(peer: socket.socket) -> None:
     device.link.send(b"up")
     peer.sendto(b"down", device.address)
     await asyncio.sleep(0.05)
-    assert (received(peer), device.heard) == ([b"up"], [b"down"])
+    assert (received(peer), device.received) == ([b"up"], [b"down"])
     device.link.close()
 
 
@@ -67,9 +67,9 @@ async def test_a_slow_link_delays_both_ways(peer: socket.socket) -> None:
     device.link.send(b"up")
     peer.sendto(b"down", device.address)
     await asyncio.sleep(0.05)
-    assert (received(peer), device.heard) == ([], [])
+    assert (received(peer), device.received) == ([], [])
     await asyncio.sleep(0.4)
-    assert (received(peer), device.heard) == ([b"up"], [b"down"])
+    assert (received(peer), device.received) == ([b"up"], [b"down"])
     device.link.close()
 
 
@@ -80,12 +80,12 @@ async def test_a_sleeper_hears_for_a_while_after_it_spoke(peer: socket.socket) -
     device.link.send(b"up")
     peer.sendto(b"awake", device.address)
     await asyncio.sleep(0.05)
-    assert device.heard == [b"awake"]
+    assert device.received == [b"awake"]
     device.link.awake_until = 0.0
     device.link.busy = True
     peer.sendto(b"busy", device.address)
     await asyncio.sleep(0.05)
-    assert device.heard == [b"awake", b"busy"]
+    assert device.received == [b"awake", b"busy"]
     device.link.close()
 
 
@@ -95,7 +95,7 @@ async def test_a_silenced_link_keeps_its_port_and_hears_nothing(peer: socket.soc
     peer.sendto(b"down", device.address)
     await asyncio.sleep(0.05)
     peer.sendto(b"down", device.address)  # an ICMP error of the first would be raised here
-    assert device.heard == []
+    assert device.received == []
     device.link.close()
 
 
@@ -107,7 +107,7 @@ async def test_nobody_at_the_other_end_is_like_loss(peer: socket.socket) -> None
         await asyncio.sleep(0.02)
     device.link.close()
     device.link.send(b"after the end")
-    assert device.heard == []
+    assert device.received == []
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
@@ -124,7 +124,7 @@ def test_a_server_that_was_away_is_heard_again(run: Callable[[Coroutine[Any, Any
             after.bind(address)
             after.sendto(b"back", device.address)
             await asyncio.sleep(0.05)
-        assert device.heard == [b"back"]
+        assert device.received == [b"back"]
         device.link.close()
 
     run(goes_and_comes())

@@ -25,11 +25,11 @@ class Server:
 def objects(
     dialect: Dialect = PLAIN_TEXT,
     coverage: Coverage | None = None,
-    refusals: Mapping[str, int] | None = None,
+    read_errors: Mapping[str, int] | None = None,
 ) -> Objects:
     (spec,) = make_plan(PlanOptions(devices=1, cells=1, uniform=True, failing=0.0)).devices
     spec = replace(
-        spec, cell=77, dialect=dialect, coverage=coverage or Coverage(-90, 12), refusals=refusals or {}, index=258
+        spec, cell=77, dialect=dialect, coverage=coverage or Coverage(-90, 12), read_errors=read_errors or {}, index=258
     )
     return Objects(spec, Firmware("1.0.0"), Server())
 
@@ -122,11 +122,11 @@ def test_the_window_follows_from_what_was_read(coverage: Coverage, expected: Rad
 
 
 @pytest.mark.requirement("R075", "R076")
-@pytest.mark.parametrize("refusal", [coap.NOT_FOUND, coap.METHOD_NOT_ALLOWED])
-def test_without_coverage_the_cell_alone_is_read(refusal: int) -> None:
-    device = objects(refusals={"/4/0": refusal})
-    assert device.read("/4/0", None) == Reply(refusal)
-    assert device.read("/4/0/2", None) == Reply(refusal)
+@pytest.mark.parametrize("code", [coap.NOT_FOUND, coap.METHOD_NOT_ALLOWED])
+def test_without_coverage_the_cell_alone_is_read(code: int) -> None:
+    device = objects(read_errors={"/4/0": code})
+    assert device.read("/4/0", None) == Reply(code)
+    assert device.read("/4/0/2", None) == Reply(code)
     assert device.window is None
     assert content(device.read("/4/0/8", None)) == (TEXT, b"77")
     assert device.window == (77, RadioClass.CELL_ONLY)
@@ -142,11 +142,11 @@ def test_a_cell_that_is_not_in_the_instance_may_be_read_alone() -> None:
 
 @pytest.mark.requirement("R077")
 def test_an_unreadable_cell_leaves_no_window() -> None:
-    device = objects(refusals={"/4/0": coap.NOT_FOUND, "/4/0/8": coap.METHOD_NOT_ALLOWED})
+    device = objects(read_errors={"/4/0": coap.NOT_FOUND, "/4/0/8": coap.METHOD_NOT_ALLOWED})
     device.read("/4/0", None)
     assert device.read("/4/0/8", None) == Reply(coap.METHOD_NOT_ALLOWED)
     assert device.window is None
 
 
 def test_a_mute_path_is_not_answered() -> None:
-    assert objects(refusals={"/3/0/3": NO_ANSWER}).read("/3/0/3", None) is None
+    assert objects(read_errors={"/3/0/3": NO_ANSWER}).read("/3/0/3", None) is None

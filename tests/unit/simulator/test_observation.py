@@ -18,7 +18,7 @@ class Bench:
     def __init__(self, *, confirmable: bool = True) -> None:
         self.sent: list[Packet] = []
         self.state = b"0"
-        self.heard: list[Delivery] = []
+        self.deliveries: list[Delivery] = []
         loop = asyncio.get_running_loop()
         self.endpoint = Endpoint(loop, self, Tuning(ack_timeout=60.0), Dice(1), lambda _: None)
         self.observation = Observation(lambda _: self.state, confirmable=confirmable)
@@ -29,7 +29,7 @@ class Bench:
 
     def change(self, state: bytes) -> None:
         self.state = state
-        self.observation.changed(self.heard.append)
+        self.observation.changed(self.deliveries.append)
 
     def answer(self, kind: int) -> None:
         self.endpoint.received(coap.encode(kind, coap.EMPTY, self.sent[-1].mid, b""))
@@ -43,7 +43,7 @@ async def test_without_observer_nobody_is_told() -> None:
     bench = Bench()
     bench.change(b"1")
     assert bench.sent == []
-    assert bench.heard == [Delivery.UNCONFIRMED]
+    assert bench.deliveries == [Delivery.UNCONFIRMED]
 
 
 async def test_the_observer_gets_its_token_and_a_growing_sequence() -> None:
@@ -76,9 +76,9 @@ async def test_a_state_that_changes_meanwhile_is_told_after_the_acknowledgement(
     assert bench.payloads == [b"1"]
     bench.answer(coap.ACK)
     assert bench.payloads == [b"1", b"3"]
-    assert bench.heard == [Delivery.ACKNOWLEDGED]
+    assert bench.deliveries == [Delivery.ACKNOWLEDGED]
     bench.answer(coap.ACK)
-    assert bench.heard == [Delivery.ACKNOWLEDGED] * 3
+    assert bench.deliveries == [Delivery.ACKNOWLEDGED] * 3
 
 
 async def test_a_refused_notification_ends_the_observation() -> None:
@@ -88,7 +88,7 @@ async def test_a_refused_notification_ends_the_observation() -> None:
     bench.change(b"2")
     bench.answer(coap.RST)
     assert bench.payloads == [b"1"]
-    assert bench.heard == [Delivery.REFUSED, Delivery.UNCONFIRMED]
+    assert bench.deliveries == [Delivery.REFUSED, Delivery.UNCONFIRMED]
     assert bench.observation.token is None
 
 
@@ -97,7 +97,7 @@ async def test_a_refused_non_is_heard_once() -> None:
     bench.observation.observe(b"tok", 0)
     bench.change(b"1")
     bench.answer(coap.RST)
-    assert bench.heard == [Delivery.UNCONFIRMED]
+    assert bench.deliveries == [Delivery.UNCONFIRMED]
     assert bench.observation.token is None
 
 

@@ -11,13 +11,13 @@ from sluice_simulator import packet as coap
 from sluice_simulator import plan
 from sluice_simulator.coverage import LIMITS, RadioClass, radio_class
 from sluice_simulator.dialects import LITEOS, PLAIN_TEXT
-from sluice_simulator.fleet import DeviceSpec, Result, Role, Stage, Turn
+from sluice_simulator.fleet import Behaviour, DeviceSpec, Result, Role, Stage
 from sluice_simulator.kinds import HEALTHY, KINDS, REASON_OF_RESULT
 from sluice_simulator.plan import PlanOptions, cell_sizes, make_plan
 
 
 def class_of(spec: DeviceSpec) -> RadioClass:
-    if "/4/0" in spec.refusals:
+    if "/4/0" in spec.read_errors:
         return RadioClass.CELL_ONLY
     return radio_class(spec.coverage.rsrp, spec.coverage.sinr)
 
@@ -73,7 +73,7 @@ def test_few_devices_in_a_dense_cell_crowd_only_some_classes() -> None:
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_level_2_is_rare_and_sound_because_its_windows_have_one_slot(seed: int) -> None:
     devices = make_plan(PlanOptions(devices=2000, cells=40, seed=seed)).devices
-    weak = [spec for spec in devices if class_of(spec) is RadioClass.LEVEL_2 and "/4/0/8" not in spec.refusals]
+    weak = [spec for spec in devices if class_of(spec) is RadioClass.LEVEL_2 and "/4/0/8" not in spec.read_errors]
     assert max(Counter(spec.cell for spec in weak).values()) <= 4
     assert {spec.kind for spec in weak} == {"healthy"}
     assert all(spec.rhythm.awake_seconds is None and not spec.radio.loss for spec in weak)
@@ -97,7 +97,7 @@ def test_every_kind_occurs_when_enough_devices_misbehave() -> None:
 
 def test_every_update_result_is_a_reason() -> None:
     assert set(REASON_OF_RESULT) == {result for result in Result if result > Result.SUCCESS}
-    fates = {fate.result for kind in KINDS for fate in kind.fates if fate.turn is Turn.FAIL}
+    fates = {fate.result for kind in KINDS for fate in kind.fates if fate.behaviour is Behaviour.FAIL}
     assert fates == set(REASON_OF_RESULT)
 
 
@@ -122,8 +122,8 @@ def test_kinds_may_be_left_out() -> None:
 
 def test_a_device_that_must_tell_its_result_knows_more_than_8() -> None:
     devices = make_plan(PlanOptions(devices=2000, cells=3, failing=0.5)).devices
-    telling = {kind.name for kind in KINDS if kind.tells_result}
-    assert all(spec.dialect is not LITEOS for spec in devices if spec.kind in telling)
+    reporting = {kind.name for kind in KINDS if kind.tells_result}
+    assert all(spec.dialect is not LITEOS for spec in devices if spec.kind in reporting)
     assert any(spec.dialect is LITEOS for spec in devices)
 
 
@@ -156,7 +156,8 @@ def test_cell_only_devices_hide_their_coverage_in_every_way() -> None:
     devices = make_plan(PlanOptions(devices=2000, cells=3, failing=0.0)).devices
     hidden = [spec for spec in devices if class_of(spec) is RadioClass.CELL_ONLY]
     ways = {
-        spec.refusals.get("/4/0", "missing rsrp" if spec.coverage.rsrp is None else "missing sinr") for spec in hidden
+        spec.read_errors.get("/4/0", "missing rsrp" if spec.coverage.rsrp is None else "missing sinr")
+        for spec in hidden
     }
     assert ways == {coap.NOT_FOUND, coap.METHOD_NOT_ALLOWED, "missing rsrp", "missing sinr"}
 

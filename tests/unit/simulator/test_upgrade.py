@@ -13,7 +13,7 @@ from sluice_simulator.dialects import LITEOS, PLAIN_TEXT, Dialect
 from sluice_simulator.dice import Dice
 from sluice_simulator.download import Image, PackageUri, UriError
 from sluice_simulator.firmware import Firmware, State
-from sluice_simulator.fleet import Fate, Pace, Result, Stage, Tuning, Turn
+from sluice_simulator.fleet import Behaviour, Fate, Pace, Result, Stage, Tuning
 from sluice_simulator.observation import Observation
 from sluice_simulator.packet import Packet
 from sluice_simulator.plan import PlanOptions, make_plan
@@ -98,7 +98,7 @@ class Bench:
                 await asyncio.sleep(0.001)
 
     @property
-    def told(self) -> list[bytes]:
+    def notified(self) -> list[bytes]:
         return [packet.payload for packet in self.sent if packet.code == coap.CONTENT]
 
     @property
@@ -119,14 +119,14 @@ async def test_an_upgrade_tells_each_state(dialect: Dialect) -> None:
     await bench.until(State.DOWNLOADED)
     assert bench.execute() == coap.CHANGED
     await bench.until(State.IDLE, Result.SUCCESS)
-    assert bench.told[:3] == [b"1", b"2", b"3"]
+    assert bench.notified[:3] == [b"1", b"2", b"3"]
     assert (bench.firmware.version, bench.upgrade.results) == ("2.0.0", {Result.SUCCESS: 1})
 
 
 async def test_liteos_downloads_only_after_its_notification_was_acknowledged() -> None:
     bench = Bench(dialect=LITEOS, acknowledges=False)
     bench.write(URI)
-    assert (bench.told, bench.gets) == ([b"1"], 0)
+    assert (bench.notified, bench.gets) == ([b"1"], 0)
     bench.acknowledges = True
     await bench.until(State.DOWNLOADED)
     assert bench.gets == 2
@@ -140,7 +140,7 @@ async def test_liteos_fails_when_nobody_hears_its_notification() -> None:
 
 
 async def test_liteos_knows_only_result_8() -> None:
-    bench = Bench(Fate(Turn.FAIL, Stage.DOWNLOAD, Result.OUT_OF_MEMORY), dialect=LITEOS)
+    bench = Bench(Fate(Behaviour.FAIL, Stage.DOWNLOAD, Result.OUT_OF_MEMORY), dialect=LITEOS)
     bench.write(URI)
     await bench.until(State.IDLE, Result.UPDATE_FAILED)
 
@@ -195,32 +195,32 @@ async def test_a_silent_server_is_a_lost_connection() -> None:
 
 
 async def test_a_fate_strikes_at_the_end_of_an_image_that_is_too_short_for_it() -> None:
-    bench = Bench(Fate(Turn.FAIL, Stage.DOWNLOAD, Result.OUT_OF_MEMORY, after_blocks=50))
+    bench = Bench(Fate(Behaviour.FAIL, Stage.DOWNLOAD, Result.OUT_OF_MEMORY, after_blocks=50))
     bench.write(URI)
     await bench.until(State.IDLE, Result.OUT_OF_MEMORY)
     assert bench.gets == 2
 
 
 async def test_one_that_dies_at_the_offer_asks_for_no_block() -> None:
-    bench = Bench(Fate(Turn.DIE, Stage.OFFER))
+    bench = Bench(Fate(Behaviour.DIE, Stage.OFFER))
     bench.write(URI)
     assert bench.calls == ["die"]
     assert bench.gets == 0
 
 
 async def test_one_that_dies_updating_tells_that_it_updates() -> None:
-    bench = Bench(Fate(Turn.DIE, Stage.UPDATE))
+    bench = Bench(Fate(Behaviour.DIE, Stage.UPDATE))
     bench.write(URI)
     await bench.until(State.DOWNLOADED)
     bench.execute()
     async with asyncio.timeout(5):
         while bench.calls[-1] != "die":
             await asyncio.sleep(0.001)
-    assert bench.told[-1] == b"3"
+    assert bench.notified[-1] == b"3"
 
 
 async def test_a_power_cut_shows_as_a_lost_connection() -> None:
-    bench = Bench(Fate(Turn.POWER_CUT, Stage.DOWNLOAD, after_blocks=1))
+    bench = Bench(Fate(Behaviour.POWER_CUT, Stage.DOWNLOAD, after_blocks=1))
     bench.write(URI)
     await bench.until(State.IDLE, Result.CONNECTION_LOST)
     assert "reboot" in bench.calls

@@ -105,13 +105,13 @@ async def _serve(connection: Connection, broker: str, identities: dict[str, Iden
 
 async def _report(fleet: MqttFleet, per_second: float, seconds: float) -> tuple[int, float]:
     """Report at an even rate; what the machine cannot do in time comes late, so that the rate falls."""
-    begin, turn, sent = time.monotonic(), 0, 0
+    begin, index, sent = time.monotonic(), 0, 0
     devices = fleet.devices
-    while turn < per_second * seconds:
+    while index < per_second * seconds:
         due = min(int((time.monotonic() - begin) * per_second) + 1, int(per_second * seconds))
-        while turn < due:
-            sent += devices[turn % len(devices)].report_version()
-            turn += 1
+        while index < due:
+            sent += devices[index % len(devices)].report_version()
+            index += 1
         await asyncio.sleep(_TICK)
     return sent, time.monotonic() - begin
 

@@ -109,13 +109,13 @@ class Campaign:
         self._started_at = time.time()
         for task in self._planned:
             self._tasks[task.group] = await self._server.create_task(task.group, task.policy)
-        stopping = asyncio.gather(*(self._stop_in_mid_download(task.group) for task in self._planned if task.stops))
+        stops = asyncio.gather(*(self._stop_in_mid_download(task.group) for task in self._planned if task.stops))
         try:
             await self._until_called_back(view)
         except BaseException:
-            stopping.cancel()
+            stops.cancel()
             raise
-        await stopping
+        await stops
         cpu_after = self._cpu_seconds()
         ended_at = max(self._receiver.last_at, self._started_at)
         await self._until_tasks_end()

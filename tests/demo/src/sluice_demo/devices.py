@@ -89,7 +89,7 @@ class DeviceProcess:
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
-        self._turn = asyncio.Lock()
+        self._exchange_lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         context = multiprocessing.get_context("spawn")
@@ -132,7 +132,7 @@ class DeviceProcess:
         return self._process.is_alive()
 
     async def _ask(self, question: str) -> Any:
-        async with self._turn:
+        async with self._exchange_lock:
             return await asyncio.to_thread(self._exchange, question)
 
     def _exchange(self, question: str) -> Any:

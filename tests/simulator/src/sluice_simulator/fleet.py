@@ -10,7 +10,7 @@ from sluice_simulator.coverage import LIMITS, Coverage, RadioClass, Window, radi
 from sluice_simulator.dialects import Dialect
 
 NO_ANSWER: Final = 0
-"""In `DeviceSpec.refusals`: the device never answers this path."""
+"""In `DeviceSpec.read_errors`: the device never answers this path."""
 _CROWD: Final = 1.4
 """Sound devices per slot that are sure to queue, although they do not all ask in the same moment."""
 
@@ -41,7 +41,7 @@ class Stage(StrEnum):
     """The Execute of `/5/0/2` and what follows."""
 
 
-class Turn(StrEnum):
+class Behaviour(StrEnum):
     """What happens there."""
 
     SUCCEED = "succeed"
@@ -64,13 +64,13 @@ class Fate:
     """How one attempt goes.
 
     Attributes:
-        turn: What happens.
-        stage: Where; of no matter for `Turn.SUCCEED`.
-        result: Update Result of `Turn.FAIL`.
+        behaviour: What happens.
+        stage: Where; of no matter for `Behaviour.SUCCEED`.
+        result: Update Result of `Behaviour.FAIL`.
         after_blocks: Blocks served before it happens at `Stage.DOWNLOAD`.
     """
 
-    turn: Turn = Turn.SUCCEED
+    behaviour: Behaviour = Behaviour.SUCCEED
     stage: Stage = Stage.UPDATE
     result: Result = Result.INITIAL
     after_blocks: int = 0
@@ -155,7 +155,7 @@ class DeviceSpec:
         version: `/3/0/3` at the start.
         target_version: `/3/0/3` after a successful update.
         online: Whether it ever registers.
-        refusals: Path → response code with which a Read is refused, or `NO_ANSWER`.
+        read_errors: Path → response code with which a Read is refused, or `NO_ANSWER`.
         fates: By attempt; the last one repeats.
         moves_to: Cell ID after the first attempt; None if it stays.
         kind: Name of its behaviour, see `kinds`.
@@ -175,7 +175,7 @@ class DeviceSpec:
     version: str
     target_version: str
     online: bool = True
-    refusals: Mapping[str, int] = field(default_factory=dict)
+    read_errors: Mapping[str, int] = field(default_factory=dict)
     fates: tuple[Fate, ...] = (Fate(),)
     moves_to: int | None = None
     kind: str = "healthy"
@@ -191,7 +191,7 @@ class DeviceSpec:
     @property
     def window(self) -> Window:
         """The window that its readings lead to."""
-        if "/4/0" in self.refusals:
+        if "/4/0" in self.read_errors:
             return self.cell, RadioClass.CELL_ONLY
         return self.cell, radio_class(self.coverage.rsrp, self.coverage.sinr)
 

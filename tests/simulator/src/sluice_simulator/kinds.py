@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from sluice_simulator import packet as coap
-from sluice_simulator.fleet import NO_ANSWER, Fate, Result, Role, Stage, Turn
+from sluice_simulator.fleet import NO_ANSWER, Behaviour, Fate, Result, Role, Stage
 
 SUCCEEDED: Final = "SUCCEEDED"
 FAILED: Final = "FAILED"
@@ -36,7 +36,7 @@ class Kind:
         expected: `SUCCEEDED`, `FAILED` or `STOPPED`.
         reasons_after_retry: Reason codes instead of `reasons` where failed attempts are repeated.
         fates: By attempt. One with `after_blocks` gets a number of its own per device.
-        refusals: Paths that it does not let read.
+        read_errors: Paths that it does not let read.
         cell_in_instance: Whether `/4/0` holds the cell ID.
         running: Its firmware at the start.
         online: Whether it registers at all.
@@ -51,7 +51,7 @@ class Kind:
     expected: str = FAILED
     reasons_after_retry: tuple[str, ...] = ()
     fates: tuple[Fate, ...] = (Fate(),)
-    refusals: Mapping[str, int] = field(default_factory=dict)
+    read_errors: Mapping[str, int] = field(default_factory=dict)
     cell_in_instance: bool = True
     running: Running = Running.SOURCE
     online: bool = True
@@ -63,7 +63,7 @@ class Kind:
     @property
     def hangs(self) -> bool:
         """Return whether it may take a slot and do nothing with it."""
-        return any(fate.turn in {Turn.DIE, Turn.STALL} for fate in self.fates)
+        return any(fate.behaviour in {Behaviour.DIE, Behaviour.STALL} for fate in self.fates)
 
 
 HEALTHY: Final = Kind("healthy", (), SUCCEEDED, tells_result=False)
@@ -87,7 +87,7 @@ _SILENT: Final = ("version_timeout", "online_timeout", "device_offline")
 
 
 def _fails_download(result: Result) -> Kind:
-    fate = Fate(Turn.FAIL, Stage.DOWNLOAD, result, after_blocks=0 if result in _AT_ONCE else 1)
+    fate = Fate(Behaviour.FAIL, Stage.DOWNLOAD, result, after_blocks=0 if result in _AT_ONCE else 1)
     return Kind(f"download-fails-{result}", (REASON_OF_RESULT[result],), fates=(fate,))
 
 
@@ -95,7 +95,7 @@ def _fails_update(result: Result) -> Kind:
     return Kind(
         f"update-fails-{result}",
         (REASON_OF_RESULT[result],),
-        fates=(Fate(Turn.FAIL, Stage.UPDATE, result),),
+        fates=(Fate(Behaviour.FAIL, Stage.UPDATE, result),),
         tells_result=result is not Result.UPDATE_FAILED,
     )
 
@@ -113,12 +113,12 @@ KINDS: Final = (
     Kind(
         "no-cell",
         ("cell_id_unavailable",),
-        refusals={"/4/0": coap.NOT_FOUND, "/4/0/8": coap.METHOD_NOT_ALLOWED},
+        read_errors={"/4/0": coap.NOT_FOUND, "/4/0/8": coap.METHOD_NOT_ALLOWED},
     ),
     Kind(
         "no-cell-but-coverage",
         ("cell_id_unavailable",),
-        refusals={"/4/0/8": coap.NOT_FOUND},
+        read_errors={"/4/0/8": coap.NOT_FOUND},
         cell_in_instance=False,
     ),
     Kind("never-online", ("online_timeout",), online=False),
@@ -126,46 +126,46 @@ KINDS: Final = (
         "dies-downloading",
         ("download_timeout",),
         reasons_after_retry=(*_SILENT, "download_timeout"),
-        fates=(Fate(Turn.DIE, Stage.DOWNLOAD, after_blocks=1),),
+        fates=(Fate(Behaviour.DIE, Stage.DOWNLOAD, after_blocks=1),),
     ),
     Kind(
         "dies-updating",
         ("update_result_timeout", "version_check_timeout"),
         reasons_after_retry=(*_SILENT, "update_result_timeout", "version_check_timeout"),
-        fates=(Fate(Turn.DIE, Stage.UPDATE),),
+        fates=(Fate(Behaviour.DIE, Stage.UPDATE),),
     ),
     Kind(
         "stalls-before-download",
         ("download_start_timeout",),
-        fates=(Fate(Turn.STALL, Stage.OFFER),),
+        fates=(Fate(Behaviour.STALL, Stage.OFFER),),
     ),
     Kind(
         "stalls-downloading",
         ("download_timeout",),
-        fates=(Fate(Turn.STALL, Stage.DOWNLOAD, after_blocks=1),),
+        fates=(Fate(Behaviour.STALL, Stage.DOWNLOAD, after_blocks=1),),
     ),
     Kind(
         "stalls-before-update",
         ("update_start_timeout",),
-        fates=(Fate(Turn.STALL, Stage.UPDATE),),
+        fates=(Fate(Behaviour.STALL, Stage.UPDATE),),
     ),
-    Kind("mute-version", _SILENT, refusals={"/3/0/3": NO_ANSWER}),
-    Kind("unreadable-version", ("version_unreadable",), refusals={"/3/0/3": coap.NOT_FOUND}),
-    Kind("refuses-uri", ("package_uri_refused",), fates=(Fate(Turn.REFUSE, Stage.OFFER),)),
-    Kind("refuses-update", ("update_refused",), fates=(Fate(Turn.REFUSE, Stage.UPDATE),)),
+    Kind("mute-version", _SILENT, read_errors={"/3/0/3": NO_ANSWER}),
+    Kind("unreadable-version", ("version_unreadable",), read_errors={"/3/0/3": coap.NOT_FOUND}),
+    Kind("refuses-uri", ("package_uri_refused",), fates=(Fate(Behaviour.REFUSE, Stage.OFFER),)),
+    Kind("refuses-update", ("update_refused",), fates=(Fate(Behaviour.REFUSE, Stage.UPDATE),)),
     Kind(
         "keeps-old-version",
         ("version_mismatch",),
         SUCCEEDED,  # as the device reported it (R120), with a note
-        fates=(Fate(Turn.KEEP_OLD_VERSION, Stage.UPDATE),),
+        fates=(Fate(Behaviour.KEEP_OLD_VERSION, Stage.UPDATE),),
     ),
     _then_succeeds(
         "recovers-after-download",
-        Fate(Turn.FAIL, Stage.DOWNLOAD, Result.CONNECTION_LOST, after_blocks=1),
+        Fate(Behaviour.FAIL, Stage.DOWNLOAD, Result.CONNECTION_LOST, after_blocks=1),
     ),
-    _then_succeeds("recovers-after-update", Fate(Turn.FAIL, Stage.UPDATE, Result.UPDATE_FAILED)),
-    _then_succeeds("power-cut", Fate(Turn.POWER_CUT, Stage.DOWNLOAD, after_blocks=1)),
-    _then_succeeds("moves", Fate(Turn.POWER_CUT, Stage.DOWNLOAD, after_blocks=1), moves=True),
+    _then_succeeds("recovers-after-update", Fate(Behaviour.FAIL, Stage.UPDATE, Result.UPDATE_FAILED)),
+    _then_succeeds("power-cut", Fate(Behaviour.POWER_CUT, Stage.DOWNLOAD, after_blocks=1)),
+    _then_succeeds("moves", Fate(Behaviour.POWER_CUT, Stage.DOWNLOAD, after_blocks=1), moves=True),
     Kind("stopped", ("stopped",), STOPPED, role=Role.TO_STOP, tells_result=False),
     Kind("no-capability", ("capability_missing",), role=Role.NO_CAPABILITY, tells_result=False),
 )

@@ -63,10 +63,10 @@ class Objects:
 
     def read(self, path: str, accept: int | None) -> Reply | None:
         """The answer to a Read of an instance or resource; None where this device gives none."""
-        refusal = self._refusal(path)
-        if refusal is not None:
+        error = self._read_error(path)
+        if error is not None:
             self._note(path, {})
-            return None if refusal == NO_ANSWER else Reply(refusal)
+            return None if error == NO_ANSWER else Reply(error)
         content = self._content(path)
         if content is None:
             return Reply(coap.NOT_FOUND)
@@ -82,12 +82,12 @@ class Objects:
         """A resource that exists in a content format that a Read of it was answered in."""
         return _encode(content_format, path, self._content(path) or {})
 
-    def _refusal(self, path: str) -> int | None:
-        refusals = self._spec.refusals
-        if path in refusals:
-            return refusals[path]
+    def _read_error(self, path: str) -> int | None:
+        read_errors = self._spec.read_errors
+        if path in read_errors:
+            return read_errors[path]
         # Where the whole instance is unreadable its resources are too, but for the cell ID, which is queried apart.
-        return None if path == _CELL_PATH else refusals.get(path.rpartition("/")[0])
+        return None if path == _CELL_PATH else read_errors.get(path.rpartition("/")[0])
 
     def _note(self, path: str, content: Resources) -> None:
         """Remember what the platform has been told of the radio; a whole instance replaces it."""

@@ -6,7 +6,7 @@ from sluice_simulator import encodings
 from sluice_simulator import packet as coap
 from sluice_simulator.coap import Delivery, Endpoint
 
-Heard = Callable[[Delivery], None]
+OnDelivery = Callable[[Delivery], None]
 _SEQUENCE_MASK = 0xFFFFFF
 
 
@@ -39,7 +39,7 @@ class Observation:
         self._content_format = encodings.TEXT
         self._sequence = 0
         self._outstanding = False
-        self._waiting: list[Heard | None] = []
+        self._waiting: list[OnDelivery | None] = []
         self.token: bytes | None = None
         self.endpoint: Endpoint | None = None
 
@@ -64,20 +64,20 @@ class Observation:
         self._outstanding = False
         self._waiting.clear()
 
-    def changed(self, heard: Heard | None = None) -> None:
+    def changed(self, on_delivery: OnDelivery | None = None) -> None:
         """The state changed: tell the observer, after a notification that is still outstanding (RFC 7641 §4.5.2).
 
         Args:
-            heard: Called when the observer has this state or a later one, or cannot be told.
+            on_delivery: Called when the observer has this state or a later one, or cannot be told.
         """
-        self._waiting.append(heard)
+        self._waiting.append(on_delivery)
         if not self._outstanding:
             self._tell()
 
     def _tell(self) -> None:
-        told, self._waiting = self._waiting, []
+        callbacks, self._waiting = self._waiting, []
         if self.token is None or self.endpoint is None:
-            _hear(told, Delivery.UNCONFIRMED)
+            _call(callbacks, Delivery.UNCONFIRMED)
             return
         options = coap.encode_options(
             (
@@ -88,13 +88,13 @@ class Observation:
         payload = self._content(self._content_format)
         send = self.endpoint.notify if self._confirmable else self.endpoint.notify_unconfirmed
         self._outstanding = True
-        send(self.token, options, payload, lambda delivery: self._delivered(delivery, told))
+        send(self.token, options, payload, lambda delivery: self._delivered(delivery, callbacks))
 
-    def _delivered(self, delivery: Delivery, told: list[Heard | None]) -> None:
+    def _delivered(self, delivery: Delivery, callbacks: list[OnDelivery | None]) -> None:
         self._outstanding = False
         if delivery is Delivery.REFUSED or delivery is Delivery.LOST:
             self.token = None  # RFC 7641 §3.6 and §4.5
-        _hear(told, delivery)
+        _call(callbacks, delivery)
         if self._waiting and not self._outstanding:
             self._tell()
 
@@ -103,10 +103,10 @@ class Observation:
         return coap.uint_bytes(self._sequence)
 
 
-def _hear(told: list[Heard | None], delivery: Delivery) -> None:
+def _call(callbacks: list[OnDelivery | None], delivery: Delivery) -> None:
     """Pass it on once: a NON is first sent and may be refused later."""
-    waiting = told.copy()
-    told.clear()
-    for heard in waiting:
-        if heard is not None:
-            heard(delivery)
+    waiting = callbacks.copy()
+    callbacks.clear()
+    for on_delivery in waiting:
+        if on_delivery is not None:
+            on_delivery(delivery)

@@ -210,7 +210,7 @@ def _windows_to_fill(places: list[Place]) -> set[Place]:
 
 def _device(options: PlanOptions, index: int, cell: int, radio_class: RadioClass, kind: Kind) -> DeviceSpec:
     random = Random(f"{options.seed}/{index}")
-    coverage, refusals = _coverage(radio_class, random)
+    coverage, read_errors = _coverage(radio_class, random)
     if not kind.cell_in_instance:
         coverage = replace(coverage, cell_in_instance=False)
     dialect = _dialect(options, kind, random)
@@ -231,7 +231,7 @@ def _device(options: PlanOptions, index: int, cell: int, radio_class: RadioClass
         }[kind.running],
         target_version=options.target_version,
         online=kind.online,
-        refusals=kind.refusals or refusals,
+        read_errors=kind.read_errors or read_errors,
         fates=tuple(_at_some_block(fate, random) for fate in kind.fates),
         moves_to=_other_cell(cell, options.cells) if kind.moves else None,
         kind=kind.name,

@@ -91,8 +91,8 @@ class Timeline:
 
     def coverage(self, at: float, attempt: int, window: Window) -> None:
         """Record that the device said in which window it is; told again in one wait, it is recorded once."""
-        told = next((event.window for event in reversed(self.events) if event.window), None)
-        if not self.waiting or told != window:
+        last = next((event.window for event in reversed(self.events) if event.window), None)
+        if not self.waiting or last != window:
             self.add(at, What.COVERAGE_REPORTED, attempt, window)
 
     def slept(self, start: float, end: float, attempt: int) -> None:

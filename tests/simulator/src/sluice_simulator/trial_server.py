@@ -86,7 +86,7 @@ class TrialServer:
         port: UDP port.
         etag: Of the image; changing it in mid-download makes the blocks so far worthless.
         largest_block_exponent: SZX that is served at most.
-        refusals: Registrations that will still be refused, for trying what devices do then.
+        registrations_to_refuse: Registrations that will still be refused, for trying what devices do then.
     """
 
     def __init__(self, image: bytes) -> None:
@@ -95,7 +95,7 @@ class TrialServer:
         self.largest_block_exponent = 6
         self.clients: dict[str, Client] = {}
         self.port = 0
-        self.refusals = 0
+        self.registrations_to_refuse = 0
         self._context: Any = None
         self._directory: _Directory | None = None
 
@@ -245,8 +245,8 @@ class _Directory(aiocoap.resource.Resource):  # type: ignore[misc] # aiocoap is 
 
     async def render_post(self, request: Message) -> Message:
         """Register."""
-        if self._server.refusals:
-            self._server.refusals -= 1
+        if self._server.registrations_to_refuse:
+            self._server.registrations_to_refuse -= 1
             return Message(code=FORBIDDEN)
         query = dict(part.partition("=")[::2] for part in request.opt.uri_query)
         location, endpoint = str(next(self._numbers)), query["ep"]

@@ -15,7 +15,7 @@ from sluice_simulator.coap import Delivery, Endpoint, Reply
 from sluice_simulator.coverage import Window
 from sluice_simulator.download import Download, Image, PackageUri, UriError
 from sluice_simulator.firmware import Firmware, FirmwareError, State
-from sluice_simulator.fleet import DeviceSpec, Result, Stage, Turn
+from sluice_simulator.fleet import Behaviour, DeviceSpec, Result, Stage
 from sluice_simulator.observation import Observation
 from sluice_simulator.timeline import Timeline, What
 
@@ -97,8 +97,8 @@ class Upgrade:
         self.results: Counter[Result] = Counter()
 
     @property
-    def _turn_of_update(self) -> Turn:
-        return self._fate.turn if self._fate.stage is Stage.UPDATE else Turn.SUCCEED
+    def _update_behaviour(self) -> Behaviour:
+        return self._fate.behaviour if self._fate.stage is Stage.UPDATE else Behaviour.SUCCEED
 
     def write_uri(self, uri: str) -> Reply:
         """Write of `/5/0/1`: a package, or with an empty string the end of the attempt."""
@@ -112,7 +112,7 @@ class Upgrade:
         self.attempt += 1
         self._fate = self._spec.fate(self.attempt)
         self._note(What.URI_RECEIVED, self._body.window)
-        if self._fate.stage is Stage.OFFER and self._fate.turn is Turn.REFUSE:
+        if self._fate.stage is Stage.OFFER and self._fate.behaviour is Behaviour.REFUSE:
             self._firmware.reset()
             return Reply(coap.METHOD_NOT_ALLOWED)
         return Reply(coap.CHANGED, then=self._begin)
@@ -120,9 +120,9 @@ class Upgrade:
     def execute(self) -> Reply:
         """Execute of `/5/0/2`."""
         self._note(What.EXECUTED)
-        if self._turn_of_update is Turn.REFUSE:
+        if self._update_behaviour is Behaviour.REFUSE:
             return Reply(coap.METHOD_NOT_ALLOWED)
-        if self._turn_of_update is Turn.STALL:
+        if self._update_behaviour is Behaviour.STALL:
             return Reply(coap.CHANGED)
         try:
             self._firmware.execute()
@@ -153,9 +153,9 @@ class Upgrade:
 
     def _begin(self) -> None:
         fate = self._fate
-        if fate.stage is Stage.OFFER and fate.turn is Turn.STALL:
+        if fate.stage is Stage.OFFER and fate.behaviour is Behaviour.STALL:
             return
-        if fate.stage is Stage.OFFER and fate.turn is Turn.DIE:
+        if fate.stage is Stage.OFFER and fate.behaviour is Behaviour.DIE:
             self._body.die()
             return
         self._firmware.start_download()
@@ -205,22 +205,22 @@ class Upgrade:
     def _meet_fate(self, blocks: int) -> bool:
         """Return whether the download comes to its end here, as this attempt's fate has it."""
         fate = self._fate
-        if fate.stage is not Stage.DOWNLOAD or fate.turn is Turn.SUCCEED:
+        if fate.stage is not Stage.DOWNLOAD or fate.behaviour is Behaviour.SUCCEED:
             return False
         if blocks < fate.after_blocks:
             return False
         self.halt()
-        if fate.turn is Turn.DIE:
+        if fate.behaviour is Behaviour.DIE:
             self._body.die()
-        elif fate.turn is Turn.POWER_CUT:
+        elif fate.behaviour is Behaviour.POWER_CUT:
             self._body.reboot()
-        elif fate.turn is Turn.FAIL:
+        elif fate.behaviour is Behaviour.FAIL:
             self._fail(fate.result)
         return True
 
     def _update(self) -> None:
         self._body.keep_awake(busy=True)
-        if self._turn_of_update is Turn.DIE:
+        if self._update_behaviour is Behaviour.DIE:
             self._observation.changed(lambda _: self._body.die())
         elif self._spec.dialect.awaits_ack:
             self._observation.changed(self._after(self._install))
@@ -232,12 +232,12 @@ class Upgrade:
         self._timer = self._loop.call_later(self._spec.pace.update_seconds, self._body.reboot)
 
     def _show_outcome(self) -> None:
-        turn = self._turn_of_update
-        if turn is Turn.FAIL:
+        behaviour = self._update_behaviour
+        if behaviour is Behaviour.FAIL:
             self._fail(self._fate.result, State(self._spec.dialect.failed_update_state))
             return
         version = self._spec.target_version
-        self._firmware.updated(self._firmware.version if turn is Turn.KEEP_OLD_VERSION else version)
+        self._firmware.updated(self._firmware.version if behaviour is Behaviour.KEEP_OLD_VERSION else version)
         self.results[Result.SUCCESS] += 1
         self._note(What.UPDATED)
         self._body.keep_awake(busy=False)
@@ -260,7 +260,7 @@ class Upgrade:
         """Go on when the notification was acknowledged; without an observer at once, else the attempt fails."""
         attempt = self.attempt
 
-        def heard(delivery: Delivery) -> None:
+        def on_delivery(delivery: Delivery) -> None:
             if attempt != self.attempt or not self._firmware.busy:
                 return  # aborted in between
             if delivery in {Delivery.ACKNOWLEDGED, Delivery.UNCONFIRMED}:
@@ -268,7 +268,7 @@ class Upgrade:
             else:
                 self._fail(Result.UPDATE_FAILED)
 
-        return heard
+        return on_delivery
 
     def _note(self, what: What, window: Window | None = None) -> None:
         self._timeline.add(time.monotonic(), what, self.attempt, window)

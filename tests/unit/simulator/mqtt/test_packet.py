@@ -84,9 +84,9 @@ def test_a_malformed_publication_is_refused(packet: Packet) -> None:
         mqtt.read_publish(packet)
 
 
-def test_refusals_are_told_in_words() -> None:
-    assert mqtt.refusal(mqtt.read_connack(Packet(2, 0, b"\x00\x04"))) == "bad user name or password"
-    assert mqtt.refusal(99) == "refused with 99"
+def test_a_refused_connack_is_put_in_words() -> None:
+    assert mqtt.connack_text(mqtt.read_connack(Packet(2, 0, b"\x00\x04"))) == "bad user name or password"
+    assert mqtt.connack_text(99) == "refused with 99"
 
 
 def test_a_text_beyond_64_kib_is_refused() -> None:

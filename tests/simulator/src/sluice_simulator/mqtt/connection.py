@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
 
     def _connacked(self, code: int) -> None:
         if code != mqtt.ACCEPTED:
-            self._end(mqtt.refusal(code))
+            self._end(mqtt.connack_text(code))
             return
         self.accepted = True
         if self._owner is not None:

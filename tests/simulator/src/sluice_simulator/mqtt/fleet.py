@@ -7,7 +7,7 @@ from sluice_simulator.fleet import Role, Stage
 from sluice_simulator.mqtt.ota import ResultCode
 
 
-class Turn(StrEnum):
+class Behaviour(StrEnum):
     """What happens at a stage of an attempt."""
 
     SUCCEED = "succeed"
@@ -38,13 +38,13 @@ class Fate:
     """How one attempt goes.
 
     Attributes:
-        turn: What happens.
-        stage: Where; of no matter for `Turn.SUCCEED`.
-        result: What `Turn.FAIL` reports.
+        behaviour: What happens.
+        stage: Where; of no matter for `Behaviour.SUCCEED`.
+        result: What `Behaviour.FAIL` reports.
         after: Share of the image that has come before it happens at `Stage.DOWNLOAD`.
     """
 
-    turn: Turn = Turn.SUCCEED
+    behaviour: Behaviour = Behaviour.SUCCEED
     stage: Stage = Stage.UPDATE
     result: ResultCode = ResultCode.SUCCESS
     after: float = 0.5

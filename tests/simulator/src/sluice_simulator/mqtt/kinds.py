@@ -5,7 +5,7 @@ from typing import Final
 
 from sluice_simulator.fleet import Role, Stage
 from sluice_simulator.kinds import FAILED, STOPPED, SUCCEEDED, Running
-from sluice_simulator.mqtt.fleet import Fate, Turn
+from sluice_simulator.mqtt.fleet import Behaviour, Fate
 from sluice_simulator.mqtt.ota import ResultCode
 
 REASON_OF_RESULT: Final = {
@@ -69,7 +69,7 @@ HEALTHY: Final = Kind("healthy", (), SUCCEEDED)
 
 def _reports(result: ResultCode) -> Kind:
     stage = _STAGE_OF_RESULT.get(result, Stage.OFFER)
-    fates = (Fate(Turn.FAIL, stage, result),)
+    fates = (Fate(Behaviour.FAIL, stage, result),)
     return Kind(f"reports-{int(result)}", (REASON_OF_RESULT[result],), fates=fates, in_parts=stage is Stage.DOWNLOAD)
 
 
@@ -79,23 +79,23 @@ def _succeeds(name: str, *fates: Fate, needs_retry: bool = False, in_parts: bool
 
 KINDS: Final = (
     *(_reports(result) for result in REASON_OF_RESULT),
-    _succeeds("reconnects-downloading", Fate(Turn.RECONNECT, Stage.DOWNLOAD), in_parts=True),
-    _succeeds("blocks-while-downloading", Fate(Turn.BLOCK, Stage.DOWNLOAD), in_parts=True),
-    _succeeds("old-version-first", Fate(Turn.OLD_VERSION_FIRST)),
-    _succeeds("power-cut", Fate(Turn.POWER_CUT, Stage.DOWNLOAD), needs_retry=True, in_parts=True),
-    _succeeds("keeps-old-token", Fate(Turn.KEEP_TOKEN, Stage.OFFER), needs_retry=True),
-    _succeeds("fetches-too-late", Fate(Turn.TOO_LATE, Stage.OFFER), needs_retry=True),
-    _succeeds("recovers", Fate(Turn.FAIL, Stage.DOWNLOAD, ResultCode.DOWNLOAD_TIMEOUT), needs_retry=True),
+    _succeeds("reconnects-downloading", Fate(Behaviour.RECONNECT, Stage.DOWNLOAD), in_parts=True),
+    _succeeds("blocks-while-downloading", Fate(Behaviour.BLOCK, Stage.DOWNLOAD), in_parts=True),
+    _succeeds("old-version-first", Fate(Behaviour.OLD_VERSION_FIRST)),
+    _succeeds("power-cut", Fate(Behaviour.POWER_CUT, Stage.DOWNLOAD), needs_retry=True, in_parts=True),
+    _succeeds("keeps-old-token", Fate(Behaviour.KEEP_TOKEN, Stage.OFFER), needs_retry=True),
+    _succeeds("fetches-too-late", Fate(Behaviour.TOO_LATE, Stage.OFFER), needs_retry=True),
+    _succeeds("recovers", Fate(Behaviour.FAIL, Stage.DOWNLOAD, ResultCode.DOWNLOAD_TIMEOUT), needs_retry=True),
     Kind("counts-from-one", (), SUCCEEDED, role=Role.ONE_BASED, in_parts=True),
     Kind("same-version", ("same_version",), SUCCEEDED, running=Running.TARGET),
     Kind("foreign-version", ("unsupported_source_version",), running=Running.FOREIGN),
     Kind("never-online", ("online_timeout",), online=False),
     Kind("mute-version", _SILENT, mute=True),
-    Kind("stalls-before-download", _NO_DOWNLOAD, fates=(Fate(Turn.STALL, Stage.OFFER),)),
-    Kind("stalls-downloading", _NO_DOWNLOAD, fates=(Fate(Turn.STALL, Stage.DOWNLOAD),), in_parts=True),
-    Kind("dies-downloading", (*_SILENT, *_NO_DOWNLOAD), fates=(Fate(Turn.DIE, Stage.DOWNLOAD),), in_parts=True),
-    Kind("dies-updating", (*_SILENT, *_NO_RESULT), fates=(Fate(Turn.DIE),)),
-    Kind("keeps-old-version", (*_NO_RESULT, "version_mismatch"), fates=(Fate(Turn.KEEP_OLD_VERSION),)),
+    Kind("stalls-before-download", _NO_DOWNLOAD, fates=(Fate(Behaviour.STALL, Stage.OFFER),)),
+    Kind("stalls-downloading", _NO_DOWNLOAD, fates=(Fate(Behaviour.STALL, Stage.DOWNLOAD),), in_parts=True),
+    Kind("dies-downloading", (*_SILENT, *_NO_DOWNLOAD), fates=(Fate(Behaviour.DIE, Stage.DOWNLOAD),), in_parts=True),
+    Kind("dies-updating", (*_SILENT, *_NO_RESULT), fates=(Fate(Behaviour.DIE),)),
+    Kind("keeps-old-version", (*_NO_RESULT, "version_mismatch"), fates=(Fate(Behaviour.KEEP_OLD_VERSION),)),
     Kind("stopped", ("stopped",), STOPPED, role=Role.TO_STOP, in_parts=True),
 )
 """All behaviours but `HEALTHY`."""

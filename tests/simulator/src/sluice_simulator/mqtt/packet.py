@@ -158,7 +158,7 @@ def read_packet_id(packet: Packet) -> int:
     return int.from_bytes(packet.body[:2])
 
 
-def refusal(code: int) -> str:
+def connack_text(code: int) -> str:
     """A CONNACK return code in words."""
     return _REFUSALS.get(code, f"refused with {code}")
 

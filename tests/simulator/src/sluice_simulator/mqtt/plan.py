@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sluice_simulator.fleet import Role
 from sluice_simulator.kinds import Running
-from sluice_simulator.mqtt.fleet import Manner, MqttPlan, MqttSpec, Pace, Turn
+from sluice_simulator.mqtt.fleet import Behaviour, Manner, MqttPlan, MqttSpec, Pace
 from sluice_simulator.mqtt.kinds import HEALTHY, KINDS, Kind
 
 _STOPPED_TAKES: Final = 10.0
@@ -107,7 +107,7 @@ def _manner(options: MqttOptions, index: int, kind: Kind) -> Manner:
 
 def _pace(options: MqttOptions, kind: Kind) -> Pace:
     seconds = options.download_seconds
-    blocks = any(fate.turn is Turn.BLOCK for fate in kind.fates)
+    blocks = any(fate.behaviour is Behaviour.BLOCK for fate in kind.fates)
     return Pace(
         # The broker must notice within the download that such a device is silent.
         keep_alive=max(1, int(seconds / 4)) if blocks else options.keep_alive,

@@ -14,7 +14,7 @@ from contextlib import aclosing
 from typing import Final, Protocol
 
 from sluice_simulator.fleet import Stage
-from sluice_simulator.mqtt.fleet import Fate, MqttSpec, Turn
+from sluice_simulator.mqtt.fleet import Behaviour, Fate, MqttSpec
 from sluice_simulator.mqtt.http import DownloadError, Source, download
 from sluice_simulator.mqtt.ota import Offer, ResultCode
 from sluice_simulator.timeline import Timeline, What
@@ -147,7 +147,7 @@ class Upgrade:
 
     async def _fetch(self, offer: Offer, fate: Fate) -> str | None:
         """The image's SHA-256; None if the attempt has met its fate on the way."""
-        digest, fetched, told = hashlib.sha256(), 0, 0
+        digest, fetched, reported = hashlib.sha256(), 0, 0
         fateful = int(offer.file_size * fate.after) if fate.stage is Stage.DOWNLOAD else None
         self.downloading = True
         for tries in range(1, _TRIES + 1):
@@ -157,12 +157,12 @@ class Upgrade:
                         digest.update(data)
                         fetched += len(data)
                         self._timeline.block(at, self.attempt)
-                        told = self._tell(told, 100 * fetched // (offer.file_size + 1))
+                        reported = self._tell(reported, 100 * fetched // (offer.file_size + 1))
                         if fateful is not None and fetched >= fateful:
                             fateful = None
                             if await self._meets(fate, offer):
                                 return None
-                            if fate.turn is Turn.RECONNECT:
+                            if fate.behaviour is Behaviour.RECONNECT:
                                 break
                 if fetched >= offer.file_size:
                     return digest.hexdigest()
@@ -172,36 +172,36 @@ class Upgrade:
             await asyncio.sleep(self._spec.pace.reconnect_seconds)
         raise DownloadError("broke too often")
 
-    def _tell(self, told: int, percent: int) -> int:
-        """Report progress if there is enough of it since last told; returns what has been told now."""
-        if percent < told + _PERCENT_STEP:
-            return told
+    def _tell(self, reported: int, percent: int) -> int:
+        """Report progress if there is enough of it since last reported; returns what has been reported now."""
+        if percent < reported + _PERCENT_STEP:
+            return reported
         self._body.report(ResultCode.SUCCESS, percent, self.version)
         return percent
 
     async def _meets(self, fate: Fate, offer: Offer) -> bool:
         """Do what fate wants here; whether the attempt is over with it."""
         body = self._body
-        if fate.turn is Turn.FAIL:
+        if fate.behaviour is Behaviour.FAIL:
             self._fail(fate.result)
-        elif fate.turn is Turn.DIE:
+        elif fate.behaviour is Behaviour.DIE:
             body.die()
-        elif fate.turn is Turn.POWER_CUT:
+        elif fate.behaviour is Behaviour.POWER_CUT:
             self.forget()
             self._timeline.add(time.monotonic(), What.ABORTED, self.attempt)
             self.downloading = False
             await body.reboot()
-        elif fate.turn is Turn.KEEP_TOKEN:
+        elif fate.behaviour is Behaviour.KEEP_TOKEN:
             self._old = offer
-        elif fate.turn is Turn.TOO_LATE:
+        elif fate.behaviour is Behaviour.TOO_LATE:
             await self._outlast(offer)
-        elif fate.turn is Turn.RECONNECT:
+        elif fate.behaviour is Behaviour.RECONNECT:
             body.reconnect()
-        elif fate.turn is Turn.BLOCK:
+        elif fate.behaviour is Behaviour.BLOCK:
             body.block(blocked=True)
-        elif fate.turn is Turn.STALL:
+        elif fate.behaviour is Behaviour.STALL:
             await asyncio.Event().wait()
-        return fate.turn not in {Turn.SUCCEED, Turn.RECONNECT, Turn.BLOCK}
+        return fate.behaviour not in {Behaviour.SUCCEED, Behaviour.RECONNECT, Behaviour.BLOCK}
 
     async def _try_old_token(self, old: Offer, offer: Offer) -> None:
         """Ask with the token of an attempt that is over, at its own place and at the new one's: none may be served."""
@@ -230,18 +230,18 @@ class Upgrade:
             self.note(What.OLD_TOKEN_SERVED)
 
     async def _install(self, offer: Offer, fate: Fate) -> None:
-        turn = fate.turn if fate.stage is Stage.UPDATE else Turn.SUCCEED
-        if turn is Turn.DIE:
+        behaviour = fate.behaviour if fate.stage is Stage.UPDATE else Behaviour.SUCCEED
+        if behaviour is Behaviour.DIE:
             self._body.die()
             return
-        if turn is Turn.OLD_VERSION_FIRST:
+        if behaviour is Behaviour.OLD_VERSION_FIRST:
             self._body.report(ResultCode.SUCCESS, 100, self.version, final=True)
         await asyncio.sleep(self._spec.pace.update_seconds)
-        if turn is Turn.FAIL:
+        if behaviour is Behaviour.FAIL:
             self._fail(fate.result)
             return
         await self._body.reboot()
-        if turn is not Turn.KEEP_OLD_VERSION:
+        if behaviour is not Behaviour.KEEP_OLD_VERSION:
             self.version = offer.version
             self.note(What.UPDATED)
         self._end(ResultCode.SUCCESS, 100)
