@@ -1,0 +1,71 @@
+"""The records of the API: what it keeps of each thing, as structs. How they lie in MongoDB, the adapters know alone."""
+
+from sluice_api.domain.models.apps import App, CallbackEvent, Subscription, SubscriptionFilter
+from sluice_api.domain.models.base import Page, Record
+from sluice_api.domain.models.devices import Device, DeviceChange, DeviceFilter, DeviceRegistration, Group, GroupFilter
+from sluice_api.domain.models.executions import DeviceCommand, Execution, Operation
+from sluice_api.domain.models.packages import Package, PackageFilter, PackageStatus, Rejection
+from sluice_api.domain.models.products import (
+    AntiRollback,
+    KeyStatus,
+    Maintenance,
+    Ordering,
+    Product,
+    ProductChange,
+    ProductFilter,
+    Protocol,
+    PublicKey,
+    PublicKeyFilter,
+    Radio,
+)
+from sluice_api.domain.models.tasks import (
+    Checkpoint,
+    Progress,
+    Targets,
+    Task,
+    TaskFilter,
+    TaskPolicy,
+    TaskResult,
+    TaskStatus,
+)
+
+__all__ = [
+    "AntiRollback",
+    "App",
+    "CallbackEvent",
+    "Checkpoint",
+    "Device",
+    "DeviceChange",
+    "DeviceCommand",
+    "DeviceFilter",
+    "DeviceRegistration",
+    "Execution",
+    "Group",
+    "GroupFilter",
+    "KeyStatus",
+    "Maintenance",
+    "Operation",
+    "Ordering",
+    "Package",
+    "PackageFilter",
+    "PackageStatus",
+    "Page",
+    "Product",
+    "ProductChange",
+    "ProductFilter",
+    "Progress",
+    "Protocol",
+    "PublicKey",
+    "PublicKeyFilter",
+    "Radio",
+    "Record",
+    "Rejection",
+    "Subscription",
+    "SubscriptionFilter",
+    "Targets",
+    "Task",
+    "TaskFilter",
+    "TaskPolicy",
+    "TaskResult",
+    "TaskStatus",
+]

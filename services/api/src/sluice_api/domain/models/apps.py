@@ -1,0 +1,48 @@
+"""Apps, the tenants of the platform, and what they have posted to them."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sluice_api.domain.models.base import Record
+
+
+class App(Record, frozen=True, kw_only=True):
+    """A tenant; its id is its OAuth2 client id.
+
+    Attributes:
+        secret_hash: scrypt hash of the client secret (`sluice_api.domain.secrets`).
+    """
+
+    app_id: str
+    name: str
+    secret_hash: str
+    created_at: datetime
+
+
+class CallbackEvent(StrEnum):
+    """What a subscription is about (R086, R151)."""
+
+    RESULT = "execution_result"
+    STATE_CHANGED = "execution_state_changed"
+
+
+class Subscription(Record, frozen=True, kw_only=True):
+    """What an app wants posted to it, and where.
+
+    Attributes:
+        callback_url: Where to post.
+        secret: Key of the signature header, sealed; None sends none.
+    """
+
+    subscription_id: str
+    app_id: str
+    event: CallbackEvent
+    callback_url: str
+    secret: str | None
+    created_at: datetime
+
+
+class SubscriptionFilter(Record, frozen=True, kw_only=True):
+    """Which subscriptions to list; None means any."""
+
+    event: CallbackEvent | None = None
