@@ -1,4 +1,5 @@
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,14 @@ def test_what_a_broken_process_records_is_thrown_away(tmp_path: Path, exit_code:
     broken.keep(exit_code)
     assert not file.exists()
     assert ClassArchive(tmp_path / "broker").options()[-1].startswith("-XX:ArchiveClassesAtExit=")
+
+
+@pytest.mark.usefixtures("java")
+def test_what_was_recorded_for_processes_of_ours_that_died_is_removed(tmp_path: Path) -> None:
+    abandoned = tmp_path / "recording-999999999.jsa"
+    others = tmp_path / f"recording-{os.getppid()}.jsa"
+    for file in (abandoned, others):
+        file.write_bytes(b"classes")
+    ClassArchive(tmp_path / "broker").options()
+    assert not abandoned.exists()
+    assert others.exists()

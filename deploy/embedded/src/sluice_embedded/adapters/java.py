@@ -5,6 +5,8 @@ import os
 import shutil
 from pathlib import Path
 
+import psutil
+
 from sluice_embedded import install
 
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
@@ -78,6 +80,7 @@ class ClassArchive:
         """Return the options of a process: to use the archive, or to write one when it ends."""
         if self._archive.exists():
             return ["-Xshare:auto", f"-XX:SharedArchiveFile={self._archive}"]
+        self._remove_abandoned()
         self._recording = self._archive.with_name(f"recording-{os.getpid()}.jsa")
         return ["-Xshare:auto", f"-XX:ArchiveClassesAtExit={self._recording}"]
 
@@ -87,6 +90,12 @@ class ClassArchive:
             if exit_code in _CLEAN_EXITS:
                 self._recording.replace(self._archive)
             self._recording.unlink(missing_ok=True)
+
+    def _remove_abandoned(self) -> None:
+        """Remove what was written for processes of ours that died before they could publish it."""
+        for recording in self._archive.parent.glob("recording-*.jsa"):
+            if not psutil.pid_exists(int(recording.stem.removeprefix("recording-"))):
+                recording.unlink(missing_ok=True)
 
 
 def _java_digest() -> str:
