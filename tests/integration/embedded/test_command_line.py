@@ -6,14 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.processes import descendants, lives, survivors, until
 
-from sluice_embedded.adapters.processes import started_at
 from sluice_embedded.adapters.sockets import free_base
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -43,19 +42,8 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ("KAFKA_BOOTSTRAP", "MONGODB_URI")}
 
 
-def lives(pid: int) -> bool:
-    return started_at(pid) is not None
-
-
 def state_of(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "run" / "state.json").read_text()))
-
-
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_up_twice_then_down(sluice: Run, tmp_path: Path, port_base: int) -> None:
@@ -84,25 +72,61 @@ def test_up_twice_then_down(sluice: Run, tmp_path: Path, port_base: int) -> None
     assert "not running" in sluice("down").stdout
 
 
-def test_after_its_supervisor_was_killed_down_still_leaves_nothing(sluice: Run, tmp_path: Path, port_base: int) -> None:
+def test_what_up_started_ends_with_its_supervisor(sluice: Run, tmp_path: Path, port_base: int) -> None:
     sluice("up", "mongodb", f"--port-base={port_base}")
     state = state_of(tmp_path)
+    started = descendants(state["owner_pid"])
+    assert state["services"][0]["pid"] in [process.pid for process in started]
+
     os.kill(state["owner_pid"], signal.SIGKILL)
-    until(lambda: not lives(state["owner_pid"]))
+
+    until(lambda: not survivors(started))
+    assert sluice("up", "mongodb", f"--port-base={port_base}").returncode == 0
+
+
+def kill_supervisor_and_guardian(owner: int) -> None:
+    (guardian,) = [p for p in descendants(owner) if "sluice_embedded.entrypoints.guardian" in p.cmdline()]
+    guardian.kill()
+    os.kill(owner, signal.SIGKILL)
+    until(lambda: not lives(owner))
+
+
+def test_down_ends_what_a_killed_supervisor_left_behind(sluice: Run, tmp_path: Path, port_base: int) -> None:
+    sluice("up", "mongodb", f"--port-base={port_base}")
+    state = state_of(tmp_path)
+    kill_supervisor_and_guardian(state["owner_pid"])
     orphan = state["services"][0]["pid"]
     assert lives(orphan)
+
     sluice("down")
+
     assert not lives(orphan)
 
 
-def test_after_its_supervisor_was_killed_up_starts_anew(sluice: Run, tmp_path: Path, port_base: int) -> None:
+def test_up_ends_what_a_killed_supervisor_left_behind_and_starts_anew(
+    sluice: Run, tmp_path: Path, port_base: int
+) -> None:
     sluice("up", "mongodb", f"--port-base={port_base}")
     state = state_of(tmp_path)
-    os.kill(state["owner_pid"], signal.SIGKILL)
+    kill_supervisor_and_guardian(state["owner_pid"])
+    orphan = state["services"][0]["pid"]
+    assert lives(orphan)
+
     again = sluice("up", "mongodb", f"--port-base={port_base}")
+
     assert again.returncode == 0, again.stderr
-    assert not lives(state["services"][0]["pid"])
+    assert not lives(orphan)
     assert state_of(tmp_path)["owner_pid"] != state["owner_pid"]
+
+
+def test_a_foreign_process_that_got_the_pid_of_a_dead_service_is_left_alone(sluice: Run, tmp_path: Path) -> None:
+    foreign = os.getpid()
+    dead = {"name": "mongodb", "pid": foreign, "started": 1.0, "state": "ready"}
+    content = {"owner_pid": foreign, "owner_started": 1.0, "phase": "running", "services": [dead]}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "state.json").write_text(json.dumps(content))
+
+    assert "not running" in sluice("down").stdout
 
 
 def test_ctrl_c_in_the_foreground_leaves_no_process(tmp_path: Path, port_base: int) -> None:

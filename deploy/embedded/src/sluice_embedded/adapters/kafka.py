@@ -74,6 +74,7 @@ class Kafka:
             cwd=self._folder,
             log=self._settings.logs / f"{KAFKA}.log",
             port=self._ports.kafka,
+            last=True,
         )
 
     def _write_properties(self) -> Path:

@@ -147,6 +147,7 @@ class Mqtt:
             log=self._settings.logs / f"{MQTT}.log",
             port=self._ports.mqtts,
             host=client_host(self._settings),
+            last=True,
         )
 
     def _write_config(self, store: KeyStore) -> None:

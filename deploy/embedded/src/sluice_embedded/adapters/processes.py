@@ -18,6 +18,8 @@ _SAME_START = 1.0
 _POLL = 0.05
 _ASK_AGAIN = 2.0
 """Seconds between two requests to end."""
+_WHEN_TOLD = 'read -r _ && exec "$@" </dev/null'
+"""For the shell: becomes a program once it reads a line; ends if there will be none."""
 _LARGEST_LOG = 32 * 1024 * 1024
 
 
@@ -34,6 +36,7 @@ class Program:
         port: TCP port that it accepts connections on once it serves; None if it writes a file.
         ready_file: File that it creates once it serves; None if it opens a port.
         host: Address of that port.
+        last: Whether it ends after the others, as they need it.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Program:
     port: int | None = None
     ready_file: Path | None = None
     host: str = "127.0.0.1"
+    last: bool = False
 
     def is_ready(self) -> bool:
         """Return whether its process serves now."""
@@ -79,7 +83,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def spawn(program: Program) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, so that Ctrl-C reaches its supervisor only."""
+    """Start a program in a session of its own, so that Ctrl-C reaches its supervisor only; it waits for `release`."""
     program.cwd.mkdir(parents=True, exist_ok=True)
     if program.ready_file is not None:
         program.ready_file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,14 +93,22 @@ def spawn(program: Program) -> subprocess.Popen[bytes]:
         program.log.replace(program.log.with_suffix(".old.log"))
     with program.log.open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own table of programs, no shell
-            list(program.argv),
+            ["/bin/sh", "-c", _WHEN_TOLD, program.name, *program.argv],
             env=dict(program.env),
             cwd=program.cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
+            bufsize=0,
             start_new_session=True,
         )
+
+
+def release(process: subprocess.Popen[bytes]) -> None:
+    """Let a program that was spawned run; if this process dies before that, the program does not run at all."""
+    assert process.stdin is not None  # noqa: S101 - it was opened as a pipe
+    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+        pipe.write(b"\n")
 
 
 def reap(process: subprocess.Popen[bytes]) -> float | None:
@@ -134,7 +146,7 @@ def end(living: Callable[[], Sequence[int]], deadline: float) -> None:
         now = time.monotonic()
         if now >= until:
             for pid in pids:
-                signal_group(pid, signal.SIGKILL)
+                _kill(pid)
         elif now >= ask_at:
             ask_at = now + _ASK_AGAIN
             for pid in pids:
@@ -149,11 +161,25 @@ def _ask_to_end(pid: int) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
+def _kill(pid: int) -> None:
+    signal_group(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):  # it leads no group, or has ended with its own
+        os.kill(pid, signal.SIGKILL)
+
+
 def end_strangers(found: Sequence[tuple[int, float]], deadline: float) -> None:
-    """End processes that an earlier supervisor left behind.
+    """End processes that are not this process's children, and what is left in their process groups.
 
     Args:
         found: Pid and start time of each; those whose pid now belongs to another are left alone.
         deadline: Seconds before they are killed.
     """
-    end(lambda: [pid for pid, started in found if is_alive(pid, started)], deadline)
+    left = {pid: started for pid, started in found if is_alive(pid, started)}
+
+    def living() -> Sequence[int]:
+        for pid in [pid for pid, started in left.items() if not is_alive(pid, started)]:
+            del left[pid]
+            signal_group(pid, signal.SIGKILL)
+        return list(left)
+
+    end(living, deadline)

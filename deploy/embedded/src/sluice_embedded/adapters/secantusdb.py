@@ -53,4 +53,5 @@ def program(settings: EmbeddedSettings, ports: Ports) -> Program:
         cwd=folder,
         log=settings.logs / f"{MONGODB}.log",
         port=ports.mongodb,
+        last=True,
     )

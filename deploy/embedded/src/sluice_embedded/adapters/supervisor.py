@@ -11,6 +11,7 @@ from typing import TextIO
 import structlog
 
 from sluice_embedded.adapters import processes
+from sluice_embedded.adapters.guardian import Guardian
 from sluice_embedded.adapters.processes import Program
 from sluice_embedded.adapters.state import ServiceState
 from sluice_embedded.domain import backoff
@@ -37,7 +38,7 @@ class _Supervised:
 
 
 class Supervisor:
-    """Programs by service, each in one live process as long as it is wanted.
+    """Programs by service, each in one live process as long as it is wanted and this process lives.
 
     Args:
         changed: Called, under the supervisor's lock, whenever a process or its state changed.
@@ -49,6 +50,7 @@ class Supervisor:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._file = log.open("a")
         self._log = _logger(self._file)
+        self._guardian = Guardian(self._file)
         self._lock = threading.RLock()
         self._supervised: dict[str, _Supervised] = {}
         self._ended = threading.Event()
@@ -110,6 +112,7 @@ class Supervisor:
         """End the thread; every service has been stopped before."""
         self._ended.set()
         self._thread.join()
+        self._guardian.close()
         self._file.close()
 
     def _of(self, names: Collection[str]) -> list[_Supervised]:
@@ -145,6 +148,8 @@ class Supervisor:
 
     def _spawn(self, supervised: _Supervised) -> None:
         process = processes.spawn(supervised.program)
+        self._guardian.watch(process.pid, last=supervised.program.last)
+        processes.release(process)
         supervised.process = process
         supervised.started = time.monotonic()
         state = supervised.state
