@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluice_common.errors import PoisonError
 from sluice_common.messages import codec
 from sluice_common.messages.base import to_json
 from sluice_common.messages.device_events import DeviceEvent, SlotGranted
@@ -54,3 +55,8 @@ def test_what_is_no_message_of_the_topic_is_broken_with_a_reason(value: bytes | 
 def test_any_bytes_give_a_message_or_a_broken_message_error(value: bytes) -> None:
     with pytest.raises(codec.BrokenMessageError):
         codec.CELL_REQUESTS.decode(value)
+
+
+def test_a_broken_message_is_poison() -> None:
+    with pytest.raises(PoisonError):
+        codec.DEVICE_EVENTS.decode(b"no json")

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from sluice_common.errors import PoisonError
 from sluice_common.messages.cell_requests import CellRequest
 from sluice_common.messages.device_events import DeviceEvent
 from sluice_common.messages.execution_events import ExecutionEvent
@@ -20,7 +21,7 @@ SCHEMA_VERSION = 1
 """The newest shape that this code understands."""
 
 
-class BrokenMessageError(ValueError):
+class BrokenMessageError(PoisonError):
     """The bytes are no message of the topic; the text says why."""
 
 
