@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice_signing.domain.texts import Language
+from sluice_signing.entrypoints.texts import Language
 
 tk = pytest.importorskip("tkinter", reason="this Python comes without Tk")
 window_module = pytest.importorskip("sluice_signing.entrypoints.window", reason="this Python comes without Tk")

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.unit.mqtt.fakes import FakeDeadLetters, FakeDevices, FakeEvents
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.mqtt_commands import CloseDownload, OfferFirmware
@@ -87,3 +88,21 @@ def certified(tmp_path: Path) -> GatewaySettings:
     cert_file.write_bytes(builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
     key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return GatewaySettings(download_tls_cert=cert_file, download_tls_key=key_file)
+
+
+@pytest.fixture
+def events() -> FakeEvents:
+    """Events that are only noted."""
+    return FakeEvents()
+
+
+@pytest.fixture
+def dead_letters() -> FakeDeadLetters:
+    """Dead letters that are only noted."""
+    return FakeDeadLetters()
+
+
+@pytest.fixture
+def devices() -> FakeDevices:
+    """Two devices."""
+    return FakeDevices(d1=b"secret-of-d1", d2=None)

@@ -18,14 +18,14 @@ from sluice_mqtt.adapters.dead_letters import DeadLetters
 from sluice_mqtt.adapters.device_events import DeviceEvents
 from sluice_mqtt.adapters.devices import Devices, Lifetimes
 from sluice_mqtt.adapters.images import ImageChunks
-from sluice_mqtt.adapters.waits import Waits
 from sluice_mqtt.application.broker_hooks import Hooks
 from sluice_mqtt.application.command_publisher import CommandPublisher
 from sluice_mqtt.application.downloads import Downloads
+from sluice_mqtt.application.pending_operations import Waits
 from sluice_mqtt.application.uplinks import UplinkHandler
 from sluice_mqtt.domain.counters import Counted, Counters
+from sluice_mqtt.domain.permissions import Rights
 from sluice_mqtt.domain.presence import Presence
-from sluice_mqtt.domain.rights import Rights
 from sluice_mqtt.domain.topics import ALL_UPLINKS
 from sluice_mqtt.settings import GatewaySettings
 

@@ -10,9 +10,9 @@ from sluice_common.mongo import connect
 from sluice_common.topics import PACKAGE_EVENTS
 from sluice_signing.adapters.store import PackageStore, publish_tool
 from sluice_signing.adapters.verifier import ProcessVerifier
+from sluice_signing.application.uploads import Uploads
 from sluice_signing.domain.limits import PackageLimits
 from sluice_signing.settings import SigningSettings
-from sluice_signing.uploads import Uploads
 
 GROUP = "signing"
 """Consumer group: several instances share the packages."""

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaTimeoutError
 from sluice_common.bus import Producer
 from sluice_mqtt.adapters import dead_letters
 from sluice_mqtt.adapters.dead_letters import DeadLetters
-from sluice_mqtt.adapters.waits import Waits
+from sluice_mqtt.application.pending_operations import Waits
 
 
 class FakeProducer:

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaTimeoutError
 from sluice_common.bus import Producer
 from sluice_mqtt.adapters import device_events
 from sluice_mqtt.adapters.device_events import DeviceEvents, presence_event
-from sluice_mqtt.adapters.waits import Waits
+from sluice_mqtt.application.pending_operations import Waits
 from sluice_mqtt.domain.presence import Offline, Online
 
 

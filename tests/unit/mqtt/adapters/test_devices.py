@@ -11,7 +11,7 @@ from sluice_common.mongo import Database
 from sluice_common.sealing import Sealer
 from sluice_mqtt.adapters import devices as adapter
 from sluice_mqtt.adapters.devices import Devices, Lifetimes
-from sluice_mqtt.adapters.waits import Waits
+from sluice_mqtt.application.pending_operations import Waits
 
 SEALER = Sealer(["k" * 32])
 

@@ -14,7 +14,7 @@ from sluice_common.tokens import TokenSigner
 from sluice_mqtt.adapters.broker import Broker, LostError
 from sluice_mqtt.application.command_publisher import CommandPublisher
 from sluice_mqtt.domain.counters import Counted, Counters
-from sluice_mqtt.domain.rights import Rights, token_of
+from sluice_mqtt.domain.permissions import Rights, token_of
 
 T0 = 1_700_000_000.0
 SIGNER = TokenSigner(b"k" * 32)

@@ -1,7 +1,7 @@
 """How often a download is told of, and what counts as the whole."""
 
+from sluice_mqtt.domain.permissions import Right
 from sluice_mqtt.domain.progress import is_completion, is_last, is_news, note_served
-from sluice_mqtt.domain.rights import Right
 
 T0 = 1_700_000_000.0
 SIZE = 1000

@@ -7,7 +7,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from sluice_common.bus import Producer
-from sluice_mqtt.adapters.waits import Waits
+from sluice_mqtt.application.pending_operations import Waits
 
 _log = structlog.get_logger()
 _RETRY_DELAY = 1.0

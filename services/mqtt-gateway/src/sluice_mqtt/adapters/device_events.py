@@ -19,9 +19,9 @@ from sluice_common.messages.device_events import (
     VersionReported,
 )
 from sluice_common.topics import DEVICE_EVENTS
-from sluice_mqtt.adapters.waits import Waits
+from sluice_mqtt.application.pending_operations import Waits
+from sluice_mqtt.domain.permissions import Right
 from sluice_mqtt.domain.presence import Change, Online
-from sluice_mqtt.domain.rights import Right
 from sluice_mqtt.domain.uplinks import ProgressReport, VersionReport
 
 _log = structlog.get_logger()

@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from sluice_common.lookups import Lookups
 from sluice_common.mongo import Database
 from sluice_common.sealing import Sealer, SealingError
-from sluice_mqtt.adapters.waits import Waits
+from sluice_mqtt.application.pending_operations import Waits
 
 _log = structlog.get_logger()
 _RETRY_DELAY = 1.0

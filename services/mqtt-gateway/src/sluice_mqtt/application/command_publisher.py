@@ -17,7 +17,7 @@ from sluice_common.tokens import TokenSigner
 from sluice_mqtt.adapters.broker import Broker, LostError
 from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.downlinks import FirmwareOffer, firmware_upgrade, version_query
-from sluice_mqtt.domain.rights import Rights, token_of
+from sluice_mqtt.domain.permissions import Rights, token_of
 from sluice_mqtt.domain.topics import down_topic
 
 _log = structlog.get_logger()

@@ -20,12 +20,12 @@ from pymongo.errors import PyMongoError
 from sluice_common.tokens import ImageToken, InvalidTokenError, TokenSigner
 from sluice_mqtt.adapters.device_events import DeviceEvents, download_event
 from sluice_mqtt.adapters.images import ImageChunks
-from sluice_mqtt.adapters.send_queue import SendQueue, patience
 from sluice_mqtt.domain.conditions import is_still, unmet
 from sluice_mqtt.domain.counters import Counted, Counters
+from sluice_mqtt.domain.permissions import Image, Refusal, Right, Rights
 from sluice_mqtt.domain.progress import is_completion, is_last, is_news, note_served
 from sluice_mqtt.domain.ranges import Slice, UnsatisfiableError, counts_from_zero, requested
-from sluice_mqtt.domain.rights import Image, Refusal, Right, Rights
+from sluice_mqtt.entrypoints.http.send_queue import SendQueue, patience
 
 _log = structlog.get_logger()
 _PATH = "/downloads/{device_id}/{task_id}/{attempt:[0-9]{1,5}}/{file_name}"

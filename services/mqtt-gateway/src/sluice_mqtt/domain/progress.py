@@ -1,6 +1,6 @@
 """When the scheduler is told how a download goes: at the first byte, now and then while bytes flow, and at the last."""
 
-from sluice_mqtt.domain.rights import Right
+from sluice_mqtt.domain.permissions import Right
 
 
 def is_news(right: Right, now: float, interval: float) -> bool:

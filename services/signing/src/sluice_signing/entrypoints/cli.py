@@ -31,7 +31,7 @@ from sluice_signing.domain.keys import keygen, load_public_key
 from sluice_signing.domain.limits import PackageLimits
 from sluice_signing.domain.manifest import MANIFEST_NAME, parse_manifest, unseal
 from sluice_signing.domain.passphrases import RECOMMENDED_LENGTH, check_passphrase
-from sluice_signing.domain.texts import Language
+from sluice_signing.entrypoints.texts import Language
 from sluice_signing.library import sign, verify
 
 PASSPHRASE_VARIABLE = "SLUICE_SIGN_PASSPHRASE"  # noqa: S105 - the name, not the secret

@@ -17,8 +17,8 @@ from sluice_signing.domain.algorithms import ALGORITHMS
 from sluice_signing.domain.errors import DifferentPassphrasesError, SigningError
 from sluice_signing.domain.keys import keygen, load_private_key, load_public_key
 from sluice_signing.domain.passphrases import check_passphrase
-from sluice_signing.domain.texts import Language, reason, text
 from sluice_signing.domain.verification import VerifiedPackage
+from sluice_signing.entrypoints.texts import Language, reason, text
 from sluice_signing.library import sign, verify
 
 _T = TypeVar("_T")

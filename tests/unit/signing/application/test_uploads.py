@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from sluice_common.messages.package_events import PackageRejected, PackageUploaded, PackageVerified, PublicKeyRef
+from sluice_signing.application.uploads import Uploads
 from sluice_signing.domain.errors import UploadMissingError
 from sluice_signing.domain.verdict import Accepted, Refused, TrustedKey, Verdict
-from sluice_signing.uploads import Uploads
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 UPLOAD = PackageUploaded(

@@ -1,10 +1,8 @@
-"""Fakes of what the entry points talk to."""
+"""Fakes of what the application talks to."""  # noqa: INP001 - test folders are no packages
 
 import asyncio
 from collections.abc import Iterable, Sequence
 from typing import cast
-
-import pytest
 
 from sluice_common.messages.base import Message
 from sluice_mqtt.adapters.dead_letters import DeadLetters
@@ -78,21 +76,3 @@ class FakeDevices:
     def real(self) -> Devices:
         """Itself, as what it stands for."""
         return cast("Devices", self)
-
-
-@pytest.fixture
-def events() -> FakeEvents:
-    """Events that are only noted."""
-    return FakeEvents()
-
-
-@pytest.fixture
-def dead_letters() -> FakeDeadLetters:
-    """Dead letters that are only noted."""
-    return FakeDeadLetters()
-
-
-@pytest.fixture
-def devices() -> FakeDevices:
-    """Two devices."""
-    return FakeDevices(d1=b"secret-of-d1", d2=None)

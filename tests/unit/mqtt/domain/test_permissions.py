@@ -7,7 +7,7 @@ import pytest
 
 from sluice_common.messages.mqtt_commands import CloseDownload, MqttCommand, OfferFirmware
 from sluice_common.tokens import ImageToken
-from sluice_mqtt.domain.rights import Refusal, Right, Rights, token_of
+from sluice_mqtt.domain.permissions import Refusal, Right, Rights, token_of
 
 T0 = 1_700_000_000.0
 OTHER_TASK = "c" * 24

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from sluice_signing.domain.errors import SigningError, WrongPassphraseError, ZipBombError
-from sluice_signing.domain.texts import REASONS_ZH, WINDOW, reason, text
+from sluice_signing.entrypoints.texts import REASONS_ZH, WINDOW, reason, text
 
 
 def _reasons(base: type[SigningError]) -> Iterator[type[SigningError]]:

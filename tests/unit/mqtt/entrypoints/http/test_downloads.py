@@ -22,7 +22,7 @@ from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_mqtt.adapters.images import ImageChunks
 from sluice_mqtt.application.downloads import Downloads
 from sluice_mqtt.domain.counters import Counted, Counters
-from sluice_mqtt.domain.rights import Rights, token_of
+from sluice_mqtt.domain.permissions import Rights, token_of
 from sluice_mqtt.entrypoints.gateway import _listen, _tls
 from sluice_mqtt.settings import GatewaySettings
 

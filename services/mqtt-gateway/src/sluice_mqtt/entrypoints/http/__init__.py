@@ -1,0 +1,1 @@
+"""The HTTP servers of the gateway: downloads for devices, hooks for the broker."""
