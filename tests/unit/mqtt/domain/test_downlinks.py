@@ -1,4 +1,4 @@
-"""What devices are told."""
+"""What devices are sent."""
 
 import json
 
@@ -7,11 +7,20 @@ import pytest
 from sluice_mqtt.domain.downlinks import FirmwareOffer, firmware_upgrade, version_query
 
 NOW = 1_700_000_000.0
-OFFER = FirmwareOffer("v1.2", "http://h/downloads/x.bin", "t" * 80, 86_400, "x.bin", 81_362_928, "5f" * 32, "task-1")
+OFFER = FirmwareOffer(
+    version="v1.2",
+    url="http://h/downloads/x.bin",
+    access_token="t" * 80,
+    expires=86_400,
+    file_name="x.bin",
+    file_size=81_362_928,
+    sign="5f" * 32,
+    task_id="task-1",
+)
 
 
 @pytest.mark.requirement("R093")
-def test_a_version_query_is_what_huawei_documents() -> None:
+def test_a_version_query_has_the_fields_that_huawei_documents() -> None:
     assert json.loads(version_query("d1", NOW)) == {
         "object_device_id": "d1",
         "services": [
