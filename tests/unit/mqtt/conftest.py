@@ -1,4 +1,4 @@
-"""Messages and settings of the gateway's tests."""
+"""Messages, settings and fakes of the gateway's tests."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -92,13 +92,13 @@ def certified(tmp_path: Path) -> GatewaySettings:
 
 @pytest.fixture
 def events() -> FakeEvents:
-    """Events that are only noted."""
+    """Events that stay in memory."""
     return FakeEvents()
 
 
 @pytest.fixture
 def dead_letters() -> FakeDeadLetters:
-    """Dead letters that are only noted."""
+    """Dead letters that stay in memory."""
     return FakeDeadLetters()
 
 

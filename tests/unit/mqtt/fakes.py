@@ -1,51 +1,53 @@
-"""Fakes of what the application talks to."""  # noqa: INP001 - test folders are no packages
+"""Fakes of what the gateway talks to."""  # noqa: INP001 - test folders are no packages
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import Any
+
+from aiokafka.errors import KafkaTimeoutError
 
 from sluice_common.messages.base import Message
-from sluice_mqtt.adapters.dead_letters import DeadLetters
-from sluice_mqtt.adapters.device_events import DeviceEvents
-from sluice_mqtt.adapters.devices import Devices, KnownDevice
+from sluice_mqtt.application.ports import StoreUnavailableError
+from sluice_mqtt.domain.device import KnownDevice
 
 
 class FakeEvents:
-    """Notes what is published."""
+    """The topic `device-events`.
+
+    Attributes:
+        published: What was published.
+        delays: Seconds that the next publications take, the last one first.
+    """
 
     def __init__(self) -> None:
-        self.published: list[Message] = []
-        self.waits: list[float] = []
+        self.published: list[Any] = []
+        self.delays: list[float] = []
 
     async def publish(self, _device_id: str, events: Sequence[Message]) -> None:
-        """Note it, after the next of the waits (seconds)."""
-        await asyncio.sleep(self.waits.pop() if self.waits else 0.0)
+        """Publish events."""
+        await asyncio.sleep(self.delays.pop() if self.delays else 0.0)
         self.published += events
-
-    @property
-    def real(self) -> DeviceEvents:
-        """Itself, as what it stands for."""
-        return cast("DeviceEvents", self)
 
 
 class FakeDeadLetters:
-    """Notes what is buried."""
+    """The topic `dead-letters`: `published` has topic, payload and reason."""
 
     def __init__(self) -> None:
-        self.buried: list[tuple[str, bytes, str]] = []
+        self.published: list[tuple[str, bytes, str]] = []
 
     async def dead_letter(self, topic: str, payload: bytes, reason: str) -> None:
-        """Note it."""
-        self.buried.append((topic, payload, reason))
-
-    @property
-    def real(self) -> DeadLetters:
-        """Itself, as what it stands for."""
-        return cast("DeadLetters", self)
+        """Publish a message."""
+        self.published.append((topic, payload, reason))
 
 
 class FakeDevices:
-    """Devices by id, with their secrets."""
+    """Devices by id.
+
+    Attributes:
+        secrets: Their secrets.
+        stale: Secrets that `find_secret` returns instead.
+        failure: What look-ups raise.
+    """
 
     def __init__(self, **secrets: bytes | None) -> None:
         self.secrets = secrets
@@ -64,7 +66,7 @@ class FakeDevices:
         return {device_id for device_id in device_ids if await self.find(device_id) is None}
 
     async def find_secret(self, device_id: str) -> bytes | None:
-        """Return its secret, or an older one that was kept."""
+        """Return its secret, or the stale one."""
         return self.stale[device_id] if device_id in self.stale else await self.find_secret_anew(device_id)
 
     async def find_secret_anew(self, device_id: str) -> bytes | None:
@@ -72,7 +74,68 @@ class FakeDevices:
         device = await self.find(device_id)
         return None if device is None else device.secret
 
-    @property
-    def real(self) -> Devices:
-        """Itself, as what it stands for."""
-        return cast("Devices", self)
+
+IMAGE_ID = "1" * 24
+
+
+class FakeImages:
+    """One image in memory, `IMAGE_ID`.
+
+    Attributes:
+        data: Its bytes.
+        size: Bytes of each chunk.
+        gate: Chunks from number `gated` on wait until it is set.
+        gated: The first chunk that waits.
+    """
+
+    def __init__(self, data: bytes, chunk_size: int) -> None:
+        self.data = data
+        self.size = chunk_size
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.gated = 1_000_000
+
+    async def chunk_size(self, image_id: str, _size: int) -> int:
+        """Return the size of chunks."""
+        if image_id != IMAGE_ID:
+            raise StoreUnavailableError("no image")
+        return self.size
+
+    async def chunk(self, _image_id: str, number: int) -> bytes:
+        """Return a chunk."""
+        if number >= self.gated:
+            await self.gate.wait()
+        return self.data[number * self.size : (number + 1) * self.size]
+
+
+class FakeProducer:
+    """A producer that fails some times first.
+
+    Attributes:
+        failures: How many more times it fails.
+        sent: Keys and messages.
+        dead_letters: Topic, partition, offset, key, value and reason.
+    """
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.sent: list[tuple[str, Any]] = []
+        self.dead_letters: list[tuple[Any, ...]] = []
+
+    async def send(self, _topic: object, key: str, message: Any) -> asyncio.Future[None]:
+        """Send a message."""
+        self._fail()
+        self.sent.append((key, message))
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.set_result(None)
+        return future
+
+    async def dead_letter(self, record: Any, reason: str) -> None:
+        """Publish a dead letter."""
+        self._fail()
+        self.dead_letters.append((record.topic, record.partition, record.offset, record.key, record.value, reason))
+
+    def _fail(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise KafkaTimeoutError

@@ -19,7 +19,9 @@ from sluice_mqtt.settings import GatewaySettings
         ({"download_public_url": "https://fota.example/base/"}, "https://fota.example/base"),
     ],
 )
-def test_downloads_are_where_devices_reach_them(given: dict[str, Any], url: str) -> None:
+def test_the_download_url_is_the_public_one_or_made_of_host_port_and_certificate(
+    given: dict[str, Any], url: str
+) -> None:
     assert GatewaySettings(**given).download_url == url
 
 
@@ -29,6 +31,6 @@ def test_a_broker_is_named_by_a_url_without_secrets(url: str) -> None:
         GatewaySettings(mqtt_url=url)
 
 
-async def test_a_gateway_without_secrets_does_not_start() -> None:
+async def test_a_gateway_without_a_token_key_does_not_start() -> None:
     with pytest.raises(ValueError, match="at least 32 bytes"):
         build(GatewaySettings(token_key=""))

@@ -7,24 +7,28 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from sluice_common.bus import Consumer, Producer
-from sluice_common.mongo import connect
+from sluice_common.mongo import IMAGE_BUCKET, connect
 from sluice_common.revocations import RevokedImages
 from sluice_common.sealing import Sealer
 from sluice_common.tokens import TokenSigner
 from sluice_common.topics import MQTT_COMMANDS
-from sluice_mqtt.adapters.broker import Broker, BrokerAddress
+from sluice_mqtt.adapters.broker import GmqttBroker
+from sluice_mqtt.adapters.broker_address import BrokerAddress
 from sluice_mqtt.adapters.command_log import CommandLog
-from sluice_mqtt.adapters.dead_letters import DeadLetters
-from sluice_mqtt.adapters.device_events import DeviceEvents
-from sluice_mqtt.adapters.devices import Devices, Lifetimes
-from sluice_mqtt.adapters.images import ImageChunks
-from sluice_mqtt.application.broker_hooks import Hooks
+from sluice_mqtt.adapters.dead_letters import KafkaDeadLetters
+from sluice_mqtt.adapters.device_events import KafkaDeviceEvents
+from sluice_mqtt.adapters.devices import Lifetimes, MongoDevices
+from sluice_mqtt.adapters.images import GridFsImages
+from sluice_mqtt.application.broker_access import BrokerAccess
+from sluice_mqtt.application.broker_presence import BrokerPresence
 from sluice_mqtt.application.command_publisher import CommandPublisher
-from sluice_mqtt.application.downloads import Downloads
-from sluice_mqtt.application.pending_operations import Waits
+from sluice_mqtt.application.download_access import DownloadAccess
+from sluice_mqtt.application.download_reports import DownloadReporter
+from sluice_mqtt.application.pending_operations import PendingOperations
+from sluice_mqtt.application.transfers import Transfers
 from sluice_mqtt.application.uplinks import UplinkHandler
 from sluice_mqtt.domain.counters import Counted, Counters
-from sluice_mqtt.domain.permissions import Rights
+from sluice_mqtt.domain.permissions import DownloadPermissions
 from sluice_mqtt.domain.presence import Presence
 from sluice_mqtt.domain.topics import ALL_UPLINKS
 from sluice_mqtt.settings import GatewaySettings
@@ -41,18 +45,20 @@ class Gateway:
     """The parts that an entry point starts, runs and stops."""
 
     settings: GatewaySettings
+    hook_secret: str
     counters: Counters
     producer: Producer
     revoked: RevokedImages
-    waits: Waits
-    events: DeviceEvents
+    pending: PendingOperations
     presence: Presence
-    rights: Rights
+    permissions: DownloadPermissions
     log: CommandLog
     consumer: Consumer
-    broker: Broker
-    hooks: Hooks
-    downloads: Downloads
+    broker: GmqttBroker
+    access: BrokerAccess
+    broker_presence: BrokerPresence
+    download_access: DownloadAccess
+    transfers: Transfers
 
 
 def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> Gateway:
@@ -65,39 +71,39 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
     Raises:
         ValueError: A key or a secret is missing or too short.
     """
-    counters, presence, rights, waits = Counters(), Presence(), Rights(), Waits()
+    counters, presence, permissions, pending = Counters(), Presence(), DownloadPermissions(), PendingOperations()
     signer = TokenSigner(settings.token_key.get_secret_value().encode())
     producer = Producer(settings)
     revoked = RevokedImages(settings)
-    events = DeviceEvents(producer, waits)
+    events = KafkaDeviceEvents(producer, pending)
     database = connect(settings)
-    devices = Devices(
-        database,
+    devices = MongoDevices(
+        database["devices"],
         Sealer(settings.all_sealing_keys()),
         Lifetimes(settings.mqtt_device_ttl, settings.mqtt_secret_ttl, settings.mqtt_unknown_ttl),
-        waits,
+        pending,
         capacity=settings.mqtt_device_cache_size,
     )
     uplinks = UplinkHandler(
         devices,
         presence,
         events,
-        DeadLetters(producer, waits),
+        KafkaDeadLetters(producer, pending),
         max_bytes=settings.mqtt_max_payload,
         counters=counters,
         clock=clock,
     )
-    broker = Broker(
+    broker = GmqttBroker(
         _address(settings),
         f"$share/sluice/{ALL_UPLINKS}",
-        uplinks.take,
+        uplinks.handle,
         on_dropped=lambda: counters.update((Counted.DROPPED,)),
         max_unacknowledged=settings.mqtt_max_unacknowledged,
         max_in_flight=settings.mqtt_max_in_flight,
     )
     publisher = CommandPublisher(
         broker,
-        rights,
+        permissions,
         signer,
         revoked=revoked,
         download_url=settings.download_url,
@@ -108,33 +114,42 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
     consumer = Consumer(
         settings, (MQTT_COMMANDS,), _GROUP, publisher.handle, producer, max_records=_BATCH, gather=_GATHER
     )
-    hooks = Hooks(
+    access = BrokerAccess(
         devices,
-        presence,
-        events,
-        secret=_secret("mqtt_hook_secret", settings.mqtt_hook_secret),
         own_username=settings.mqtt_username,
         own_password=_secret("mqtt_password", settings.mqtt_password),
         tolerance=settings.mqtt_timestamp_tolerance,
         counters=counters,
         clock=clock,
     )
-    downloads = Downloads(
-        rights,
-        signer,
-        ImageChunks(database, settings.download_cache),
-        events,
-        revoked=revoked,
-        max_downloads=settings.download_max,
-        idle_timeout=settings.download_idle_timeout,
-        offer_wait=settings.download_offer_wait,
-        progress_interval=settings.download_progress_interval,
-        counters=counters,
-        clock=clock,
+    download_access = DownloadAccess(
+        permissions, signer, revoked=revoked, offer_wait=settings.download_offer_wait, clock=clock
     )
-    log = CommandLog(settings)
+    transfers = Transfers(
+        download_access,
+        GridFsImages(database[f"{IMAGE_BUCKET}.files"], database[f"{IMAGE_BUCKET}.chunks"], settings.download_cache),
+        DownloadReporter(events, interval=settings.download_progress_interval, clock=clock),
+        idle_timeout=settings.download_idle_timeout,
+        counters=counters,
+    )
     return Gateway(
-        settings, counters, producer, revoked, waits, events, presence, rights, log, consumer, broker, hooks, downloads
+        settings=settings,
+        hook_secret=_secret("mqtt_hook_secret", settings.mqtt_hook_secret),
+        counters=counters,
+        producer=producer,
+        revoked=revoked,
+        pending=pending,
+        presence=presence,
+        permissions=permissions,
+        log=CommandLog(settings),
+        consumer=consumer,
+        broker=broker,
+        access=access,
+        broker_presence=BrokerPresence(
+            devices, presence, events, own_username=settings.mqtt_username, counters=counters, clock=clock
+        ),
+        download_access=download_access,
+        transfers=transfers,
     )
 
 

@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from pymongo.errors import AutoReconnect
 
-from sluice_common.mongo import Database
 from sluice_common.sealing import Sealer
 from sluice_mqtt.adapters import devices as adapter
-from sluice_mqtt.adapters.devices import Devices, Lifetimes
-from sluice_mqtt.application.pending_operations import Waits
+from sluice_mqtt.adapters.devices import Lifetimes, MongoDevices
+from sluice_mqtt.application.pending_operations import PendingOperations
+from sluice_mqtt.application.ports import StoreUnavailableError
 
 SEALER = Sealer(["k" * 32])
 
@@ -44,20 +44,19 @@ class Clock:
         return self.now
 
 
-def make(collection: Collection, clock: Clock | None = None, capacity: int = 100) -> Devices:
+def make(collection: Collection, clock: Clock | None = None, capacity: int = 100) -> MongoDevices:
     lifetimes = Lifetimes(device=600.0, secret=30.0, unknown=5.0)
-    database = cast("Database", {"devices": collection})
-    return Devices(database, SEALER, lifetimes, Waits(), capacity=capacity, clock=clock or Clock())
+    return MongoDevices(collection, SEALER, lifetimes, PendingOperations(), capacity=capacity, clock=clock or Clock())
 
 
-async def test_a_secret_is_opened() -> None:
+async def test_sealed_secrets_are_opened() -> None:
     devices = make(Collection(d1=SEALER.seal(b"secret"), d2=None))
     assert await devices.find_secret("d1") == b"secret"
     assert await devices.find_secret("d2") is None
     assert await devices.find_secret("d3") is None
 
 
-async def test_a_secret_that_no_key_opens_is_none_and_its_device_is_known() -> None:
+async def test_a_device_whose_secret_cannot_be_opened_is_known_without_it() -> None:
     devices = make(Collection(d1=Sealer(["x" * 32]).seal(b"secret"), d2="no seal"))
     for device_id in ("d1", "d2"):
         assert await devices.find_secret(device_id) is None
@@ -66,14 +65,14 @@ async def test_a_secret_that_no_key_opens_is_none_and_its_device_is_known() -> N
         assert device.app_id == "a"
 
 
-async def test_look_ups_of_one_moment_travel_together() -> None:
+async def test_look_ups_of_one_moment_share_a_query() -> None:
     collection = Collection(d1=None)
     devices = make(collection)
     await asyncio.gather(*(devices.find(f"d{n % 3}") for n in range(9)))
     assert [sorted(ids) for ids in collection.asked] == [["d0", "d1", "d2"]]
 
 
-async def test_apps_are_kept_longer_than_secrets_and_those_longer_than_the_unknown() -> None:
+async def test_apps_are_cached_longer_than_secrets_and_those_longer_than_unknown_devices() -> None:
     collection, clock = Collection(d1=SEALER.seal(b"secret")), Clock()
     devices = make(collection, clock)
     for now, expected in ((0.0, 1), (4.0, 1), (29.0, 1), (31.0, 2)):
@@ -87,7 +86,7 @@ async def test_apps_are_kept_longer_than_secrets_and_those_longer_than_the_unkno
         assert len(collection.asked) == expected
 
 
-async def test_a_secret_that_does_not_fit_is_read_once_more_but_not_again_and_again() -> None:
+async def test_a_secret_is_read_anew_once_a_second_at_most() -> None:
     collection, clock = Collection(d1=SEALER.seal(b"old")), Clock()
     devices = make(collection, clock)
     assert await devices.find_secret("d1") == b"old"
@@ -99,7 +98,7 @@ async def test_a_secret_that_does_not_fit_is_read_once_more_but_not_again_and_ag
     assert len(collection.asked) == 2
 
 
-async def test_who_has_no_secret_yet_is_read_once_more_and_who_does_not_exist_is_not() -> None:
+async def test_a_device_without_a_secret_is_read_anew_and_an_unknown_device_is_not() -> None:
     collection, clock = Collection(d1=None), Clock()
     devices = make(collection, clock)
     assert [await devices.find_secret(d) for d in ("d1", "nobody")] == [None, None]
@@ -111,7 +110,7 @@ async def test_who_has_no_secret_yet_is_read_once_more_and_who_does_not_exist_is
     assert len(collection.asked) == asked
 
 
-async def test_those_that_are_deleted_are_found_out_when_their_time_is_over() -> None:
+async def test_a_deleted_device_is_unknown_when_its_cache_entry_has_expired() -> None:
     collection, clock = Collection(d1=None, d2=None), Clock()
     devices = make(collection, clock)
     assert await devices.find_unknown(["d1", "d2"]) == set()
@@ -120,11 +119,11 @@ async def test_those_that_are_deleted_are_found_out_when_their_time_is_over() ->
     clock.now = 601.0
     assert await devices.find_unknown(["d1", "d2"]) == {"d2"}
     collection.failure, clock.now = AutoReconnect("away"), 2000.0
-    with pytest.raises(AutoReconnect):
+    with pytest.raises(StoreUnavailableError, match="away"):
         await devices.find_unknown(["d1"])
 
 
-async def test_a_failure_reaches_everybody_and_is_not_kept() -> None:
+async def test_a_failure_reaches_all_look_ups_of_its_query_and_is_not_cached() -> None:
     collection = Collection(d1=None)
     devices = make(collection)
     collection.failure = OSError("away")
@@ -134,7 +133,7 @@ async def test_a_failure_reaches_everybody_and_is_not_kept() -> None:
     assert await devices.find("d1") is not None
 
 
-async def test_whose_a_device_is_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_finding_the_app_of_a_device_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "_RETRY_DELAY", 0.0)
     collection = Collection(d1=None)
     collection.failure = AutoReconnect("away")
@@ -152,4 +151,4 @@ async def test_the_cache_stays_within_its_capacity(capacity: int) -> None:
     devices = make(Collection(), capacity=capacity)
     for number in range(20):
         await devices.find(f"d{number}")
-    assert len(devices._kept) <= capacity
+    assert len(devices._cache) <= capacity

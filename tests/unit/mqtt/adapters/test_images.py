@@ -1,13 +1,13 @@
 """Chunks of images, shared by all downloads."""
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from gridfs.errors import CorruptGridFile, NoFile
+from pymongo.errors import AutoReconnect
 
-from sluice_common.mongo import Database
-from sluice_mqtt.adapters.images import ImageChunks
+from sluice_mqtt.adapters.images import GridFsImages
+from sluice_mqtt.application.ports import StoreUnavailableError
 
 
 class Files:
@@ -39,18 +39,18 @@ def stored() -> Chunks:
     return Chunks()
 
 
-def make(stored: Chunks, capacity: int = 20) -> ImageChunks:
-    return ImageChunks(cast("Database", {"images.files": Files(), "images.chunks": stored}), capacity)
+def make(stored: Chunks, capacity: int = 20) -> GridFsImages:
+    return GridFsImages(Files(), stored, capacity)
 
 
-async def test_clients_of_one_moment_share_what_is_read(stored: Chunks) -> None:
+async def test_downloads_that_need_the_same_chunk_at_once_share_one_read(stored: Chunks) -> None:
     chunks = make(stored)
     read = await asyncio.gather(*(chunks.chunk("i", 1) for _ in range(50)))
     assert set(read) == {b"\1" * 10}
     assert stored.read == [1]
 
 
-async def test_the_chunks_served_last_stay_in_memory(stored: Chunks) -> None:
+async def test_the_most_recently_served_chunks_stay_in_memory(stored: Chunks) -> None:
     chunks = make(stored)
     for number in (0, 1, 0, 2, 0, 1):
         await chunks.chunk("i", number)
@@ -58,7 +58,7 @@ async def test_the_chunks_served_last_stay_in_memory(stored: Chunks) -> None:
     assert chunks._size == 20
 
 
-async def test_a_client_that_leaves_does_not_take_the_chunk_from_the_others(stored: Chunks) -> None:
+async def test_a_cancelled_read_of_a_chunk_does_not_cancel_that_of_others(stored: Chunks) -> None:
     chunks = make(stored)
     leaving, staying = (asyncio.create_task(chunks.chunk("i", 0)) for _ in range(2))
     await asyncio.sleep(0)
@@ -66,21 +66,21 @@ async def test_a_client_that_leaves_does_not_take_the_chunk_from_the_others(stor
     assert await staying == b"\0" * 10
 
 
-async def test_what_is_missing_or_too_short_is_told(stored: Chunks) -> None:
+async def test_a_missing_image_or_chunk_and_a_wrong_size_are_errors(stored: Chunks) -> None:
     chunks = make(stored)
     assert await chunks.chunk_size("i", 25) == 10
-    with pytest.raises(NoFile):
+    with pytest.raises(StoreUnavailableError, match="no image j"):
         await chunks.chunk_size("j", 25)
-    with pytest.raises(CorruptGridFile):
+    with pytest.raises(StoreUnavailableError, match="25 bytes, not 26"):
         await make(stored).chunk_size("i", 26)
-    with pytest.raises(CorruptGridFile):
+    with pytest.raises(StoreUnavailableError, match="chunk 3 of image i is missing"):
         await chunks.chunk("i", 3)
 
 
-async def test_a_failure_is_not_kept(stored: Chunks) -> None:
+async def test_a_failure_is_not_cached(stored: Chunks) -> None:
     chunks = make(stored)
-    stored.failure = OSError("away")
-    with pytest.raises(OSError, match="away"):
+    stored.failure = AutoReconnect("away")
+    with pytest.raises(StoreUnavailableError, match="away"):
         await chunks.chunk("i", 0)
     stored.failure = None
     assert await chunks.chunk("i", 0) == b"\0" * 10

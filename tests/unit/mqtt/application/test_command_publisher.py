@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -11,10 +11,10 @@ from sluice_common.bus import Received
 from sluice_common.messages.base import utc
 from sluice_common.messages.mqtt_commands import CloseDownload, MqttCommand, OfferFirmware, QueryVersion
 from sluice_common.tokens import TokenSigner
-from sluice_mqtt.adapters.broker import Broker, LostError
 from sluice_mqtt.application.command_publisher import CommandPublisher
+from sluice_mqtt.application.ports import ConnectionLostError
 from sluice_mqtt.domain.counters import Counted, Counters
-from sluice_mqtt.domain.permissions import Rights, token_of
+from sluice_mqtt.domain.permissions import DownloadPermissions, token_of
 
 T0 = 1_700_000_000.0
 SIGNER = TokenSigner(b"k" * 32)
@@ -23,7 +23,13 @@ MakeClose = Callable[..., CloseDownload]
 
 
 class FakeBroker:
-    """Notes what is published; may lose connections first, or be away."""
+    """A broker.
+
+    Attributes:
+        published: Topics, services and expiries of messages.
+        losses: How many more publications lose their connection.
+        is_away: Whether publications wait for ever.
+    """
 
     def __init__(self) -> None:
         self.published: list[tuple[str, Any, int]] = []
@@ -31,12 +37,12 @@ class FakeBroker:
         self.is_away = False
 
     async def publish(self, topic: str, payload: bytes, expiry: int) -> None:
-        """Note it."""
+        """Publish a message."""
         if self.is_away:
             await asyncio.sleep(3600)
         if self.losses:
             self.losses -= 1
-            raise LostError("gone")
+            raise ConnectionLostError("gone")
         self.published.append((topic, json.loads(payload)["services"][0], expiry))
 
 
@@ -45,12 +51,12 @@ class Case:
 
     def __init__(self) -> None:
         self.broker = FakeBroker()
-        self.rights = Rights()
+        self.permissions = DownloadPermissions()
         self.counters = Counters()
         self.revoked = set[str]()
         self.publisher = CommandPublisher(
-            cast("Broker", self.broker),
-            self.rights,
+            self.broker,
+            self.permissions,
             SIGNER,
             revoked=self.revoked,
             download_url="http://h:1",
@@ -60,7 +66,7 @@ class Case:
         )
 
     async def handle(self, *commands: MqttCommand) -> None:
-        """Take a batch."""
+        """Handle a batch."""
         await self.publisher.handle([Received(command, "mqtt-commands", 0, n) for n, command in enumerate(commands)])
 
 
@@ -89,7 +95,7 @@ async def test_a_query_is_published_to_its_device_and_expires_with_its_step(case
 
 
 @pytest.mark.requirement("R097")
-async def test_an_offer_carries_url_and_token(case: Case, make_offer: MakeOffer) -> None:
+async def test_an_offer_has_the_url_and_the_token_of_its_attempt(case: Case, make_offer: MakeOffer) -> None:
     offer = make_offer()
     await case.handle(offer)
     ((_, service, expiry),) = case.broker.published
@@ -100,7 +106,7 @@ async def test_an_offer_carries_url_and_token(case: Case, make_offer: MakeOffer)
     assert (paras["version"], paras["task_id"], paras["expires"], expiry) == ("2.0", "a" * 24, 3600, 3600)
 
 
-async def test_what_has_expired_is_not_sent(case: Case) -> None:
+async def test_an_expired_command_is_not_sent(case: Case) -> None:
     await case.handle(query(0.0))
     assert (case.broker.published, case.counters[Counted.EXPIRED]) == ([], 1)
 
@@ -114,22 +120,22 @@ async def test_an_offer_that_is_closed_replaced_or_revoked_is_not_sent(
     await case.handle(make_offer(4))
     assert len(case.broker.published) == 1
     assert case.counters[Counted.OUTDATED] == 3
-    assert len(case.rights) == 1
+    assert len(case.permissions) == 1
 
 
-async def test_a_lost_connection_lets_a_command_wait_for_the_next(case: Case) -> None:
+async def test_a_command_whose_connection_is_lost_is_published_over_the_next(case: Case) -> None:
     case.broker.losses = 2
     await case.handle(query())
     assert len(case.broker.published) == 1
 
 
-async def test_a_command_that_the_broker_does_not_take_is_given_up(case: Case) -> None:
+async def test_a_command_that_the_broker_does_not_acknowledge_in_time_is_dropped(case: Case) -> None:
     case.broker.is_away = True
     await case.handle(query())
     assert case.counters[Counted.UNPUBLISHED] == 1
 
 
-async def test_an_offer_that_fits_in_no_token_is_given_up(case: Case, make_offer: MakeOffer) -> None:
+async def test_an_offer_whose_token_cannot_be_signed_is_dropped(case: Case, make_offer: MakeOffer) -> None:
     await case.handle(make_offer(image_id="not an id"), query())
     assert case.counters[Counted.UNPUBLISHED] == 1
     assert len(case.broker.published) == 1

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.unit.mqtt.fakes import FakeDeadLetters, FakeDevices, FakeEvents
 
 from sluice_common.messages.device_events import DeviceUplink, UpgradeProgressReported, UplinkKind, VersionReported
 from sluice_mqtt.application.uplinks import UplinkHandler
@@ -35,24 +36,26 @@ def presence() -> Presence:
 
 
 @pytest.fixture
-def handler(devices: Any, events: Any, dead_letters: Any, presence: Presence, counters: Counters) -> UplinkHandler:
+def handler(
+    devices: FakeDevices, events: FakeEvents, dead_letters: FakeDeadLetters, presence: Presence, counters: Counters
+) -> UplinkHandler:
     return UplinkHandler(
-        devices.real,
+        devices,
         presence,
-        events.real,
-        dead_letters.real,
+        events,
+        dead_letters,
         max_bytes=1024,
         counters=counters,
         clock=lambda: NOW,
     )
 
 
-async def test_reports_of_a_message_are_published_in_their_order(handler: UplinkHandler, events: Any) -> None:
+async def test_reports_of_a_message_are_published_in_their_order(handler: UplinkHandler, events: FakeEvents) -> None:
     reports = (
         service("upgrade_progress_report", result_code=0, progress=100, version="2.0", description="ok"),
         service("version_report", fw_version="2.0"),
     )
-    await handler.take(TOPIC, message(*reports))
+    await handler.handle(TOPIC, message(*reports))
     progress, version = events.published
     assert isinstance(progress, UpgradeProgressReported)
     assert (progress.app_id, progress.device_id, progress.result_code, progress.progress) == ("app", "d1", 0, 100)
@@ -61,22 +64,22 @@ async def test_reports_of_a_message_are_published_in_their_order(handler: Uplink
     assert (version.firmware_version, version.software_version) == ("2.0", None)
 
 
-async def test_a_device_believed_offline_is_told_online_first(
-    handler: UplinkHandler, events: Any, presence: Presence
+async def test_a_message_of_a_device_known_as_offline_is_published_after_an_uplink(
+    handler: UplinkHandler, events: FakeEvents, presence: Presence
 ) -> None:
     presence.disconnected(Boot("n", "b"), "d1", 100)
-    await handler.take(TOPIC, message(service("version_report", fw_version="2.0")))
+    await handler.handle(TOPIC, message(service("version_report", fw_version="2.0")))
     uplink, version = events.published
     assert isinstance(uplink, DeviceUplink)
     assert (uplink.kind, uplink.epoch, uplink.awake_until.year) == (UplinkKind.DATA, int(NOW * 1000), 9999)
     assert isinstance(version, VersionReported)
 
 
-async def test_also_a_message_that_nobody_understands_shows_that_the_device_is_online(
-    handler: UplinkHandler, events: Any, presence: Presence
+async def test_a_message_that_cannot_be_understood_shows_that_its_device_is_online(
+    handler: UplinkHandler, events: FakeEvents, presence: Presence
 ) -> None:
     presence.disconnected(Boot("n", "b"), "d1", 100)
-    await handler.take(TOPIC, b"no json")
+    await handler.handle(TOPIC, b"no json")
     assert [type(event) for event in events.published] == [DeviceUplink]
 
 
@@ -93,19 +96,19 @@ async def test_also_a_message_that_nobody_understands_shows_that_the_device_is_o
         (("$oc/devices/d9/sys/events/up", message(service("version_report"), device_id="")), Counted.UNKNOWN_DEVICES),
     ],
 )
-async def test_what_is_no_report_of_a_known_device_is_counted_and_told_to_nobody(
-    handler: UplinkHandler, events: Any, counters: Counters, sent: tuple[str, bytes], counted: Counted
+async def test_a_message_without_a_report_of_a_known_device_is_counted_and_not_published(
+    handler: UplinkHandler, events: FakeEvents, counters: Counters, sent: tuple[str, bytes], counted: Counted
 ) -> None:
-    await handler.take(*sent)
+    await handler.handle(*sent)
     assert counters[counted] == 1
     assert events.published == []
 
 
-async def test_a_message_that_the_gateway_fails_at_is_kept_and_counted(
-    handler: UplinkHandler, devices: Any, dead_letters: Any, counters: Counters
+async def test_a_message_that_the_gateway_fails_at_is_dead_lettered_and_counted(
+    handler: UplinkHandler, devices: FakeDevices, dead_letters: FakeDeadLetters, counters: Counters
 ) -> None:
     devices.failure = RuntimeError("a mistake")
     payload = message(service("version_report", fw_version="2.0"))
-    await handler.take(TOPIC, payload)
-    assert dead_letters.buried == [(TOPIC, payload, "RuntimeError('a mistake')")]
-    assert counters[Counted.BURIED] == 1
+    await handler.handle(TOPIC, payload)
+    assert dead_letters.published == [(TOPIC, payload, "RuntimeError('a mistake')")]
+    assert counters[Counted.DEAD_LETTERED] == 1

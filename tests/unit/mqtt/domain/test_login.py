@@ -23,7 +23,7 @@ def denial(client_id: str, password: str, secret: bytes | None = SECRET, now: fl
     return None
 
 
-def test_the_password_is_the_hmac_that_devices_in_the_field_compute() -> None:
+def test_the_password_is_an_hmac_of_the_secret_keyed_with_the_hour() -> None:
     expected = hmac.new(b"2026112212", SECRET, hashlib.sha256).hexdigest()
     assert password_for(SECRET, "2026112212") == expected
     assert denial("d1_0_1_2026112212", expected) is None
@@ -58,7 +58,7 @@ def test_a_device_without_a_secret_is_denied_also_with_the_password_of_an_empty_
     assert denial("d1_0_0_2026112212", password_for(b"", "2026112212"), secret=None) is Denial.UNKNOWN_DEVICE
 
 
-def test_mode_0_does_not_look_at_the_hour() -> None:
+def test_mode_0_does_not_check_the_hour() -> None:
     assert denial("d1_0_0_1999010100", password_for(SECRET, "1999010100")) is None
 
 
@@ -69,10 +69,10 @@ def test_mode_0_does_not_look_at_the_hour() -> None:
         *(("2026112213", True), ("2026112214", False), ("2026139999", False)),
     ],
 )
-def test_mode_1_takes_an_hour_within_the_tolerance(hour: str, is_near: bool) -> None:
+def test_mode_1_accepts_an_hour_within_the_tolerance_only(hour: str, is_near: bool) -> None:
     assert denial(f"d1_0_1_{hour}", password_for(SECRET, hour)) is (None if is_near else Denial.TIMESTAMP)
 
 
 @given(st.text(max_size=300), st.text(max_size=100))
-def test_no_input_makes_the_check_fail_otherwise_or_succeed_by_chance(client_id: str, password: str) -> None:
+def test_arbitrary_client_ids_and_passwords_are_denied(client_id: str, password: str) -> None:
     assert denial(client_id, password) is not None

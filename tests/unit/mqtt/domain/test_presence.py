@@ -16,7 +16,7 @@ def presence() -> Presence:
     return Presence()
 
 
-def test_a_connection_is_told_once(presence: Presence) -> None:
+def test_a_connection_is_reported_once(presence: Presence) -> None:
     assert presence.connected(BOOT, "d1", 100, 1.0) == [Online("d1", 100, is_new=True)]
     assert presence.connected(BOOT, "d1", 100, 2.0) == []
     assert presence.is_online("d1")
@@ -28,19 +28,19 @@ def test_a_later_connection_replaces_the_one_before(presence: Presence) -> None:
     assert presence.connected(BOOT, "d1", 100, 3.0) == []
 
 
-def test_a_disconnection_is_told_with_the_epoch_of_its_connection(presence: Presence) -> None:
+def test_a_disconnection_is_reported_with_the_epoch_of_its_connection(presence: Presence) -> None:
     presence.connected(BOOT, "d1", 100, 1.0)
     assert presence.disconnected(BOOT, "d1", 100) == [Offline("d1", 100)]
     assert not presence.is_online("d1")
 
 
-def test_a_late_disconnection_of_the_connection_before_changes_nothing(presence: Presence) -> None:
+def test_a_late_disconnection_of_an_earlier_connection_changes_nothing(presence: Presence) -> None:
     presence.connected(BOOT, "d1", 200, 1.0)
     assert presence.disconnected(BOOT, "d1", 100) == []
     assert presence.is_online("d1")
 
 
-def test_a_disconnection_that_another_replica_knows_more_of_is_told(presence: Presence) -> None:
+def test_a_disconnection_of_a_connection_that_only_another_replica_knows_is_reported(presence: Presence) -> None:
     assert presence.disconnected(BOOT, "d1", 100) == [Offline("d1", 100)]
     assert presence.disconnected(BOOT, "d1", None) == []
 
@@ -50,7 +50,7 @@ def test_a_disconnection_without_an_epoch_ends_the_known_connection(presence: Pr
     assert presence.disconnected(BOOT, "d1", None) == [Offline("d1", 100)]
 
 
-def test_a_new_run_of_the_broker_voids_the_old_one(presence: Presence) -> None:
+def test_a_new_run_of_the_broker_ends_the_connections_of_the_old_one(presence: Presence) -> None:
     presence.connected(BOOT, "d1", 100, 1.0)
     presence.connected(OTHER, "d2", 100, 1.0)
     assert presence.connected(NEXT, "d3", 200, 2.0) == [Offline("d1", 100), Online("d3", 200, is_new=True)]
@@ -66,7 +66,7 @@ def test_an_empty_list_of_a_new_run_ends_all_connections(presence: Presence) -> 
     assert presence.listed(NEXT, [], 2.0) == [Offline("d1", 100)]
 
 
-def test_a_list_mends_what_was_lost(presence: Presence) -> None:
+def test_a_list_corrects_what_lost_events_would_have_said(presence: Presence) -> None:
     presence.connected(BOOT, "gone", 100, 1.0)
     presence.connected(BOOT, "stays", 100, 1.0)
     presence.connected(BOOT, "again", 100, 1.0)
@@ -81,37 +81,37 @@ def test_a_list_that_was_made_before_a_connection_does_not_end_it(presence: Pres
     assert presence.listed(BOOT, [], 160.0) == [Offline("d1", 100)]
 
 
-def test_a_list_of_one_node_says_nothing_of_another(presence: Presence) -> None:
+def test_a_list_of_one_node_does_not_end_connections_of_another(presence: Presence) -> None:
     presence.connected(OTHER, "d2", 100, 1.0)
     assert presence.listed(BOOT, [], 100.0) == []
 
 
-def test_any_message_means_online(presence: Presence) -> None:
-    assert presence.heard("d1", 5.0) == [Online("d1", 5000, is_new=False)]
-    assert presence.heard("d1", 6.0) == []
+def test_a_message_of_a_device_without_a_known_connection_shows_that_it_is_online(presence: Presence) -> None:
+    assert presence.message_received("d1", 5.0) == [Online("d1", 5000, is_new=False)]
+    assert presence.message_received("d1", 6.0) == []
 
 
-def test_a_guessed_epoch_stays_until_the_connection_it_stood_for_ends(presence: Presence) -> None:
-    presence.heard("d1", 5.0)
+def test_a_guessed_epoch_stays_until_the_connection_that_it_stands_for_ends(presence: Presence) -> None:
+    presence.message_received("d1", 5.0)
     assert presence.listed(BOOT, [("d1", 1000)], 6.0) == []
     assert presence.disconnected(BOOT, "d1", 900) == []
     assert presence.disconnected(BOOT, "d1", 1000) == [Offline("d1", 5000)]
 
 
-def test_a_connection_after_a_guess_is_told_with_an_epoch_that_is_not_lower(presence: Presence) -> None:
-    presence.heard("d1", 5.0)
+def test_a_connection_after_a_guessed_epoch_is_reported_with_one_that_is_not_lower(presence: Presence) -> None:
+    presence.message_received("d1", 5.0)
     presence.connected(BOOT, "d1", 1000, 6.0)
     assert presence.connected(BOOT, "d1", 2000, 7.0) == [Online("d1", 5000, is_new=True)]
     assert presence.connected(BOOT, "d1", 9000, 9.0) == [Online("d1", 9000, is_new=True)]
 
 
-def test_a_connection_that_was_only_guessed_ends_with_a_disconnection_that_names_none(presence: Presence) -> None:
-    presence.heard("d1", 5.0)
+def test_a_disconnection_without_an_epoch_ends_a_connection_with_a_guessed_one(presence: Presence) -> None:
+    presence.message_received("d1", 5.0)
     assert presence.disconnected(BOOT, "d1", None) == [Offline("d1", 5000)]
 
 
-def test_a_guess_that_no_list_confirms_ends(presence: Presence) -> None:
-    presence.heard("d1", 5.0)
+def test_a_connection_with_a_guessed_epoch_ends_when_a_later_list_lacks_it(presence: Presence) -> None:
+    presence.message_received("d1", 5.0)
     assert presence.listed(BOOT, [], 6.0) == []
     assert presence.listed(BOOT, [], 66.0) == [Offline("d1", 5000)]
 
@@ -123,12 +123,12 @@ _STEPS = st.one_of(
     st.tuples(st.just("connected"), _BOOTS, _DEVICES, _EPOCHS),
     st.tuples(st.just("disconnected"), _BOOTS, _DEVICES, _EPOCHS | st.none()),
     st.tuples(st.just("listed"), _BOOTS, st.lists(st.tuples(_DEVICES, _EPOCHS), max_size=3), st.none()),
-    st.tuples(st.just("heard"), st.none(), _DEVICES, st.none()),
+    st.tuples(st.just("message_received"), st.none(), _DEVICES, st.none()),
 )
 
 
 @given(st.lists(_STEPS, max_size=30))
-def test_who_follows_the_changes_believes_what_the_table_believes(steps: list[tuple[str, Boot, str, int]]) -> None:
+def test_the_reported_changes_add_up_to_the_devices_that_are_online(steps: list[tuple[str, Boot, str, int]]) -> None:
     presence, online = Presence(), set[str]()
     for number, (kind, *step) in enumerate(steps):
         changes = _apply(presence, kind, step, number * 40.0)
@@ -150,18 +150,18 @@ def _apply(presence: Presence, kind: str, step: list[object], now: float) -> lis
         case "listed":
             return presence.listed(boot, subject, now)  # type: ignore[arg-type]
         case _:
-            return presence.heard(subject, now)  # type: ignore[arg-type]
+            return presence.message_received(subject, now)  # type: ignore[arg-type]
 
 
-def test_a_late_disconnection_does_not_end_a_connection_that_was_only_heard_of(presence: Presence) -> None:
-    presence.heard("d1", 966.0)
+def test_a_late_disconnection_does_not_end_a_connection_that_only_a_message_has_shown(presence: Presence) -> None:
+    presence.message_received("d1", 966.0)
     assert presence.disconnected(BOOT, "d1", 933_560) == []
     assert presence.connected(BOOT, "d1", 934_425, 967.0) == []
     assert presence.is_online("d1")
 
 
-def test_what_is_told_after_a_guess_has_ended_is_newer_than_the_guess(presence: Presence) -> None:
-    presence.heard("d1", 966.0)
+def test_epochs_reported_after_a_guessed_one_are_higher_than_it(presence: Presence) -> None:
+    presence.message_received("d1", 966.0)
     assert presence.disconnected(BOOT, "d1", None) == [Offline("d1", 966_000)]
     assert presence.connected(BOOT, "d1", 934_425, 967.0) == [Online("d1", 966_001, is_new=True)]
     assert presence.disconnected(BOOT, "d1", 934_425) == [Offline("d1", 966_001)]

@@ -33,24 +33,24 @@ def test_a_range_selects_bytes(header: str, expected: tuple[int, int]) -> None:
         *("bytes=0-1-2", "bytes=" + "9" * 500 + "-"),
     ],
 )
-def test_what_is_no_range_asks_for_the_whole(header: str | None) -> None:
+def test_a_malformed_range_asks_for_the_whole_image(header: str | None) -> None:
     assert requested(header, SIZE) is None
 
 
 @pytest.mark.parametrize("header", ["bytes=1000-", "bytes=1000-1001", "bytes=-0"])
-def test_bytes_beyond_the_end_cannot_be_served(header: str) -> None:
+def test_a_range_beyond_the_end_is_unsatisfiable(header: str) -> None:
     with pytest.raises(UnsatisfiableError):
         requested(header, SIZE)
 
 
-def test_an_empty_image_has_no_bytes_to_ask_for() -> None:
+def test_every_range_of_an_empty_image_is_unsatisfiable() -> None:
     with pytest.raises(UnsatisfiableError):
         requested("bytes=0-", 0)
     with pytest.raises(UnsatisfiableError):
         requested("bytes=-1", 0)
 
 
-def test_the_ranges_of_liteos_count_from_one() -> None:
+def test_one_based_ranges_count_from_one() -> None:
     first = requested("bytes=1-512", SIZE, is_one_based=True)
     last = requested("bytes=513-1000", SIZE, is_one_based=True)
     assert first == Slice(0, 512, 1)
@@ -61,19 +61,19 @@ def test_the_ranges_of_liteos_count_from_one() -> None:
         requested("bytes=1001-", SIZE, is_one_based=True)
 
 
-def test_a_range_from_zero_is_one_of_the_standard_also_where_counting_begins_at_one() -> None:
+def test_a_range_from_zero_counts_from_zero_also_for_a_one_based_product() -> None:
     assert requested("bytes=0-511", SIZE, is_one_based=True) == Slice(0, 512)
     assert requested("bytes=-10", SIZE, is_one_based=True) == Slice(990, 1000)
 
 
-def test_a_range_from_zero_shows_how_a_client_counts() -> None:
+def test_only_a_range_from_zero_shows_that_a_client_counts_from_zero() -> None:
     assert counts_from_zero("bytes=0-")
     assert counts_from_zero(" bytes = 00-9")
     assert not any(counts_from_zero(header) for header in (None, "", "bytes=1-9", "bytes=-0", "lines=0-1"))
 
 
 @given(st.text(max_size=30) | st.from_regex(r"bytes=\d{0,5}-\d{0,5}", fullmatch=True), st.integers(0, 2000))
-def test_whatever_is_asked_for_lies_within_the_image(header: str, size: int) -> None:
+def test_every_range_lies_within_the_image(header: str, size: int) -> None:
     for is_one_based in (False, True):
         try:
             part = requested(header, size, is_one_based=is_one_based)
@@ -83,7 +83,7 @@ def test_whatever_is_asked_for_lies_within_the_image(header: str, size: int) -> 
 
 
 @given(st.integers(1, 5000), st.integers(1, 700))
-def test_blocks_of_a_client_that_counts_from_one_make_up_the_image(size: int, block: int) -> None:
+def test_consecutive_one_based_blocks_make_up_the_image(size: int, block: int) -> None:
     parts = [
         requested(f"bytes={offset + 1}-{offset + block}", size, is_one_based=True) for offset in range(0, size, block)
     ]

@@ -29,16 +29,16 @@ def test_a_device_may_use_everything_below_its_own_prefix(topic: str) -> None:
         *("$SYS/#", "sluice/heartbeat/x", ""),
     ],
 )
-def test_a_device_may_use_nothing_else(topic: str) -> None:
+def test_a_device_may_use_no_topic_outside_its_prefix(topic: str) -> None:
     assert not may_use("d1", topic)
 
 
 @pytest.mark.parametrize("device_id", ["", "+", "#", "d1/#", "a+b"])
-def test_who_is_named_like_a_filter_may_use_nothing(device_id: str) -> None:
+def test_a_device_named_like_a_filter_may_use_nothing(device_id: str) -> None:
     assert not may_use(device_id, f"$oc/devices/{device_id}/sys/events/up")
 
 
-def test_the_sender_is_named_by_the_topic() -> None:
+def test_the_topic_of_an_uplink_names_its_device() -> None:
     assert sender("$oc/devices/d1/sys/events/up") == "d1"
     assert sender("$oc/devices/d1/sys/messages/up") is None
     assert sender("$oc/devices/d1/x/sys/events/up") is None

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_mqtt.domain.uplinks import Fault, ProgressReport, Uplink, UplinkError, VersionReport, parse
+from sluice_mqtt.domain.reports import ProgressReport, VersionReport
+from sluice_mqtt.domain.uplinks import Fault, Uplink, UplinkError, parse
 
-MOST = 65_536
+MAX_BYTES = 65_536
 
 
 def service(event_type: str, paras: Any, **more: Any) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def service(event_type: str, paras: Any, **more: Any) -> dict[str, Any]:
 
 def ends_well(payload: bytes) -> bool:
     try:
-        parse("d1", payload, MOST)
+        parse("d1", payload, MAX_BYTES)
     except UplinkError as error:
         return error.fault in Fault
     return True
@@ -30,20 +31,20 @@ def message(*services: Any, device_id: Any = "d1", **more: Any) -> bytes:
 
 def fault(payload: bytes) -> Fault:
     with pytest.raises(UplinkError) as raised:
-        parse("d1", payload, MOST)
+        parse("d1", payload, MAX_BYTES)
     return raised.value.fault
 
 
 @pytest.mark.requirement("R093")
 def test_a_version_report_is_read() -> None:
     report = service("version_report", {"sw_version": "v2.0", "fw_version": "v1.0"})
-    assert parse("d1", message(report), MOST) == Uplink((VersionReport("v1.0", "v2.0"),), 0, 0)
+    assert parse("d1", message(report), MAX_BYTES) == Uplink((VersionReport("v1.0", "v2.0"),), 0, 0)
 
 
 @pytest.mark.requirement("R100")
 def test_a_progress_report_is_read() -> None:
     paras = {"result_code": 0, "progress": 80, "version": "V2.0", "description": "upgrade processing"}
-    report = parse("d1", message(service("upgrade_progress_report", paras)), MOST).reports[0]
+    report = parse("d1", message(service("upgrade_progress_report", paras)), MAX_BYTES).reports[0]
     assert report == ProgressReport(0, 80, "V2.0", "upgrade processing")
 
 
@@ -68,7 +69,7 @@ def test_a_progress_report_is_read() -> None:
     ],
 )
 def test_progress_reports_of_all_dialects_are_read(paras: Any, expected: ProgressReport) -> None:
-    assert parse("d1", message(service("upgrade_progress_report", paras)), MOST).reports == (expected,)
+    assert parse("d1", message(service("upgrade_progress_report", paras)), MAX_BYTES).reports == (expected,)
 
 
 @pytest.mark.parametrize(
@@ -82,17 +83,17 @@ def test_progress_reports_of_all_dialects_are_read(paras: Any, expected: Progres
         {"anything": {"else": [1, 2]}},
     ],
 )
-def test_what_nobody_reads_may_hold_anything(more: dict[str, Any]) -> None:
+def test_fields_that_are_not_read_may_hold_anything(more: dict[str, Any]) -> None:
     report = service("version_report", {"fw_version": "1", "extra": True}, **more)
-    assert parse("d1", message(report, something=1), MOST).reports == (VersionReport("1", None),)
+    assert parse("d1", message(report, something=1), MAX_BYTES).reports == (VersionReport("1", None),)
 
 
 def test_events_of_the_second_version_are_read_like_those_of_the_first() -> None:
     report = service("upgrade_progress_report_v2", {"result_code": 0})
-    assert parse("d1", message(report), MOST).reports == (ProgressReport(0, None, None, ""),)
+    assert parse("d1", message(report), MAX_BYTES).reports == (ProgressReport(0, None, None, ""),)
 
 
-def test_logs_and_news_about_the_sdk_are_passed_over_and_what_stands_beside_them_is_read() -> None:
+def test_reports_beside_services_that_are_passed_over_are_read() -> None:
     payload = message(
         {"service_id": "$log", "event_type": "log_report", "paras": {"timestamp": "1", "content": "x"}},
         {"service_id": "$sdk_info", "event_type": "sdk_info_report", "event_id": "", "paras": {"type": "Java"}},
@@ -100,23 +101,23 @@ def test_logs_and_news_about_the_sdk_are_passed_over_and_what_stands_beside_them
         service("something_new", None),
         service("upgrade_progress_report", {"result_code": 0, "progress": 1}),
     )
-    uplink = parse("d1", payload, MOST)
+    uplink = parse("d1", payload, MAX_BYTES)
     assert uplink == Uplink((VersionReport("1", None), ProgressReport(0, 1, None, "")), 3, 0)
 
 
 @pytest.mark.parametrize("code", [None, "", "many", [], {}, True, -1, 2**31, 1.5, "1.5", "1e999"])
 def test_a_progress_report_without_a_code_is_faulty(code: Any) -> None:
-    uplink = parse("d1", message(service("upgrade_progress_report", {"result_code": code})), MOST)
+    uplink = parse("d1", message(service("upgrade_progress_report", {"result_code": code})), MAX_BYTES)
     assert uplink == Uplink((), 0, 1)
 
 
 @pytest.mark.parametrize("other", [True, [], {"a": 1}])
-def test_a_version_that_is_none_does_not_spoil_the_other(other: Any) -> None:
+def test_a_malformed_software_version_leaves_the_firmware_version_readable(other: Any) -> None:
     report = service("version_report", {"fw_version": "1", "sw_version": other})
-    assert parse("d1", message(report), MOST).reports == (VersionReport("1", None),)
+    assert parse("d1", message(report), MAX_BYTES).reports == (VersionReport("1", None),)
 
 
-def test_a_broken_service_does_not_spoil_the_others() -> None:
+def test_services_beside_a_faulty_one_are_read() -> None:
     payload = message(
         service("upgrade_progress_report", {"result_code": "many"}),
         service("upgrade_progress_report", None),
@@ -125,19 +126,19 @@ def test_a_broken_service_does_not_spoil_the_others() -> None:
         7,
         service("version_report", {"fw_version": 1.5}),
     )
-    assert parse("d1", payload, MOST) == Uplink((VersionReport("1.5", None),), 0, 5)
+    assert parse("d1", payload, MAX_BYTES) == Uplink((VersionReport("1.5", None),), 0, 5)
 
 
 @pytest.mark.parametrize("device_id", ["d1", "", None])
 def test_a_message_need_not_name_its_device(device_id: str | None) -> None:
-    assert len(parse("d1", message(service("version_report", {}), device_id=device_id), MOST).reports) == 1
+    assert len(parse("d1", message(service("version_report", {}), device_id=device_id), MAX_BYTES).reports) == 1
 
 
 def test_a_message_in_the_name_of_another_device_is_foreign() -> None:
     assert fault(message(service("version_report", {}), device_id="d2")) is Fault.FOREIGN
 
 
-def test_what_cannot_be_understood_is_told_apart() -> None:
+def test_messages_that_cannot_be_understood_have_the_fault_of_their_kind() -> None:
     assert fault(b"") is Fault.NOT_JSON
     assert fault(b"\xff\xfe") is Fault.NOT_JSON
     assert fault(b"[" * 60_000) is Fault.MALFORMED
@@ -145,11 +146,11 @@ def test_what_cannot_be_understood_is_told_apart() -> None:
     assert fault(b"[]") is Fault.MALFORMED
     assert fault(b'{"services": 1}') is Fault.MALFORMED
     assert fault(message(*[1] * 65)) is Fault.MALFORMED
-    assert fault(b" " * (MOST + 1)) is Fault.OVERSIZED
+    assert fault(b" " * (MAX_BYTES + 1)) is Fault.OVERSIZED
 
 
 @given(st.binary(max_size=200))
-def test_bytes_of_any_kind_end_in_a_report_or_a_fault(payload: bytes) -> None:
+def test_any_bytes_are_an_uplink_or_a_fault(payload: bytes) -> None:
     assert ends_well(payload)
 
 
@@ -166,5 +167,5 @@ _SERVICES = st.builds(service, st.sampled_from(["version_report", "upgrade_progr
 
 @given(st.lists(_SERVICES | _JSON, max_size=5))
 def test_every_service_is_read_passed_over_or_counted_as_faulty(services: list[Any]) -> None:
-    uplink = parse("d1", message(*services), MOST)
+    uplink = parse("d1", message(*services), MAX_BYTES)
     assert len(uplink.reports) + uplink.passed_over + uplink.faulty == len(services)

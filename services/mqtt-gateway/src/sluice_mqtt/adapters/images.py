@@ -6,28 +6,38 @@ the number of clients nor the size of images.
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable
+from typing import Any, Protocol
 
-from gridfs.errors import CorruptGridFile, NoFile
+from pymongo.errors import PyMongoError
 
-from sluice_common.mongo import IMAGE_BUCKET, Database
+from sluice_mqtt.application.ports import StoreUnavailableError
 
 Key = tuple[str, int]
 
 
-class ImageChunks:
+class Collection(Protocol):
+    """A collection of the bucket of images."""
+
+    def find_one(self, query: Any, projection: Any, /) -> Awaitable[dict[str, Any] | None]:
+        """Return the document that a query finds; None if there is none."""
+
+
+class GridFsImages:
     """Chunks by image and number."""
 
-    def __init__(self, database: Database, capacity: int) -> None:
+    def __init__(self, files: Collection, chunks: Collection, capacity: int) -> None:
         """Prepare.
 
         Args:
-            database: With the bucket of images; file id = image id.
-            capacity: Bytes of chunks that are kept.
+            files: The files of the bucket; file id = image id.
+            chunks: Their chunks.
+            capacity: Bytes of chunks that are cached.
         """
-        self._files = database[f"{IMAGE_BUCKET}.files"]
-        self._chunks = database[f"{IMAGE_BUCKET}.chunks"]
+        self._files = files
+        self._chunks = chunks
         self._capacity = capacity
-        self._kept: OrderedDict[Key, bytes] = OrderedDict()
+        self._cache: OrderedDict[Key, bytes] = OrderedDict()
         self._size = 0
         self._loading: dict[Key, asyncio.Task[bytes]] = {}
         self._chunk_sizes: dict[str, int] = {}
@@ -36,18 +46,19 @@ class ImageChunks:
         """Return the bytes of each chunk of an image but the last.
 
         Raises:
-            NoFile: There is no such image.
-            CorruptGridFile: It is not as large as it should be.
-            PyMongoError: MongoDB cannot answer.
+            StoreUnavailableError: There is no such image, it has another size, or MongoDB cannot answer.
         """
         known = self._chunk_sizes.get(image_id)
         if known is not None:
             return known
-        found = await self._files.find_one({"_id": image_id}, {"length": 1, "chunkSize": 1})
+        try:
+            found = await self._files.find_one({"_id": image_id}, {"length": 1, "chunkSize": 1})
+        except PyMongoError as error:
+            raise StoreUnavailableError(str(error)) from error
         if found is None:
-            raise NoFile(f"no image {image_id}")
+            raise StoreUnavailableError(f"no image {image_id}")
         if found["length"] != size:
-            raise CorruptGridFile(f"image {image_id} has {found['length']} bytes, not {size}")
+            raise StoreUnavailableError(f"image {image_id} has {found['length']} bytes, not {size}")
         self._chunk_sizes[image_id] = chunk_size = int(found["chunkSize"])
         return chunk_size
 
@@ -55,13 +66,12 @@ class ImageChunks:
         """Return a chunk.
 
         Raises:
-            CorruptGridFile: It is missing.
-            PyMongoError: MongoDB cannot answer.
+            StoreUnavailableError: It is missing, or MongoDB cannot answer.
         """
         key = image_id, number
-        data = self._kept.get(key)
+        data = self._cache.get(key)
         if data is not None:
-            self._kept.move_to_end(key)
+            self._cache.move_to_end(key)
             return data
         task = self._loading.get(key)
         if task is None:
@@ -71,17 +81,20 @@ class ImageChunks:
 
     async def _load(self, key: Key) -> bytes:
         image_id, number = key
-        found = await self._chunks.find_one({"files_id": image_id, "n": number}, {"data": 1})
+        try:
+            found = await self._chunks.find_one({"files_id": image_id, "n": number}, {"data": 1})
+        except PyMongoError as error:
+            raise StoreUnavailableError(str(error)) from error
         if found is None:
-            raise CorruptGridFile(f"chunk {number} of image {image_id} is missing")
+            raise StoreUnavailableError(f"chunk {number} of image {image_id} is missing")
         return bytes(found["data"])
 
     def _loaded(self, key: Key, task: asyncio.Task[bytes]) -> None:
         del self._loading[key]
         if task.cancelled() or task.exception() is not None:
             return
-        self._kept[key] = data = task.result()
+        self._cache[key] = data = task.result()
         self._size += len(data)
         while self._size > self._capacity:
-            _, dropped = self._kept.popitem(last=False)
+            _, dropped = self._cache.popitem(last=False)
             self._size -= len(dropped)

@@ -1,7 +1,7 @@
 """Commands of `mqtt-commands` to the broker: one replica of the group publishes each.
 
-A command that the broker does not take in time is dropped: deadlines repeat what matters. One that has expired, or an
-offer of an attempt that is closed, is not sent.
+A command that the broker does not acknowledge in time is dropped: when its deadline passes, the scheduler sends
+another. One that has expired, or an offer of an attempt that is closed, is not sent.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ import structlog
 from sluice_common.bus import Received
 from sluice_common.messages.mqtt_commands import OfferFirmware, QueryVersion
 from sluice_common.tokens import TokenSigner
-from sluice_mqtt.adapters.broker import Broker, LostError
+from sluice_mqtt.application.ports import Broker, ConnectionLostError
 from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.downlinks import FirmwareOffer, firmware_upgrade, version_query
-from sluice_mqtt.domain.permissions import Rights, token_of
+from sluice_mqtt.domain.permissions import DownloadPermissions, token_of
 from sluice_mqtt.domain.topics import down_topic
 
 _log = structlog.get_logger()
 _RETRY_DELAY = 0.1
 _UNSAFE = re.compile(r"[^0-9A-Za-z._-]", re.ASCII)
-_LONGEST_NAME = 64
+_MAX_NAME = 64
 
 
 class CommandPublisher:
@@ -32,7 +32,7 @@ class CommandPublisher:
     def __init__(
         self,
         broker: Broker,
-        rights: Rights,
+        permissions: DownloadPermissions,
         signer: TokenSigner,
         *,
         revoked: Container[str],
@@ -41,8 +41,20 @@ class CommandPublisher:
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
+        """Prepare.
+
+        Args:
+            broker: Where commands are published.
+            permissions: Which attempts may download.
+            signer: Signs the tokens of offers.
+            revoked: Ids of images that must not be served.
+            download_url: What comes before `/downloads` in URLs.
+            timeout: Seconds after which a command that the broker has not acknowledged is dropped.
+            counters: Count commands.
+            clock: Seconds since 1970.
+        """
         self._broker = broker
-        self._rights = rights
+        self._permissions = permissions
         self._signer = signer
         self._revoked = revoked
         self._download_url = download_url
@@ -51,9 +63,9 @@ class CommandPublisher:
         self._clock = clock
 
     async def handle(self, batch: Sequence[Received]) -> None:
-        """Publish the commands of a batch; returns when each is taken by the broker or given up."""
+        """Publish the commands of a batch; return when the broker has acknowledged each, or it was dropped."""
         for received in batch:
-            self._rights.take(received.message)
+            self._permissions.apply(received.message)
         commands = [r.message for r in batch if isinstance(r.message, QueryVersion | OfferFirmware)]
         await asyncio.gather(*(self._publish(command) for command in commands))
 
@@ -61,15 +73,15 @@ class CommandPublisher:
         try:
             async with asyncio.timeout(self._timeout):
                 while True:
-                    if await self._attempted(command):
+                    if await self._try_publish(command):
                         return
                     await asyncio.sleep(_RETRY_DELAY)
         except TimeoutError:
             self._counters[Counted.UNPUBLISHED] += 1
             _log.warning("command_not_published", device_id=command.device_id, command_id=command.command_id)
 
-    async def _attempted(self, command: QueryVersion | OfferFirmware) -> bool:
-        """Publish once; False if the connection was lost meanwhile."""
+    async def _try_publish(self, command: QueryVersion | OfferFirmware) -> bool:
+        """Publish a command unless it is of no use any more; return False if the connection was lost meanwhile."""
         now = self._clock()
         left = command.expires_at.timestamp() - now
         if left <= 0:
@@ -80,7 +92,7 @@ class CommandPublisher:
             return True
         try:
             await self._broker.publish(down_topic(command.device_id), payload, math.ceil(left))
-        except LostError:
+        except ConnectionLostError:
             return False
         self._counters[Counted.OFFERS if isinstance(command, OfferFirmware) else Counted.QUERIES] += 1
         return True
@@ -88,7 +100,7 @@ class CommandPublisher:
     def _payload(self, command: QueryVersion | OfferFirmware, now: float) -> bytes | None:
         if isinstance(command, QueryVersion):
             return version_query(command.device_id, now)
-        if not self._rights.allows(command) or command.package.image_id in self._revoked:
+        if not self._permissions.is_current(command) or command.package.image_id in self._revoked:
             self._counters[Counted.OUTDATED] += 1
             return None
         try:
@@ -100,7 +112,7 @@ class CommandPublisher:
 
     def _offer(self, command: OfferFirmware, now: float) -> FirmwareOffer:
         token, package = token_of(command), command.package
-        file_name = f"{_UNSAFE.sub('_', package.version)[:_LONGEST_NAME]}.bin"
+        file_name = f"{_UNSAFE.sub('_', package.version)[:_MAX_NAME]}.bin"
         return FirmwareOffer(
             version=package.version,
             url=f"{self._download_url}/downloads/{command.device_id}/{token.task_id}/{command.attempt}/{file_name}",

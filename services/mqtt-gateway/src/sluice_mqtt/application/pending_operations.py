@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 
-class Waits:
-    """Waits that have begun and not ended."""
+class PendingOperations:
+    """Operations that have begun and not ended."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -13,16 +13,16 @@ class Waits:
         self._next = 0
 
     def begin(self) -> int:
-        """Begin to wait; return the number by which the wait ends."""
+        """Begin an operation; return the number by which it ends."""
         self._next += 1
         self._begun[self._next] = self._clock()
         return self._next
 
     def end(self, number: int) -> None:
-        """End a wait."""
+        """End an operation."""
         del self._begun[number]
 
     def oldest(self) -> float:
-        """Return for how many seconds the oldest has lasted."""
+        """Return for how many seconds the oldest has been pending; 0 if there is none."""
         begun = next(iter(self._begun.values()), None)
         return 0.0 if begun is None else self._clock() - begun

@@ -1,16 +1,17 @@
-"""Messages of devices: each ends with Kafka having what it says, or counted; only then is it acknowledged.
+"""Messages of devices, from the broker to `device-events`.
 
-One that the gateway fails at, by a mistake of its own, goes to `dead-letters` and holds nobody up.
+A message is acknowledged once Kafka has what it says, or once it is counted as one that says nothing. One that the
+gateway fails at, by a mistake of its own, goes to `dead-letters`, so that it neither gets lost nor stops the others.
 """
 
 from collections.abc import Callable
 
 import structlog
 
-from sluice_mqtt.adapters.dead_letters import DeadLetters
-from sluice_mqtt.adapters.device_events import DeviceEvents, presence_event, report_event
-from sluice_mqtt.adapters.devices import Devices, KnownDevice
+from sluice_mqtt.application.ports import DeadLetters, DeviceEvents, Devices
 from sluice_mqtt.domain.counters import Counted, Counters
+from sluice_mqtt.domain.device import KnownDevice
+from sluice_mqtt.domain.events import presence_event, report_event
 from sluice_mqtt.domain.presence import Presence
 from sluice_mqtt.domain.topics import sender
 from sluice_mqtt.domain.uplinks import Fault, Uplink, UplinkError, parse
@@ -25,7 +26,7 @@ _FAULTS = {
 
 
 class UplinkHandler:
-    """Takes what devices publish."""
+    """Handles what devices publish."""
 
     def __init__(
         self,
@@ -38,6 +39,17 @@ class UplinkHandler:
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
+        """Prepare.
+
+        Args:
+            devices: For the apps that devices belong to.
+            presence: What is known of connections: a device that sends is connected.
+            events: Where reports are published.
+            dead_letters: For messages that the gateway fails at.
+            max_bytes: Larger messages are not looked at.
+            counters: Count messages, reports and faults.
+            clock: Seconds since 1970.
+        """
         self._devices = devices
         self._presence = presence
         self._events = events
@@ -46,16 +58,16 @@ class UplinkHandler:
         self._counters = counters
         self._clock = clock
 
-    async def take(self, topic: str, payload: bytes) -> None:
-        """Take a message; returns when it may be acknowledged."""
+    async def handle(self, topic: str, payload: bytes) -> None:
+        """Handle a message; return when it may be acknowledged."""
         try:
-            await self._take(topic, payload)
+            await self._handle(topic, payload)
         except Exception as error:  # noqa: BLE001 - the message is neither to be lost nor to come again for ever
-            self._counters[Counted.BURIED] += 1
+            self._counters[Counted.DEAD_LETTERED] += 1
             _log.exception("message_not_handled", topic=topic)
             await self._dead_letters.dead_letter(topic, payload, repr(error))
 
-    async def _take(self, topic: str, payload: bytes) -> None:
+    async def _handle(self, topic: str, payload: bytes) -> None:
         self._counters[Counted.MESSAGES] += 1
         device_id = sender(topic)
         uplink = None if device_id is None else self._parse(device_id, payload)
@@ -82,7 +94,7 @@ class UplinkHandler:
 
     async def _publish(self, device: KnownDevice, uplink: Uplink | None) -> None:
         now = self._clock()
-        changes = self._presence.heard(device.device_id, now)
+        changes = self._presence.message_received(device.device_id, now)
         events = [presence_event(device.app_id, change, now) for change in changes]
         if uplink is not None:
             events += [report_event(device.app_id, device.device_id, report, now) for report in uplink.reports]

@@ -1,4 +1,4 @@
-"""What the gateway counts: plain numbers, logged now and then."""
+"""What the gateway counts; the numbers are logged once an interval (`mqtt_counters_interval`)."""
 
 from collections import Counter
 from enum import StrEnum
@@ -24,14 +24,13 @@ class Counted(StrEnum):
     FOREIGN = "foreign"
     PASSED_OVER = "passed_over"
     UNKNOWN_DEVICES = "unknown_devices"
-    BURIED = "buried"
+    DEAD_LETTERED = "dead_lettered"
     DROPPED = "dropped"
     QUERIES = "queries"
     OFFERS = "offers"
     EXPIRED = "expired"
     OUTDATED = "outdated"
     UNPUBLISHED = "unpublished"
-    BROKER_CONNECTIONS = "broker_connections"
     DOWNLOADS = "downloads"
     DOWNLOADS_REFUSED = "downloads_refused"
     DOWNLOADS_BROKEN = "downloads_broken"

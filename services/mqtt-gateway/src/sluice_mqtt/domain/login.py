@@ -16,7 +16,7 @@ _HOUR = 3600.0
 
 
 class Denial(StrEnum):
-    """Why a log-in is denied; counted and logged, never told to the client."""
+    """Why a log-in is denied; logged, and never sent to the client."""
 
     CLIENT_ID = "client_id"
     USER_NAME = "user_name"

@@ -1,23 +1,23 @@
-"""Which attempt of which device may download, as told by `mqtt-commands` (R097–R099).
+"""Which attempt of which device may download, as `mqtt-commands` says (R097–R099).
 
-Every replica reads the whole topic, so that each can tell an attempt that is closed or was followed by another.
-Commands may come twice and a repeated one changes nothing: an attempt that was closed stays closed, and an offer gives
-way only to one that was made later. It leaves out the token's signature.
+Every replica reads the whole topic, so that each knows which attempts are closed or replaced by a later one. Commands
+may come twice, and a repeated one changes nothing: a closed attempt stays closed, and an offer is replaced only by one
+that was made later. It leaves out the token's signature.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from sluice_common.ids import execution_id, split_execution_id
 from sluice_common.messages.mqtt_commands import CloseDownload, MqttCommand, OfferFirmware
 from sluice_common.tokens import ImageToken
+from sluice_mqtt.domain.downloads import DownloadPermission, Image
 
-_LONGEST = 86_400.0
-"""Seconds that any token is good for (R099)."""
+_MAX_LIFETIME = 86_400.0
+"""Seconds for which a token is good at most (R099)."""
 
 
-class Refusal(StrEnum):
-    """Why a token gives no right; `unknown` may become known: the offer may not have been read yet."""
+class DenyReason(StrEnum):
+    """Why a token permits no download; an `UNKNOWN` one may still do so when this replica has read its offer."""
 
     EXPIRED = "expired"
     CLOSED = "closed"
@@ -26,114 +26,60 @@ class Refusal(StrEnum):
     OTHER_IMAGE = "other_image"
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """What is downloaded; one object for all devices that do."""
-
-    image_id: str
-    size: int
-    sha256: str
-
-    @property
-    def etag(self) -> str:
-        """Its strong validator (RFC 9110 §8.8.3)."""
-        return f'"{self.sha256}"'
-
-
-@dataclass(slots=True)
-class Right:
-    """What is known of the newest attempt of an execution.
-
-    Attributes:
-        device_id: The device.
-        app_id: Its app.
-        execution_id: The execution.
-        attempt: The newest attempt that was offered.
-        closed: The highest attempt that was closed.
-        offered_at: When its offer was made, seconds since 1970.
-        not_after: When nothing of it matters any more.
-        image: What it may download; None if only its end is known.
-        is_one_based: The product counts ranges from 1 (D13), and no request has shown otherwise.
-        told_at: When progress of its download was last told.
-        is_complete: Whether it was told that all was served, and nothing since.
-        served: Bytes from the first on that were sent.
-        served_elsewhere: Where the last range that does not go on from those ended; -1 if there is none.
-    """
-
-    device_id: str
-    app_id: str
-    execution_id: str
-    attempt: int
-    closed: int = -1
-    offered_at: float = 0.0
-    not_after: float = 0.0
-    image: Image | None = None
-    is_one_based: bool = False
-    told_at: float = 0.0
-    is_complete: bool = False
-    served: int = 0
-    served_elsewhere: int = -1
-
-    @property
-    def is_closed(self) -> bool:
-        """Return whether nothing more is served."""
-        return self.closed >= self.attempt
-
-
-class Rights:
-    """The rights of all devices."""
+class DownloadPermissions:
+    """The permissions of all devices."""
 
     def __init__(self) -> None:
-        self._of_execution: dict[str, Right] = {}
-        self._current: dict[str, str] = {}
+        self._of_execution: dict[str, DownloadPermission] = {}
+        self._current: dict[str, str] = {}  # execution by device
         self._images: dict[Image, Image] = {}
 
     def __len__(self) -> int:
         return len(self._of_execution)
 
-    def take(self, command: MqttCommand) -> None:
-        """Learn from a command."""
+    def apply(self, command: MqttCommand) -> None:
+        """Apply a command; a query for a version changes nothing."""
         if isinstance(command, OfferFirmware):
             self._offer(command)
         elif isinstance(command, CloseDownload):
             self._close(command)
 
-    def allows(self, command: OfferFirmware) -> bool:
-        """Return whether an offer that was taken is still the one that counts."""
-        right = self._of_execution.get(command.execution_id)
-        return right is not None and right.attempt == command.attempt and self.is_open(right)
+    def is_current(self, offer: OfferFirmware) -> bool:
+        """Return whether an offer that was applied is neither closed nor replaced by a later one."""
+        permission = self._of_execution.get(offer.execution_id)
+        return permission is not None and permission.attempt == offer.attempt and self.is_open(permission)
 
-    def is_open(self, right: Right) -> bool:
-        """Return whether a right is its device's newest and not closed; asked again and again while bytes flow."""
-        current = self._current.get(right.device_id)
+    def is_open(self, permission: DownloadPermission) -> bool:
+        """Return whether a permission is its device's newest and not closed; asked for every chunk that is sent."""
+        current = self._current.get(permission.device_id)
         return (
-            not right.is_closed
-            and current == right.execution_id
-            and self._of_execution.get(right.execution_id) is right
+            not permission.is_closed
+            and current == permission.execution_id
+            and self._of_execution.get(permission.execution_id) is permission
         )
 
-    def judge(self, token: ImageToken, now: float) -> Right | Refusal:
-        """Return the right that a token gives, or why it gives none."""
+    def check(self, token: ImageToken, now: float) -> DownloadPermission | DenyReason:
+        """Return what a token permits, or why it permits nothing."""
         if now > token.not_after:
-            return Refusal.EXPIRED
-        right = self._of_execution.get(execution_id(token.task_id, token.device_id))
-        if right is None or right.attempt < token.attempt:
-            return Refusal.UNKNOWN
-        if right.closed >= token.attempt:
-            return Refusal.CLOSED
-        if right.attempt != token.attempt or not self.is_open(right):
-            return Refusal.OUTDATED
-        if right.image is None or right.image.image_id != token.image_id:
-            return Refusal.OTHER_IMAGE
-        return right
+            return DenyReason.EXPIRED
+        permission = self._of_execution.get(execution_id(token.task_id, token.device_id))
+        if permission is None or permission.attempt < token.attempt:
+            return DenyReason.UNKNOWN
+        if permission.closed >= token.attempt:
+            return DenyReason.CLOSED
+        if permission.attempt != token.attempt or not self.is_open(permission):
+            return DenyReason.OUTDATED
+        if permission.image is None or permission.image.image_id != token.image_id:
+            return DenyReason.OTHER_IMAGE
+        return permission
 
     def prune(self, now: float) -> None:
-        """Forget what no token can name any more."""
-        for execution in [e for e, r in self._of_execution.items() if r.not_after < now]:
+        """Forget the permissions for which no token is good any more."""
+        for execution in [e for e, p in self._of_execution.items() if p.not_after < now]:
             device_id = self._of_execution.pop(execution).device_id
             if self._current.get(device_id) == execution:
                 del self._current[device_id]
-        used = {right.image for right in self._of_execution.values()}
+        used = {permission.image for permission in self._of_execution.values()}
         self._images = {image: image for image in self._images if image in used}
 
     def _offer(self, command: OfferFirmware) -> None:
@@ -141,7 +87,7 @@ class Rights:
         if known is not None and known.attempt >= command.attempt:
             known.not_after = max(known.not_after, command.not_after.timestamp())
             return
-        self._of_execution[command.execution_id] = Right(
+        self._of_execution[command.execution_id] = DownloadPermission(
             device_id=command.device_id,
             app_id=command.app_id,
             execution_id=command.execution_id,
@@ -159,10 +105,10 @@ class Rights:
     def _close(self, command: CloseDownload) -> None:
         known = self._of_execution.get(command.execution_id)
         if known is None:
-            known = Right(command.device_id, command.app_id, command.execution_id, command.attempt)
+            known = DownloadPermission(command.device_id, command.app_id, command.execution_id, command.attempt)
             self._of_execution[command.execution_id] = known
         known.closed = max(known.closed, command.attempt)
-        known.not_after = max(known.not_after, command.at + _LONGEST)
+        known.not_after = max(known.not_after, command.at + _MAX_LIFETIME)
 
     def _image(self, command: OfferFirmware) -> Image:
         package = command.package
@@ -173,5 +119,5 @@ class Rights:
 def token_of(command: OfferFirmware) -> ImageToken:
     """Return the token of an offer, good for 24 hours at most (R099)."""
     task_id, _ = split_execution_id(command.execution_id)
-    not_after = int(min(command.not_after.timestamp(), command.at + _LONGEST))
+    not_after = int(min(command.not_after.timestamp(), command.at + _MAX_LIFETIME))
     return ImageToken(command.device_id, task_id, command.package.image_id, command.attempt, not_after)

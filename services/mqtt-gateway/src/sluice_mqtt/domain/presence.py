@@ -1,18 +1,19 @@
-"""Which devices are connected, as the broker tells: a hint for the scheduler, never the truth.
+"""Which devices are connected, as the broker says: a hint for the scheduler, never the truth.
 
 A connection is named by its epoch, the moment at which it was made (milliseconds since 1970, by the broker's clock),
-and belongs to a run of a broker node (`boot_id`). A new run of a node voids what the old one said. Lists of all
-connections mend what was lost. Every change is told with its epoch: any replica may tell it, and twice does no harm.
+and belongs to a run of a broker node (`boot_id`). A new run of a node ends the connections of the one before. Lists of
+all connections correct what events got lost. Every change is reported with its epoch, so that any replica may report
+it, and twice does no harm.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 _GRACE = 30.0
-"""Seconds in which a list may have been made before the connection that it lacks."""
-_MAX_VOID = 256
-_MAX_ENDED = 100_000
-"""Devices whose guessed epoch is remembered after its end."""
+"""Seconds for which a new connection is not ended by a list that lacks it: the list may be older than it."""
+_MAX_ENDED_BOOTS = 256
+_MAX_ENDED_EPOCHS = 100_000
+"""Devices whose guessed epoch is remembered after the connection has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,13 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class Online:
-    """A device is connected; `is_new` tells a connection from a message of a device believed offline."""
+    """A device is connected.
+
+    Attributes:
+        device_id: The device.
+        epoch: Its connection.
+        is_new: Whether the broker has reported a new connection; False if a message shows one that nobody reported.
+    """
 
     device_id: str
     epoch: int
@@ -45,22 +52,29 @@ Change = Online | Offline
 
 @dataclass(frozen=True, slots=True)
 class _Connection:
-    """A connection; `begun` is its epoch by the broker, None while only guessed, `epoch` what was told, never lower."""
+    """A connection.
+
+    Attributes:
+        epoch: What was reported; never lower than an epoch reported before for the same device.
+        broker_epoch: Its epoch by the broker; None while only a message has shown the connection.
+        boot: The run of the node that holds it; None as above.
+        seen_at: When it was first seen, seconds since 1970.
+    """
 
     epoch: int
-    begun: int | None
+    broker_epoch: int | None
     boot: Boot | None
-    heard_at: float
+    seen_at: float
 
 
 class Presence:
-    """The connections that this replica has heard of."""
+    """The connections that this replica knows."""
 
     def __init__(self) -> None:
         self._connections: dict[str, _Connection] = {}
         self._boots: dict[str, Boot] = {}
-        self._void: dict[Boot, None] = {}
-        self._ended: dict[str, int] = {}
+        self._ended_boots: dict[Boot, None] = {}
+        self._ended_epochs: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -70,29 +84,30 @@ class Presence:
         return device_id in self._connections
 
     def connected(self, boot: Boot, device_id: str, epoch: int, now: float) -> list[Change]:
-        """Take that a device has connected; return what changed."""
-        if boot in self._void:
+        """Note that a device has connected; return what changed."""
+        if boot in self._ended_boots:
             return []
         return [*self._begin(boot), *self._join(boot, device_id, epoch, now)]
 
     def disconnected(self, boot: Boot, device_id: str, epoch: int | None) -> list[Change]:
-        """Take that a connection has ended; without an epoch it is the one that is known."""
+        """Note that a connection has ended, the known one if `epoch` is None; return what changed."""
         known = self._connections.get(device_id)
-        if boot in self._void or (known is None and epoch is None):
+        if boot in self._ended_boots or (known is None and epoch is None):
             return []
         changes = self._begin(boot)
         if known is None:
             return [*changes, Offline(device_id, epoch or 0)]
         if device_id not in self._connections:
             return changes
-        if epoch is not None and epoch < (known.epoch if known.begun is None else known.begun):
-            # A late word about the connection before; if it was about the one that is only guessed, a list will tell.
+        if epoch is not None and epoch < (known.epoch if known.broker_epoch is None else known.broker_epoch):
+            # It is about the connection before this one. If it is about this one, whose epoch was guessed too high,
+            # the next list ends it.
             return changes
         return [*changes, self._leave(device_id, epoch or 0)]
 
     def listed(self, boot: Boot, connections: Iterable[tuple[str, int]], now: float) -> list[Change]:
-        """Take the list of all connections (device, epoch) of a node; return what changed."""
-        if boot in self._void:
+        """Note the list of all connections (device, epoch) of a node; return what changed."""
+        if boot in self._ended_boots:
             return []
         changes = self._begin(boot)
         present: set[str] = set()
@@ -102,10 +117,11 @@ class Presence:
         gone = [d for d, c in self._connections.items() if d not in present and self._is_missing(c, boot, now)]
         return [*changes, *(self._leave(device_id) for device_id in gone)]
 
-    def heard(self, device_id: str, now: float) -> list[Change]:
-        """Take that a device sent a message: it is connected, whatever was believed.
+    def message_received(self, device_id: str, now: float) -> list[Change]:
+        """Note that a device sent a message: it is connected, whatever the broker has said; return what changed.
 
-        The epoch of a connection that nobody told of is now, as it is newer than any that was told to have ended.
+        A connection that the broker has not reported gets the present time as its epoch, as that is newer than every
+        connection that has ended.
         """
         if device_id in self._connections:
             return []
@@ -114,40 +130,40 @@ class Presence:
         return [Online(device_id, epoch, is_new=False)]
 
     def _begin(self, boot: Boot) -> list[Change]:
-        """Void what an earlier run of the node said."""
+        """End the connections of an earlier run of the node."""
         before = self._boots.get(boot.node)
         if before == boot:
             return []
         self._boots[boot.node] = boot
         if before is None:
             return []
-        self._void[before] = None
-        if len(self._void) > _MAX_VOID:
-            del self._void[next(iter(self._void))]
+        self._ended_boots[before] = None
+        if len(self._ended_boots) > _MAX_ENDED_BOOTS:
+            del self._ended_boots[next(iter(self._ended_boots))]
         gone = [d for d, c in self._connections.items() if c.boot == before]
         return [self._leave(device_id) for device_id in gone]
 
     def _join(self, boot: Boot, device_id: str, epoch: int, now: float) -> list[Change]:
         known = self._connections.get(device_id)
-        if known is not None and known.begun is not None and known.begun >= epoch:
+        if known is not None and known.broker_epoch is not None and known.broker_epoch >= epoch:
             return []
-        told = max(epoch, self._ended.pop(device_id, -1) + 1) if known is None else max(epoch, known.epoch)
-        self._connections[device_id] = _Connection(told, epoch, boot, now)
-        if known is not None and known.begun is None and epoch <= known.epoch:
-            return []  # what was guessed, and told, is this connection
-        return [Online(device_id, told, is_new=True)]
+        reported = max(epoch, self._ended_epochs.pop(device_id, -1) + 1) if known is None else max(epoch, known.epoch)
+        self._connections[device_id] = _Connection(reported, epoch, boot, now)
+        if known is not None and known.broker_epoch is None and epoch <= known.epoch:
+            return []  # a message has shown this connection before, and it was reported then
+        return [Online(device_id, reported, is_new=True)]
 
     def _leave(self, device_id: str, epoch: int = 0) -> Offline:
         left = self._connections.pop(device_id)
-        told = max(left.epoch, epoch)
-        if told != left.begun:
-            # More than a broker's epoch was told, by a guess: what is told next must be more again.
-            self._ended[device_id] = told
-            if len(self._ended) > _MAX_ENDED:
-                del self._ended[next(iter(self._ended))]
-        return Offline(device_id, told)
+        reported = max(left.epoch, epoch)
+        if reported != left.broker_epoch:
+            # A guessed epoch above the broker's was reported: the next connection must be reported with a higher one.
+            self._ended_epochs[device_id] = reported
+            if len(self._ended_epochs) > _MAX_ENDED_EPOCHS:
+                del self._ended_epochs[next(iter(self._ended_epochs))]
+        return Offline(device_id, reported)
 
     def _is_missing(self, connection: _Connection, boot: Boot, now: float) -> bool:
         """Return whether a connection that is not in a node's list has ended."""
         is_ours = connection.boot == boot or (connection.boot is None and len(self._boots) == 1)
-        return is_ours and connection.heard_at < now - _GRACE
+        return is_ours and connection.seen_at < now - _GRACE

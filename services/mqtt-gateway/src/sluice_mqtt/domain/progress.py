@@ -1,46 +1,59 @@
-"""When the scheduler is told how a download goes: at the first byte, now and then while bytes flow, and at the last."""
+"""How far a download is, and what is reported of it: the first byte, progress once an interval, and the last byte."""
 
-from sluice_mqtt.domain.permissions import Right
+from dataclasses import dataclass
 
 
-def is_news(right: Right, now: float, interval: float) -> bool:
-    """Return whether bytes that flow now are worth telling, and note that they are told.
+@dataclass(slots=True)
+class DownloadProgress:
+    """What this replica has sent of an image in one attempt, and what it has reported of that.
 
-    Also bytes after the last: whoever fetches again has not got what it needs, and may complete it once more.
-
-    Args:
-        right: Whose download it is.
-        now: Seconds since 1970.
-        interval: Seconds between two tellings.
+    Attributes:
+        reported_at: When progress was last reported, seconds since 1970.
+        is_completed: Whether completion was reported, and no progress since.
+        sent: Bytes sent without a gap from the first one on.
+        separate_end: End of the last range sent that does not continue those bytes; -1 if there is none.
     """
-    if now < right.told_at + interval:
-        return False
-    right.told_at = now
-    right.is_complete = False
-    return True
 
+    reported_at: float = 0.0
+    is_completed: bool = False
+    sent: int = 0
+    separate_end: int = -1
 
-def is_last(right: Right, first: int, end: int, size: int) -> bool:
-    """Return whether bytes `first` up to `end`, served now, are the rest of the image.
+    def mark_reported(self, now: float, interval: float) -> bool:
+        """Note that progress is reported now, and return True; return False if the last report is too recent.
 
-    They are if they reach its end and everything before was served too. A replica that has not served the beginning
-    (another one did) takes what goes on exactly where a range of its own ended. A first byte beyond shows nothing: a
-    client may look at the end of a file first.
-    """
-    return end == size and (first <= right.served or first == right.served_elsewhere)
+        Bytes sent after completion are progress, too: a device that fetches again lacks some, and may complete the
+        image once more.
 
+        Args:
+            now: Seconds since 1970.
+            interval: Seconds between two reports.
+        """
+        if now < self.reported_at + interval:
+            return False
+        self.reported_at = now
+        self.is_completed = False
+        return True
 
-def note_served(right: Right, first: int, end: int) -> None:
-    """Note that bytes were sent. Where a download breaks, the device knows best how many of them it has."""
-    if first <= right.served:
-        right.served = max(right.served, end)
-    else:
-        right.served_elsewhere = end
+    def mark_completed(self) -> bool:
+        """Note that completion is reported, and return True; return False if it was reported already."""
+        if self.is_completed:
+            return False
+        self.is_completed = True
+        return True
 
+    def mark_sent(self, first: int, end: int) -> None:
+        """Note that bytes `first` up to `end` were sent; only the device knows how many of them arrived."""
+        if first <= self.sent:
+            self.sent = max(self.sent, end)
+        else:
+            self.separate_end = end
 
-def is_completion(right: Right) -> bool:
-    """Return whether the last byte, served now, is worth telling, and note that it is told."""
-    if right.is_complete:
-        return False
-    right.is_complete = True
-    return True
+    def is_rest(self, first: int, end: int, size: int) -> bool:
+        """Return whether bytes `first` up to `end` are all that the device lacks of an image of `size` bytes.
+
+        They are if they reach its end and everything before them was sent. Where another replica sent the beginning,
+        a range that continues one of ours counts as well. A range up to the end that continues nothing does not: a
+        client may look at the end of a file first.
+        """
+        return end == size and (first <= self.sent or first == self.separate_end)

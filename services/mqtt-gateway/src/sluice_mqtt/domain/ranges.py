@@ -1,6 +1,7 @@
 """Byte ranges of HTTP (RFC 9110 §14): which bytes of an image a request asks for.
 
-Leaves out several ranges in one request: a server may ignore those (§14.2), and gives the whole image.
+Written by hand because some products count bytes from 1 (ADR 0020). Leaves out several ranges in one request: a server
+may ignore those (§14.2), and gives the whole image.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""How much of what was sent has not yet reached the other side: a download is over when its last byte is acknowledged.
+"""How many of the bytes sent to a device it has not acknowledged: a download is over when none is left.
 
 The kernel takes megabytes at once; a device on a slow link reads them for minutes, and all that time it uses its cell.
 Behind a proxy the other side is the proxy: how far the device is then cannot be known.
@@ -10,22 +10,23 @@ import socket
 import struct
 import sys
 import termios
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 _INT = struct.Struct("i")
 _TCP_CLOSE = 7
-"""No more of it arrives: reset by the peer, or given up by the kernel (Linux, `tcp_states.h`)."""
+"""The connection was reset by the peer or given up by the kernel: nothing more arrives (Linux, `tcp_states.h`)."""
 _TLS_END = 128
-"""TLS adds a `close_notify` to what a leaving device does not acknowledge, at most so many bytes."""
+"""Bytes of TLS's `close_notify` at most; a device that has left does not acknowledge them."""
 
 
 class SendQueue:
-    """What was sent over a connection and not acknowledged, also for a while after the connection has ended.
+    """What was sent over a connection and not acknowledged, also after the connection has ended.
 
     It keeps the connection's socket open until it is closed itself: many devices leave as soon as they have the last
-    byte, and what they acknowledged can be asked for only then. Other systems than Linux are asked for nothing but the
-    process's own buffer.
+    byte, and only then the kernel can be asked what they have acknowledged. On other systems than Linux it knows only
+    the process's own buffer.
+
+    Attributes:
+        sent: Bytes handed over so far; counted by whoever sends.
     """
 
     def __init__(self, transport: asyncio.WriteTransport) -> None:
@@ -40,13 +41,13 @@ class SendQueue:
         self.sent = 0
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Close its copy of the socket, and restore the transport's buffer limits."""
         self._socket.close()
         if not self._transport.is_closing():
             self._transport.set_write_buffer_limits()
 
     def empty_buffer(self) -> None:
-        """Let the next drain wait until the kernel has all: only of what it has can be known later what arrived."""
+        """Let the next drain wait until the kernel has all bytes: only of these it can tell whether they arrived."""
         if not self._transport.is_closing():
             self._transport.set_write_buffer_limits(high=0)
 
@@ -57,7 +58,7 @@ class SendQueue:
         return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
 
     def unacknowledged(self) -> int:
-        """Return the bytes that the peer's TCP has not acknowledged (SIOCOUTQ, tcp(7)), 0 if only our farewell is."""
+        """Return the bytes that the peer's TCP has not acknowledged (SIOCOUTQ, tcp(7)) without TLS's `close_notify`."""
         buffered = 0 if self._transport.is_closing() else self._transport.get_write_buffer_size()
         left = buffered + self._in_kernel()
         return 0 if left <= self._slack and self.is_lost() else left
@@ -66,37 +67,3 @@ class SendQueue:
         if sys.platform != "linux":
             return 0
         return int(_INT.unpack(fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(_INT.size)))[0])
-
-
-@asynccontextmanager
-async def patience(queue: SendQueue, seconds: float, on_moved: Callable[[], None]) -> AsyncIterator[None]:
-    """End the block when the peer takes nothing that waits for it, for `seconds` at least and twice that at most.
-
-    Args:
-        queue: What waits; the block counts in `sent` what it has handed over.
-        seconds: How often it is looked at.
-        on_moved: Called when a look finds that the peer has taken something.
-
-    Raises:
-        TimeoutError: It took nothing.
-    """
-    loop = asyncio.get_running_loop()
-    before = 0, 0
-    timer: asyncio.TimerHandle
-
-    def look() -> None:
-        nonlocal before, timer
-        now = queue.sent, queue.unacknowledged()
-        if now != before:
-            on_moved()
-        elif now[1]:
-            limit.reschedule(loop.time())
-            return
-        before, timer = now, loop.call_later(seconds, look)
-
-    timer = loop.call_later(seconds, look)
-    try:
-        async with asyncio.timeout(None) as limit:
-            yield
-    finally:
-        timer.cancel()

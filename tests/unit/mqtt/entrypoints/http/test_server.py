@@ -1,4 +1,4 @@
-"""How the gateway listens."""
+"""How the gateway's HTTP servers listen."""
 
 import socket
 import ssl
@@ -9,7 +9,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from sluice_mqtt.entrypoints.gateway import _listen, _tls
+from sluice_mqtt.entrypoints.http.server import listen, tls_context
 from sluice_mqtt.settings import GatewaySettings
 
 
@@ -32,23 +32,23 @@ def application() -> web.Application:
     return application
 
 
-async def test_downloads_can_be_https(certified: GatewaySettings, port: int) -> None:
+async def test_a_server_with_a_certificate_speaks_https_only(certified: GatewaySettings, port: int) -> None:
     trust = ssl.create_default_context(cafile=str(certified.download_tls_cert))
     async with AsyncExitStack() as stack, httpx.AsyncClient(verify=trust) as client:
-        await _listen(stack, application(), "127.0.0.1", port, _tls(certified))
+        await listen(stack, application(), "127.0.0.1", port, tls_context(certified))
         assert (await client.get(f"https://127.0.0.1:{port}/")).text == "hello"
         with pytest.raises(httpx.TransportError):
             await client.get(f"http://127.0.0.1:{port}/")
 
 
-async def test_a_port_that_is_taken_shows_at_once(port: int) -> None:
+async def test_a_taken_port_is_an_error_at_start(port: int) -> None:
     async with AsyncExitStack() as stack:
-        await _listen(stack, application(), "127.0.0.1", port)
+        await listen(stack, application(), "127.0.0.1", port)
         with pytest.raises(OSError, match="address already in use"):
-            await _listen(stack, application(), "127.0.0.1", port)
+            await listen(stack, application(), "127.0.0.1", port)
 
 
-def test_a_certificate_that_cannot_be_read_shows_at_once(tmp_path: Path) -> None:
+def test_an_unreadable_certificate_is_an_error_at_start(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        _tls(GatewaySettings(download_tls_cert=tmp_path / "none.pem"))
-    assert _tls(GatewaySettings()) is None
+        tls_context(GatewaySettings(download_tls_cert=tmp_path / "none.pem"))
+    assert tls_context(GatewaySettings()) is None

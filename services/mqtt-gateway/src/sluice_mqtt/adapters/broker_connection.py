@@ -1,0 +1,203 @@
+"""One connection to the broker (MQTT 5, gmqtt).
+
+gmqtt's own reconnecting is off, as it gives up for good on refusals that pass, such as a broker whose hooks do not
+answer yet. A message is acknowledged when its handler has returned; if the handler raises, the connection ends, so that
+the broker delivers the message again. Heartbeats to ourselves show that the broker still delivers.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from gmqtt import Client
+
+from sluice_mqtt.adapters.acknowledgements import Unacknowledged
+from sluice_mqtt.adapters.broker_address import BrokerAddress
+from sluice_mqtt.application.ports import ConnectionLostError
+
+_log = structlog.get_logger()
+_NEVER_RECONNECT = -2
+_MISSED_BEATS = 3
+_RESERVED_IDS = 8
+"""Packet ids that stay free for subscriptions; gmqtt takes them from the same window."""
+_REFUSED = 0x80
+logging.getLogger("gmqtt").setLevel(logging.CRITICAL)  # it logs payloads, which hold tokens; we log what matters
+
+OnMessage = Callable[[str, bytes], Awaitable[None]]
+
+
+class BrokerConnection:
+    """One connection to the broker, with its subscription; used once."""
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        on_message: OnMessage,
+        on_dropped: Callable[[], None],
+        *,
+        max_handled: int,
+        max_in_flight: int,
+    ) -> None:
+        """Prepare; to be called in the event loop that the connection will run in.
+
+        Args:
+            address: Where the broker is.
+            on_message: Handles topic and payload; the message is acknowledged when it returns.
+            on_dropped: Called for a message of QoS 0 that comes while `max_handled` are being handled.
+            max_handled: Messages that the broker may send before the first of them is acknowledged.
+            max_in_flight: Messages to devices without acknowledgement, at most the broker's own limit.
+        """
+        self._address = address
+        self._on_message = on_message
+        self._on_dropped = on_dropped
+        self._max_handled = max_handled
+        self._max_in_flight = max_in_flight
+        self._handling = 0
+        self._unacknowledged = Unacknowledged()
+        self._window = asyncio.Semaphore(max_in_flight)
+        self._ended = asyncio.Event()
+        self._subscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._heartbeats = f"sluice/heartbeat/{address.client_id}"
+        self._delivered_at = time.monotonic()
+        self._client = self._make_client()
+
+    def _make_client(self) -> Any:
+        client = Client(
+            self._address.client_id,
+            clean_session=False,
+            optimistic_acknowledgement=False,
+            persistent_storage=self._unacknowledged,
+            receive_maximum=self._max_handled,
+            session_expiry_interval=self._address.session_expiry,
+        )
+        client.set_config({"reconnect_retries": _NEVER_RECONNECT})
+        client.set_auth_credentials(self._address.username, self._address.password)
+        client.on_message = self._on_publish
+        client.on_connect = self._on_connack
+        client.on_subscribe = self._on_suback
+        client.on_disconnect = self._on_disconnect
+        return client
+
+    async def open(self, topic: str) -> None:
+        """Connect and subscribe.
+
+        Raises:
+            OSError: The broker cannot be reached, ends the connection or refuses the subscription.
+            MQTTError: It refuses the log-in.
+            TimeoutError: It does not answer.
+        """
+        async with asyncio.timeout(self._address.connect_timeout):
+            await self._unless_ended(self._connect())
+            self._client.subscribe(topic, qos=1)
+            await self._unless_ended(self._subscribed)
+            self._client.subscribe(self._heartbeats, qos=0)
+
+    async def _connect(self) -> None:
+        context = self._address.tls_context() or False
+        await self._client.connect(
+            self._address.host, self._address.port, ssl=context, keepalive=self._address.keepalive
+        )
+
+    async def _unless_ended(self, work: Awaitable[None]) -> None:
+        """Await something that gmqtt would await for ever on a connection that has ended.
+
+        Raises:
+            ConnectionLostError: The connection has ended.
+        """
+        working, ended = asyncio.ensure_future(work), asyncio.create_task(self._ended.wait())
+        try:
+            await asyncio.wait((working, ended), return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise ConnectionLostError("ended by the broker")
+            working.result()
+        finally:
+            working.cancel()
+            ended.cancel()
+
+    async def publish(self, topic: str, payload: bytes, expiry: int) -> None:
+        """Publish with QoS 1; return when the broker has acknowledged the message.
+
+        Args:
+            topic: Where to.
+            payload: What.
+            expiry: Seconds after which the broker drops it (MQTT 5 §3.3.2.3.3).
+
+        Raises:
+            ConnectionLostError: The connection ended first; the broker may have the message or not.
+        """
+        async with self._window:
+            if self._ended.is_set():
+                raise ConnectionLostError("ended before the message was sent")
+            try:
+                self._client.publish(topic, payload, qos=1, message_expiry_interval=expiry)
+            except OverflowError as error:  # a message whose publisher was cancelled keeps its packet id
+                raise ConnectionLostError("the broker acknowledges nothing") from error
+            newest = self._unacknowledged.newest
+            assert newest is not None  # noqa: S101 - gmqtt has pushed it
+            await newest
+
+    async def watch(self) -> None:
+        """Send heartbeats to ourselves until the connection has ended.
+
+        Raises:
+            ConnectionLostError: It is there but delivers no heartbeats.
+        """
+        interval = self._address.heartbeat_interval
+        self._delivered_at = time.monotonic()
+        while not self._ended.is_set():
+            if time.monotonic() - self._delivered_at > _MISSED_BEATS * interval:
+                raise ConnectionLostError("the broker delivers nothing")
+            self._client.publish(self._heartbeats, b"", qos=0)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), interval)
+
+    async def close(self) -> None:
+        """End it; publications without acknowledgement fail."""
+        self._ended.set()
+        self._unacknowledged.fail()
+        with suppress(Exception):  # gmqtt may fail in many ways at a connection that is only half open
+            await asyncio.wait_for(self._client.disconnect(), self._address.connect_timeout)
+
+    async def _on_publish(self, _client: Any, topic: str, payload: bytes, qos: int, _properties: Any) -> int | None:
+        """Handle a message; gmqtt acknowledges it with the returned reason code, and does not if None is returned."""
+        if topic == self._heartbeats:
+            self._delivered_at = time.monotonic()
+        elif qos == 0 and self._handling >= self._max_handled:
+            self._on_dropped()
+        elif not await self._handle(topic, payload):
+            return None
+        return 0
+
+    async def _handle(self, topic: str, payload: bytes) -> bool:
+        """Return whether a message was handled; the connection ends if not, so that the broker delivers it again."""
+        self._handling += 1
+        try:
+            await self._on_message(topic, payload)
+        except Exception:  # noqa: BLE001 - a message that is never acknowledged would take a place of Receive Maximum for ever
+            _log.exception("message_not_taken", topic=topic)
+            self._ended.set()
+            return False
+        finally:
+            self._handling -= 1
+        return True
+
+    def _on_connack(self, _client: Any, _flags: int, _code: int, properties: dict[str, Any]) -> None:
+        granted = properties.get("receive_maximum", self._max_in_flight)
+        limit = granted[0] if isinstance(granted, list) else granted
+        self._window = asyncio.Semaphore(max(1, min(self._max_in_flight, limit - _RESERVED_IDS)))
+
+    def _on_suback(self, _client: Any, _mid: int, codes: tuple[int, ...], _properties: Any) -> None:
+        if self._subscribed.done():
+            return
+        if codes and codes[0] < _REFUSED:
+            self._subscribed.set_result(None)
+        else:
+            self._subscribed.set_exception(ConnectionLostError("the broker refuses the subscription"))
+
+    def _on_disconnect(self, _client: Any, *_reason: Any) -> None:
+        self._ended.set()
+        self._unacknowledged.fail()

@@ -1,0 +1,114 @@
+"""Which devices are connected, from the broker's events to `device-events`."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from weakref import WeakValueDictionary
+
+import structlog
+
+from sluice_mqtt.application.ports import DeviceEvents, Devices, StoreUnavailableError
+from sluice_mqtt.domain.broker_events import ConnectedClient, PresenceEvent
+from sluice_mqtt.domain.counters import Counted, Counters
+from sluice_mqtt.domain.events import presence_event
+from sluice_mqtt.domain.presence import Change, Presence
+
+_log = structlog.get_logger()
+_MAX_AT_ONCE = 1_000
+_BROKERS_COUNTS = (Counted.TOPICS_DENIED, Counted.PACKETS_OVERSIZED, Counted.LOGINS_UNANSWERED)
+
+
+class BrokerPresence:
+    """Publishes which devices have connected and disconnected."""
+
+    def __init__(
+        self,
+        devices: Devices,
+        presence: Presence,
+        events: DeviceEvents,
+        *,
+        own_username: str,
+        counters: Counters,
+        clock: Callable[[], float],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            devices: For the apps that devices belong to.
+            presence: What is known of connections.
+            events: Where changes are published.
+            own_username: User name of the platform at the broker, which is no device.
+            counters: Count connections, and what the broker counts.
+            clock: Seconds since 1970.
+        """
+        self._devices = devices
+        self._presence = presence
+        self._events = events
+        self._own_username = own_username
+        self._counters = counters
+        self._clock = clock
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def apply(self, events: Sequence[PresenceEvent]) -> list[str]:
+        """Apply the broker's events; return when Kafka has what changed.
+
+        Returns:
+            Clients that are connected though their devices were deleted: the broker has to disconnect them.
+        """
+        for event in events:
+            self._count(event.counts)
+        await self._publish([change for event in events for change in self._changes(event)])
+        return await self._clients_of_deleted([client for event in events for client in event.clients])
+
+    def _count(self, counts: dict[str, int]) -> None:
+        """Add what the broker has refused by itself since the last list."""
+        for counted in _BROKERS_COUNTS:
+            self._counters[counted] += max(counts.get(counted.value, 0), 0)
+
+    def _changes(self, event: PresenceEvent) -> list[Change]:
+        device_id, now = event.username or "", self._clock()
+        match event.event:
+            case "client.connected" if self._is_device(event.clientid, device_id):
+                self._counters[Counted.CONNECTED] += 1
+                return self._presence.connected(event.boot, device_id, event.connected_at or int(now * 1000), now)
+            case "client.disconnected" if self._is_device(event.clientid, device_id):
+                self._counters[Counted.DISCONNECTED] += 1
+                return self._presence.disconnected(event.boot, device_id, event.connected_at)
+            case "clients.connected":
+                connections = [(device_id, c.connected_at) for device_id, c in self._by_device(event.clients)]
+                return self._presence.listed(event.boot, connections, now)
+            case _:
+                return []
+
+    def _by_device(self, clients: Iterable[ConnectedClient]) -> list[tuple[str, ConnectedClient]]:
+        return [(c.username, c) for c in clients if c.username and self._is_device(c.clientid, c.username)]
+
+    def _is_device(self, client_id: str, username: str) -> bool:
+        return username != self._own_username and (client_id == username or client_id.startswith(f"{username}_"))
+
+    async def _publish(self, changes: list[Change]) -> None:
+        """Publish changes, those of one device in their order; return when Kafka has them."""
+        by_device: dict[str, list[Change]] = {}
+        for change in changes:
+            by_device.setdefault(change.device_id, []).append(change)
+        devices = list(by_device)
+        for start in range(0, len(devices), _MAX_AT_ONCE):
+            some = devices[start : start + _MAX_AT_ONCE]
+            await asyncio.gather(*(self._publish_for(device_id, by_device[device_id]) for device_id in some))
+
+    async def _publish_for(self, device_id: str, changes: list[Change]) -> None:
+        """Publish the changes of a device after those of earlier requests, whose answers the broker may not await."""
+        async with self._locks.setdefault(device_id, asyncio.Lock()):
+            device, now = await self._devices.find(device_id), self._clock()
+            if device is not None:
+                await self._events.publish(device_id, [presence_event(device.app_id, c, now) for c in changes])
+
+    async def _clients_of_deleted(self, clients: Iterable[ConnectedClient]) -> list[str]:
+        """Return the clients of deleted devices; none if the database cannot answer: the next list is checked again."""
+        client_ids = {device_id: client.clientid for device_id, client in self._by_device(clients)}
+        try:
+            unknown = await self._devices.find_unknown(client_ids)
+        except StoreUnavailableError as error:
+            _log.warning("list_not_checked", reason=str(error))
+            return []
+        self._counters[Counted.UNKNOWN_CONNECTED] += len(unknown)
+        return sorted(client_ids[device_id] for device_id in unknown)

@@ -1,0 +1,18 @@
+"""A device as the gateway knows it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDevice:
+    """A device that the platform knows.
+
+    Attributes:
+        device_id: Its id.
+        app_id: The app that it belongs to.
+        secret: What it logs in with; None if it has none, or none that can be opened.
+    """
+
+    device_id: str
+    app_id: str
+    secret: bytes | None

@@ -1,0 +1,180 @@
+"""Downloads over HTTP (R098, R099).
+
+`GET` and `HEAD /downloads/{device_id}/{task_id}/{attempt}/{file_name}` with `Authorization: Bearer {token}`; ranges and
+validators as in RFC 9110. 401: no token of this platform. 403: the token does not permit this. 304 and 412: a condition
+does not hold. 416: no such bytes. 503: too many at once, or the database cannot answer.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from sluice_common.tokens import InvalidTokenError
+from sluice_mqtt.application.download_access import DownloadAccess, DownloadDeniedError
+from sluice_mqtt.application.ports import StoreUnavailableError
+from sluice_mqtt.application.transfers import FencedError, Transfer, Transfers
+from sluice_mqtt.domain.counters import Counted, Counters
+from sluice_mqtt.domain.downloads import DownloadPermission, Image
+from sluice_mqtt.domain.ranges import Slice, UnsatisfiableError, counts_from_zero, requested
+from sluice_mqtt.entrypoints.http.conditions import allows_range, failed_precondition
+from sluice_mqtt.entrypoints.http.send_queue import SendQueue
+
+_log = structlog.get_logger()
+_PATH = "/downloads/{device_id}/{task_id}/{attempt:[0-9]{1,5}}/{file_name}"
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+_RETRY = {"Retry-After": "10"}
+
+
+class RefusedError(Exception):
+    """The request is refused."""
+
+    def __init__(self, status: int, reason: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.headers = headers or {}
+
+
+class DownloadServer:
+    """Serves images."""
+
+    def __init__(self, access: DownloadAccess, transfers: Transfers, *, max_downloads: int, counters: Counters) -> None:
+        """Prepare.
+
+        Args:
+            access: Checks tokens.
+            transfers: Sends images.
+            max_downloads: Downloads served at once; more are asked to come back.
+            counters: Count downloads and refusals.
+        """
+        self._access = access
+        self._transfers = transfers
+        self._max_downloads = max_downloads
+        self._counters = counters
+        self._active = 0
+
+    def application(self) -> web.Application:
+        """Return the HTTP application."""
+        application = web.Application()
+        application.router.add_get(_PATH, self._serve)
+        return application
+
+    @property
+    def active(self) -> int:
+        """Downloads that are being served."""
+        return self._active
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        try:
+            with self._admitted():
+                return await self._answer(request)
+        except RefusedError as refused:
+            self._counters[Counted.DOWNLOADS_REFUSED] += 1
+            _log.info("download_refused", path=request.path[:256], status=refused.status, reason=str(refused))
+            return web.Response(status=refused.status, headers=refused.headers)
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        if self._active >= self._max_downloads:
+            raise RefusedError(503, "too many at once", _RETRY)
+        self._active += 1
+        try:
+            yield
+        finally:
+            self._active -= 1
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        permission, image = await self._authorize(request)
+        status = failed_precondition(request, image.sha256)
+        if status is not None:
+            raise RefusedError(status, "a condition does not hold", {"ETag": f'"{image.sha256}"'})
+        part = _requested_part(request, image, permission)
+        try:
+            transfer = await self._transfers.prepare(permission, image, part)
+        except StoreUnavailableError as error:
+            raise RefusedError(503, "the store is away", _RETRY) from error
+        response = _response(image, part)
+        if request.method != "HEAD":
+            await self._send(request, response, transfer)
+        return response
+
+    async def _authorize(self, request: web.Request) -> tuple[DownloadPermission, Image]:
+        path = request.match_info
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise RefusedError(401, "no token", _CHALLENGE)
+        try:
+            return await self._access.authorize(token.strip(), path["device_id"], path["task_id"], path["attempt"])
+        except InvalidTokenError as error:
+            raise RefusedError(401, str(error), _CHALLENGE) from error
+        except DownloadDeniedError as error:
+            raise RefusedError(403, str(error)) from error
+
+    async def _send(self, request: web.Request, response: web.StreamResponse, transfer: Transfer) -> None:
+        """Send the image; abort the connection if that fails, so that the device sees that bytes are missing."""
+        self._counters[Counted.DOWNLOADS] += 1
+        try:
+            with closing(_Connection(request, response)) as connection:
+                await response.prepare(request)
+                await self._transfers.send(transfer, connection)
+        except (FencedError, StoreUnavailableError, TimeoutError, OSError) as error:
+            counted = Counted.DOWNLOADS_FENCED if isinstance(error, FencedError) else Counted.DOWNLOADS_BROKEN
+            self._counters[counted] += 1
+            device_id = transfer.permission.device_id
+            _log.info("download_broken", device_id=device_id, reason=str(error) or type(error).__name__)
+            _abort(request)
+
+
+class _Connection(SendQueue):
+    """The connection that a response is sent over."""
+
+    def __init__(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Prepare.
+
+        Raises:
+            OSError: The device has gone.
+        """
+        if request.transport is None:
+            raise ConnectionResetError("the device has gone")
+        super().__init__(request.transport)
+        self._response = response
+
+    async def write(self, data: memoryview) -> None:
+        self.sent += len(data)  # also if the connection breaks now: part of it may arrive
+        await self._response.write(data)
+
+    async def end(self) -> None:
+        await self._response.write_eof()
+
+
+def _abort(request: web.Request) -> None:
+    transport: Any = request.transport
+    if transport is not None:
+        transport.abort()
+
+
+def _requested_part(request: web.Request, image: Image, permission: DownloadPermission) -> Slice | None:
+    """Return the range to serve; None for all. `Range` means something for GET only (RFC 9110 §14.2)."""
+    if request.method != "GET" or not allows_range(request, image.sha256):
+        return None
+    header = request.headers.get("Range")
+    if counts_from_zero(header):
+        permission.is_one_based = False
+    try:
+        return requested(header, image.size, is_one_based=permission.is_one_based)
+    except UnsatisfiableError as error:
+        raise RefusedError(416, str(error), {"Content-Range": f"bytes */{image.size}"}) from error
+
+
+def _response(image: Image, part: Slice | None) -> web.StreamResponse:
+    response = web.StreamResponse(
+        status=200 if part is None else 206, headers={"Accept-Ranges": "bytes", "Cache-Control": "private"}
+    )
+    response.etag = image.sha256
+    if part is not None:
+        response.headers["Content-Range"] = part.content_range(image.size)
+    response.content_type = "application/octet-stream"
+    response.content_length = image.size if part is None else part.end - part.first
+    return response
