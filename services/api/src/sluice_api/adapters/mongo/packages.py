@@ -24,7 +24,7 @@ _CHUNK_BYTES = 1024 * 1024
 class Upload:
     """A file on its way into GridFS, one chunk of it in memory; leaving it without `keep` leaves nothing behind.
 
-    While it lasts it has an entry in `UPLOADS`, by which `Leftovers` finds what is left if the process dies.
+    While it lasts it has an entry in `UPLOADS`, by which `AbandonedUploads` finds what is left if the process dies.
     The driver's own writer gathers 48 MB before it writes and needs three times that; the layout is the same
     (GridFS specification, "Data Model").
     """

@@ -31,7 +31,7 @@ class Tasks(Owned):
     async def create(self, task: Document, at: datetime, traceparent: str | None) -> Document:
         """Store a task with its message and all that its executions carry of package and product.
 
-        What changes from here on the relay sees when the task begins (`Beginning`).
+        What changes from here on the relay sees when the task begins (`StartCheck`).
 
         Args:
             task: `_id`, `app_id`, `name`, `package_id`, `targets` and `policy`.

@@ -12,7 +12,7 @@ _ABANDONED = timedelta(days=1)
 """After this an upload counts as dead; one that takes longer loses its file and is rejected by verification."""
 
 
-class Leftovers:
+class AbandonedUploads:
     """Deletes them, a day later."""
 
     def __init__(self, database: Database) -> None:

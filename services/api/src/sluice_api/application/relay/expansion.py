@@ -71,7 +71,7 @@ class Expansion:
         if not self._resumed:
             self._resumed = True
             await self._begin()
-            await self._publish(await self._left_behind(), now)
+            await self._publish(await self._unpublished(), now)
         page = await anext(self._pages, None)
         if page is None:
             return False
@@ -97,7 +97,7 @@ class Expansion:
         scheduled = {"_id": self._task["_id"], "status": TaskStatus.SCHEDULED.value}
         await self._tasks.update_one(scheduled, {"$set": {"status": TaskStatus.EXPANDING.value}})
 
-    async def _left_behind(self) -> list[Document]:
+    async def _unpublished(self) -> list[Document]:
         """Return rows that were inserted but perhaps not published: those of the page that follows the checkpoint."""
         inserted = {"task_id": self._task["_id"], "page": self._at["page"]}
         return await self._executions.find(inserted, _ROW).to_list(None)
@@ -197,7 +197,7 @@ class LastPage(Expansion):
 
     async def step(self, now: datetime) -> bool:
         """Publish what was left behind; there is no further page."""
-        await self._publish(await self._left_behind(), now)
+        await self._publish(await self._unpublished(), now)
         return False
 
     async def finish(self) -> None:

@@ -55,7 +55,7 @@ class Outbox:
         await acknowledged(sent)
         forget = {"outbox": True} | ({"relay_at": True} if done else {})
         updates = [
-            UpdateOne(_unchanged(d), {"$unset": forget} | (_set_aside(d) if d in refused else {})) for d in documents
+            UpdateOne(_unchanged(d), {"$unset": forget} | (_mark_undeliverable(d) if d in refused else {})) for d in documents
         ]
         await self._database[collection].bulk_write(updates, ordered=False)
 
@@ -68,5 +68,5 @@ def _unchanged(document: Document) -> Document:
     return {"_id": document["_id"], "outbox": document.get("outbox", {"$exists": False})}
 
 
-def _set_aside(document: Document) -> Document:
+def _mark_undeliverable(document: Document) -> Document:
     return {"$set": {"undeliverable": document["outbox"]}}

@@ -16,10 +16,10 @@ from sluice_api.adapters.mongo.leases import Lease
 from sluice_api.adapters.mongo.public_keys import Revocation
 from sluice_api.adapters.mongo.task_progress import TaskProgress
 from sluice_api.adapters.mongo.tasks import Tasks
-from sluice_api.application.relay.abandoned_uploads import Leftovers
+from sluice_api.application.relay.abandoned_uploads import AbandonedUploads
 from sluice_api.application.relay.expansion import Expansion, LastPage, OvertakenError
 from sluice_api.application.relay.outbox import Outbox
-from sluice_api.application.relay.start_check import Beginning
+from sluice_api.application.relay.start_check import StartCheck
 from sluice_api.application.relay.stop_and_purge import Purge, Stop
 from sluice_api.domain.tasks import TaskStatus
 from sluice_common.bus import Producer
@@ -65,8 +65,8 @@ class Relay:
         self._outbox = Outbox(database, producer)
         self._progress = TaskProgress(database)
         self._revocation = Revocation(database, Tasks(database))
-        self._beginning = Beginning(database, Tasks(database))
-        self._leftovers = Leftovers(database)
+        self._start_check = StartCheck(database, Tasks(database))
+        self._abandoned = AbandonedUploads(database)
         self._clear_at = now()
         self._works: dict[str, Work] = {}
 
@@ -76,7 +76,7 @@ class Relay:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._repeat(self._send_messages))
                 group.create_task(self._repeat(self._work_on_tasks))
-                group.create_task(self._repeat(self._clear_leftovers))
+                group.create_task(self._repeat(self._clear_abandoned))
         finally:
             await self._lease.release()
 
@@ -101,9 +101,9 @@ class Relay:
                 found = True
         return found
 
-    async def _clear_leftovers(self) -> bool:
+    async def _clear_abandoned(self) -> bool:
         if self._now() >= self._clear_at:
-            await self._leftovers.clear(self._now())
+            await self._abandoned.clear(self._now())
             self._clear_at = self._now() + _CLEARING_PAUSE
         return False
 
@@ -128,7 +128,7 @@ class Relay:
             await self._outbox.deliver(TASKS, [task], done=kind is None)
         if kind is None:
             return await self._leave(task["_id"])
-        if kind is Expansion and is_new(task) and await self._beginning.refused(task, self._now()):
+        if kind is Expansion and is_new(task) and await self._start_check.refused(task, self._now()):
             return await self._leave(task["_id"])
         work = await self._work(kind, task)
         if not await work.step(self._now()):

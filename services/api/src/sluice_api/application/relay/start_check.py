@@ -16,7 +16,7 @@ from sluice_common.messages.execution_events import Reason
 from sluice_common.mongo import Database
 
 
-class Beginning:
+class StartCheck:
     """The look at a task before its first page."""
 
     def __init__(self, database: Database, tasks: Tasks) -> None:
