@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from sluice_api.adapters.mongo.commands import Subscriptions
-from sluice_api.adapters.mongo.deliveries import Deliveries, Delivery
+from sluice_api.adapters.mongo.notifier.deliveries import Deliveries, Delivery
 from sluice_api.bootstrap import run_notifier
 from sluice_api.domain.callbacks import signature
 from sluice_api.settings import NotifierSettings

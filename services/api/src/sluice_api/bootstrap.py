@@ -8,15 +8,15 @@ from datetime import datetime
 from sluice_api.adapters.callback_client import CallbackClient
 from sluice_api.adapters.mongo.apps import Apps
 from sluice_api.adapters.mongo.commands import Commands, Subscriptions
-from sluice_api.adapters.mongo.deliveries import Deliveries
 from sluice_api.adapters.mongo.device_conflicts import BusyDevices
 from sluice_api.adapters.mongo.devices import Devices, Groups
 from sluice_api.adapters.mongo.idempotency import Idempotency
-from sluice_api.adapters.mongo.leases import Lease
+from sluice_api.adapters.mongo.notifier.deliveries import Deliveries
+from sluice_api.adapters.mongo.notifier.subscribers import Subscribers
 from sluice_api.adapters.mongo.packages import Packages
 from sluice_api.adapters.mongo.products import Products
 from sluice_api.adapters.mongo.public_keys import PublicKeys
-from sluice_api.adapters.mongo.subscribers import Subscribers
+from sluice_api.adapters.mongo.relay.leases import Lease
 from sluice_api.adapters.mongo.task_progress import TaskProgress
 from sluice_api.adapters.mongo.tasks import Executions, Tasks
 from sluice_api.application.notifier.dispatcher import Dispatcher

@@ -3,7 +3,7 @@
 import pytest
 
 from sluice_api.adapters.callback_client import CallbackClient
-from sluice_api.adapters.mongo.deliveries import Delivery
+from sluice_api.adapters.mongo.notifier.deliveries import Delivery
 from sluice_common.messages.base import now
 from sluice_common.sealing import Sealer
 

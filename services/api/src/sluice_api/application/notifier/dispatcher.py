@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from sluice_api.adapters.callback_client import CallbackClient
-from sluice_api.adapters.mongo.deliveries import Deliveries, Delivery
-from sluice_api.adapters.mongo.subscribers import Subscribers
+from sluice_api.adapters.mongo.notifier.deliveries import Deliveries, Delivery
+from sluice_api.adapters.mongo.notifier.subscribers import Subscribers
 from sluice_api.domain.callbacks import retry_delay
 from sluice_api.settings import NotifierSettings
 from sluice_common.messages.base import now

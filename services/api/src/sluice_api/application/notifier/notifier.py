@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from sluice_api.adapters.mongo.deliveries import Deliveries, Delivery
-from sluice_api.adapters.mongo.subscribers import Subscribers
+from sluice_api.adapters.mongo.notifier.deliveries import Deliveries, Delivery
+from sluice_api.adapters.mongo.notifier.subscribers import Subscribers
 from sluice_api.application.notifier.dispatcher import Dispatcher
 from sluice_api.domain.callback_urls import target_of
 from sluice_api.domain.callbacks import Subscription, callback_body, delivery_id, told_event

@@ -14,8 +14,8 @@ import structlog
 from pymongo import InsertOne, UpdateOne
 
 from sluice_api.adapters.mongo.collections import COMMANDS, DEVICES, EXECUTIONS, TASKS, Document, chunks
+from sluice_api.adapters.mongo.projector.snapshots import command_fields, execution_fields, newest, registration_fields
 from sluice_api.application.projector.verification import Verification
-from sluice_api.domain.snapshots import command_fields, execution_fields, newest, registration_fields
 from sluice_common.bus import Received
 from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged
 from sluice_common.messages.registrations import Registration

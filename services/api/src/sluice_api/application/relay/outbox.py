@@ -55,7 +55,8 @@ class Outbox:
         await acknowledged(sent)
         forget = {"outbox": True} | ({"relay_at": True} if done else {})
         updates = [
-            UpdateOne(_unchanged(d), {"$unset": forget} | (_mark_undeliverable(d) if d in refused else {})) for d in documents
+            UpdateOne(_unchanged(d), {"$unset": forget} | (_mark_undeliverable(d) if d in refused else {}))
+            for d in documents
         ]
         await self._database[collection].bulk_write(updates, ordered=False)
 

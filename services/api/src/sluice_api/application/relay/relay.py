@@ -12,8 +12,8 @@ from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
 from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, PUBLIC_KEYS, TASKS, Document
-from sluice_api.adapters.mongo.leases import Lease
 from sluice_api.adapters.mongo.public_keys import Revocation
+from sluice_api.adapters.mongo.relay.leases import Lease
 from sluice_api.adapters.mongo.task_progress import TaskProgress
 from sluice_api.adapters.mongo.tasks import Tasks
 from sluice_api.application.relay.abandoned_uploads import AbandonedUploads

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_api.domain.snapshots import command_fields, execution_fields, newest, registration_fields, storable
+from sluice_api.adapters.mongo.projector.snapshots import (
+    command_fields,
+    execution_fields,
+    newest,
+    registration_fields,
+    storable,
+)
 from sluice_common.messages.execution_events import (
     DeviceCommandChanged,
     DeviceCommandStatus,

@@ -1,0 +1,1 @@
+"""What the notifier reads and writes in MongoDB."""

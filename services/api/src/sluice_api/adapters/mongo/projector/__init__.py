@@ -1,0 +1,1 @@
+"""What the projector reads and writes in MongoDB."""

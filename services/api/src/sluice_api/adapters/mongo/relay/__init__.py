@@ -1,0 +1,1 @@
+"""What the relay reads and writes in MongoDB."""
