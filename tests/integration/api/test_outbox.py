@@ -9,8 +9,10 @@ import pytest_asyncio
 from tests.integration.api.conftest import Bus
 
 from sluice_api.adapters.mongo.collections import COMMANDS, Document
+from sluice_api.adapters.mongo.outbox import MongoOutboxStore, also_send, with_messages
 from sluice_api.application.relay.outbox import Outbox
-from sluice_api.domain.outbox import also_send, entry, with_messages
+from sluice_api.application.relay.records import OutboxDocument
+from sluice_api.domain.outbox import OutboxMessage, entry
 from sluice_common.bus import Producer
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
@@ -25,8 +27,13 @@ class Relays:
     """What relays share, and two of them."""
 
     commands: Any
+    outbox_store: MongoOutboxStore
     first: Outbox
     second: Outbox
+
+    async def due(self) -> list[OutboxDocument]:
+        """Return what a relay has to look at."""
+        return await self.outbox_store.due(now(), 200)
 
     async def store(self, *names: str) -> str:
         """Store a document with messages; return its id."""
@@ -41,14 +48,14 @@ class Relays:
         return document
 
 
-def message(key: str, name: str) -> dict[str, str]:
+def message(key: str, name: str) -> OutboxMessage:
     created = TaskCreated(
         app_id="a", occurred_at=now(), task_id=key, name=name, package_id="p", target_version="2", created_at=now()
     )
     return entry(TASK_EVENTS, key, created)
 
 
-async def told(bus: Bus, key: str) -> list[str]:
+async def published(bus: Bus, key: str) -> list[str]:
     return [m.name for m in await asyncio.to_thread(bus.read, TASK_EVENTS) if m.task_id == key]
 
 
@@ -58,7 +65,8 @@ async def relays(kafka: str, mongodb: str, database_name: str) -> AsyncIterator[
     database: Database = connect(settings)
     producer = Producer(settings)
     await producer.start()
-    yield Relays(database[COMMANDS], Outbox(database, producer), Outbox(database, producer))
+    store = MongoOutboxStore(database, COMMANDS)
+    yield Relays(database[COMMANDS], store, Outbox(store, producer), Outbox(store, producer))
     await producer.stop()
     database.client.close()
 
@@ -70,25 +78,25 @@ async def test_a_message_that_is_too_large_for_kafka_keeps_no_other_back(relays:
         await relays.store("after"),
     )
     waiting = (await relays.read(large))["outbox"]
-    await relays.first.deliver(COMMANDS, await relays.first.due(COMMANDS, now()), done=True)
-    assert await relays.first.due(COMMANDS, now()) == []
+    await relays.first.deliver_due(now())
+    assert await relays.due() == []
     assert (await relays.read(large)) == {"_id": large, "undeliverable": waiting}
     for name, identifier in (("before", before), ("after", after)):
         assert await relays.read(identifier) == {"_id": identifier}
-        assert await told(bus, identifier) == [name]
+        assert await published(bus, identifier) == [name]
     # Its sender is none the worse for it.
     again = await relays.store("again")
-    await relays.first.deliver(COMMANDS, await relays.first.due(COMMANDS, now()), done=True)
-    assert await told(bus, again) == ["again"]
+    await relays.first.deliver_due(now())
+    assert await published(bus, again) == ["again"]
 
 
 async def test_a_relay_that_wakes_up_clears_no_message_that_it_has_not_sent(relays: Relays, bus: Bus) -> None:
     identifier = await relays.store("one")
-    stale = await relays.first.due(COMMANDS, now())
-    await relays.second.deliver(COMMANDS, await relays.second.due(COMMANDS, now()), done=True)
+    stale = await relays.due()
+    await relays.second.deliver_due(now())
     await relays.commands.update_one({"_id": identifier}, also_send(now(), message(identifier, "two")))
-    await relays.first.deliver(COMMANDS, stale, done=True)
-    (left,) = await relays.second.due(COMMANDS, now())
-    await relays.second.deliver(COMMANDS, [left], done=True)
-    assert await told(bus, identifier) == ["one", "one", "two"]
+    await relays.first.deliver(stale, done=True)
+    (left,) = await relays.due()
+    await relays.second.deliver([left], done=True)
+    assert await published(bus, identifier) == ["one", "one", "two"]
     assert await relays.read(identifier) == {"_id": identifier}

@@ -139,6 +139,14 @@ class Producer:
         """
         await acknowledged([await self.send(topic, key, message, partition_key=partition_key, partition=partition)])
 
+    async def publish_all(self, messages: Iterable[tuple[Topic, str, Any]], /) -> None:
+        """Send messages, each with its topic and key, in their order, and wait until Kafka has them all.
+
+        Raises:
+            KafkaError: As of `send` and `acknowledged`.
+        """
+        await acknowledged([await self.send(topic, key, message) for topic, key, message in messages])
+
     async def dead_letter(self, record: Any, reason: str) -> None:
         """Put a record that nobody understands into `dead-letters` and wait until Kafka has it."""
         _log.warning("dead_letter", topic=record.topic, offset=record.offset, reason=reason)

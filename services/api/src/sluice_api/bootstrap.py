@@ -5,25 +5,41 @@ import time
 from contextlib import AsyncExitStack
 from datetime import datetime
 
+from aiokafka.errors import KafkaError
+from pymongo.errors import PyMongoError
+
 from sluice_api.adapters.callback_client import CallbackClient
 from sluice_api.adapters.mongo.apps import Apps
+from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS
 from sluice_api.adapters.mongo.commands import Commands, Subscriptions
 from sluice_api.adapters.mongo.device_conflicts import BusyDevices
 from sluice_api.adapters.mongo.devices import Devices, Groups
 from sluice_api.adapters.mongo.idempotency import Idempotency
 from sluice_api.adapters.mongo.notifier.deliveries import Deliveries
 from sluice_api.adapters.mongo.notifier.subscribers import Subscribers
+from sluice_api.adapters.mongo.outbox import MongoOutboxStore
 from sluice_api.adapters.mongo.packages import Packages
 from sluice_api.adapters.mongo.products import Products
 from sluice_api.adapters.mongo.public_keys import PublicKeys
-from sluice_api.adapters.mongo.relay.leases import Lease
-from sluice_api.adapters.mongo.task_progress import TaskProgress
+from sluice_api.adapters.mongo.relay.leases import MongoLease
+from sluice_api.adapters.mongo.relay.revocation import MongoRevocationStore
+from sluice_api.adapters.mongo.relay.start_check import MongoStartCheckStore
+from sluice_api.adapters.mongo.relay.stop_and_purge import MongoTaskEndStore
+from sluice_api.adapters.mongo.relay.tasks import MongoTaskStore
+from sluice_api.adapters.mongo.relay.uploads import MongoUploadStore
+from sluice_api.adapters.mongo.task_progress import MongoProgressStore
 from sluice_api.adapters.mongo.tasks import Executions, Tasks
 from sluice_api.application.notifier.dispatcher import Dispatcher
 from sluice_api.application.notifier.notifier import Notifier
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.projector import Projector
+from sluice_api.application.relay.abandoned_uploads import AbandonedUploads
+from sluice_api.application.relay.outbox import Outbox
 from sluice_api.application.relay.relay import Relay
+from sluice_api.application.relay.revocation import Revocation
+from sluice_api.application.relay.start_check import StartCheck
+from sluice_api.application.relay.task_work import TaskWork
+from sluice_api.application.task_progress import TaskProgress
 from sluice_api.domain.access_tokens import ADMIN, AccessTokens
 from sluice_api.services import Parts
 from sluice_api.settings import ApiSettings, NotifierSettings, ProjectorSettings, RelaySettings
@@ -33,6 +49,9 @@ from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
 from sluice_common.sealing import Sealer
 from sluice_common.topics import EXECUTION_EVENTS
+
+_TROUBLE = (KafkaError, PyMongoError, TimeoutError)
+"""Errors that may pass: what failed with them is done again."""
 
 
 def now() -> datetime:
@@ -77,7 +96,7 @@ def http_parts(settings: ApiSettings) -> Parts:
 def create_relay(settings: RelaySettings, producer: Producer) -> Relay:
     """Return a relay that publishes with a started producer."""
     database = connect(settings)
-    lease = Lease(
+    lease = MongoLease(
         database,
         name="relay",
         owner=settings.relay_name,
@@ -85,7 +104,27 @@ def create_relay(settings: RelaySettings, producer: Producer) -> Relay:
         monotonic=time.monotonic,
         now=now,
     )
-    return Relay(database, producer, lease, now=now, interval=settings.relay_interval, page=settings.relay_page)
+    tasks = Tasks(database)
+    work = TaskWork(
+        MongoTaskStore(database),
+        MongoTaskEndStore(database),
+        outbox=Outbox(MongoOutboxStore(database, TASKS), producer),
+        publisher=producer,
+        start_check=StartCheck(MongoStartCheckStore(database), tasks),
+        progress=TaskProgress(MongoProgressStore(database)),
+        now=now,
+        page=settings.relay_page,
+    )
+    return Relay(
+        lease,
+        revocation=Revocation(MongoRevocationStore(database), tasks),
+        outboxes=[Outbox(MongoOutboxStore(database, name), producer) for name in (PACKAGES, COMMANDS)],
+        task_work=work,
+        abandoned=AbandonedUploads(MongoUploadStore(database)),
+        now=now,
+        interval=settings.relay_interval,
+        trouble=_TROUBLE,
+    )
 
 
 def create_projector(settings: ProjectorSettings, producer: Producer) -> Projector:
@@ -93,7 +132,7 @@ def create_projector(settings: ProjectorSettings, producer: Producer) -> Project
     database = connect(settings)
     return Projector(
         Projection(database, settings.last_seen_interval),
-        TaskProgress(database),
+        TaskProgress(MongoProgressStore(database)),
         producer,
         now=now,
         interval=settings.progress_interval,

@@ -1,31 +1,41 @@
 import json
 from datetime import UTC, datetime
 
-import msgspec
 import pytest
 
-from sluice_api.domain.outbox import also_send, entry, topic_of, valid_traceparent, with_messages
+from sluice_api.domain.outbox import OutboxMessage, entry, record_of, valid_traceparent, why_undeliverable
 from sluice_common.messages.base import to_json
 from sluice_common.messages.task_events import TaskStopRequested
-from sluice_common.topics import TASK_EVENTS
+from sluice_common.topics import MAX_MESSAGE_BYTES, TASK_EVENTS
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 STOP = TaskStopRequested(app_id="a", occurred_at=AT, task_id="t")
 
 
-def test_what_waits_is_sent_as_it_was_written() -> None:
-    waiting = entry(TASK_EVENTS, "t", STOP)
-    assert topic_of(waiting) is TASK_EVENTS
-    sent = to_json(msgspec.Raw(waiting["value"].encode()))
+def test_a_waiting_message_is_published_as_it_was_written() -> None:
+    topic, key, value = record_of(entry(TASK_EVENTS, "t", STOP))
+    assert (topic, key) == (TASK_EVENTS, "t")
     assert TASK_EVENTS.decoder is not None
-    assert TASK_EVENTS.decoder.decode(sent) == STOP
-    assert json.loads(sent)["type"] == "task_stop_requested"
+    assert TASK_EVENTS.decoder.decode(to_json(value)) == STOP
+    assert json.loads(to_json(value))["type"] == "task_stop_requested"
 
 
-def test_a_document_carries_its_messages_and_when_they_are_due() -> None:
-    waiting = entry(TASK_EVENTS, "t", STOP)
-    assert with_messages({"_id": "t"}, AT, waiting) == {"_id": "t", "outbox": [waiting], "relay_at": AT}
-    assert also_send(AT, waiting)["$push"] == {"outbox": {"$each": [waiting]}}
+@pytest.mark.parametrize(
+    ("topic", "size", "deliverable"),
+    [
+        (TASK_EVENTS.name, MAX_MESSAGE_BYTES, True),
+        (TASK_EVENTS.name, MAX_MESSAGE_BYTES + 1, False),
+        ("topic-of-a-later-version", 2, False),
+    ],
+)
+def test_a_message_is_undeliverable_if_it_is_too_large_or_has_no_topic(
+    topic: str, size: int, *, deliverable: bool
+) -> None:
+    assert (why_undeliverable(OutboxMessage(topic, "k", "x" * size)) is None) is deliverable
+
+
+def test_the_size_of_a_message_is_that_of_its_bytes() -> None:
+    assert why_undeliverable(OutboxMessage(TASK_EVENTS.name, "k", "é" * (MAX_MESSAGE_BYTES // 2 + 1))) is not None
 
 
 @pytest.mark.parametrize("header", [None, "", "x", "00-" + "g" * 32 + "-" + "0" * 16 + "-01", "\n"])

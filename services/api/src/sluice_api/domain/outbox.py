@@ -1,37 +1,46 @@
-"""Messages that wait in the same document as the change that they tell of.
-
-A document with messages has `outbox` (oldest first) and `relay_at`, the time from which the relay looks at it.
-"""
+"""Messages that wait in the same document as the change that they report, until the relay has published them."""
 
 import re
-from datetime import datetime
-from typing import Any
+
+import msgspec
 
 from sluice_common.messages.base import Message, to_json
-from sluice_common.topics import ALL_TOPICS, Topic
+from sluice_common.topics import ALL_TOPICS, MAX_MESSAGE_BYTES, Topic
 
 _TOPICS = {topic.name: topic for topic in ALL_TOPICS}
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def entry(topic: Topic, key: str, message: Message) -> dict[str, str]:
+class OutboxMessage(msgspec.Struct, frozen=True):
+    """A message as it waits in a document, its fields in the order in which they are stored.
+
+    Attributes:
+        topic: Name of the topic.
+        key: Record key.
+        value: The message, JSON.
+    """
+
+    topic: str
+    key: str
+    value: str
+
+
+def entry(topic: Topic, key: str, message: Message) -> OutboxMessage:
     """Return a message as it waits in a document."""
-    return {"topic": topic.name, "key": key, "value": to_json(message).decode()}
+    return OutboxMessage(topic.name, key, to_json(message).decode())
 
 
-def topic_of(waiting: dict[str, str]) -> Topic:
-    """Return the topic of a waiting message."""
-    return _TOPICS[waiting["topic"]]
+def record_of(waiting: OutboxMessage) -> tuple[Topic, str, msgspec.Raw]:
+    """Return topic, key and value of a waiting message."""
+    return _TOPICS[waiting.topic], waiting.key, msgspec.Raw(waiting.value.encode())
 
 
-def with_messages(document: dict[str, Any], at: datetime, *waiting: dict[str, str]) -> dict[str, Any]:
-    """Return a new document together with its messages, due at a time."""
-    return document | {"outbox": list(waiting), "relay_at": at}
-
-
-def also_send(at: datetime, *waiting: dict[str, str]) -> dict[str, Any]:
-    """Return the update operators that put further messages into a document."""
-    return {"$push": {"outbox": {"$each": list(waiting)}}, "$set": {"relay_at": at}}
+def why_undeliverable(waiting: OutboxMessage) -> str | None:
+    """Return why Kafka can never have a waiting message, None if it can."""
+    if waiting.topic not in _TOPICS:
+        return f"there is no topic {waiting.topic}"
+    size = len(waiting.value.encode())
+    return f"{size} bytes for {waiting.topic}" if size > MAX_MESSAGE_BYTES else None
 
 
 def valid_traceparent(header: str | None) -> str | None:

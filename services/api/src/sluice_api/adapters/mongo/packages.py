@@ -10,8 +10,9 @@ from gridfs.errors import NoFile
 from motor.motor_asyncio import AsyncIOMotorGridFSBucket
 
 from sluice_api.adapters.mongo.collections import PACKAGES, TASKS, UPLOADS, Document
+from sluice_api.adapters.mongo.outbox import with_messages
 from sluice_api.adapters.mongo.repository import Owned
-from sluice_api.domain.outbox import entry, with_messages
+from sluice_api.domain.outbox import entry
 from sluice_api.domain.problems import TASKS_NAMED, Problem, conflict, not_found
 from sluice_api.domain.tasks import UNDER_WAY
 from sluice_common.messages.package_events import PackageUploaded, PublicKeyRef

@@ -1,8 +1,8 @@
 """Public keys of manufacturers, and what happens when one is revoked.
 
-Revoking changes the key at once, so that no new task can use a package of it. The rest is the relay's, which finds the
-key by `relay_at` and may be interrupted at any point: packages become REVOKED and tell the gateways, tasks under way
-stop. Who makes something of a package while its key is being revoked looks at the key again afterwards (`sweep_again`).
+Revoking changes the key at once, so that no new task can use a package of it. The rest is the relay's
+(`application.relay.revocation`), which finds the key by `relay_at`. Who makes something of a package while its key is
+being revoked looks at the key again afterwards (`sweep_again`).
 """
 
 from datetime import datetime
@@ -12,15 +12,11 @@ import structlog
 
 from sluice_api.adapters.mongo.collections import PACKAGES, PRODUCTS, PUBLIC_KEYS, Document
 from sluice_api.adapters.mongo.repository import Owned
-from sluice_api.adapters.mongo.tasks import Tasks
-from sluice_api.domain.outbox import also_send, entry
-from sluice_api.domain.packages import rejection
 from sluice_api.domain.problems import Problem, conflict, invalid
 from sluice_api.domain.public_keys import KeyStatus, key_unusable, unusable
-from sluice_common.messages.package_events import PackageRevoked, PublicKeyRef
+from sluice_common.messages.package_events import PublicKeyRef
 from sluice_common.mongo import Database
 from sluice_common.reasons import ReasonCode
-from sluice_common.topics import PACKAGE_EVENTS
 
 _log = structlog.get_logger()
 _MAX_ACTIVE = 32
@@ -141,34 +137,3 @@ async def sweep_again(database: Database, key_id: str | None, at: datetime) -> b
     """Have the relay look for what uses a key if it is revoked; return whether it is."""
     revoked = {"_id": key_id, "status": KeyStatus.REVOKED.value}
     return (await database[PUBLIC_KEYS].update_one(revoked, {"$set": {"relay_at": at}})).matched_count == 1
-
-
-class Revocation:
-    """What the relay does for revoked keys; every step may come twice."""
-
-    def __init__(self, database: Database, tasks: Tasks) -> None:
-        self._packages = database[PACKAGES]
-        self._keys = database[PUBLIC_KEYS]
-        self._tasks = tasks
-
-    async def sweep(self, key: Document, at: datetime) -> None:
-        """Revoke the packages that a key has verified and stop their tasks."""
-        async for package in self._packages.find({"app_id": key["app_id"], "key_id": key["_id"]}):
-            if package["status"] == "VERIFIED":
-                await self._revoke(package, at)
-            await self._tasks.stop_all_of(package, ReasonCode.KEY_REVOKED, at)
-        # Unless something asked for another look meanwhile.
-        await self._keys.update_one({"_id": key["_id"], "relay_at": key["relay_at"]}, {"$unset": {"relay_at": True}})
-
-    async def _revoke(self, package: Document, at: datetime) -> None:
-        message = PackageRevoked(
-            app_id=package["app_id"],
-            occurred_at=at,
-            package_id=package["_id"],
-            image_id=package["image_id"],
-            key_id=package["key_id"],
-        )
-        change = also_send(at, entry(PACKAGE_EVENTS, package["_id"], message))
-        why = rejection(ReasonCode.KEY_REVOKED)
-        change["$set"] |= {"status": "REVOKED", "rejection": why, "revoked_at": at}
-        await self._packages.update_one({"_id": package["_id"], "status": "VERIFIED"}, change)

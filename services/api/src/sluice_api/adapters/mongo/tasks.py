@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from sluice_api.adapters.mongo.collections import EXECUTIONS, PACKAGES, PRODUCTS, PUBLIC_KEYS, TASKS, Document
+from sluice_api.adapters.mongo.outbox import also_send, with_messages
 from sluice_api.adapters.mongo.repository import Owned, page_of
-from sluice_api.domain.outbox import also_send, entry, with_messages
+from sluice_api.domain.outbox import entry
 from sluice_api.domain.packages import status_of
 from sluice_api.domain.problems import conflict, invalid
 from sluice_api.domain.public_keys import unusable
@@ -86,16 +87,16 @@ class Tasks(Owned):
             raise conflict("task_ended", "The task has ended; there is nothing to stop.")
         return task
 
-    async def stop_all_of(self, package: Document, reason: ReasonCode, at: datetime) -> None:
+    async def stop_all_of(self, package_id: str, reason: ReasonCode, at: datetime) -> None:
         """Stop all tasks of a package for a reason of the platform: their executions end as FAILED."""
         for status in _STOPPABLE:
-            using = {"package_id": package["_id"], "status": status.value}
+            using = {"package_id": package_id, "status": status.value}
             for task in await self._documents.find(using, {"app_id": 1}).to_list(None):
-                await self.stop_for(task, Reason(code=reason), at)
+                await self.stop_for(task["app_id"], task["_id"], Reason(code=reason), at)
 
-    async def stop_for(self, task: Document, reason: Reason, at: datetime) -> None:
+    async def stop_for(self, app_id: str, task_id: str, reason: Reason, at: datetime) -> None:
         """Stop a task for a reason of the platform; harmless if it is stopping already or has ended."""
-        await self._stop(task["app_id"], task["_id"], at, None, reason)
+        await self._stop(app_id, task_id, at, None, reason)
 
     async def _stop(
         self, app_id: str, task_id: str, at: datetime, traceparent: str | None, reason: Reason | None = None

@@ -9,8 +9,8 @@ import structlog
 from bson.errors import InvalidDocument
 from pymongo.errors import DocumentTooLarge, PyMongoError
 
-from sluice_api.adapters.mongo.task_progress import TaskProgress
 from sluice_api.application.projector.projection import Projection
+from sluice_api.application.task_progress import TaskProgress
 from sluice_common.bus import Producer, Received
 from sluice_common.messages.base import to_json
 

@@ -1,19 +1,13 @@
-"""The outbox as the relay sees it: documents that wait to be told of."""
+"""The outbox as the relay sees it: documents with messages that wait to be published."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-import msgspec
 import structlog
-from aiokafka.errors import MessageSizeTooLargeError
-from pymongo import UpdateOne
 
-from sluice_api.adapters.mongo.collections import Document
-from sluice_api.domain.outbox import topic_of
-from sluice_common.bus import Producer, acknowledged
-from sluice_common.mongo import Database
+from sluice_api.application.relay.ports import OutboxStore, Publisher
+from sluice_api.application.relay.records import OutboxDocument
+from sluice_api.domain.outbox import record_of, why_undeliverable
 
 _log = structlog.get_logger()
 _LIMIT = 200
@@ -22,52 +16,38 @@ _LIMIT = 200
 class Outbox:
     """Publishes what waits in the documents of a collection."""
 
-    def __init__(self, database: Database, producer: Producer) -> None:
-        self._database = database
-        self._producer = producer
+    def __init__(self, store: OutboxStore, publisher: Publisher) -> None:
+        self._store = store
+        self._publisher = publisher
 
-    async def due(self, collection: str, now: datetime, limit: int = _LIMIT) -> list[Document]:
-        """Return documents that the relay has to look at now."""
-        return await self._database[collection].find({"relay_at": {"$lte": now}}).limit(limit).to_list(None)
+    async def deliver_due(self, now: datetime) -> bool:
+        """Publish what is due; return whether there was anything."""
+        documents = await self._store.due(now, _LIMIT)
+        if documents:
+            await self.deliver(documents, done=True)
+        return bool(documents)
 
-    async def deliver(self, collection: str, documents: Sequence[Document], *, done: bool) -> None:
-        """Publish the messages of documents, and forget them once Kafka has them all.
+    async def deliver(self, documents: Sequence[OutboxDocument], *, done: bool) -> None:
+        """Publish the messages of documents, and remove them once Kafka has them all.
 
-        A document with a message that is too large for Kafka is set aside with all its messages, as `undeliverable`:
-        it must not keep the others back. One that got further messages meanwhile is left for the next look.
+        A document with a message that Kafka can never have is marked `undeliverable` with all its messages: it must
+        not keep the others back. One that got further messages meanwhile is left for the next look.
 
         Args:
-            collection: Where the documents are.
             documents: As they were read.
             done: Whether the relay has nothing else to do for them.
 
         Raises:
             KafkaError: Kafka does not have them all; to be done again.
         """
-        sent: list[asyncio.Future[Any]] = []
-        refused: list[Document] = []
-        for document in documents:
-            try:
-                sent += [await self._send(waiting) for waiting in document.get("outbox", ())]
-            except MessageSizeTooLargeError as error:
-                _log.error("outbox_undeliverable", collection=collection, id=document["_id"], detail=str(error))
-                refused.append(document)
-        await acknowledged(sent)
-        forget = {"outbox": True} | ({"relay_at": True} if done else {})
-        updates = [
-            UpdateOne(_unchanged(d), {"$unset": forget} | (_mark_undeliverable(d) if d in refused else {}))
-            for d in documents
-        ]
-        await self._database[collection].bulk_write(updates, ordered=False)
-
-    async def _send(self, waiting: dict[str, str]) -> asyncio.Future[Any]:
-        return await self._producer.send(topic_of(waiting), waiting["key"], msgspec.Raw(waiting["value"].encode()))
+        undeliverable = {document.id for document in documents if _is_undeliverable(document)}
+        deliverable = [document for document in documents if document.id not in undeliverable]
+        await self._publisher.publish_all(record_of(m) for document in deliverable for m in document.outbox)
+        await self._store.clear(documents, undeliverable=undeliverable, done=done)
 
 
-def _unchanged(document: Document) -> Document:
-    # Not by their number: another relay may have cleared as many, and the API have written new ones.
-    return {"_id": document["_id"], "outbox": document.get("outbox", {"$exists": False})}
-
-
-def _mark_undeliverable(document: Document) -> Document:
-    return {"$set": {"undeliverable": document["outbox"]}}
+def _is_undeliverable(document: OutboxDocument) -> bool:
+    for why in filter(None, map(why_undeliverable, document.outbox)):
+        _log.error("outbox_undeliverable", id=document.id, detail=why)
+        return True
+    return False

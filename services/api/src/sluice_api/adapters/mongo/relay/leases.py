@@ -12,7 +12,7 @@ from sluice_api.adapters.mongo.collections import LEASES
 from sluice_common.mongo import Database
 
 
-class Lease:
+class MongoLease:
     """One lease as one replica sees it.
 
     Args:

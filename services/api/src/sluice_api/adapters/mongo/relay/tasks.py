@@ -1,0 +1,125 @@
+"""Tasks that are due, and what the expansion of one reads and writes."""
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+
+import msgspec
+from pymongo.errors import BulkWriteError
+
+from sluice_api.adapters.mongo.collections import DEVICES, EXECUTIONS, TASKS, Document, chunks
+from sluice_api.adapters.mongo.outbox import messages_of
+from sluice_api.adapters.mongo.relay.pages import pages
+from sluice_api.application.relay.records import DueTask, Member
+from sluice_api.domain.models import Checkpoint, Task, TaskStatus
+from sluice_common.ids import execution_id
+from sluice_common.messages.execution_events import ExecutionStatus, Step
+from sluice_common.mongo import Database
+
+_DUPLICATE_KEY = 11_000
+_MEMBER = {"endpoint": 1, "product_id": 1, "group_ids": 1}
+
+
+class MongoTaskStore:
+    """Tasks, the devices that they are for, and the executions that come of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._tasks = database[TASKS]
+        self._devices = database[DEVICES]
+        self._executions = database[EXECUTIONS]
+
+    async def due_tasks(self, now: datetime, limit: int) -> list[DueTask]:
+        """Return tasks that the relay has to look at now."""
+        return [_due_task(d) for d in await self._tasks.find({"relay_at": {"$lte": now}}).limit(limit).to_list(None)]
+
+    async def begin_expansion(self, task_id: str) -> None:
+        """Let a scheduled task expand."""
+        scheduled = {"_id": task_id, "status": TaskStatus.SCHEDULED.value}
+        await self._tasks.update_one(scheduled, {"$set": {"status": TaskStatus.EXPANDING.value}})
+
+    def members_of_group(
+        self, app_id: str, group_id: str, *, after: str, before: str, page: int
+    ) -> AsyncGenerator[list[Member], None]:
+        """Yield pages of a group's devices in the order of ids, between two ids.
+
+        One cursor streams them: paging by query would cost small servers all of the remaining range per page.
+        """
+        wanted = {"app_id": app_id, "group_ids": group_id, "_id": {"$gt": after, "$lt": before}}
+        return pages(self._devices.find(wanted, _MEMBER).sort("_id", 1), page, _member)
+
+    async def members(self, device_ids: Sequence[str]) -> list[Member]:
+        """Return those devices that exist."""
+        found: list[Member] = []
+        for ids in chunks(device_ids):
+            devices = await self._devices.find({"_id": {"$in": list(ids)}}, _MEMBER).to_list(None)
+            found += map(_member, devices)
+        return found
+
+    async def insert_executions(self, task: Task, page: int, members: Sequence[Member]) -> None:
+        """Insert the executions of a page; those that are there stay as they are."""
+        if not members:
+            return
+        try:
+            await self._executions.insert_many([_execution(task, page, m) for m in members], ordered=False)
+        except BulkWriteError as error:
+            # Executions that are there already: of a device in two groups, or of this page before a restart.
+            if any(e["code"] != _DUPLICATE_KEY for e in error.details["writeErrors"]):
+                raise
+
+    async def members_of_page(self, task_id: str, page: int) -> list[Member]:
+        """Return the devices of the executions that were inserted with a page."""
+        inserted = {"task_id": task_id, "page": page}
+        found = await self._executions.find(inserted, _MEMBER | {"device_id": 1}).to_list(None)
+        return [_member(d | {"_id": d["device_id"]}) for d in found]
+
+    async def save_checkpoint(self, task_id: str, page: int, checkpoint: Checkpoint) -> bool:
+        """Save the checkpoint behind a page; return whether the one before it was still there."""
+        before = {"_id": task_id, "expansion.page": page}
+        saved = await self._tasks.update_one(before, {"$set": {"expansion": msgspec.structs.asdict(checkpoint)}})
+        return saved.matched_count == 1
+
+    async def finish_expansion(self, task_id: str) -> None:
+        """Let a task run whose executions are all there, unless it is being stopped."""
+        await self._tasks.update_one(
+            {"_id": task_id, "status": TaskStatus.EXPANDING.value},
+            {"$set": {"status": TaskStatus.RUNNING.value, "expansion.complete": True}, "$unset": {"relay_at": True}},
+        )
+
+    async def complete_expansion(self, task_id: str) -> None:
+        """Mark the executions of a task that is being stopped as complete."""
+        await self._tasks.update_one({"_id": task_id}, {"$set": {"expansion.complete": True}})
+
+
+def _due_task(document: Document) -> DueTask:
+    task = None if "deleted_at" in document else msgspec.convert(document | {"task_id": document["_id"]}, Task)
+    return DueTask(id=document["_id"], outbox=messages_of(document), task=task)
+
+
+def _member(document: Document) -> Member:
+    return Member(
+        device_id=document["_id"],
+        product_id=document["product_id"],
+        endpoint=document["endpoint"],
+        group_ids=document["group_ids"],
+    )
+
+
+def _execution(task: Task, page: int, member: Member) -> Document:
+    return {
+        "_id": execution_id(task.task_id, member.device_id),
+        "app_id": task.app_id,
+        "task_id": task.task_id,
+        "page": page,
+        "device_id": member.device_id,
+        "endpoint": member.endpoint,
+        "product_id": member.product_id,
+        "group_ids": member.group_ids,
+        "active": True,
+        "version": -1,
+        "status": ExecutionStatus.WAITING.value,
+        "step": Step.WAITING.value,
+        "attempt": 0,
+        "max_retries": task.policy.max_retries,
+        "target_version": task.package.version,
+        "created_at": task.begins_at,
+        "history": [],
+    }

@@ -1,0 +1,145 @@
+"""What the relay needs: Kafka, and what is stored of tasks, devices and executions."""
+
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from sluice_api.application.relay.records import ActiveExecution, DueTask, Member, OutboxDocument
+from sluice_api.domain.models import Checkpoint, Task
+from sluice_common.messages.execution_events import Reason
+from sluice_common.reasons import ReasonCode
+from sluice_common.topics import Topic
+
+
+class Publisher(Protocol):
+    """Publishes messages."""
+
+    async def publish_all(self, messages: Iterable[tuple[Topic, str, Any]], /) -> None:
+        """Publish messages, each with its topic and key, in their order; return once Kafka has them all."""
+        ...
+
+
+class Lease(Protocol):
+    """The right to work: of several relays one has it."""
+
+    async def hold(self) -> bool:
+        """Take the lease or renew it when that is due; return whether it is held."""
+        ...
+
+    async def release(self) -> None:
+        """Let another relay work at once."""
+        ...
+
+
+class OutboxStore(Protocol):
+    """The documents of one collection."""
+
+    async def due(self, now: datetime, limit: int) -> Sequence[OutboxDocument]:
+        """Return documents that the relay has to look at now."""
+        ...
+
+    async def clear(self, documents: Sequence[OutboxDocument], *, undeliverable: Collection[str], done: bool) -> None:
+        """Remove the messages of documents whose messages are still those that were read.
+
+        Args:
+            documents: As they were read.
+            undeliverable: The ids of those whose messages are kept aside, as `undeliverable`.
+            done: Whether the relay has nothing else to do for them.
+        """
+        ...
+
+
+class ExpansionStore(Protocol):
+    """Tasks, devices and executions."""
+
+    async def begin_expansion(self, task_id: str) -> None:
+        """Let a scheduled task expand."""
+        ...
+
+    def members_of_group(
+        self, app_id: str, group_id: str, *, after: str, before: str, page: int
+    ) -> AsyncGenerator[Sequence[Member], None]:
+        """Yield pages of a group's devices in the order of ids, between two ids."""
+        ...
+
+    async def members(self, device_ids: Sequence[str]) -> Sequence[Member]:
+        """Return those devices that exist."""
+        ...
+
+    async def insert_executions(self, task: Task, page: int, members: Sequence[Member]) -> None:
+        """Insert the executions of a page; those that are there stay as they are."""
+        ...
+
+    async def members_of_page(self, task_id: str, page: int) -> Sequence[Member]:
+        """Return the devices of the executions that were inserted with a page."""
+        ...
+
+    async def save_checkpoint(self, task_id: str, page: int, checkpoint: Checkpoint) -> bool:
+        """Save the checkpoint behind a page; return whether the one before it was still there."""
+        ...
+
+    async def finish_expansion(self, task_id: str) -> None:
+        """Let a task run whose executions are all there, unless it is being stopped."""
+        ...
+
+    async def complete_expansion(self, task_id: str) -> None:
+        """Mark the executions of a task that is being stopped as complete."""
+        ...
+
+
+class StopStore(Protocol):
+    """Tasks and their executions that have not ended."""
+
+    def active_executions(
+        self, task_id: str, *, after: str, page: int
+    ) -> AsyncGenerator[Sequence[ActiveExecution], None]:
+        """Yield pages of a task's executions that have not ended, in the order of ids."""
+        ...
+
+    async def save_stopped(self, task_id: str, after: str) -> None:
+        """Save which execution of a task was asked to stop last."""
+        ...
+
+    async def finish_stop(self, task_id: str) -> None:
+        """Note that all executions of a task have been asked, unless the task is not being stopped any more."""
+        ...
+
+
+class PurgeStore(Protocol):
+    """Tombstones and their executions."""
+
+    def executions(self, task_id: str, page: int) -> AsyncGenerator[Sequence[str], None]:
+        """Yield pages of the ids of a task's executions."""
+        ...
+
+    async def delete_executions(self, execution_ids: Sequence[str]) -> None:
+        """Delete executions."""
+        ...
+
+    async def finish_purge(self, task_id: str) -> None:
+        """Note that the executions of a tombstone are deleted."""
+        ...
+
+
+class TaskStore(ExpansionStore, Protocol):
+    """Tasks that are due."""
+
+    async def due_tasks(self, now: datetime, limit: int) -> Sequence[DueTask]:
+        """Return tasks that the relay has to look at now."""
+        ...
+
+
+class TaskEndStore(StopStore, PurgeStore, Protocol):
+    """Tasks that end, and their executions."""
+
+
+class TaskStopper(Protocol):
+    """Stops tasks for a reason of the platform: their executions end as FAILED."""
+
+    async def stop_for(self, app_id: str, task_id: str, reason: Reason, at: datetime) -> None:
+        """Stop a task; harmless if it is stopping already or has ended."""
+        ...
+
+    async def stop_all_of(self, package_id: str, reason: ReasonCode, at: datetime) -> None:
+        """Stop all tasks of a package."""
+        ...

@@ -1,0 +1,121 @@
+"""What the relay does for tasks: each is expanded, stopped or purged in pages, many of them side by side."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from sluice_api.application.relay.expansion import Expansion, LastPage, OvertakenError
+from sluice_api.application.relay.outbox import Outbox
+from sluice_api.application.relay.ports import Publisher, TaskEndStore, TaskStore
+from sluice_api.application.relay.records import DueTask
+from sluice_api.application.relay.start_check import StartCheck
+from sluice_api.application.relay.stop_and_purge import Purge, Stop
+from sluice_api.application.task_progress import TaskProgress
+from sluice_api.domain.models import Task, TaskStatus
+
+_log = structlog.get_logger()
+_TASKS_AT_ONCE = 50
+Work = Expansion | LastPage | Stop | Purge
+
+
+class TaskWork:
+    """Works on the tasks that are due.
+
+    Args:
+        store: Tasks that are due, and their expansion.
+        ends: Tasks that end.
+        outbox: The messages of tasks.
+        publisher: To Kafka.
+        start_check: Whether a task may begin.
+        progress: Counts executions.
+        now: UTC time.
+        page: Devices of a page.
+    """
+
+    def __init__(
+        self,
+        store: TaskStore,
+        ends: TaskEndStore,
+        *,
+        outbox: Outbox,
+        publisher: Publisher,
+        start_check: StartCheck,
+        progress: TaskProgress,
+        now: Callable[[], datetime],
+        page: int,
+    ) -> None:
+        self._store = store
+        self._ends = ends
+        self._outbox = outbox
+        self._publisher = publisher
+        self._start_check = start_check
+        self._progress = progress
+        self._now = now
+        self._page = page
+        self._works: dict[str, Work] = {}
+
+    async def work_on_due(self) -> bool:
+        """Do one page of every task that is due; return whether there was any."""
+        found = await self._store.due_tasks(self._now(), _TASKS_AT_ONCE)
+        for due in found:
+            try:
+                await self._work_on(due)
+            except OvertakenError:
+                _log.info("relay_overtaken", task_id=due.id)
+                await self._leave(due.id)
+            except BaseException:
+                # Its cursor may be broken: it is opened again behind the checkpoint.
+                await self._leave(due.id)
+                raise
+        return bool(found)
+
+    async def _work_on(self, due: DueTask) -> None:
+        """Publish the messages of a task, then do one page of what its state asks for."""
+        work = await self._work(due)
+        if due.outbox or work is None:
+            await self._outbox.deliver([due], done=work is None)
+        if work is None or await self._must_not_begin(work, due.task):
+            return await self._leave(due.id)
+        if await work.step(self._now()):
+            return None
+        # Counted first, so that whoever sees the new status sees all executions, and again if that may end it.
+        may_end = await self._progress.refresh(due.id, self._now())
+        await work.finish()
+        await self._leave(due.id)
+        if may_end:
+            await self._progress.refresh(due.id, self._now())
+        return None
+
+    async def _must_not_begin(self, work: Work, task: Task | None) -> bool:
+        """Stop a task that must not begin, before its first page; return whether that was so."""
+        if type(work) is not Expansion or task is None or task.expansion.page > 0:
+            return False
+        return await self._start_check.stop_if_unfit(task, self._now())
+
+    async def _work(self, due: DueTask) -> Work | None:
+        """Return the work on a task: what was begun, unless its state asks for another now."""
+        begun, wanted = self._works.get(due.id), self._work_of(due)
+        if type(begun) is type(wanted):
+            return begun
+        await self._leave(due.id)
+        if wanted is not None:
+            self._works[due.id] = wanted
+        return wanted
+
+    def _work_of(self, due: DueTask) -> Work | None:
+        """Return what the relay has to do for a task in its state; None for nothing but its messages."""
+        match due.task:
+            case None:
+                return Purge(self._ends, due.id, self._page)
+            case Task(status=TaskStatus.SCHEDULED | TaskStatus.EXPANDING) as task:
+                return Expansion(self._store, self._publisher, task, self._page)
+            case Task(status=TaskStatus.STOPPING) as task if task.expansion.complete:
+                return Stop(self._ends, self._publisher, task, self._page)
+            case Task(status=TaskStatus.STOPPING) as task:
+                return LastPage(self._store, self._publisher, task, self._page)
+        return None
+
+    async def _leave(self, task_id: str) -> None:
+        if work := self._works.pop(task_id, None):
+            await work.close()

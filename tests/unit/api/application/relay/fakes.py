@@ -1,0 +1,167 @@
+"""What the relay needs, in memory: each fake notes what it is asked in one log, so that tests see the order."""
+
+# ruff: noqa: ARG002, INP001 - fakes take what the ports take, and test folders are no packages
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from sluice_api.application.relay.records import ActiveExecution, DueTask, Member
+from sluice_api.domain.models import Checkpoint, Progress, Targets, Task, TaskPolicy, TaskStatus
+from sluice_common.ids import execution_id
+from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot
+from sluice_common.topics import Topic
+
+AT = datetime(2026, 11, 22, tzinfo=UTC)
+TASK_ID = "7" * 24
+
+
+def task(**changes: Any) -> Task:
+    """Return a task of two groups that expands."""
+    plain = Task(
+        task_id=TASK_ID,
+        app_id="a",
+        name="n",
+        package_id="p",
+        targets=Targets(group_ids=("g1", "g2")),
+        policy=TaskPolicy(),
+        status=TaskStatus.EXPANDING,
+        result=None,
+        progress=Progress(),
+        package=PackageSnapshot(package_id="p", version="2", image_id="i", image_size=1, image_sha256="00"),
+        product=ProductSnapshot(product_id="meter"),
+        expansion=Checkpoint(),
+        created_at=AT,
+        ended_at=None,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+class FakeKafka:
+    """Keeps what is published, unless it is told to fail."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.published: list[tuple[Topic, str, Any]] = []
+        self.failure: Exception | None = None
+        self._log = log
+
+    async def publish_all(self, messages: Iterable[tuple[Topic, str, Any]], /) -> None:
+        """Publish, or raise the failure once."""
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+        sent = list(messages)
+        self.published += sent
+        self._log += [f"publish {key}" for _, key, _ in sent]
+
+
+class FakeTasks:
+    """Tasks, groups of devices, and executions."""
+
+    def __init__(self, log: list[str], **groups: Sequence[str]) -> None:
+        self.due: list[DueTask] = []
+        self.groups = groups
+        self.rows: dict[str, tuple[int, Member]] = {}
+        self.checkpoint = Checkpoint()
+        self.open_cursors = 0
+        self._log = log
+
+    async def due_tasks(self, now: datetime, limit: int) -> Sequence[DueTask]:
+        """Return what is due, with the checkpoint as it is."""
+        return [
+            due if due.task is None else msgspec.structs.replace(due, task=self._current(due.task))
+            for due in self.due[:limit]
+        ]
+
+    def _current(self, known: Task) -> Task:
+        return msgspec.structs.replace(known, expansion=self.checkpoint)
+
+    async def begin_expansion(self, task_id: str) -> None:
+        """Note it."""
+        self._log.append("begin")
+
+    async def members_of_group(
+        self, app_id: str, group_id: str, *, after: str, before: str, page: int
+    ) -> AsyncGenerator[Sequence[Member], None]:
+        """Yield pages of a group."""
+        ids = [i for i in self.groups[group_id] if after < i < before]
+        self.open_cursors += 1
+        try:
+            for first in range(0, len(ids), page):
+                yield await self.members(ids[first : first + page])
+        finally:
+            self.open_cursors -= 1
+
+    async def members(self, device_ids: Sequence[str]) -> Sequence[Member]:
+        """Return devices; one whose id begins with `x` does not exist."""
+        return [
+            Member(device_id=i, product_id="meter", endpoint=f"e{i}", group_ids=[])
+            for i in device_ids
+            if not i.startswith("x")
+        ]
+
+    async def insert_executions(self, task: Task, page: int, members: Sequence[Member]) -> None:
+        """Insert; what is there stays."""
+        for member in members:
+            self.rows.setdefault(execution_id(task.task_id, member.device_id), (page, member))
+            self._log.append(f"insert {member.device_id}")
+
+    async def members_of_page(self, task_id: str, page: int) -> Sequence[Member]:
+        """Return the devices of a page."""
+        return [member for inserted, member in self.rows.values() if inserted == page]
+
+    async def save_checkpoint(self, task_id: str, page: int, checkpoint: Checkpoint) -> bool:
+        """Save unless another page has been saved."""
+        if self.checkpoint.page != page:
+            return False
+        self.checkpoint = checkpoint
+        self._log.append(f"checkpoint {checkpoint.page}")
+        return True
+
+    async def finish_expansion(self, task_id: str) -> None:
+        """Note it."""
+        self.due = []
+        self._log.append("running")
+
+    async def complete_expansion(self, task_id: str) -> None:
+        """Note it."""
+        self.checkpoint = msgspec.structs.replace(self.checkpoint, complete=True)
+        self._log.append("complete")
+
+    async def active_executions(
+        self, task_id: str, *, after: str, page: int
+    ) -> AsyncGenerator[Sequence[ActiveExecution], None]:
+        """Yield pages of executions."""
+        found = [
+            ActiveExecution(execution_id=i, device_id=member.device_id)
+            for i, (_, member) in sorted(self.rows.items())
+            if i > after
+        ]
+        for first in range(0, len(found), page):
+            yield found[first : first + page]
+
+    async def save_stopped(self, task_id: str, after: str) -> None:
+        """Note it."""
+        self._log.append(f"stopped {after.partition(':')[2]}")
+
+    async def finish_stop(self, task_id: str) -> None:
+        """Note it."""
+        self.due = []
+        self._log.append("all asked to stop")
+
+    async def executions(self, task_id: str, page: int) -> AsyncGenerator[Sequence[str], None]:
+        """Yield pages of the ids of executions."""
+        while self.rows:
+            yield sorted(self.rows)[:page]
+
+    async def delete_executions(self, execution_ids: Sequence[str]) -> None:
+        """Delete."""
+        for i in execution_ids:
+            del self.rows[i]
+
+    async def finish_purge(self, task_id: str) -> None:
+        """Note it."""
+        self.due = []
+        self._log.append("purged")

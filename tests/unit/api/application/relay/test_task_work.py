@@ -1,0 +1,170 @@
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pytest
+from tests.unit.api.application.relay.fakes import AT, TASK_ID, FakeKafka, FakeTasks, task
+
+from sluice_api.application.relay.outbox import Outbox
+from sluice_api.application.relay.records import DueTask, OutboxDocument
+from sluice_api.application.relay.start_check import StartCheck
+from sluice_api.application.relay.task_work import TaskWork
+from sluice_api.application.task_progress import TaskProgress
+from sluice_api.domain.models import Checkpoint, Task, TaskStatus
+from sluice_api.domain.outbox import OutboxMessage
+from sluice_common.messages.execution_events import Reason
+from sluice_common.reasons import ReasonCode
+
+MESSAGE = OutboxMessage("task-events", TASK_ID, "{}")
+
+
+class FakeWorld:
+    """The messages of tasks, what a task depends on, and its progress."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.log = log
+        self.package_exists = True
+        self.stopped: list[ReasonCode] = []
+
+    async def due(self, now: datetime, limit: int) -> Sequence[OutboxDocument]:
+        raise NotImplementedError
+
+    async def clear(self, documents: Sequence[OutboxDocument], *, undeliverable: object, done: bool) -> None:
+        assert not undeliverable
+        self.log.append(f"clear {len(documents)}" + (" done" if done else ""))
+
+    async def package(self, package_id: str) -> Mapping[str, Any] | None:
+        return {"_id": package_id, "key_id": "k", "version": "2", "product_id": "m"} if self.package_exists else None
+
+    async def key(self, key_id: str | None) -> Mapping[str, Any] | None:
+        return {"_id": key_id, "status": "ACTIVE"}
+
+    async def product(self, product_id: str) -> Mapping[str, Any] | None:
+        return {"_id": product_id}
+
+    async def stop_for(self, app_id: str, task_id: str, reason: Reason, at: datetime) -> None:
+        assert (app_id, task_id, at) == ("a", TASK_ID, AT)
+        self.stopped.append(ReasonCode(reason.code))
+
+    async def stop_all_of(self, package_id: str, reason: ReasonCode, at: datetime) -> None:
+        raise NotImplementedError
+
+    async def count(self, task_id: str) -> Mapping[str, int]:
+        self.log.append(f"count {task_id[:1]}")
+        return {"WAITING": 1}
+
+    async def save(self, task_id: str, progress: Mapping[str, int], now: datetime) -> None:
+        assert (task_id, progress["waiting"], now) == (TASK_ID, 1, AT)
+
+    async def end(self, *_: object, **__: object) -> bool:
+        raise NotImplementedError
+
+    async def is_under_way(self, task_id: str) -> bool:
+        raise NotImplementedError
+
+    async def under_way(self) -> Sequence[str]:
+        raise NotImplementedError
+
+
+class Case:
+    """The relay's work on one task, and what it has done in its order."""
+
+    def __init__(self, task_: Task | None, *, messages: int = 0, page: int = 10) -> None:
+        self.log: list[str] = []
+        self.kafka = FakeKafka(self.log)
+        self.store = FakeTasks(self.log, g1=("11", "12"), g2=("13",))
+        self.store.due = [DueTask(id=TASK_ID, outbox=(MESSAGE,) * messages, task=task_)]
+        if task_ is not None:
+            self.store.checkpoint = task_.expansion
+        self.world = FakeWorld(self.log)
+        self.work = TaskWork(
+            self.store,
+            self.store,
+            outbox=Outbox(self.world, self.kafka),
+            publisher=self.kafka,
+            start_check=StartCheck(self.world, self.world),
+            progress=TaskProgress(self.world),
+            now=lambda: AT,
+            page=page,
+        )
+
+    async def until_nothing_is_due(self) -> None:
+        """Look again and again."""
+        while await self.work.work_on_due():
+            pass
+
+
+async def test_messages_of_a_task_are_published_before_its_first_page() -> None:
+    case = Case(task(), messages=1)
+    await case.work.work_on_due()
+    assert case.log[:3] == [f"publish {TASK_ID}", "clear 1", "begin"]
+
+
+async def test_a_task_runs_once_its_executions_are_there_and_counted() -> None:
+    case = Case(task())
+    await case.until_nothing_is_due()
+    assert [key for _, key, _ in case.kafka.published] == ["11", "12", "13"]
+    assert case.log[-2:] == ["count 7", "running"]
+
+
+async def test_a_task_whose_package_was_deleted_is_stopped_before_its_first_page() -> None:
+    case = Case(task())
+    case.world.package_exists = False
+    await case.work.work_on_due()
+    assert case.world.stopped == [ReasonCode.PACKAGE_DELETED]
+    assert case.kafka.published == []
+
+
+async def test_a_task_that_has_begun_goes_on_though_its_package_was_deleted() -> None:
+    case = Case(task(expansion=Checkpoint(page=1, after="11")))
+    case.world.package_exists = False
+    await case.until_nothing_is_due()
+    assert case.world.stopped == []
+    assert [key for _, key, _ in case.kafka.published] == ["12", "13"]
+
+
+async def test_of_a_task_that_runs_only_the_messages_are_published() -> None:
+    case = Case(task(status=TaskStatus.RUNNING), messages=2)
+    await case.work.work_on_due()
+    assert case.log == [f"publish {TASK_ID}", f"publish {TASK_ID}", "clear 1 done"]
+
+
+async def test_a_task_that_is_stopped_while_it_expands_ends_its_page_and_then_asks_executions_to_stop() -> None:
+    case = Case(task(), page=2)
+    await case.work.work_on_due()
+    stopping = task(status=TaskStatus.STOPPING)
+    case.store.due = [DueTask(id=TASK_ID, task=stopping)]
+    await case.until_nothing_is_due()
+    assert [key for _, key, _ in case.kafka.published] == ["11", "12", "11", "12"]
+    assert case.log[-5:] == ["publish 11", "publish 12", "stopped 12", "count 7", "all asked to stop"]
+    assert case.store.open_cursors == 0
+
+
+async def test_the_executions_of_a_deleted_task_are_deleted() -> None:
+    case = Case(None)
+    await case.store.insert_executions(task(), 0, await case.store.members(["11", "12"]))
+    await case.until_nothing_is_due()
+    assert case.store.rows == {}
+    assert case.log[-1] == "purged"
+
+
+async def test_after_a_failure_a_task_goes_on_behind_its_checkpoint() -> None:
+    case = Case(task(), page=1)
+    await case.work.work_on_due()
+    case.kafka.failure = ConnectionError()
+    with pytest.raises(ConnectionError):
+        await case.work.work_on_due()
+    assert case.store.open_cursors == 0
+    await case.until_nothing_is_due()
+    assert set(case.store.rows) == {f"{TASK_ID}:{i}" for i in ("11", "12", "13")}
+    assert [key for _, key, _ in case.kafka.published] == ["11", "12", "12", "13"]
+
+
+async def test_a_task_that_another_relay_works_on_is_left_and_looked_at_anew() -> None:
+    case = Case(task(), page=1)
+    await case.work.work_on_due()
+    case.store.checkpoint = Checkpoint(page=5, group=1, after="13")
+    await case.work.work_on_due()
+    assert case.store.open_cursors == 0
+    await case.until_nothing_is_due()
+    assert case.log[-1] == "running"
