@@ -11,7 +11,8 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from sluice_api.adapters.mongo.commands import Subscriptions
-from sluice_api.adapters.mongo.notifier.deliveries import Deliveries, Delivery
+from sluice_api.adapters.mongo.notifier.deliveries import MongoDeliveryStore
+from sluice_api.application.notifier.records import Delivery
 from sluice_api.bootstrap import run_notifier
 from sluice_api.domain.callbacks import signature
 from sluice_api.settings import NotifierSettings
@@ -84,7 +85,7 @@ def settings(kafka: str, mongodb: str, database_name: str) -> NotifierSettings:
 
 
 @asynccontextmanager
-async def notifying(settings: NotifierSettings) -> AsyncIterator[tuple[Producer, Database]]:
+async def running_notifier(settings: NotifierSettings) -> AsyncIterator[tuple[Producer, Database]]:
     """Run a notifier beside a producer and the database."""
     producer = Producer(settings)
     await producer.start()
@@ -102,7 +103,14 @@ async def notifying(settings: NotifierSettings) -> AsyncIterator[tuple[Producer,
 async def subscribe(database: Database, app_id: str, url: str, secret: str | None = None) -> None:
     sealed = None if secret is None else Sealer([KEY]).seal(secret.encode())
     await database["subscriptions"].insert_one(
-        {"_id": new_id(), "app_id": app_id, "event": "execution_result", "callback_url": url, "secret": sealed}
+        {
+            "_id": new_id(),
+            "app_id": app_id,
+            "event": "execution_result",
+            "callback_url": url,
+            "secret": sealed,
+            "created_at": now(),
+        }
     )
 
 
@@ -124,7 +132,7 @@ def ended(app_id: str) -> ExecutionChanged:
     )
 
 
-async def tell(producer: Producer, event: ExecutionChanged) -> None:
+async def publish(producer: Producer, event: ExecutionChanged) -> None:
     await producer.publish(EXECUTION_EVENTS, event.execution_id, event, partition_key=event.device_id)
 
 
@@ -133,11 +141,11 @@ async def test_a_result_reaches_the_receiver_once_and_signed_though_the_event_co
     settings: NotifierSettings,
 ) -> None:
     receiver, app_id = Receiver(), new_id()
-    async with serving(receiver), notifying(settings) as (producer, database):
+    async with serving(receiver), running_notifier(settings) as (producer, database):
         await subscribe(database, app_id, receiver.url, "secret")
         first, second = ended(app_id), ended(app_id)
         for event in (first, first, second):
-            await tell(producer, event)
+            await publish(producer, event)
         await receiver.wait_for(2)
         await asyncio.sleep(0.5)
     assert sorted(str(b["execution_id"]) for b in receiver.bodies) == sorted([first.execution_id, second.execution_id])
@@ -146,9 +154,9 @@ async def test_a_result_reaches_the_receiver_once_and_signed_though_the_event_co
 
 async def test_a_receiver_that_fails_is_tried_again_until_it_answers_with_success(settings: NotifierSettings) -> None:
     receiver, app_id = Receiver(500, 302, 404, 200), new_id()
-    async with serving(receiver), notifying(settings) as (producer, database):
+    async with serving(receiver), running_notifier(settings) as (producer, database):
         await subscribe(database, app_id, receiver.url)
-        await tell(producer, ended(app_id))
+        await publish(producer, ended(app_id))
         await receiver.wait_for(4)
         await asyncio.sleep(1.0)
         status = await database["deliveries"].find_one({"app_id": {"$exists": False}, "url": receiver.url})
@@ -159,47 +167,47 @@ async def test_a_receiver_that_fails_is_tried_again_until_it_answers_with_succes
 
 async def test_a_receiver_that_is_down_delays_no_other(settings: NotifierSettings) -> None:
     good, app_id = Receiver(), new_id()
-    async with serving(good), notifying(settings) as (producer, database):
+    async with serving(good), running_notifier(settings) as (producer, database):
         await subscribe(database, app_id, "http://127.0.0.1:9/down")
         await subscribe(database, app_id, good.url)
         for _ in range(20):
-            await tell(producer, ended(app_id))
+            await publish(producer, ended(app_id))
         await good.wait_for(20)
     assert len({b["delivery_id"] for b in good.bodies}) == 20
 
 
 async def test_callbacks_that_wait_in_the_database_are_delivered_after_a_restart(settings: NotifierSettings) -> None:
     receiver, app_id = Receiver(), new_id()
-    async with notifying(settings) as (producer, database):
+    async with running_notifier(settings) as (producer, database):
         await subscribe(database, app_id, "http://127.0.0.1:9/down")
-        await tell(producer, ended(app_id))
+        await publish(producer, ended(app_id))
         async with asyncio.timeout(20):
             while await database["deliveries"].count_documents({"attempts": {"$gte": 1}, "status": "PENDING"}) == 0:
                 await asyncio.sleep(0.05)
-    async with serving(receiver), notifying(settings) as (_, database):
+    async with serving(receiver), running_notifier(settings) as (_, database):
         moved = {"$set": {"url": receiver.url, "target": receiver.url.split("/")[2]}}
         await database["deliveries"].update_many({"status": "PENDING"}, moved)
         await database["subscriptions"].update_one({"app_id": app_id}, {"$set": {"callback_url": receiver.url}})
         await receiver.wait_for(1)
 
 
-async def test_who_subscribes_before_an_event_is_told_of_it(settings: NotifierSettings) -> None:
+async def test_a_subscription_that_was_made_before_an_event_gets_its_callback(settings: NotifierSettings) -> None:
     first, second, app_id = Receiver(), Receiver(), new_id()
-    async with serving(first), serving(second), notifying(settings) as (producer, database):
+    async with serving(first), serving(second), running_notifier(settings) as (producer, database):
         await subscribe(database, app_id, first.url)
-        await tell(producer, ended(app_id))
+        await publish(producer, ended(app_id))
         await first.wait_for(1)
         await subscribe(database, app_id, second.url)
-        await tell(producer, ended(app_id))
+        await publish(producer, ended(app_id))
         await second.wait_for(1)
 
 
-async def test_a_subscription_that_is_deleted_is_called_no_more(settings: NotifierSettings) -> None:
+async def test_a_deleted_subscription_is_called_no_more(settings: NotifierSettings) -> None:
     receiver, app_id = Receiver(), new_id()
     receiver.pause = 0.5
-    async with serving(receiver), notifying(settings) as (producer, database):
+    async with serving(receiver), running_notifier(settings) as (producer, database):
         await subscribe(database, app_id, receiver.url)
-        await asyncio.gather(*(tell(producer, ended(app_id)) for _ in range(200)))
+        await asyncio.gather(*(publish(producer, ended(app_id)) for _ in range(200)))
         await receiver.wait_for(1)
         await Subscriptions(database).delete(app_id, await subscription_of(database, app_id))
         await asyncio.sleep(1.5)
@@ -210,10 +218,10 @@ async def test_a_subscription_that_is_deleted_is_called_no_more(settings: Notifi
 
 async def test_of_two_notifiers_one_claims_a_delivery(settings: NotifierSettings) -> None:
     database, client = connect(settings), connect(settings)
-    notifiers = [Deliveries(d, lease=-1.0, keep=60.0) for d in (database, client)]
+    notifiers = [MongoDeliveryStore(d, lease=-1.0, keep=60.0) for d in (database, client)]
     waiting = [delivery(number) for number in range(250)]
     assert await notifiers[0].add(waiting) == waiting
-    notifiers = [Deliveries(d, lease=60.0, keep=60.0) for d in (database, client)]
+    notifiers = [MongoDeliveryStore(d, lease=60.0, keep=60.0) for d in (database, client)]
     claimed = await asyncio.gather(*(n.claim_due("host:80", 200) for n in notifiers))
     keys = [d.key for some in (*claimed, await notifiers[0].claim_due("host:80", 200)) for d in some]
     assert len(keys) == len(set(keys)) == 250

@@ -8,15 +8,15 @@ from datetime import datetime
 from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
-from sluice_api.adapters.callback_client import CallbackClient
+from sluice_api.adapters.callback_client import HttpCallbackClient
 from sluice_api.adapters.mongo.apps import Apps
 from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS
 from sluice_api.adapters.mongo.commands import Commands, Subscriptions
 from sluice_api.adapters.mongo.device_conflicts import BusyDevices
 from sluice_api.adapters.mongo.devices import Devices, Groups
 from sluice_api.adapters.mongo.idempotency import Idempotency
-from sluice_api.adapters.mongo.notifier.deliveries import Deliveries
-from sluice_api.adapters.mongo.notifier.subscribers import Subscribers
+from sluice_api.adapters.mongo.notifier.deliveries import MongoDeliveryStore
+from sluice_api.adapters.mongo.notifier.subscriptions import MongoSubscriptionStore
 from sluice_api.adapters.mongo.outbox import MongoOutboxStore
 from sluice_api.adapters.mongo.packages import Packages
 from sluice_api.adapters.mongo.products import Products
@@ -29,7 +29,7 @@ from sluice_api.adapters.mongo.relay.tasks import MongoTaskStore
 from sluice_api.adapters.mongo.relay.uploads import MongoUploadStore
 from sluice_api.adapters.mongo.task_progress import MongoProgressStore
 from sluice_api.adapters.mongo.tasks import Executions, Tasks
-from sluice_api.application.notifier.dispatcher import Dispatcher
+from sluice_api.application.notifier.dispatcher import Dispatcher, DispatchLimits
 from sluice_api.application.notifier.notifier import Notifier
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.projector import Projector
@@ -145,16 +145,16 @@ async def run_notifier(settings: NotifierSettings) -> None:
     database = connect(settings)
     producer = Producer(settings)
     # A delivery is another's to take once its post must have ended, however long it queued here before.
-    deliveries = Deliveries(database, lease=3 * settings.callback_timeout, keep=settings.callback_keep)
-    client = CallbackClient(
+    deliveries = MongoDeliveryStore(database, lease=3 * settings.callback_timeout, keep=settings.callback_keep)
+    client = HttpCallbackClient(
         settings.callback_timeout,
         settings.callback_concurrency,
         Sealer(settings.all_sealing_keys()),
         allow_private=settings.callback_allow_private,
     )
-    subscribers = Subscribers(database)
-    dispatcher = Dispatcher(settings, subscribers, deliveries, client)
-    notifier = Notifier(subscribers, deliveries, dispatcher)
+    subscriptions = MongoSubscriptionStore(database)
+    dispatcher = Dispatcher(_dispatch_limits(settings), subscriptions, deliveries, client)
+    notifier = Notifier(subscriptions, deliveries, dispatcher)
     consumer = Consumer(
         settings, [EXECUTION_EVENTS], "notifier", notifier.handle, producer, gather=settings.notifier_gather
     )
@@ -171,3 +171,14 @@ async def run_notifier(settings: NotifierSettings) -> None:
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(consumer.run())
         tasks.create_task(dispatcher.run())
+
+
+def _dispatch_limits(settings: NotifierSettings) -> DispatchLimits:
+    return DispatchLimits(
+        queue=settings.callback_queue,
+        concurrency=settings.callback_concurrency,
+        scan=settings.callback_scan,
+        retry_first=settings.callback_retry_first,
+        retry_max=settings.callback_retry_max,
+        give_up=settings.callback_give_up,
+    )

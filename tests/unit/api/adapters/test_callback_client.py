@@ -1,9 +1,10 @@
 """Whatever strangers give as a URL, a post fails in the end and no more."""
 
+import msgspec
 import pytest
 
-from sluice_api.adapters.callback_client import CallbackClient
-from sluice_api.adapters.mongo.notifier.deliveries import Delivery
+from sluice_api.adapters.callback_client import HttpCallbackClient
+from sluice_api.application.notifier.records import Delivery
 from sluice_common.messages.base import now
 from sluice_common.sealing import Sealer
 
@@ -18,7 +19,7 @@ from sluice_common.sealing import Sealer
     ],
 )
 async def test_what_cannot_or_must_not_be_called_is_a_failed_delivery(url: str, why: str) -> None:
-    async with CallbackClient(2.0, 1, Sealer([]), allow_private=False) as client:
+    async with HttpCallbackClient(2.0, 1, Sealer([]), allow_private=False) as client:
         assert why in str(await client.post(to(url)))
 
 
@@ -30,9 +31,8 @@ class NoSealer(Sealer):
 
 
 async def test_what_nobody_has_foreseen_is_a_failed_delivery() -> None:
-    async with CallbackClient(2.0, 1, NoSealer([]), allow_private=True) as client:
-        delivery = to("http://127.0.0.1:9/")
-        delivery.secret = "x"
+    async with HttpCallbackClient(2.0, 1, NoSealer([]), allow_private=True) as client:
+        delivery = msgspec.structs.replace(to("http://127.0.0.1:9/"), secret="x")
         assert await client.post(delivery) == "ArithmeticError: x"
 
 

@@ -1,4 +1,4 @@
-"""What app servers are told."""
+"""Callbacks to app servers."""
 
 import hashlib
 import hmac
@@ -10,14 +10,13 @@ import msgspec
 import pytest
 
 from sluice_api.domain.callbacks import (
-    RESULT,
-    STATE_CHANGED,
     callback_body,
     delivery_id,
+    event_of,
     retry_delay,
     signature,
-    told_event,
 )
+from sluice_api.domain.models import CallbackEvent
 from sluice_common.messages.execution_events import ExecutionChanged, ExecutionStatus, Reason, Step
 from sluice_common.reasons import ReasonCode
 
@@ -48,26 +47,30 @@ DOWNLOADING = msgspec.structs.replace(RUNNING, step=Step.DOWNLOADING, firmware_s
 
 
 @pytest.mark.requirement("R086", "R151")
-def test_a_result_is_told_for_ended_executions_only() -> None:
-    assert told_event(FAILED) == RESULT
-    assert told_event(RUNNING) is None
-    assert told_event(msgspec.structs.replace(RUNNING, step=Step.RETRY_WAIT)) is None
+def test_a_result_is_reported_for_ended_executions_only() -> None:
+    assert event_of(FAILED) is CallbackEvent.RESULT
+    assert event_of(RUNNING) is None
+    assert event_of(msgspec.structs.replace(RUNNING, step=Step.RETRY_WAIT)) is None
 
 
-def test_a_state_change_is_told_with_the_state_that_the_device_notified() -> None:
-    assert told_event(DOWNLOADING) == STATE_CHANGED
-    body = json.loads(callback_body(DOWNLOADING, STATE_CHANGED))
+def test_a_state_change_is_reported_with_the_state_that_the_device_notified() -> None:
+    assert event_of(DOWNLOADING) is CallbackEvent.STATE_CHANGED
+    body = json.loads(callback_body(DOWNLOADING, CallbackEvent.STATE_CHANGED))
     assert (body["firmware_state"], body["firmware_state_name"]) == (1, "downloading")
 
 
 def test_the_same_state_of_the_same_attempt_is_the_same_delivery_whatever_the_snapshot() -> None:
     later = msgspec.structs.replace(DOWNLOADING, version=9, occurred_at=START + timedelta(seconds=5))
-    assert delivery_id(DOWNLOADING, STATE_CHANGED) == delivery_id(later, STATE_CHANGED) == "t:d:1:1"
-    assert delivery_id(msgspec.structs.replace(DOWNLOADING, attempt=2), STATE_CHANGED) == "t:d:2:1"
+    assert (
+        delivery_id(DOWNLOADING, CallbackEvent.STATE_CHANGED)
+        == delivery_id(later, CallbackEvent.STATE_CHANGED)
+        == "t:d:1:1"
+    )
+    assert delivery_id(msgspec.structs.replace(DOWNLOADING, attempt=2), CallbackEvent.STATE_CHANGED) == "t:d:2:1"
 
 
 def test_a_result_says_why_in_both_languages_and_how_long_it_took() -> None:
-    body = json.loads(callback_body(FAILED, RESULT))
+    body = json.loads(callback_body(FAILED, CallbackEvent.RESULT))
     assert body["delivery_id"] == "t:d:FAILED"
     assert body["duration_s"] == 12.5
     assert body["reason"] == {"code": "invalid_uri", "params": {}, "text": "Invalid URI", "text_zh": "无效的URI"}

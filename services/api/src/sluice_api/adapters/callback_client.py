@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-from sluice_api.adapters.mongo.notifier.deliveries import Delivery
+from sluice_api.application.notifier.records import Delivery
 from sluice_api.domain.callback_urls import check_callback_url, is_public
 from sluice_api.domain.callbacks import signature
 from sluice_common.sealing import Sealer
@@ -41,7 +41,7 @@ class PublicResolver(AbstractResolver):
         await self._inner.close()
 
 
-class CallbackClient:
+class HttpCallbackClient:
     """Posts deliveries.
 
     Args:

@@ -1,39 +1,19 @@
-"""What app servers are told: the rules of callbacks without I/O (R086, R151).
+"""Callbacks to app servers: their rules without I/O (R086, R151).
 
-A result is told once an execution has ended, a state change whenever the device's Firmware Update State
-(`/5/0/3`, OMA TS 1.1.1 §E.6) is another one. A delivery's id follows from what it tells, so that a replay of
+A result is reported once an execution has ended, a state change whenever the device's Firmware Update State
+(`/5/0/3`, OMA TS 1.1.1 §E.6) is another one. A delivery's id follows from what it reports, so that a replay of
 events names the same deliveries again.
 """
 
 import hmac
 import random
 
-import msgspec
-
+from sluice_api.domain.models import CallbackEvent
 from sluice_common.messages.base import to_json
 from sluice_common.messages.execution_events import ExecutionChanged, Reason
 from sluice_common.reasons import reason_text
 
-RESULT = "execution_result"
-STATE_CHANGED = "execution_state_changed"
-EVENTS = (RESULT, STATE_CHANGED)
 _STATES = {0: "idle", 1: "downloading", 2: "downloaded", 3: "updating"}
-
-
-class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wants to hear what, and where.
-
-    Attributes:
-        subscription_id: Its id.
-        event: `execution_result` or `execution_state_changed`.
-        callback_url: Where to post.
-        secret: Key of the signature header, sealed; None sends none.
-    """
-
-    subscription_id: str
-    event: str
-    callback_url: str
-    secret: str | None = None
 
 
 def signature(secret: bytes, body: bytes) -> str:
@@ -54,21 +34,21 @@ def retry_delay(attempts: int, first: float, max_delay: float, chance: random.Ra
     return delay * (1 + chance.random() / 4)
 
 
-def told_event(execution: ExecutionChanged) -> str | None:
-    """Return which event a snapshot tells, if any."""
+def event_of(execution: ExecutionChanged) -> CallbackEvent | None:
+    """Return the event that a snapshot reports, if any."""
     if execution.status.is_final:
-        return RESULT
-    return STATE_CHANGED if execution.firmware_state is not None else None
+        return CallbackEvent.RESULT
+    return CallbackEvent.STATE_CHANGED if execution.firmware_state is not None else None
 
 
-def delivery_id(execution: ExecutionChanged, event: str) -> str:
-    """Return the id of what is told: the same for every snapshot that tells the same."""
-    if event == RESULT:
+def delivery_id(execution: ExecutionChanged, event: CallbackEvent) -> str:
+    """Return the id of what is reported: the same for every snapshot that reports the same."""
+    if event is CallbackEvent.RESULT:
         return f"{execution.execution_id}:{execution.status}"
     return f"{execution.execution_id}:{execution.attempt}:{execution.firmware_state}"
 
 
-def callback_body(execution: ExecutionChanged, event: str) -> bytes:
+def callback_body(execution: ExecutionChanged, event: CallbackEvent) -> bytes:
     """Return the JSON that a receiver gets."""
     body = {
         "event": event,
@@ -87,7 +67,7 @@ def callback_body(execution: ExecutionChanged, event: str) -> bytes:
         "occurred_at": execution.occurred_at,
         "duration_s": _duration(execution),
     }
-    if event == STATE_CHANGED and execution.firmware_state is not None:
+    if event is CallbackEvent.STATE_CHANGED and execution.firmware_state is not None:
         body["firmware_state"] = execution.firmware_state
         body["firmware_state_name"] = _STATES.get(execution.firmware_state, "unknown")
     return to_json(body)

@@ -1,16 +1,15 @@
-"""Deliveries in memory: none for a subscription that is gone, none claimed without room."""
+"""Deliveries in memory: none for a deleted subscription, none claimed without room."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, cast
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 
-from sluice_api.adapters.callback_client import CallbackClient
-from sluice_api.adapters.mongo.notifier.deliveries import Deliveries, Delivery
-from sluice_api.adapters.mongo.notifier.subscribers import Subscribers
-from sluice_api.application.notifier.dispatcher import Dispatcher
-from sluice_api.settings import NotifierSettings
+import msgspec
+
+from sluice_api.application.notifier.dispatcher import Dispatcher, DispatchLimits
+from sluice_api.application.notifier.records import Delivery, DeliveryStatus, Outcome
+from sluice_api.domain.models import Subscription
 from sluice_common.messages.base import now
 
 DEAD, GOOD = "dead:80", "good:80"
@@ -23,7 +22,14 @@ class Database:
         self.subscribed = subscribed
         self.due: list[Delivery] = []
         self.asked: Counter[str] = Counter()
-        self.outcomes: dict[str, str] = {}
+        self.outcomes: dict[str, DeliveryStatus] = {}
+        self.recorded: list[Outcome] = []
+
+    async def of_apps(self, app_ids: Collection[str]) -> Mapping[str, Sequence[Subscription]]:
+        raise NotImplementedError
+
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        raise NotImplementedError
 
     async def targets(self) -> dict[str, str]:
         return dict(self.subscribed)
@@ -34,8 +40,9 @@ class Database:
         self.due = [d for d in self.due if d not in claimed]
         return claimed
 
-    async def record(self, outcomes: Sequence[tuple[Delivery, datetime | None, str]]) -> None:
-        self.outcomes |= {delivery.key: status for delivery, _, status in outcomes}
+    async def record(self, outcomes: Sequence[Outcome]) -> None:
+        self.recorded += outcomes
+        self.outcomes |= {outcome.delivery.key: outcome.status for outcome in outcomes}
 
 
 class Receivers:
@@ -43,12 +50,17 @@ class Receivers:
 
     def __init__(self) -> None:
         self.called: list[str] = []
+        self.cancelled = 0
+        self.failure: str | None = None
 
     async def post(self, delivery: Delivery) -> str | None:
         self.called.append(delivery.key)
         if delivery.target == DEAD:
-            await asyncio.Event().wait()
-        return None
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.cancelled += 1
+        return self.failure
 
 
 def delivery(subscription_id: str, number: int, target: str) -> Delivery:
@@ -64,11 +76,8 @@ def delivery(subscription_id: str, number: int, target: str) -> Delivery:
 
 
 def dispatcher(database: Database, receivers: Receivers) -> Dispatcher:
-    settings = NotifierSettings(callback_queue=10, callback_concurrency=2)
-    fake: Any = database
-    return Dispatcher(
-        settings, cast("Subscribers", fake), cast("Deliveries", fake), cast("CallbackClient", cast("Any", receivers))
-    )
+    limits = DispatchLimits(queue=10, concurrency=2, scan=1.0, retry_first=1.0, retry_max=60.0, give_up=3600.0)
+    return Dispatcher(limits, database, database, receivers)
 
 
 async def rest() -> None:
@@ -76,7 +85,7 @@ async def rest() -> None:
         await asyncio.sleep(0)
 
 
-async def test_what_waits_for_a_dead_receiver_keeps_no_other_back() -> None:
+async def test_deliveries_to_a_dead_receiver_keep_no_other_back() -> None:
     database, receivers = Database(a=DEAD, b=GOOD), Receivers()
     database.due = [delivery("a", n, DEAD) for n in range(1000)] + [delivery("b", 0, GOOD)]
     deliveries = dispatcher(database, receivers)
@@ -88,7 +97,7 @@ async def test_what_waits_for_a_dead_receiver_keeps_no_other_back() -> None:
     assert database.asked == {DEAD: 1, GOOD: 5}
 
 
-async def test_a_subscription_that_is_gone_is_called_no_more() -> None:
+async def test_a_deleted_subscription_is_called_no_more() -> None:
     database, receivers = Database(a=DEAD), Receivers()
     deliveries = dispatcher(database, receivers)
     deliveries.offer(delivery("a", n, DEAD) for n in range(2))
@@ -112,10 +121,45 @@ async def test_a_subscription_that_is_new_since_the_last_scan_is_called() -> Non
     assert receivers.called == ["new:0"]
 
 
-async def test_every_receiver_has_its_turn() -> None:
+async def test_scans_claim_for_every_receiver_in_turn() -> None:
     database = Database(**{f"s{n}": f"host{n}:80" for n in range(250)})
     deliveries = dispatcher(database, Receivers())
     for _ in range(5):
         await deliveries.scan()
     assert set(database.asked) == set(database.subscribed.values())
     assert set(database.asked.values()) == {2}
+
+
+async def test_a_failed_delivery_is_counted_and_tried_again_later() -> None:
+    database, receivers = Database(a=GOOD), Receivers()
+    receivers.failure = "status 500"
+    deliveries = dispatcher(database, receivers)
+    deliveries.offer([delivery("a", 0, GOOD)])
+    await rest()
+    await deliveries.flush()
+    (outcome,) = database.recorded
+    assert (outcome.status, outcome.delivery.attempts) == (DeliveryStatus.PENDING, 1)
+    assert outcome.next_at is not None
+    assert outcome.next_at > now()
+
+
+async def test_a_delivery_that_fails_for_too_long_is_given_up() -> None:
+    database, receivers = Database(a=GOOD), Receivers()
+    receivers.failure = "status 500"
+    deliveries = dispatcher(database, receivers)
+    old = msgspec.structs.replace(delivery("a", 0, GOOD), created_at=now() - timedelta(hours=2))
+    deliveries.offer([old])
+    await rest()
+    await deliveries.flush()
+    assert database.outcomes == {"a:0": DeliveryStatus.GIVEN_UP}
+
+
+async def test_cancelling_the_dispatcher_ends_the_posts_that_are_under_way() -> None:
+    database, receivers = Database(a=DEAD), Receivers()
+    deliveries = dispatcher(database, receivers)
+    running = asyncio.create_task(deliveries.run())
+    deliveries.offer([delivery("a", 0, DEAD)])
+    await rest()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (receivers.called, receivers.cancelled) == (["a:0"], 1)

@@ -4,15 +4,14 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+import msgspec
 import structlog
 
-from sluice_api.adapters.callback_client import CallbackClient
-from sluice_api.adapters.mongo.notifier.deliveries import Deliveries, Delivery
-from sluice_api.adapters.mongo.notifier.subscribers import Subscribers
+from sluice_api.application.notifier.ports import CallbackClient, DeliveryStore, SubscriptionStore
+from sluice_api.application.notifier.records import Delivery, DeliveryStatus, Outcome
 from sluice_api.domain.callbacks import retry_delay
-from sluice_api.settings import NotifierSettings
 from sluice_common.messages.base import now
 
 _log = structlog.get_logger()
@@ -23,25 +22,55 @@ _FAILURE_SHOWN = 200
 """Characters of a failure that are logged."""
 
 
+class DispatchLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How deliveries are posted.
+
+    Attributes:
+        queue: Most deliveries to one receiver that are held in memory.
+        concurrency: Most posts to one receiver at the same time.
+        scan: Seconds between looks for deliveries that are due again.
+        retry_first: Seconds from the first failure to the next attempt.
+        retry_max: Most seconds between two attempts.
+        give_up: Seconds after the event when attempts end.
+    """
+
+    queue: int
+    concurrency: int
+    scan: float
+    retry_first: float
+    retry_max: float
+    give_up: float
+
+
 class Dispatcher:
     """Runs a bounded queue and a few workers for each receiver.
 
-    What does not fit into a queue stays in MongoDB and is claimed when its lease ends and the queue has room.
+    What does not fit into a queue stays stored and is claimed when its lease ends and the queue has room.
+
+    Args:
+        limits: How deliveries are posted.
+        subscriptions: Who has subscribed.
+        deliveries: What is stored.
+        client: Posts.
     """
 
     def __init__(
-        self, settings: NotifierSettings, subscribers: Subscribers, deliveries: Deliveries, client: CallbackClient
+        self,
+        limits: DispatchLimits,
+        subscriptions: SubscriptionStore,
+        deliveries: DeliveryStore,
+        client: CallbackClient,
     ) -> None:
-        self._settings = settings
-        self._subscribers = subscribers
+        self._limits = limits
+        self._subscriptions = subscriptions
         self._deliveries = deliveries
         self._client = client
-        self._queues: dict[str, asyncio.Queue[Delivery]] = defaultdict(lambda: asyncio.Queue(settings.callback_queue))
+        self._queues: dict[str, asyncio.Queue[Delivery]] = defaultdict(lambda: asyncio.Queue(limits.queue))
         self._workers: dict[str, list[asyncio.Task[None]]] = {}
         self._in_flight: dict[str, str] = {}
         self._gone: set[str] = set()
         self._last_target = ""
-        self._outcomes: list[tuple[Delivery, datetime | None, str]] = []
+        self._outcomes: list[Outcome] = []
         self._chance = random.SystemRandom()
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
@@ -57,32 +86,33 @@ class Dispatcher:
             self._grow(delivery.target)
 
     async def run(self) -> None:
-        """Record outcomes and claim what is due until cancelled, then let the workers go."""
+        """Record outcomes and claim what is due until cancelled, then end the workers."""
         try:
             elapsed = 0.0
             while True:
                 await asyncio.sleep(_FLUSH_INTERVAL)
                 await self.flush()
                 elapsed += _FLUSH_INTERVAL
-                if elapsed >= self._settings.callback_scan:
+                if elapsed >= self._limits.scan:
                     elapsed = 0.0
                     await self.scan()
         finally:
-            for workers in self._workers.values():
-                for worker in workers:
-                    worker.cancel()
+            workers = [worker for workers in self._workers.values() for worker in workers]
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
 
     async def flush(self) -> None:
         """Write the outcomes that have gathered."""
         outcomes, self._outcomes = self._outcomes, []
         await self._deliveries.record(outcomes)
-        for delivery, _, _ in outcomes:
-            self._in_flight.pop(delivery.key, None)
+        for outcome in outcomes:
+            self._in_flight.pop(outcome.delivery.key, None)
 
     async def scan(self) -> None:
         """Claim what is due for receivers whose queues have room, and see which subscriptions are gone."""
         waiting = set(self._in_flight.values())
-        targets = await self._subscribers.targets()
+        targets = await self._subscriptions.targets()
         self._gone = waiting - set(targets)
         for target in self._next_of(set(targets.values())):
             if room := self._room(target):
@@ -97,12 +127,12 @@ class Dispatcher:
     def _room(self, target: str) -> int:
         """Return how many deliveries a queue can take; none while it is half full, as asking costs the same."""
         waiting = self._queues[target].qsize() if target in self._queues else 0
-        return 0 if 2 * waiting > self._settings.callback_queue else self._settings.callback_queue - waiting
+        return 0 if 2 * waiting > self._limits.queue else self._limits.queue - waiting
 
     def _grow(self, target: str) -> None:
         """Start one more worker for a receiver while its queue is longer than its workers are many."""
         workers = [w for w in self._workers.get(target, []) if not w.done()]
-        if len(workers) < min(self._settings.callback_concurrency, self._queues[target].qsize()):
+        if len(workers) < min(self._limits.concurrency, self._queues[target].qsize()):
             workers.append(asyncio.create_task(self._work(self._queues[target])))
         self._workers[target] = workers
 
@@ -111,21 +141,18 @@ class Dispatcher:
         while not queue.empty():
             delivery = queue.get_nowait()
             if delivery.subscription_id in self._gone:
-                self._outcomes.append((delivery, None, "GIVEN_UP"))
+                self._outcomes.append(Outcome(delivery=delivery, status=DeliveryStatus.GIVEN_UP))
                 continue
             failure = await self._client.post(delivery)
-            self._outcomes.append(self._judge(delivery, failure))
+            self._outcomes.append(self._outcome(delivery, failure))
 
-    def _judge(self, delivery: Delivery, failure: str | None) -> tuple[Delivery, datetime | None, str]:
+    def _outcome(self, delivery: Delivery, failure: str | None) -> Outcome:
         """Return what becomes of a delivery after an attempt."""
         if failure is None:
-            return delivery, None, "DELIVERED"
-        delivery.attempts += 1
-        delay = retry_delay(
-            delivery.attempts, self._settings.callback_retry_first, self._settings.callback_retry_max, self._chance
-        )
-        next_at = now() + timedelta(seconds=delay)
-        given_up = next_at > delivery.created_at + timedelta(seconds=self._settings.callback_give_up)
+            return Outcome(delivery=delivery, status=DeliveryStatus.DELIVERED)
+        tried = msgspec.structs.replace(delivery, attempts=delivery.attempts + 1)
+        next_at = now() + timedelta(seconds=self._delay(tried.attempts))
+        given_up = next_at > tried.created_at + timedelta(seconds=self._limits.give_up)
         _log.info(
             "callback_failed",
             delivery_id=delivery.delivery_id,
@@ -133,4 +160,8 @@ class Dispatcher:
             failure=failure[:_FAILURE_SHOWN],
             given_up=given_up,
         )
-        return delivery, next_at, "GIVEN_UP" if given_up else "PENDING"
+        status = DeliveryStatus.GIVEN_UP if given_up else DeliveryStatus.PENDING
+        return Outcome(delivery=tried, status=status, next_at=next_at)
+
+    def _delay(self, attempts: int) -> float:
+        return retry_delay(attempts, self._limits.retry_first, self._limits.retry_max, self._chance)

@@ -1,0 +1,57 @@
+"""Callbacks that shall reach their receivers."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class DeliveryStatus(StrEnum):
+    """State of a delivery."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    GIVEN_UP = "GIVEN_UP"
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One callback that shall reach one receiver.
+
+    Attributes:
+        key: Subscription and delivery id: what makes it one.
+        delivery_id: What it reports.
+        target: Receiver, `host:port`.
+        url: Where to post.
+        body: The JSON.
+        secret: Key of the signature, sealed; None sends none.
+        created_at: When it was stored, UTC.
+        attempts: Attempts that have failed.
+    """
+
+    key: str
+    delivery_id: str
+    target: str
+    url: str
+    body: bytes
+    secret: str | None
+    created_at: datetime
+    attempts: int = 0
+
+    @property
+    def subscription_id(self) -> str:
+        """The subscription that it is for."""
+        return self.key.partition(":")[0]
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a delivery after an attempt, or without one.
+
+    Attributes:
+        delivery: The delivery, with the attempt counted.
+        status: Its new status.
+        next_at: When a pending one is tried again.
+    """
+
+    delivery: Delivery
+    status: DeliveryStatus
+    next_at: datetime | None = None
