@@ -13,7 +13,7 @@ from sluice_common.messages.base import utc
 from sluice_common.messages.snapshots import UpgradePolicy
 
 if TYPE_CHECKING:
-    from tests.unit.rules.coupled.conftest import World
+    from tests.unit.rules.world.world import World
 
 DAY = 86_400.0
 DEVICES = st.sampled_from(["d0", "d1", "d2", "d3"])

@@ -13,7 +13,7 @@ from sluice_common.messages.snapshots import UpgradePolicy
 from sluice_common.reasons import ReasonCode
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 DAY = 86_400.0
 ACTIVE = [step for step in Step if step not in (Step.ENDED, Step.QUERY_CELL, Step.CLOSING, Step.RETRY_WAIT)]

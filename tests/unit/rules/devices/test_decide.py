@@ -11,7 +11,7 @@ from sluice_rules.devices.decide import decide
 from sluice_rules.devices.effects import ToGateway, ToMqtt
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 
 def test_replaying_any_suffix_of_the_log_changes_nothing(story: "Story") -> None:

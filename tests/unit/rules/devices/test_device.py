@@ -9,7 +9,7 @@ from sluice_common.messages.lwm2m_commands import Read
 from sluice_rules.devices.device import deadlines
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 READ = Read(path="/3/0/0")
 

@@ -10,7 +10,7 @@ from sluice_common.messages.execution_events import DeviceCommandChanged, Step
 from sluice_common.messages.lwm2m_commands import DeviceRequests, Execute, Read
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 READ = Read(path="/3/0/0")
 REBOOT = Execute(path="/3/0/4")

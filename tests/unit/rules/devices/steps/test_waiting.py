@@ -11,7 +11,7 @@ from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.snapshots import ProductSnapshot, UpgradePolicy
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 DAY = 86_400.0
 

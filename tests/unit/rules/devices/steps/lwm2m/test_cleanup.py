@@ -10,7 +10,7 @@ from sluice_common.messages.lwm2m_commands import CancelObserve, CloseDownload, 
 from sluice_common.messages.snapshots import UpgradePolicy
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 CANCEL, ABORT = CancelObserve(path="/5/0/3"), Write(path="/5/0/1", value="")
 

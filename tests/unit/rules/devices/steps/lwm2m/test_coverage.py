@@ -11,7 +11,7 @@ from sluice_common.messages.slots import CoverageClass, WindowKey
 from sluice_common.messages.snapshots import ProductSnapshot, UpgradePolicy
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 
 def coverage(**values: ResourceValue) -> RequestResult:

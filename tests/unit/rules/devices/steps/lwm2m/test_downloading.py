@@ -8,7 +8,7 @@ from sluice_common.messages.execution_events import Step
 from sluice_common.messages.lwm2m_commands import Execute, Observe, Read
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 SETTLE = (Observe(path="/5/0/3"), Read(path="/5/0/5"))
 

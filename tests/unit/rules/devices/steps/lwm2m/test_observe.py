@@ -13,7 +13,7 @@ from sluice_common.messages.snapshots import UpgradePolicy
 from sluice_rules.devices.device import SlotState
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 OBSERVE = Observe(path="/5/0/3")
 

@@ -10,7 +10,7 @@ from sluice_common.messages.snapshots import UpgradePolicy
 from sluice_common.reasons import UPDATE_RESULTS
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 UPDATE = (Read(path="/3/0/3"), Read(path="/5/0/3"), Read(path="/5/0/5"))
 

@@ -14,7 +14,7 @@ from sluice_common.messages.snapshots import UpgradePolicy
 from sluice_rules.devices.device import SlotState
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 KEY = WindowKey(network="default", cell_id=77, coverage_class=CoverageClass.LEVEL_0)
 

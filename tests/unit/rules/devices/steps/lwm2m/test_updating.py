@@ -9,7 +9,7 @@ from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.lwm2m_commands import DeviceRequests, Execute, Read
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 SETTLE = (Read(path="/3/0/3"), Read(path="/5/0/3"), Read(path="/5/0/5"))
 

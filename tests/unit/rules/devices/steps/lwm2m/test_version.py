@@ -10,7 +10,7 @@ from sluice_common.messages.lwm2m_commands import DeviceRequests, Read, Write
 from sluice_common.messages.snapshots import UpgradePolicy
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
+    from tests.unit.rules.stories import Story
 
 RETRY = UpgradePolicy(max_retries=1)
 RESET = Write(path="/5/0/1", value="")

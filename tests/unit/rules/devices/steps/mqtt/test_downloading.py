@@ -13,7 +13,7 @@ from sluice_common.messages.snapshots import ProductSnapshot, UpgradePolicy
 from sluice_rules.devices.device import SlotState
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import MqttStory
+    from tests.unit.rules.stories import MqttStory
 
 DAY = 86_400.0
 

@@ -11,7 +11,7 @@ from sluice_common.messages.mqtt_commands import QueryVersion
 from sluice_common.messages.snapshots import ProductSnapshot, UpgradePolicy
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import MqttStory
+    from tests.unit.rules.stories import MqttStory
 
 DAY = 86_400.0
 

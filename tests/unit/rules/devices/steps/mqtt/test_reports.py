@@ -9,7 +9,7 @@ from sluice_common.messages.snapshots import ProductSnapshot, UpgradePolicy
 from sluice_common.reasons import MQTT_RESULTS
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import MqttStory
+    from tests.unit.rules.stories import MqttStory
 
 TOLD = [Step.DOWNLOADING, Step.UPDATING, Step.QUERY_RESULT]
 FAILURES = [(code, reason.value) for code, reason in MQTT_RESULTS.items() if reason.value != "already_latest"]

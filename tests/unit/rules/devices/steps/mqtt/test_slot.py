@@ -6,7 +6,7 @@ from sluice_common.messages.execution_events import Step
 from sluice_common.messages.mqtt_commands import QueryVersion
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import MqttStory
+    from tests.unit.rules.stories import MqttStory
 
 
 def test_a_quiet_waiter_that_is_held_for_offline_is_asked_and_asks_again_when_it_answers(mqtt: "MqttStory") -> None:

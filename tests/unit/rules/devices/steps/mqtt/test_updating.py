@@ -7,7 +7,7 @@ import pytest
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import MqttStory
+    from tests.unit.rules.stories import MqttStory
 
 
 @pytest.mark.requirement("R100")

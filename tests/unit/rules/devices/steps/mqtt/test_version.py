@@ -11,7 +11,7 @@ from sluice_common.messages.slots import task_window
 from sluice_common.messages.snapshots import UpgradePolicy
 
 if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import MqttStory
+    from tests.unit.rules.stories import MqttStory
 
 
 @pytest.mark.requirement("R094")

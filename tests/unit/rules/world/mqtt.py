@@ -6,13 +6,11 @@ the target runs, and no token that outlives its execution.
 """
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
 
-import pytest
-from tests.unit.rules.coupled.conftest import OLD, RULES, Admitting, Attempt, Generous, Served, Windows, World, head
+from tests.unit.rules.world.world import OLD, RULES, Attempt, Served, Windows, World, head
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import (
@@ -277,15 +275,3 @@ class MqttWorld(World):
 
 def _attempt(command: MqttCommand) -> Attempt:
     return (command.execution_id, command.attempt)
-
-
-@pytest.fixture
-def mqtt_alone() -> Callable[[], MqttWorld]:
-    """Make a world whose windows give a slot to everybody."""
-    return lambda: MqttWorld(Generous())
-
-
-@pytest.fixture
-def mqtt_and_admit() -> Callable[[], MqttWorld]:
-    """Make a world with the real rules of the windows."""
-    return lambda: MqttWorld(Admitting())

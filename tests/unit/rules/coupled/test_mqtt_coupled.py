@@ -9,7 +9,7 @@ from tests.unit.rules.coupled.test_coupled import endure
 from sluice_common.messages.snapshots import UpgradePolicy
 
 if TYPE_CHECKING:
-    from tests.unit.rules.coupled.mqtt.conftest import MqttWorld
+    from tests.unit.rules.world.mqtt import MqttWorld
 
 
 @pytest.mark.requirement("R100", "R102")
