@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
+import msgspec
+
 from sluice_common.messages.base import utc
 from sluice_common.messages.cell_requests import SlotAsk, SlotHold, SlotReturn
 from sluice_common.messages.device_events import (
@@ -40,7 +42,6 @@ from sluice_rules.devices.decide import decide
 from sluice_rules.devices.device import Device, Execution, deadlines
 from sluice_rules.devices.effects import Effect, ToGateway, ToMqtt
 from sluice_rules.devices.rules import Rules
-from sluice_scheduler.adapters.devices import records
 
 START = 1_800_000_000.0
 DEVICE = "d"
@@ -59,7 +60,7 @@ class Story:
         device: Its record.
         now: The story's time, seconds since 1970.
         effects: What the last event caused.
-        told: What all events caused.
+        all_effects: What all events caused.
     """
 
     def __init__(self, rules: Rules | None = None) -> None:
@@ -69,20 +70,20 @@ class Story:
         self.offset = 0
         self.epoch = 0
         self.effects: list[Effect] = []
-        self.told: list[Effect] = []
+        self.all_effects: list[Effect] = []
         self.log: list[tuple[DeviceEvent, int]] = []
 
     # What happens
 
     def feed(self, event: DeviceEvent) -> Self:
-        """Decide on an event; the record goes through its bytes, as it does in the stage."""
+        """Decide on an event; the record is encoded and decoded, as it is in the stage."""
         self.offset += 1
         self.log.append((event, self.offset))
         decision = decide(self.device, event, self.offset, self.rules)
-        self.device = decision.device and records.decode(records.encode(decision.device))
+        self.device = decision.device and msgspec.msgpack.decode(msgspec.msgpack.encode(decision.device), type=Device)
         assert self.device == decision.device
         self.effects = decision.effects
-        self.told += decision.effects
+        self.all_effects += decision.effects
         return self
 
     def later(self, seconds: float) -> Self:
@@ -359,7 +360,7 @@ class Story:
 
     def all(self, kind: type[T]) -> list[T]:
         """All effects of a kind."""
-        return [effect for effect in self.told if isinstance(effect, kind)]
+        return [effect for effect in self.all_effects if isinstance(effect, kind)]
 
     def head(self) -> dict[str, Any]:
         """What every event begins with."""

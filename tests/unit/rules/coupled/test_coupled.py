@@ -2,18 +2,15 @@
 
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from tests.unit.rules.world.world import World
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.snapshots import UpgradePolicy
-
-if TYPE_CHECKING:
-    from tests.unit.rules.world.world import World
 
 DAY = 86_400.0
 DEVICES = st.sampled_from(["d0", "d1", "d2", "d3"])
@@ -26,7 +23,7 @@ STEPS = 200
 class Hostility(RuleBasedStateMachine):
     """What can go wrong around a campaign, in any order."""
 
-    new_world: Callable[[], "World"]
+    new_world: Callable[[], World]
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,19 +109,19 @@ HOSTILE = settings(
 )
 
 
-def endure(new_world: "Callable[[], World]") -> None:
+def endure(new_world: Callable[[], World]) -> None:
     """Run the machine around a world."""
     machine = type("HostilityOf", (Hostility,), {"new_world": staticmethod(new_world)})
     run_state_machine_as_test(machine, settings=HOSTILE)
 
 
 @pytest.mark.requirement("R087", "R119", "R143")
-def test_decide_alone_holds_its_invariants(decide_alone: "Callable[[], World]") -> None:
+def test_decide_alone_holds_its_invariants(decide_alone: Callable[[], World]) -> None:
     endure(decide_alone)
 
 
 @pytest.mark.requirement("R072", "R073", "R087")
-def test_decide_and_admit_hold_the_seven_invariants(decide_and_admit: "Callable[[], World]") -> None:
+def test_decide_and_admit_hold_the_seven_invariants(decide_and_admit: Callable[[], World]) -> None:
     endure(decide_and_admit)
 
 

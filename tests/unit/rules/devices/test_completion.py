@@ -1,9 +1,9 @@
 """How executions end: each once, with a snapshot, a tombstone, and nothing left behind."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.rules.stories import Story
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import ExecutionStopRequested
@@ -12,16 +12,13 @@ from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.snapshots import UpgradePolicy
 from sluice_common.reasons import ReasonCode
 
-if TYPE_CHECKING:
-    from tests.unit.rules.stories import Story
-
 DAY = 86_400.0
 ACTIVE = [step for step in Step if step not in (Step.ENDED, Step.QUERY_CELL, Step.CLOSING, Step.RETRY_WAIT)]
 
 
 @pytest.mark.requirement("R119", "R123")
 @pytest.mark.parametrize("step", [step for step in ACTIVE if step is not Step.CANCEL_OBSERVE])
-def test_an_execution_can_be_stopped_in_any_step(step: Step, story: "Story") -> None:
+def test_an_execution_can_be_stopped_in_any_step(step: Step, story: Story) -> None:
     if step is Step.AWAIT_ONLINE:
         story.request().deadline()
     else:
@@ -33,26 +30,26 @@ def test_an_execution_can_be_stopped_in_any_step(step: Step, story: "Story") -> 
 
 
 @pytest.mark.requirement("R119")
-def test_one_that_waits_for_its_next_attempt_can_be_stopped(story: "Story") -> None:
+def test_one_that_waits_for_its_next_attempt_can_be_stopped(story: Story) -> None:
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=1)).tell_no_version()
     assert story.step is Step.RETRY_WAIT
     story.stop()
     assert story.status is ExecutionStatus.STOPPED
 
 
-def test_a_stop_while_a_failed_attempt_is_being_closed_forbids_the_next(story: "Story") -> None:
+def test_a_stop_while_a_failed_attempt_is_being_closed_forbids_the_next(story: Story) -> None:
     story.reach(Step.OBSERVE, UpgradePolicy(max_retries=1)).answer(story.refused("/5/0/3"))
     assert story.step is Step.CLOSING
     story.stop().answer().answer()
     assert story.status is ExecutionStatus.STOPPED
 
 
-def test_a_stop_while_a_slot_is_being_surrendered_gives_up_the_place_too(story: "Story") -> None:
+def test_a_stop_while_a_slot_is_being_surrendered_gives_up_the_place_too(story: Story) -> None:
     story.reach(Step.OBSERVE).asleep().stop().answer()
     assert [r.keep_place for r in story.returns] == [False]
 
 
-def test_a_stop_after_the_result_comes_too_late(story: "Story") -> None:
+def test_a_stop_after_the_result_comes_too_late(story: Story) -> None:
     story.reach(Step.CANCEL_OBSERVE).stop()
     assert not story.effects
     story.answer()
@@ -61,9 +58,7 @@ def test_a_stop_after_the_result_comes_too_late(story: "Story") -> None:
 
 @pytest.mark.requirement("D15")
 @pytest.mark.parametrize("step", [Step.AWAIT_SLOT, Step.DOWNLOADING])
-def test_a_stop_by_the_platform_fails_the_execution_for_its_reason_and_tries_no_more(
-    step: Step, story: "Story"
-) -> None:
+def test_a_stop_by_the_platform_fails_the_execution_for_its_reason_and_tries_no_more(step: Step, story: Story) -> None:
     story.reach(step, UpgradePolicy(max_retries=1))
     story.feed(ExecutionStopRequested(**story.head(), execution_id="t:d", task_id="t", reason=ReasonCode.KEY_REVOKED))
     while story.step is not Step.ENDED:
@@ -72,7 +67,7 @@ def test_a_stop_by_the_platform_fails_the_execution_for_its_reason_and_tries_no_
 
 
 @pytest.mark.requirement("R119")
-def test_a_stop_of_an_unknown_execution_is_recorded_and_a_late_request_ignored(story: "Story") -> None:
+def test_a_stop_of_an_unknown_execution_is_recorded_and_a_late_request_ignored(story: Story) -> None:
     story.stop()
     assert (story.status, story.snapshot.execution_id, story.snapshot.version) == (
         ExecutionStatus.STOPPED,
@@ -84,7 +79,7 @@ def test_a_stop_of_an_unknown_execution_is_recorded_and_a_late_request_ignored(s
     assert story.step is Step.ENDED
 
 
-def test_a_stop_that_comes_twice_is_recorded_once(story: "Story") -> None:
+def test_a_stop_that_comes_twice_is_recorded_once(story: Story) -> None:
     story.stop().stop()
     assert not story.effects
     story.register().request("u").stop("u").stop("u")
@@ -92,7 +87,7 @@ def test_a_stop_that_comes_twice_is_recorded_once(story: "Story") -> None:
 
 
 @pytest.mark.requirement("R143")
-def test_who_loses_the_race_for_a_device_fails_and_the_incumbent_goes_on_unharmed(story: "Story") -> None:
+def test_who_loses_the_race_for_a_device_fails_and_the_incumbent_goes_on_unharmed(story: Story) -> None:
     story.reach(Step.DOWNLOADING)
     before = story.execution
     story.request("u", policy=UpgradePolicy(max_retries=3))
@@ -108,24 +103,24 @@ def test_who_loses_the_race_for_a_device_fails_and_the_incumbent_goes_on_unharme
 
 
 @pytest.mark.requirement("R111")
-def test_an_execution_that_meets_an_unfinished_command_has_lost_the_race_too(story: "Story") -> None:
+def test_an_execution_that_meets_an_unfinished_command_has_lost_the_race_too(story: Story) -> None:
     story.command("c1", Read(path="/3/0/0")).request()
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "task_conflict")
 
 
-def test_a_request_that_comes_twice_is_one_execution(story: "Story") -> None:
+def test_a_request_that_comes_twice_is_one_execution(story: Story) -> None:
     story.reach(Step.QUERY_VERSION).request()
     assert not story.effects
     story.go_on(Step.ENDED).request()
     assert not story.effects
 
 
-def test_another_execution_may_follow(story: "Story") -> None:
+def test_another_execution_may_follow(story: Story) -> None:
     story.reach(Step.ENDED).request("u").deadline().answer(story.read("/3/0/3", "2.0"))
     assert (story.snapshot.execution_id, story.reason) == ("u:d", "same_version")
 
 
-def test_tombstones_outlive_the_input_topics_and_then_go(story: "Story") -> None:
+def test_tombstones_outlive_the_input_topics_and_then_go(story: Story) -> None:
     story.register().request().stop().later(7.9 * DAY).request("u").stop("u")
     assert story.device
     assert list(story.device.ended) == ["t:d", "u:d"]
@@ -134,7 +129,7 @@ def test_tombstones_outlive_the_input_topics_and_then_go(story: "Story") -> None
 
 
 @pytest.mark.parametrize("kind", ["executions", "commands"])
-def test_an_execution_is_never_forgotten_before_its_time(kind: str, tell: Callable[..., "Story"]) -> None:
+def test_an_execution_is_never_forgotten_before_its_time(kind: str, tell: Callable[..., Story]) -> None:
     story = tell(max_ended=5).register().stop("first")
     for number in range(10):
         if kind == "executions":
@@ -146,7 +141,7 @@ def test_an_execution_is_never_forgotten_before_its_time(kind: str, tell: Callab
     assert story.step is Step.ENDED
 
 
-def test_of_ended_commands_only_so_many_are_remembered_and_the_oldest_go_first(tell: Callable[..., "Story"]) -> None:
+def test_of_ended_commands_only_so_many_are_remembered_and_the_oldest_go_first(tell: Callable[..., Story]) -> None:
     story = tell(max_ended=5).register()
     for number in range(7):
         story.command(f"c{number}", Read(path="/3/0/0")).answer(story.read("/3/0/0", "Acme"))
@@ -156,7 +151,7 @@ def test_of_ended_commands_only_so_many_are_remembered_and_the_oldest_go_first(t
 
 
 @pytest.mark.requirement("R140", "R143")
-def test_the_history_tells_every_step_of_every_attempt_with_the_reasons(story: "Story") -> None:
+def test_the_history_tells_every_step_of_every_attempt_with_the_reasons(story: Story) -> None:
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=1)).tell_no_version()
     story.deadline().go_on(Step.ENDED)
     steps = [
@@ -180,7 +175,7 @@ def test_the_history_tells_every_step_of_every_attempt_with_the_reasons(story: "
     ]
 
 
-def test_the_history_is_bounded_and_keeps_its_beginning(story: "Story") -> None:
+def test_the_history_is_bounded_and_keeps_its_beginning(story: Story) -> None:
     story.reach(Step.OBSERVE)
     for _ in range(story.rules.surrenders):
         story.asleep().answer().uplink().grant()
@@ -191,7 +186,7 @@ def test_the_history_is_bounded_and_keeps_its_beginning(story: "Story") -> None:
     assert story.execution.history[-1].step is Step.DOWNLOADING
 
 
-def test_versions_of_snapshots_grow_by_one_and_the_last_is_final(story: "Story") -> None:
+def test_versions_of_snapshots_grow_by_one_and_the_last_is_final(story: Story) -> None:
     story.reach(Step.ENDED)
     snapshots = story.all(ExecutionChanged)
     assert [s.version for s in snapshots] == list(range(1, len(snapshots) + 1))
@@ -200,7 +195,7 @@ def test_versions_of_snapshots_grow_by_one_and_the_last_is_final(story: "Story")
 
 
 @pytest.mark.requirement("R118", "R140")
-def test_an_upgrade_without_trouble_takes_thirteen_events_and_seven_snapshots(story: "Story") -> None:
+def test_an_upgrade_without_trouble_takes_thirteen_events_and_seven_snapshots(story: Story) -> None:
     story.reach(Step.ENDED)
     registration = 1
     assert len(story.log) - registration == 13

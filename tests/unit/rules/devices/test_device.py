@@ -1,15 +1,11 @@
 """What stands in the record, seen from outside."""
 
-from typing import TYPE_CHECKING
-
 import pytest
+from tests.unit.rules.stories import Story
 
 from sluice_common.messages.execution_events import Step
 from sluice_common.messages.lwm2m_commands import Read
 from sluice_rules.devices.device import deadlines
-
-if TYPE_CHECKING:
-    from tests.unit.rules.stories import Story
 
 READ = Read(path="/3/0/0")
 
@@ -17,7 +13,7 @@ READ = Read(path="/3/0/0")
 @pytest.mark.parametrize(
     "step", [step for step in Step if step not in (Step.ENDED, Step.QUERY_CELL, Step.CLOSING, Step.RETRY_WAIT)]
 )
-def test_every_wait_has_a_deadline(step: Step, story: "Story") -> None:
+def test_every_wait_has_a_deadline(step: Step, story: Story) -> None:
     if step is Step.AWAIT_ONLINE:
         story.request().deadline()
     else:
@@ -29,7 +25,7 @@ def test_every_wait_has_a_deadline(step: Step, story: "Story") -> None:
     assert deadline.step == story.step.value
 
 
-def test_every_device_command_has_a_deadline(story: "Story") -> None:
+def test_every_device_command_has_a_deadline(story: Story) -> None:
     story.command("c1", READ, expires_in=60).command("c2", READ, expires_in=90)
     assert story.device
     assert [(d.subject, d.attempt, d.at - story.now) for d in deadlines(story.device)] == [
@@ -38,7 +34,7 @@ def test_every_device_command_has_a_deadline(story: "Story") -> None:
     ]
 
 
-def test_a_device_that_waits_for_nothing_has_none(story: "Story") -> None:
+def test_a_device_that_waits_for_nothing_has_none(story: Story) -> None:
     story.reach(Step.ENDED)
     assert story.device
     assert deadlines(story.device) == []

@@ -75,7 +75,7 @@ class MqttWorld(World):
         super().__init__(windows, devices)
         self.fleet = {name: MqttDevice(name) for name in self.devices}
         self.devices: dict[str, Any] = dict(self.fleet)
-        self.told: deque[MqttCommand] = deque()
+        self.published: deque[MqttCommand] = deque()
         self.publications: list[MqttCommand] = []
         self.open: dict[str, Served] = {}
         self.offers: dict[str, Grant] = {}
@@ -92,7 +92,7 @@ class MqttWorld(World):
             served = self.open.get(command.device_id)
             if served is not None and served.attempt == _attempt(command):
                 del self.open[command.device_id]
-        self.told.append(command)
+        self.published.append(command)
 
     def note_offer(self, offer: OfferFirmware) -> None:
         """Each offer has a slot of its own; only one that is made again after a crash may find it returned."""
@@ -106,8 +106,8 @@ class MqttWorld(World):
 
     def run_command(self, fate: str) -> None:
         """The broker delivers a publication, or loses it or what the device says."""
-        if self.told:
-            command = self.told.popleft()
+        if self.published:
+            command = self.published.popleft()
             self.publications.append(command)
             self.publish_to_device(command, fate)
 
@@ -123,7 +123,7 @@ class MqttWorld(World):
 
     def restart_gateway(self, back: int) -> None:
         """The gateway starts again and publishes twice."""
-        self.told.extendleft(reversed(self.publications[-back:]))
+        self.published.extendleft(reversed(self.publications[-back:]))
 
     # The devices
 
@@ -252,17 +252,17 @@ class MqttWorld(World):
 
     def at_rest(self) -> bool:
         """Return whether nothing is under way."""
-        return super().at_rest() and not self.told
+        return super().at_rest() and not self.published
 
     def go(self) -> None:
         """Let everybody do what they can do now, without trouble."""
-        while self.told:
+        while self.published:
             self.run_command("ok")
         super().go()
 
     def step(self, chance: Any, trouble: int) -> None:
         """Let one of those who can do something do it; now and then the broker loses a device."""
-        if self.told and chance.randrange(3) == 0:
+        if self.published and chance.randrange(3) == 0:
             lost = chance.randrange(100) < trouble
             self.run_command(chance.choice(["request_lost", "answer_lost"]) if lost else "ok")
         elif self.publications and chance.randrange(300) < trouble:

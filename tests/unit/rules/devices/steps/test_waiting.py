@@ -1,23 +1,20 @@
 """Before and between attempts."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.rules.stories import Story
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.snapshots import ProductSnapshot, UpgradePolicy
 
-if TYPE_CHECKING:
-    from tests.unit.rules.stories import Story
-
 DAY = 86_400.0
 
 
 @pytest.mark.requirement("R117")
-def test_a_new_execution_waits_ten_seconds(story: "Story") -> None:
+def test_a_new_execution_waits_ten_seconds(story: Story) -> None:
     story.register().request()
     assert (story.status, story.step) == (ExecutionStatus.WAITING, Step.WAITING)
     assert story.execution.deadline == story.now + 10
@@ -25,20 +22,20 @@ def test_a_new_execution_waits_ten_seconds(story: "Story") -> None:
 
 
 @pytest.mark.requirement("R117", "R118")
-def test_after_them_it_runs(story: "Story") -> None:
+def test_after_them_it_runs(story: Story) -> None:
     story.register().request().deadline()
     assert story.status is ExecutionStatus.RUNNING
     assert story.snapshot.started_at == utc(story.now)
 
 
-def test_a_request_that_was_long_on_its_way_runs_at_once_and_makes_one_snapshot(story: "Story") -> None:
+def test_a_request_that_was_long_on_its_way_runs_at_once_and_makes_one_snapshot(story: Story) -> None:
     story.register().request(created_ago=11)
     assert story.status is ExecutionStatus.RUNNING
     assert len(story.snapshots) == 1
     assert story.requests == (Read(path="/3/0/3"),)
 
 
-def test_an_uplink_does_not_shorten_the_wait(story: "Story") -> None:
+def test_an_uplink_does_not_shorten_the_wait(story: Story) -> None:
     story.register().request().uplink()
     assert story.step is Step.WAITING
     assert not story.commands
@@ -54,7 +51,7 @@ def test_an_uplink_does_not_shorten_the_wait(story: "Story") -> None:
     ],
 )
 def test_a_product_without_the_capability_fails_when_it_runs_and_is_not_retried(
-    product: ProductSnapshot, story: "Story"
+    product: ProductSnapshot, story: Story
 ) -> None:
     story.register().request(product=product, policy=UpgradePolicy(max_retries=3))
     assert story.status is ExecutionStatus.WAITING
@@ -64,31 +61,31 @@ def test_a_product_without_the_capability_fails_when_it_runs_and_is_not_retried(
 
 
 @pytest.mark.requirement("R061", "R062", "R118")
-def test_a_device_that_has_not_spoken_is_sent_nothing_and_stays_running(story: "Story") -> None:
+def test_a_device_that_has_not_spoken_is_sent_nothing_and_stays_running(story: Story) -> None:
     story.request().deadline()
     assert (story.status, story.step) == (ExecutionStatus.RUNNING, Step.AWAIT_ONLINE)
     assert not story.commands
 
 
 @pytest.mark.requirement("R061")
-def test_its_uplink_begins_the_negotiation(story: "Story") -> None:
+def test_its_uplink_begins_the_negotiation(story: Story) -> None:
     story.request().deadline().later(3600).register()
     assert story.step is Step.QUERY_VERSION
     assert story.requests == (Read(path="/3/0/3"),)
 
 
-def test_a_device_that_has_gone_to_sleep_is_awaited_again(story: "Story") -> None:
+def test_a_device_that_has_gone_to_sleep_is_awaited_again(story: Story) -> None:
     story.register(awake_for=5).request().deadline()
     assert story.step is Step.AWAIT_ONLINE
 
 
-def test_a_device_that_deregistered_is_awaited(story: "Story") -> None:
+def test_a_device_that_deregistered_is_awaited(story: Story) -> None:
     story.register().deregister().request().deadline()
     assert story.step is Step.AWAIT_ONLINE
 
 
 @pytest.mark.requirement("R118", "R121")
-def test_a_device_that_never_speaks_fails_after_a_day(story: "Story") -> None:
+def test_a_device_that_never_speaks_fails_after_a_day(story: Story) -> None:
     began = story.request().deadline().now
     story.deadline()
     assert story.now == began + DAY
@@ -96,7 +93,7 @@ def test_a_device_that_never_speaks_fails_after_a_day(story: "Story") -> None:
 
 
 @pytest.mark.parametrize("step", [Step.WAITING, Step.AWAIT_ONLINE])
-def test_what_still_waits_at_the_tasks_end_fails(step: Step, story: "Story") -> None:
+def test_what_still_waits_at_the_tasks_end_fails(step: Step, story: Story) -> None:
     story.request(policy=UpgradePolicy(end_at=utc(story.now + (5 if step is Step.WAITING else 60)), max_retries=1))
     if step is Step.AWAIT_ONLINE:
         story.deadline()
@@ -106,7 +103,7 @@ def test_what_still_waits_at_the_tasks_end_fails(step: Step, story: "Story") -> 
 
 
 @pytest.mark.requirement("R134", "R135")
-def test_a_failed_attempt_is_followed_by_another_after_the_interval(story: "Story") -> None:
+def test_a_failed_attempt_is_followed_by_another_after_the_interval(story: Story) -> None:
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=1))
     story.tell_no_version()
     assert (story.status, story.step, story.reason) == (
@@ -123,14 +120,14 @@ def test_a_failed_attempt_is_followed_by_another_after_the_interval(story: "Stor
 
 
 @pytest.mark.requirement("R115", "R134")
-def test_without_retries_the_first_failure_is_final(story: "Story") -> None:
+def test_without_retries_the_first_failure_is_final(story: Story) -> None:
     story.reach(Step.QUERY_VERSION)
     story.tell_no_version()
     assert story.status is ExecutionStatus.FAILED
 
 
 @pytest.mark.requirement("R134")
-def test_retries_are_counted(story: "Story") -> None:
+def test_retries_are_counted(story: Story) -> None:
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=2))
     for attempt in (1, 2, 3):
         assert story.execution.attempt.number == attempt
@@ -140,20 +137,20 @@ def test_retries_are_counted(story: "Story") -> None:
     assert (story.status, story.snapshot.attempt) == (ExecutionStatus.FAILED, 3)
 
 
-def test_no_attempt_begins_after_the_tasks_end(story: "Story") -> None:
+def test_no_attempt_begins_after_the_tasks_end(story: Story) -> None:
     end = utc(story.now + 100)
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=2, end_at=end))
     story.tell_no_version()
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "version_unreadable")
 
 
-def test_speaking_does_not_shorten_the_interval(story: "Story") -> None:
+def test_speaking_does_not_shorten_the_interval(story: Story) -> None:
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=1))
     story.tell_no_version().uplink()
     assert story.step is Step.RETRY_WAIT
 
 
-def test_a_sleeping_device_is_awaited_before_its_next_attempt(story: "Story") -> None:
+def test_a_sleeping_device_is_awaited_before_its_next_attempt(story: Story) -> None:
     story.register(awake_for=30).request(policy=UpgradePolicy(max_retries=1)).deadline()
     story.tell_no_version().deadline()
     assert story.step is Step.AWAIT_ONLINE
@@ -161,6 +158,6 @@ def test_a_sleeping_device_is_awaited_before_its_next_attempt(story: "Story") ->
     assert story.requests == (Read(path="/3/0/3"), Read(path="/5/0/3"))
 
 
-def test_the_timeouts_of_the_task_count(story: "Story", policy: Callable[..., UpgradePolicy]) -> None:
+def test_the_timeouts_of_the_task_count(story: Story, policy: Callable[..., UpgradePolicy]) -> None:
     story.request(policy=policy(waiting=1.0, online=7.0)).deadline()
     assert story.execution.deadline == story.now + 7

@@ -1,35 +1,32 @@
-"""Records survive their bytes, and the newer of two can be told."""
-
-from typing import TYPE_CHECKING
+"""Records survive their bytes, and of two the newer one is known."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.rules.stories import Story
 
 from sluice_common.messages.execution_events import Step
 from sluice_rules.devices.device import Device
 from sluice_scheduler.adapters.devices import records
 
-if TYPE_CHECKING:
-    from tests.unit.rules.devices.conftest import Story
 
-
-def test_a_record_comes_back_equal_and_tells_its_offset(story: "Story") -> None:
-    device = story.reach(Step.UPDATING).device
+def test_a_record_comes_back_equal_and_tells_its_offset() -> None:
+    story = Story().reach(Step.UPDATING)
+    device = story.device
     assert device
     value = records.encode(device)
     assert records.decode(value) == device
     assert records.offset_of(value) == device.offset == story.offset
 
 
-def test_a_record_in_mid_upgrade_is_small(story: "Story") -> None:
-    device = story.reach(Step.QUERY_RESULT).device
+def test_a_record_in_mid_upgrade_is_small() -> None:
+    device = Story().reach(Step.QUERY_RESULT).device
     assert device
     assert len(records.encode(device)) < 2_000
 
 
-def test_an_ended_execution_leaves_a_record_of_a_few_bytes(story: "Story") -> None:
-    device = story.reach(Step.ENDED).device
+def test_an_ended_execution_leaves_a_record_of_a_few_bytes() -> None:
+    device = Story().reach(Step.ENDED).device
     assert device
     assert len(records.encode(device)) < 100
 

@@ -1,21 +1,17 @@
 """The fence, and the end of the observation."""
 
-from typing import TYPE_CHECKING
-
 import pytest
+from tests.unit.rules.stories import Story
 
 from sluice_common.messages.device_events import OutcomeStatus
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.lwm2m_commands import CancelObserve, CloseDownload, Write
 from sluice_common.messages.snapshots import UpgradePolicy
 
-if TYPE_CHECKING:
-    from tests.unit.rules.stories import Story
-
 CANCEL, ABORT = CancelObserve(path="/5/0/3"), Write(path="/5/0/1", value="")
 
 
-def test_the_slot_is_returned_after_the_closes_outcome_and_not_before(story: "Story") -> None:
+def test_the_slot_is_returned_after_the_closes_outcome_and_not_before(story: Story) -> None:
     story.reach(Step.DOWNLOADING).notify(1).stop()
     assert story.step is Step.CLOSING
     assert not story.returns
@@ -26,13 +22,13 @@ def test_the_slot_is_returned_after_the_closes_outcome_and_not_before(story: "St
 
 
 @pytest.mark.parametrize("status", [s for s in OutcomeStatus if s is not OutcomeStatus.DONE])
-def test_only_a_confirmation_counts(status: OutcomeStatus, story: "Story") -> None:
+def test_only_a_confirmation_counts(status: OutcomeStatus, story: Story) -> None:
     story.reach(Step.DOWNLOADING).stop().answer(status=status)
     assert story.step is Step.CLOSING
     assert not story.returns
 
 
-def test_a_close_without_an_outcome_is_repeated(story: "Story") -> None:
+def test_a_close_without_an_outcome_is_repeated(story: Story) -> None:
     story.reach(Step.DOWNLOADING).stop()
     first = story.last_command
     story.deadline()
@@ -45,7 +41,7 @@ def test_a_close_without_an_outcome_is_repeated(story: "Story") -> None:
     assert len(story.returns) == 1
 
 
-def test_a_gateway_that_stays_silent_holds_the_slot_until_the_token_has_ended(story: "Story") -> None:
+def test_a_gateway_that_stays_silent_holds_the_slot_until_the_token_has_ended(story: Story) -> None:
     story.reach(Step.DOWNLOADING).stop()
     not_after = story.execution.attempt.not_after
     while story.step is Step.CLOSING:
@@ -56,14 +52,14 @@ def test_a_gateway_that_stays_silent_holds_the_slot_until_the_token_has_ended(st
     assert len(story.returns) == 1
 
 
-def test_the_close_goes_to_the_gateway_that_owns_the_device_now(story: "Story") -> None:
+def test_the_close_goes_to_the_gateway_that_owns_the_device_now(story: Story) -> None:
     story.reach(Step.DOWNLOADING).register(gateway=4).stop()
     (effect,) = [e for e in story.effects if isinstance(getattr(e, "command", None), CloseDownload)]
     assert getattr(effect, "gateway", None) == 4
 
 
 @pytest.mark.requirement("R085")
-def test_the_observation_is_cancelled_once_the_result_is_known(story: "Story") -> None:
+def test_the_observation_is_cancelled_once_the_result_is_known(story: Story) -> None:
     story.reach(Step.CANCEL_OBSERVE)
     assert story.requests == (CANCEL,)
     assert not story.snapshots
@@ -73,12 +69,12 @@ def test_the_observation_is_cancelled_once_the_result_is_known(story: "Story") -
 
 @pytest.mark.requirement("R085")
 @pytest.mark.parametrize("status", list(OutcomeStatus))
-def test_that_it_cannot_be_cancelled_is_no_failure(status: OutcomeStatus, story: "Story") -> None:
+def test_that_it_cannot_be_cancelled_is_no_failure(status: OutcomeStatus, story: Story) -> None:
     story.reach(Step.CANCEL_OBSERVE).answer(status=status)
     assert story.status is ExecutionStatus.SUCCEEDED
 
 
-def test_an_outcome_that_stays_away_is_not_awaited_for_long(story: "Story") -> None:
+def test_an_outcome_that_stays_away_is_not_awaited_for_long(story: Story) -> None:
     began = story.reach(Step.CANCEL_OBSERVE).now
     story.uplink().deadline()
     assert story.now == began + 60
@@ -86,7 +82,7 @@ def test_an_outcome_that_stays_away_is_not_awaited_for_long(story: "Story") -> N
 
 
 @pytest.mark.requirement("R085")
-def test_the_gateway_forgets_the_observation_of_a_sleeper_too(story: "Story") -> None:
+def test_the_gateway_forgets_the_observation_of_a_sleeper_too(story: Story) -> None:
     story.reach(Step.DOWNLOADING).later(2e6)
     story.stop()
     assert story.requests == (CANCEL, ABORT)
@@ -95,7 +91,7 @@ def test_the_gateway_forgets_the_observation_of_a_sleeper_too(story: "Story") ->
 
 
 @pytest.mark.requirement("R085", "D12")
-def test_so_it_does_when_the_device_was_observed_by_an_earlier_attempt(story: "Story") -> None:
+def test_so_it_does_when_the_device_was_observed_by_an_earlier_attempt(story: Story) -> None:
     story.reach(Step.OBSERVE, UpgradePolicy(max_retries=1)).answer(story.refused("/5/0/3")).answer()
     story.deadline().stop()
     assert story.requests == (CANCEL,)
@@ -103,7 +99,7 @@ def test_so_it_does_when_the_device_was_observed_by_an_earlier_attempt(story: "S
     assert (command.execution_id, command.attempt) == ("t:d", 2)
 
 
-def test_an_execution_that_was_never_observed_has_nothing_to_cancel(story: "Story") -> None:
+def test_an_execution_that_was_never_observed_has_nothing_to_cancel(story: Story) -> None:
     story.reach(Step.AWAIT_SLOT).stop()
     assert not story.commands
     assert story.status is ExecutionStatus.STOPPED
@@ -111,7 +107,7 @@ def test_an_execution_that_was_never_observed_has_nothing_to_cancel(story: "Stor
 
 @pytest.mark.requirement("R119")
 @pytest.mark.parametrize("state", [None, 1])
-def test_a_device_stopped_in_mid_download_is_told_to_stop(state: int | None, story: "Story") -> None:
+def test_a_device_stopped_in_mid_download_is_told_to_stop(state: int | None, story: Story) -> None:
     story.reach(Step.DOWNLOADING)
     if state is not None:
         story.notify(state)
@@ -122,7 +118,7 @@ def test_a_device_stopped_in_mid_download_is_told_to_stop(state: int | None, sto
 
 
 @pytest.mark.requirement("R119", "R123")
-def test_after_the_execute_nothing_can_be_recalled(story: "Story") -> None:
+def test_after_the_execute_nothing_can_be_recalled(story: Story) -> None:
     story.reach(Step.UPDATING).stop()
     assert len(story.closes) == 1
     story.answer()
@@ -131,7 +127,7 @@ def test_after_the_execute_nothing_can_be_recalled(story: "Story") -> None:
     assert story.status is ExecutionStatus.STOPPED
 
 
-def test_an_attempt_that_is_followed_by_another_stays_observed(story: "Story") -> None:
+def test_an_attempt_that_is_followed_by_another_stays_observed(story: Story) -> None:
     story.reach(Step.OBSERVE, UpgradePolicy(max_retries=1))
     story.answer(story.read("/5/0/3", 0), story.refused("/5/0/1", "4.00")).answer()
     assert story.step is Step.RETRY_WAIT
@@ -140,7 +136,7 @@ def test_an_attempt_that_is_followed_by_another_stays_observed(story: "Story") -
     assert CANCEL in story.requests
 
 
-def test_a_device_that_ended_by_its_own_verdict_is_not_told_to_stop(story: "Story") -> None:
+def test_a_device_that_ended_by_its_own_verdict_is_not_told_to_stop(story: Story) -> None:
     story.reach(Step.DOWNLOADING).notify(1).notify(0)
     story.answer(story.read("/5/0/3", 0), story.read("/5/0/5", 5)).answer()
     assert story.requests == (CANCEL,)

@@ -1,17 +1,13 @@
 """From coverage to window."""
 
-from typing import TYPE_CHECKING
-
 import pytest
+from tests.unit.rules.stories import Story
 
 from sluice_common.messages.device_events import RequestResult, ResourceValue
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.slots import CoverageClass, WindowKey
 from sluice_common.messages.snapshots import ProductSnapshot, UpgradePolicy
-
-if TYPE_CHECKING:
-    from tests.unit.rules.stories import Story
 
 
 def coverage(**values: ResourceValue) -> RequestResult:
@@ -21,13 +17,13 @@ def coverage(**values: ResourceValue) -> RequestResult:
 
 
 @pytest.mark.requirement("R066")
-def test_coverage_is_read_in_one_request(story: "Story") -> None:
+def test_coverage_is_read_in_one_request(story: Story) -> None:
     story.reach(Step.QUERY_COVERAGE)
     assert story.requests == (Read(path="/4/0"),)
 
 
 @pytest.mark.requirement("R066", "R074")
-def test_what_is_read_is_shown_with_the_class(story: "Story") -> None:
+def test_what_is_read_is_shown_with_the_class(story: Story) -> None:
     story.reach(Step.QUERY_COVERAGE).answer(coverage(rsrp=-110, cell=77, sinr=9))
     shown = story.snapshot.coverage
     assert shown
@@ -35,14 +31,14 @@ def test_what_is_read_is_shown_with_the_class(story: "Story") -> None:
 
 
 @pytest.mark.requirement("R067", "R072")
-def test_the_device_joins_the_window_of_its_cell_and_class(story: "Story") -> None:
+def test_the_device_joins_the_window_of_its_cell_and_class(story: Story) -> None:
     story.reach(Step.QUERY_COVERAGE).answer(coverage(rsrp=-95, cell=77, sinr=9))
     (ask,) = story.asks
     assert ask.window == WindowKey(network="default", cell_id=77, coverage_class=CoverageClass.LEVEL_0)
 
 
 @pytest.mark.requirement("R066")
-def test_scales_and_the_path_of_the_sinr_come_from_the_product(story: "Story") -> None:
+def test_scales_and_the_path_of_the_sinr_come_from_the_product(story: Story) -> None:
     product = ProductSnapshot(product_id="p", network="46001", rsrp_scale=0.1, sinr_scale=0.1, sinr_path="/33333/0/1")
     story.register().request(product=product).deadline().answer(story.read("/3/0/3", "1.0"))
     assert story.requests == (Read(path="/4/0"), Read(path="/33333/0/1"))
@@ -51,7 +47,7 @@ def test_scales_and_the_path_of_the_sinr_come_from_the_product(story: "Story") -
     assert ask.window == WindowKey(network="46001", cell_id=77, coverage_class=CoverageClass.LEVEL_1)
 
 
-def test_the_network_is_never_a_reading_of_the_device(story: "Story") -> None:
+def test_the_network_is_never_a_reading_of_the_device(story: Story) -> None:
     values = {"/4/0/2": -95, "/4/0/8": 77, "/4/0/9": 11, "/4/0/10": 460, "/4/0/11": 9}
     story.reach(Step.QUERY_COVERAGE).answer(RequestResult(path="/4/0", code="2.05", values=dict(values)))
     assert story.asks[0].window.network == "default"
@@ -70,14 +66,14 @@ def test_the_network_is_never_a_reading_of_the_device(story: "Story") -> None:
         RequestResult(path="/4/0", code="2.05", error="bad TLV"),
     ],
 )
-def test_whatever_is_missing_leads_to_the_cell_id_alone(answer: RequestResult, story: "Story") -> None:
+def test_whatever_is_missing_leads_to_the_cell_id_alone(answer: RequestResult, story: Story) -> None:
     story.reach(Step.QUERY_COVERAGE).answer(answer)
     assert story.step is Step.QUERY_CELL
     assert story.requests == (Read(path="/4/0/8"),)
 
 
 @pytest.mark.requirement("R075")
-def test_an_unanswered_coverage_query_leads_there_too(story: "Story") -> None:
+def test_an_unanswered_coverage_query_leads_there_too(story: Story) -> None:
     began = story.reach(Step.QUERY_COVERAGE).now
     story.deadline()
     assert story.requests == (Read(path="/4/0"),)
@@ -87,7 +83,7 @@ def test_an_unanswered_coverage_query_leads_there_too(story: "Story") -> None:
 
 
 @pytest.mark.requirement("R076")
-def test_a_cell_id_alone_joins_the_cells_own_window(story: "Story") -> None:
+def test_a_cell_id_alone_joins_the_cells_own_window(story: Story) -> None:
     story.reach(Step.QUERY_COVERAGE).answer(story.refused("/4/0")).answer(story.read("/4/0/8", 77))
     (ask,) = story.asks
     assert ask.window.coverage_class is CoverageClass.CELL_ONLY
@@ -95,7 +91,7 @@ def test_a_cell_id_alone_joins_the_cells_own_window(story: "Story") -> None:
 
 @pytest.mark.requirement("R077")
 @pytest.mark.parametrize("answered", [True, False])
-def test_without_a_cell_id_the_upgrade_fails(answered: bool, story: "Story") -> None:
+def test_without_a_cell_id_the_upgrade_fails(answered: bool, story: Story) -> None:
     story.reach(Step.QUERY_COVERAGE).answer(story.refused("/4/0"))
     if answered:
         story.answer(story.refused("/4/0/8", "4.04"))
@@ -104,7 +100,7 @@ def test_without_a_cell_id_the_upgrade_fails(answered: bool, story: "Story") -> 
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "cell_id_unavailable")
 
 
-def test_a_further_attempt_reads_its_coverage_anew_and_may_join_another_window(story: "Story") -> None:
+def test_a_further_attempt_reads_its_coverage_anew_and_may_join_another_window(story: Story) -> None:
     story.reach(Step.AWAIT_SLOT, UpgradePolicy(max_retries=1)).grant()
     story.answer(story.refused("/5/0/3")).answer()
     assert [r.window.cell_id for r in story.returns] == [77]

@@ -1,9 +1,9 @@
 """Waiting for a slot."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.rules.stories import Story
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import RequestResult
@@ -13,9 +13,6 @@ from sluice_common.messages.slots import CoverageClass, Grant, WindowKey
 from sluice_common.messages.snapshots import UpgradePolicy
 from sluice_rules.devices.device import SlotState
 
-if TYPE_CHECKING:
-    from tests.unit.rules.stories import Story
-
 KEY = WindowKey(network="default", cell_id=77, coverage_class=CoverageClass.LEVEL_0)
 
 
@@ -24,14 +21,14 @@ def coverage(cell: int, rsrp: float = -95) -> RequestResult:
 
 
 @pytest.fixture
-def waiter(story: "Story") -> "Story":
+def waiter(story: Story) -> Story:
     """A device that waits for a slot and is awake for a minute."""
     story.register(awake_for=60).request(created_ago=10).go_on(Step.AWAIT_SLOT)
     return story
 
 
 @pytest.mark.requirement("R073")
-def test_an_ask_bears_the_offset_of_its_cause_and_how_long_the_device_is_awake(waiter: "Story") -> None:
+def test_an_ask_bears_the_offset_of_its_cause_and_how_long_the_device_is_awake(waiter: Story) -> None:
     (ask,) = waiter.asks
     assert ask.grant == Grant(execution_id="t:d", attempt=1, ask_no=waiter.offset)
     assert ask.awake_until == utc(waiter.now + 60)
@@ -39,20 +36,20 @@ def test_an_ask_bears_the_offset_of_its_cause_and_how_long_the_device_is_awake(w
 
 
 @pytest.mark.requirement("R073")
-def test_a_waiter_stays_running_and_never_fails_by_itself(waiter: "Story") -> None:
+def test_a_waiter_stays_running_and_never_fails_by_itself(waiter: Story) -> None:
     for _ in range(50):
         waiter.deadline()
     assert (waiter.status, waiter.step) == (ExecutionStatus.RUNNING, Step.AWAIT_SLOT)
 
 
-def test_each_uplink_asks_anew_under_the_old_ticket(waiter: "Story") -> None:
+def test_each_uplink_asks_anew_under_the_old_ticket(waiter: Story) -> None:
     waiter.later(600).uplink(awake_for=20)
     (ask,) = waiter.asks
     assert ask.grant == Grant(execution_id="t:d", attempt=1, ask_no=waiter.offset)
     assert ask.awake_until == utc(waiter.now + 20)
 
 
-def test_a_waiter_that_registers_anew_may_have_moved_and_is_asked_where_it_is(waiter: "Story") -> None:
+def test_a_waiter_that_registers_anew_may_have_moved_and_is_asked_where_it_is(waiter: Story) -> None:
     first = waiter.execution.grant
     waiter.later(60).register(awake_for=20)
     assert waiter.requests == (Read(path="/4/0"),)
@@ -62,14 +59,14 @@ def test_a_waiter_that_registers_anew_may_have_moved_and_is_asked_where_it_is(wa
     assert waiter.step is Step.QUERY_COVERAGE
 
 
-def test_one_that_has_stayed_keeps_its_place(waiter: "Story") -> None:
+def test_one_that_has_stayed_keeps_its_place(waiter: Story) -> None:
     waiter.register(awake_for=20).answer(coverage(77))
     assert not waiter.returns
     assert [(a.window, a.grant.attempt, a.grant.ask_no) for a in waiter.asks] == [(KEY, 1, waiter.offset)]
 
 
 @pytest.mark.requirement("R067", "D02")
-def test_one_that_has_moved_gives_up_its_place_and_waits_in_its_new_cell(waiter: "Story") -> None:
+def test_one_that_has_moved_gives_up_its_place_and_waits_in_its_new_cell(waiter: Story) -> None:
     first = waiter.execution.grant
     waiter.register(awake_for=20).answer(coverage(78))
     assert [(r.window, r.grant, r.keep_place) for r in waiter.returns] == [(KEY, first, False)]
@@ -82,13 +79,13 @@ def test_one_that_has_moved_gives_up_its_place_and_waits_in_its_new_cell(waiter:
     assert waiter.step is Step.OBSERVE
 
 
-def test_so_it_does_if_its_coverage_alone_has_changed(waiter: "Story") -> None:
+def test_so_it_does_if_its_coverage_alone_has_changed(waiter: Story) -> None:
     waiter.register(awake_for=20).answer(coverage(77, rsrp=-110))
     assert [r.window.coverage_class for r in waiter.returns] == [CoverageClass.LEVEL_0]
     assert [a.window.coverage_class for a in waiter.asks] == [CoverageClass.LEVEL_1]
 
 
-def test_an_answer_from_before_another_registration_is_not_taken(waiter: "Story") -> None:
+def test_an_answer_from_before_another_registration_is_not_taken(waiter: Story) -> None:
     query = waiter.register(awake_for=20).last_command
     waiter.register(awake_for=20).outcome(query, results=(coverage(78),))
     assert waiter.requests == (Read(path="/4/0"),)
@@ -99,7 +96,7 @@ def test_an_answer_from_before_another_registration_is_not_taken(waiter: "Story"
 
 @pytest.mark.parametrize("cell_alone", [False, True])
 def test_one_that_falls_asleep_over_it_keeps_its_place_and_is_asked_when_it_speaks(
-    cell_alone: bool, waiter: "Story"
+    cell_alone: bool, waiter: Story
 ) -> None:
     waiter.register(awake_for=20)
     if cell_alone:
@@ -111,7 +108,7 @@ def test_one_that_falls_asleep_over_it_keeps_its_place_and_is_asked_when_it_spea
     assert waiter.requests == (Read(path="/4/0"),)
 
 
-def test_one_that_is_never_to_be_asked_fails_in_the_end(tell: Callable[..., "Story"]) -> None:
+def test_one_that_is_never_to_be_asked_fails_in_the_end(tell: Callable[..., Story]) -> None:
     waiter = tell(surrenders=2).reach(Step.AWAIT_SLOT)
     for _ in range(3):
         waiter.register().timed_out().deadline().deadline()
@@ -119,13 +116,13 @@ def test_one_that_is_never_to_be_asked_fails_in_the_end(tell: Callable[..., "Sto
     assert waiter.returns[-1].keep_place is False
 
 
-def test_one_that_can_not_tell_its_cell_any_more_fails(waiter: "Story") -> None:
+def test_one_that_can_not_tell_its_cell_any_more_fails(waiter: Story) -> None:
     waiter.register().answer(waiter.refused("/4/0")).answer(waiter.refused("/4/0/8"))
     assert [r.keep_place for r in waiter.returns] == [False]
     assert (waiter.status, waiter.reason) == (ExecutionStatus.FAILED, "cell_id_unavailable")
 
 
-def test_a_registration_that_is_over_when_it_is_heard_of_ends_the_ask_too(waiter: "Story") -> None:
+def test_a_registration_that_is_over_when_it_is_heard_of_ends_the_ask_too(waiter: Story) -> None:
     waiter.later(60).register(awake_for=-1)
     assert not waiter.commands
     waiter.grant()
@@ -135,7 +132,7 @@ def test_a_registration_that_is_over_when_it_is_heard_of_ends_the_ask_too(waiter
 
 
 @pytest.mark.parametrize("wakes", [True, False])
-def test_what_a_waiter_said_long_ago_is_asked_again(wakes: bool, waiter: "Story") -> None:
+def test_what_a_waiter_said_long_ago_is_asked_again(wakes: bool, waiter: Story) -> None:
     waiter.uplink(awake_for=1e5).later(waiter.rules.coverage_valid - 1)
     assert len(waiter.uplink(awake_for=1e5).asks) == 1
     waiter.later(2)
@@ -146,14 +143,14 @@ def test_what_a_waiter_said_long_ago_is_asked_again(wakes: bool, waiter: "Story"
     assert waiter.requests == (Read(path="/4/0"),)
 
 
-def test_a_sleeper_does_not_ask_when_time_passes_but_one_that_is_awake_does(waiter: "Story") -> None:
+def test_a_sleeper_does_not_ask_when_time_passes_but_one_that_is_awake_does(waiter: Story) -> None:
     waiter.deadline()
     assert not waiter.asks
     waiter.uplink(awake_for=1e5).deadline()
     assert len(waiter.asks) == 1
 
 
-def test_a_device_that_fell_asleep_before_it_could_ask_asks_at_its_next_uplink(story: "Story") -> None:
+def test_a_device_that_fell_asleep_before_it_could_ask_asks_at_its_next_uplink(story: Story) -> None:
     story.register(awake_for=60).request(created_ago=10).go_on(Step.QUERY_COVERAGE)
     command = story.last_command
     values = {"/4/0/2": -95, "/4/0/8": 77, "/4/0/11": 9}
@@ -164,7 +161,7 @@ def test_a_device_that_fell_asleep_before_it_could_ask_asks_at_its_next_uplink(s
     assert len(story.asks) == 1
 
 
-def test_a_grant_of_the_current_ask_is_taken(waiter: "Story") -> None:
+def test_a_grant_of_the_current_ask_is_taken(waiter: Story) -> None:
     waiter.grant()
     assert waiter.step is Step.OBSERVE
     assert not waiter.returns
@@ -183,7 +180,7 @@ def test_a_grant_of_the_current_ask_is_taken(waiter: "Story") -> None:
         ),
     ],
 )
-def test_any_other_grant_is_returned_and_the_wait_goes_on(grant: Grant, window: WindowKey, waiter: "Story") -> None:
+def test_any_other_grant_is_returned_and_the_wait_goes_on(grant: Grant, window: WindowKey, waiter: Story) -> None:
     assert waiter.execution.grant.ask_no == 4
     waiter.grant(grant, window)
     (returned,) = waiter.returns
@@ -193,7 +190,7 @@ def test_any_other_grant_is_returned_and_the_wait_goes_on(grant: Grant, window: 
     assert waiter.is_at(Step.OBSERVE)
 
 
-def test_a_grant_that_comes_twice_is_taken_once_and_not_returned(waiter: "Story") -> None:
+def test_a_grant_that_comes_twice_is_taken_once_and_not_returned(waiter: Story) -> None:
     waiter.grant()
     offset = waiter.execution.attempt.ask_no
     waiter.grant()
@@ -201,7 +198,7 @@ def test_a_grant_that_comes_twice_is_taken_once_and_not_returned(waiter: "Story"
     assert waiter.execution.attempt.ask_no == offset
 
 
-def test_a_grant_for_a_device_that_has_fallen_asleep_goes_back_and_the_place_is_kept(waiter: "Story") -> None:
+def test_a_grant_for_a_device_that_has_fallen_asleep_goes_back_and_the_place_is_kept(waiter: Story) -> None:
     waiter.later(61).grant()
     (returned,) = waiter.returns
     assert returned.keep_place
@@ -210,13 +207,13 @@ def test_a_grant_for_a_device_that_has_fallen_asleep_goes_back_and_the_place_is_
     assert len(waiter.asks) == 1
 
 
-def test_a_returned_grant_that_comes_again_is_returned_again_and_the_place_is_kept(waiter: "Story") -> None:
+def test_a_returned_grant_that_comes_again_is_returned_again_and_the_place_is_kept(waiter: Story) -> None:
     waiter.later(61).grant()
     waiter.grant()
     assert [r.keep_place for r in waiter.returns] == [True]
 
 
-def test_a_grant_for_an_unknown_device_is_returned(story: "Story") -> None:
+def test_a_grant_for_an_unknown_device_is_returned(story: Story) -> None:
     grant = Grant(execution_id="t:d", attempt=1, ask_no=4)
     story.grant(grant, KEY)
     (returned,) = story.returns
@@ -224,20 +221,20 @@ def test_a_grant_for_an_unknown_device_is_returned(story: "Story") -> None:
     assert story.device is None
 
 
-def test_a_grant_for_an_ended_execution_is_returned(waiter: "Story") -> None:
+def test_a_grant_for_an_ended_execution_is_returned(waiter: Story) -> None:
     grant = waiter.execution.grant
     waiter.stop().grant(grant, KEY)
     assert [r.grant for r in waiter.returns] == [grant]
 
 
-def test_a_stopped_waiter_gives_up_its_place(waiter: "Story") -> None:
+def test_a_stopped_waiter_gives_up_its_place(waiter: Story) -> None:
     grant = waiter.execution.grant
     waiter.stop()
     assert [(r.grant, r.keep_place) for r in waiter.returns] == [(grant, False)]
     assert waiter.status is ExecutionStatus.STOPPED
 
 
-def test_a_waiter_at_the_tasks_end_gives_up_its_place_and_fails(story: "Story") -> None:
+def test_a_waiter_at_the_tasks_end_gives_up_its_place_and_fails(story: Story) -> None:
     end = utc(story.now + 60)
     story.reach(Step.AWAIT_SLOT, UpgradePolicy(end_at=end, max_retries=1))
     grant = story.execution.grant
@@ -247,7 +244,7 @@ def test_a_waiter_at_the_tasks_end_gives_up_its_place_and_fails(story: "Story") 
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "task_ended")
 
 
-def test_a_device_that_comes_to_wait_after_the_tasks_end_fails(story: "Story") -> None:
+def test_a_device_that_comes_to_wait_after_the_tasks_end_fails(story: Story) -> None:
     story.reach(Step.QUERY_COVERAGE, UpgradePolicy(end_at=utc(story.now + 60)))
     story.later(61)
     story.answer(story.refused("/4/0")).answer(story.read("/4/0/8", 77))
@@ -255,7 +252,7 @@ def test_a_device_that_comes_to_wait_after_the_tasks_end_fails(story: "Story") -
     assert not story.asks
 
 
-def test_a_probe_of_the_held_grant_is_answered_hold_until_the_slot_is_returned(waiter: "Story") -> None:
+def test_a_probe_of_the_held_grant_is_answered_hold_until_the_slot_is_returned(waiter: Story) -> None:
     grant = waiter.execution.grant
     waiter.grant().probe(grant, KEY)
     assert [h.grant for h in waiter.holds] == [grant]
@@ -269,7 +266,7 @@ def test_a_probe_of_the_held_grant_is_answered_hold_until_the_slot_is_returned(w
     assert not waiter.holds
 
 
-def test_a_probe_of_a_grant_that_never_arrived_is_returned_and_asked_anew(waiter: "Story") -> None:
+def test_a_probe_of_a_grant_that_never_arrived_is_returned_and_asked_anew(waiter: Story) -> None:
     lost = waiter.execution.grant
     waiter.probe(lost, KEY)
     assert [(r.grant, r.keep_place) for r in waiter.returns] == [(lost, True)]
@@ -280,7 +277,7 @@ def test_a_probe_of_a_grant_that_never_arrived_is_returned_and_asked_anew(waiter
     assert waiter.step is Step.OBSERVE
 
 
-def test_a_probe_for_an_unknown_device_is_answered_return(story: "Story") -> None:
+def test_a_probe_for_an_unknown_device_is_answered_return(story: Story) -> None:
     grant = Grant(execution_id="t:d", attempt=1, ask_no=4)
     story.probe(grant, KEY)
     assert [r.grant for r in story.returns] == [grant]

@@ -1,26 +1,22 @@
 """Execute, and the wait for the device to come back."""
 
-from typing import TYPE_CHECKING
-
 import pytest
+from tests.unit.rules.stories import Story
 
 from sluice_common.messages.device_events import OutcomeStatus
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.lwm2m_commands import DeviceRequests, Execute, Read
 
-if TYPE_CHECKING:
-    from tests.unit.rules.stories import Story
-
 SETTLE = (Read(path="/3/0/3"), Read(path="/5/0/3"), Read(path="/5/0/5"))
 
 
-def executes(story: "Story") -> list[str]:
-    sent = [c for e in story.told if isinstance(c := getattr(e, "command", None), DeviceRequests)]
+def executes(story: Story) -> list[str]:
+    sent = [c for e in story.all_effects if isinstance(c := getattr(e, "command", None), DeviceRequests)]
     return [c.command_id for c in sent if any(isinstance(r, Execute) for r in c.requests)]
 
 
 @pytest.mark.requirement("R082")
-def test_the_execute_is_recorded_and_sent_once(story: "Story") -> None:
+def test_the_execute_is_recorded_and_sent_once(story: Story) -> None:
     story.reach(Step.UPDATING)
     assert story.execution.attempt.execute_id == f"t:d:1:{story.offset}"
     assert executes(story) == [f"t:d:1:{story.offset}"]
@@ -28,7 +24,7 @@ def test_the_execute_is_recorded_and_sent_once(story: "Story") -> None:
 
 @pytest.mark.parametrize("status", [OutcomeStatus.TIMEOUT, OutcomeStatus.ALREADY_SENT])
 def test_in_doubt_nothing_is_sent_again_and_nothing_is_read_before_the_device_speaks(
-    status: OutcomeStatus, story: "Story"
+    status: OutcomeStatus, story: Story
 ) -> None:
     story.reach(Step.UPDATING).answer(status=status)
     assert not story.commands
@@ -39,7 +35,7 @@ def test_in_doubt_nothing_is_sent_again_and_nothing_is_read_before_the_device_sp
     assert len(executes(story)) == 1
 
 
-def test_in_doubt_the_device_is_read_when_it_should_have_begun(story: "Story") -> None:
+def test_in_doubt_the_device_is_read_when_it_should_have_begun(story: Story) -> None:
     began = story.reach(Step.UPDATING).now
     story.timed_out().deadline()
     assert story.now == began + 300
@@ -48,7 +44,7 @@ def test_in_doubt_the_device_is_read_when_it_should_have_begun(story: "Story") -
 
 @pytest.mark.parametrize("status", [OutcomeStatus.ASLEEP, OutcomeStatus.STALE])
 def test_one_that_was_not_sent_is_sent_at_the_next_uplink_under_the_same_id(
-    status: OutcomeStatus, story: "Story"
+    status: OutcomeStatus, story: Story
 ) -> None:
     story.reach(Step.UPDATING).answer(status=status).later(60).uplink()
     assert story.requests == (Execute(path="/5/0/2"),)
@@ -58,7 +54,7 @@ def test_one_that_was_not_sent_is_sent_at_the_next_uplink_under_the_same_id(
     assert not story.commands
 
 
-def test_a_registration_before_the_outcome_is_taken_for_the_restart_and_settled_by_reading(story: "Story") -> None:
+def test_a_registration_before_the_outcome_is_taken_for_the_restart_and_settled_by_reading(story: Story) -> None:
     story.reach(Step.UPDATING)
     stale = story.last_command
     story.register()
@@ -68,7 +64,7 @@ def test_a_registration_before_the_outcome_is_taken_for_the_restart_and_settled_
     assert len(executes(story)) == 1
 
 
-def test_a_refused_execute_fails(story: "Story") -> None:
+def test_a_refused_execute_fails(story: Story) -> None:
     story.reach(Step.UPDATING).answer(story.refused("/5/0/2", "4.05"))
     assert story.step is Step.CLOSING
     story.answer().answer()
@@ -76,7 +72,7 @@ def test_a_refused_execute_fails(story: "Story") -> None:
 
 
 @pytest.mark.requirement("R083")
-def test_state_three_gives_the_device_the_time_of_an_update(story: "Story") -> None:
+def test_state_three_gives_the_device_the_time_of_an_update(story: Story) -> None:
     began = story.reach(Step.UPDATING).now
     story.answer(story.changed("/5/0/2")).later(5).notify(3)
     assert story.execution.deadline == began + 1800
@@ -85,49 +81,49 @@ def test_state_three_gives_the_device_the_time_of_an_update(story: "Story") -> N
 
 @pytest.mark.requirement("R083", "R084")
 @pytest.mark.parametrize("final", [0, 2])
-def test_the_state_after_it_leads_to_the_result(final: int, story: "Story") -> None:
+def test_the_state_after_it_leads_to_the_result(final: int, story: Story) -> None:
     story.reach(Step.UPDATING).answer(story.changed("/5/0/2")).notify(3).notify(final)
     assert story.requests == SETTLE
 
 
-def test_a_repeated_state_two_before_it_does_not(story: "Story") -> None:
+def test_a_repeated_state_two_before_it_does_not(story: Story) -> None:
     story.reach(Step.UPDATING).notify(2)
     assert story.step is Step.UPDATING
     assert not story.effects
 
 
 @pytest.mark.requirement("R083", "R084")
-def test_a_device_that_registers_after_its_restart_is_read(story: "Story") -> None:
+def test_a_device_that_registers_after_its_restart_is_read(story: Story) -> None:
     story.reach(Step.UPDATING).answer(story.changed("/5/0/2")).notify(3).later(30).register()
     assert story.requests == SETTLE
 
 
-def test_a_plain_uplink_in_mid_update_is_left_alone(story: "Story") -> None:
+def test_a_plain_uplink_in_mid_update_is_left_alone(story: Story) -> None:
     story.reach(Step.UPDATING).answer(story.changed("/5/0/2")).notify(3).uplink()
     assert not story.commands
 
 
 @pytest.mark.requirement("R083", "R084")
-def test_a_device_that_had_fallen_asleep_after_its_update_is_read_though_it_did_not_register(story: "Story") -> None:
+def test_a_device_that_had_fallen_asleep_after_its_update_is_read_though_it_did_not_register(story: Story) -> None:
     story.reach(Step.UPDATING).answer(story.changed("/5/0/2")).notify(3)
     story.deregister().later(600).uplink(awake_for=20)
     assert story.requests == SETTLE
 
 
-def test_while_the_outcome_of_the_execute_is_awaited_it_is_not(story: "Story") -> None:
+def test_while_the_outcome_of_the_execute_is_awaited_it_is_not(story: Story) -> None:
     story.reach(Step.UPDATING).deregister().uplink()
     assert not story.commands
 
 
 @pytest.mark.requirement("R121", "R122")
-def test_an_update_without_end_is_looked_at_after_half_an_hour(story: "Story") -> None:
+def test_an_update_without_end_is_looked_at_after_half_an_hour(story: Story) -> None:
     began = story.reach(Step.UPDATING).now
     story.answer(story.changed("/5/0/2")).notify(3).deadline()
     assert story.now == began + 1800
     assert story.requests == SETTLE
 
 
-def test_a_device_asleep_when_it_should_be_told_is_told_when_it_wakes(story: "Story") -> None:
+def test_a_device_asleep_when_it_should_be_told_is_told_when_it_wakes(story: Story) -> None:
     story.reach(Step.DOWNLOADING).notify(1).later(2e6)
     story.notify(2)
     assert story.step is Step.UPDATING

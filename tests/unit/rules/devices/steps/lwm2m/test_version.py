@@ -1,28 +1,24 @@
 """Reading the version, and what follows from it."""
 
-from typing import TYPE_CHECKING
-
 import pytest
+from tests.unit.rules.stories import Story
 
 from sluice_common.messages.device_events import OutcomeStatus, RequestResult
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.lwm2m_commands import DeviceRequests, Read, Write
 from sluice_common.messages.snapshots import UpgradePolicy
 
-if TYPE_CHECKING:
-    from tests.unit.rules.stories import Story
-
 RETRY = UpgradePolicy(max_retries=1)
 RESET = Write(path="/5/0/1", value="")
 PACKAGE = (Read(path="/5/0/3"), Read(path="/5/0/5"), Read(path="/5/0/7"))
 
 
-def package(story: "Story", state: int, result: int, version: str) -> tuple[RequestResult, ...]:
+def package(story: Story, state: int, result: int, version: str) -> tuple[RequestResult, ...]:
     return story.read("/5/0/3", state), story.read("/5/0/5", result), story.read("/5/0/7", version)
 
 
 @pytest.fixture
-def second_attempt(story: "Story") -> "Story":
+def second_attempt(story: Story) -> Story:
     """A device whose first attempt failed while it downloaded; the second one has just read."""
     story.reach(Step.DOWNLOADING, RETRY).notify(1)
     story.later(3600).deadline()
@@ -32,7 +28,7 @@ def second_attempt(story: "Story") -> "Story":
 
 
 @pytest.mark.requirement("R063")
-def test_the_version_is_read(story: "Story") -> None:
+def test_the_version_is_read(story: Story) -> None:
     story.reach(Step.QUERY_VERSION)
     assert story.requests == (Read(path="/3/0/3"),)
     command = story.last_command
@@ -43,7 +39,7 @@ def test_the_version_is_read(story: "Story") -> None:
 
 
 @pytest.mark.requirement("R064", "R120")
-def test_a_device_with_the_target_version_succeeds_without_an_upgrade(story: "Story") -> None:
+def test_a_device_with_the_target_version_succeeds_without_an_upgrade(story: Story) -> None:
     story.reach(Step.QUERY_VERSION).answer(story.read("/3/0/3", "2.0"))
     assert (story.status, story.reason) == (ExecutionStatus.SUCCEEDED, "same_version")
     assert not story.commands
@@ -51,14 +47,14 @@ def test_a_device_with_the_target_version_succeeds_without_an_upgrade(story: "St
 
 @pytest.mark.requirement("R065")
 @pytest.mark.parametrize("version", ["1.0", "3.0", "2.0.1"])
-def test_any_other_version_goes_on_even_a_higher_one(version: str, story: "Story") -> None:
+def test_any_other_version_goes_on_even_a_higher_one(version: str, story: Story) -> None:
     story.reach(Step.QUERY_VERSION).answer(story.read("/3/0/3", version))
     assert story.step is Step.QUERY_COVERAGE
     assert story.execution.source_version == version
 
 
 @pytest.mark.requirement("R033")
-def test_a_version_that_the_package_does_not_support_fails_with_both_named_and_is_not_retried(story: "Story") -> None:
+def test_a_version_that_the_package_does_not_support_fails_with_both_named_and_is_not_retried(story: Story) -> None:
     story.register().request(sources=("1.5*", "1.9"), policy=RETRY).deadline()
     story.answer(story.read("/3/0/3", "1.0"))
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "unsupported_source_version")
@@ -67,25 +63,25 @@ def test_a_version_that_the_package_does_not_support_fails_with_both_named_and_i
 
 
 @pytest.mark.requirement("R033")
-def test_a_supported_version_goes_on(story: "Story") -> None:
+def test_a_supported_version_goes_on(story: Story) -> None:
     story.register().request(sources=("1.*",)).deadline().answer(story.read("/3/0/3", "1.0"))
     assert story.step is Step.QUERY_COVERAGE
 
 
 @pytest.mark.parametrize("value", [None, "", "x" * 500])
-def test_an_unreadable_version_leads_to_that_of_the_last_package(value: str | None, story: "Story") -> None:
+def test_an_unreadable_version_leads_to_that_of_the_last_package(value: str | None, story: Story) -> None:
     story.reach(Step.QUERY_VERSION).answer(story.read("/3/0/3", value))
     assert story.requests == PACKAGE
     story.answer(*package(story, 0, 1, "1.5"))
     assert (story.step, story.execution.source_version) == (Step.QUERY_COVERAGE, "1.5")
 
 
-def test_a_device_that_runs_the_package_succeeds(story: "Story") -> None:
+def test_a_device_that_runs_the_package_succeeds(story: Story) -> None:
     story.reach(Step.QUERY_VERSION).answer(story.refused("/3/0/3")).answer(*package(story, 0, 0, "2.0"))
     assert (story.status, story.reason) == (ExecutionStatus.SUCCEEDED, "same_version")
 
 
-def test_where_there_is_no_such_version_either_it_fails_with_the_code(story: "Story") -> None:
+def test_where_there_is_no_such_version_either_it_fails_with_the_code(story: Story) -> None:
     story.reach(Step.QUERY_VERSION).answer(story.refused("/3/0/3", "4.05"))
     story.answer(story.read("/5/0/3", 0), story.read("/5/0/5", 0), story.refused("/5/0/7", "4.04"))
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "version_unreadable")
@@ -94,13 +90,13 @@ def test_where_there_is_no_such_version_either_it_fails_with_the_code(story: "St
 
 
 @pytest.mark.parametrize(("state", "result"), [(1, 0), (2, 0), (3, 0), (0, 8)])
-def test_a_package_that_is_not_installed_tells_nothing(state: int, result: int, story: "Story") -> None:
+def test_a_package_that_is_not_installed_tells_nothing(state: int, result: int, story: Story) -> None:
     story.reach(Step.QUERY_VERSION).answer(story.refused("/3/0/3")).answer(*package(story, state, result, "2.0"))
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "version_unreadable")
 
 
 @pytest.mark.parametrize(("state", "result"), [(1, 0), (0, 8)])
-def test_a_further_attempt_knows_what_the_device_ran_before(state: int, result: int, second_attempt: "Story") -> None:
+def test_a_further_attempt_knows_what_the_device_ran_before(state: int, result: int, second_attempt: Story) -> None:
     story = second_attempt
     story.answer(story.refused("/3/0/3")).answer(*package(story, state, result, "2.0"))
     assert story.requests in ((RESET,), (Read(path="/4/0"),))
@@ -108,7 +104,7 @@ def test_a_further_attempt_knows_what_the_device_ran_before(state: int, result: 
 
 
 @pytest.mark.requirement("R121")
-def test_silence_is_asked_again_once_and_fails_after_three_minutes(story: "Story") -> None:
+def test_silence_is_asked_again_once_and_fails_after_three_minutes(story: Story) -> None:
     began = story.reach(Step.QUERY_VERSION).now
     first = story.last_command.command_id
     story.deadline()
@@ -119,7 +115,7 @@ def test_silence_is_asked_again_once_and_fails_after_three_minutes(story: "Story
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "version_timeout")
 
 
-def test_a_sleeper_is_asked_again_at_its_next_uplink(story: "Story") -> None:
+def test_a_sleeper_is_asked_again_at_its_next_uplink(story: Story) -> None:
     story.reach(Step.QUERY_VERSION)
     deadline = story.execution.deadline
     story.asleep()
@@ -129,13 +125,13 @@ def test_a_sleeper_is_asked_again_at_its_next_uplink(story: "Story") -> None:
     assert story.requests == (Read(path="/3/0/3"),)
 
 
-def test_a_deadline_does_not_wake_a_sleeper(story: "Story") -> None:
+def test_a_deadline_does_not_wake_a_sleeper(story: Story) -> None:
     story.reach(Step.QUERY_VERSION).asleep().deadline()
     assert not story.commands
     assert story.step is Step.QUERY_VERSION
 
 
-def test_a_stale_command_is_sent_again_at_once_if_the_device_has_registered_anew(story: "Story") -> None:
+def test_a_stale_command_is_sent_again_at_once_if_the_device_has_registered_anew(story: Story) -> None:
     story.reach(Step.QUERY_VERSION)
     stale = story.last_command
     story.register(gateway=3)
@@ -146,18 +142,18 @@ def test_a_stale_command_is_sent_again_at_once_if_the_device_has_registered_anew
     assert command.epoch == 2
 
 
-def test_a_stale_command_of_the_registration_that_is_known_waits_for_an_uplink(story: "Story") -> None:
+def test_a_stale_command_of_the_registration_that_is_known_waits_for_an_uplink(story: Story) -> None:
     story.reach(Step.QUERY_VERSION).answer(status=OutcomeStatus.STALE)
     assert not story.commands
     story.register()
     assert story.requests == (Read(path="/3/0/3"),)
 
 
-def test_a_further_attempt_reads_the_state_too(second_attempt: "Story") -> None:
+def test_a_further_attempt_reads_the_state_too(second_attempt: Story) -> None:
     assert second_attempt.requests == (Read(path="/3/0/3"), Read(path="/5/0/3"))
 
 
-def test_a_device_that_did_upgrade_after_all_succeeds(second_attempt: "Story") -> None:
+def test_a_device_that_did_upgrade_after_all_succeeds(second_attempt: Story) -> None:
     story = second_attempt
     story.answer(story.read("/3/0/3", "2.0"), story.read("/5/0/3", 0))
     assert story.step is Step.CANCEL_OBSERVE
@@ -166,14 +162,14 @@ def test_a_device_that_did_upgrade_after_all_succeeds(second_attempt: "Story") -
 
 
 @pytest.mark.parametrize("state", [0, None])
-def test_an_idle_or_mute_device_goes_on(state: int | None, second_attempt: "Story") -> None:
+def test_an_idle_or_mute_device_goes_on(state: int | None, second_attempt: Story) -> None:
     story = second_attempt
     story.answer(story.read("/3/0/3", "1.0"), story.read("/5/0/3", state))
     assert story.step is Step.QUERY_COVERAGE
 
 
 @pytest.mark.parametrize("state", [1, 2])
-def test_a_device_that_is_still_busy_with_the_last_attempt_is_reset(state: int, second_attempt: "Story") -> None:
+def test_a_device_that_is_still_busy_with_the_last_attempt_is_reset(state: int, second_attempt: Story) -> None:
     story = second_attempt
     story.answer(story.read("/3/0/3", "1.0"), story.read("/5/0/3", state))
     assert story.requests == (RESET,)
@@ -181,7 +177,7 @@ def test_a_device_that_is_still_busy_with_the_last_attempt_is_reset(state: int, 
     assert story.step is Step.QUERY_COVERAGE
 
 
-def test_one_that_refuses_the_reset_is_awaited(second_attempt: "Story") -> None:
+def test_one_that_refuses_the_reset_is_awaited(second_attempt: Story) -> None:
     story = second_attempt
     story.answer(story.read("/3/0/3", "1.0"), story.read("/5/0/3", 1)).answer(story.refused("/5/0/1"))
     assert story.step is Step.QUERY_VERSION
@@ -192,7 +188,7 @@ def test_one_that_refuses_the_reset_is_awaited(second_attempt: "Story") -> None:
     assert story.is_at(Step.QUERY_COVERAGE)
 
 
-def test_one_that_is_updating_is_awaited_as_long_as_an_update_may_take(second_attempt: "Story") -> None:
+def test_one_that_is_updating_is_awaited_as_long_as_an_update_may_take(second_attempt: Story) -> None:
     story = second_attempt
     story.answer(story.read("/3/0/3", "1.0"), story.read("/5/0/3", 3))
     began = story.now
@@ -206,14 +202,14 @@ def test_one_that_is_updating_is_awaited_as_long_as_an_update_may_take(second_at
     assert story.reason == "update_result_timeout"
 
 
-def test_one_that_registers_after_its_update_is_read_again(second_attempt: "Story") -> None:
+def test_one_that_registers_after_its_update_is_read_again(second_attempt: Story) -> None:
     story = second_attempt
     story.answer(story.read("/3/0/3", "1.0"), story.read("/5/0/3", 3)).later(60).register()
     story.answer(story.read("/3/0/3", "2.0"), story.read("/5/0/3", 0)).answer()
     assert story.status is ExecutionStatus.SUCCEEDED
 
 
-def test_a_notification_in_a_first_attempt_changes_nothing(story: "Story") -> None:
+def test_a_notification_in_a_first_attempt_changes_nothing(story: Story) -> None:
     story.reach(Step.QUERY_VERSION).notify(2)
     assert story.step is Step.QUERY_VERSION
     assert not story.effects

@@ -1,15 +1,12 @@
 """Waiting for a slot of the task's window."""
 
-from typing import TYPE_CHECKING
+from tests.unit.rules.stories import MqttStory
 
 from sluice_common.messages.execution_events import Step
 from sluice_common.messages.mqtt_commands import QueryVersion
 
-if TYPE_CHECKING:
-    from tests.unit.rules.stories import MqttStory
 
-
-def test_a_quiet_waiter_that_is_held_for_offline_is_asked_and_asks_again_when_it_answers(mqtt: "MqttStory") -> None:
+def test_a_quiet_waiter_that_is_held_for_offline_is_asked_and_asks_again_when_it_answers(mqtt: MqttStory) -> None:
     mqtt.reach(Step.AWAIT_SLOT).disconnect().grant().deadline()
     assert isinstance(mqtt.mqtt[-1], QueryVersion)
     assert mqtt.step is Step.AWAIT_SLOT

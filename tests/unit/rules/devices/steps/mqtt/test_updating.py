@@ -1,17 +1,13 @@
 """While an MQTT device installs, and when nothing is heard of it."""
 
-from typing import TYPE_CHECKING
-
 import pytest
+from tests.unit.rules.stories import MqttStory
 
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 
-if TYPE_CHECKING:
-    from tests.unit.rules.stories import MqttStory
-
 
 @pytest.mark.requirement("R100")
-def test_a_device_that_comes_back_from_its_restart_is_asked_for_its_version_once(mqtt: "MqttStory") -> None:
+def test_a_device_that_comes_back_from_its_restart_is_asked_for_its_version_once(mqtt: MqttStory) -> None:
     mqtt.reach(Step.UPDATING).disconnect()
     assert not mqtt.effects
     mqtt.connect()
@@ -25,7 +21,7 @@ def test_a_device_that_comes_back_from_its_restart_is_asked_for_its_version_once
 
 
 @pytest.mark.requirement("R100", "R121")
-def test_a_device_that_never_reports_is_asked_before_it_fails(mqtt: "MqttStory") -> None:
+def test_a_device_that_never_reports_is_asked_before_it_fails(mqtt: MqttStory) -> None:
     began = mqtt.reach(Step.UPDATING).now
     mqtt.deadline()
     assert (mqtt.now, mqtt.step, mqtt.mqtt_kinds) == (began + 1800, Step.QUERY_RESULT, ["QueryVersion"])
@@ -35,25 +31,25 @@ def test_a_device_that_never_reports_is_asked_before_it_fails(mqtt: "MqttStory")
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "version_check_timeout")
 
 
-def test_a_device_that_still_runs_the_old_version_then_has_failed(mqtt: "MqttStory") -> None:
+def test_a_device_that_still_runs_the_old_version_then_has_failed(mqtt: MqttStory) -> None:
     mqtt.reach(Step.QUERY_RESULT).version("1.0")
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "version_mismatch")
     assert mqtt.snapshot.reason
     assert mqtt.snapshot.reason.params == {"current": "1.0", "target": "2.0"}
 
 
-def test_an_answer_without_a_version_is_none(mqtt: "MqttStory") -> None:
+def test_an_answer_without_a_version_is_none(mqtt: MqttStory) -> None:
     mqtt.reach(Step.QUERY_RESULT).version(None)
     assert (mqtt.step, mqtt.effects) == (Step.QUERY_RESULT, [])
 
 
-def test_an_offline_device_is_asked_when_it_comes_online(mqtt: "MqttStory") -> None:
+def test_an_offline_device_is_asked_when_it_comes_online(mqtt: MqttStory) -> None:
     mqtt.reach(Step.UPDATING).disconnect().deadline()
     assert (mqtt.step, mqtt.mqtt) == (Step.QUERY_RESULT, [])
     mqtt.connect()
     assert mqtt.mqtt_kinds == ["QueryVersion"]
 
 
-def test_a_device_that_fetches_once_more_gets_more_time(mqtt: "MqttStory") -> None:
+def test_a_device_that_fetches_once_more_gets_more_time(mqtt: MqttStory) -> None:
     mqtt.reach(Step.UPDATING).later(1000).served()
     assert (mqtt.step, mqtt.execution.deadline) == (Step.UPDATING, mqtt.now + 1800)

@@ -1,21 +1,18 @@
 """What the version that an MQTT device reports leads to."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.rules.stories import MqttStory
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.slots import task_window
 from sluice_common.messages.snapshots import UpgradePolicy
 
-if TYPE_CHECKING:
-    from tests.unit.rules.stories import MqttStory
-
 
 @pytest.mark.requirement("R094")
-def test_a_device_that_has_the_target_already_succeeds_without_an_upgrade(mqtt: "MqttStory") -> None:
+def test_a_device_that_has_the_target_already_succeeds_without_an_upgrade(mqtt: MqttStory) -> None:
     mqtt.reach(Step.QUERY_VERSION).version("2.0")
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.SUCCEEDED, "same_version")
     assert not mqtt.mqtt
@@ -23,7 +20,7 @@ def test_a_device_that_has_the_target_already_succeeds_without_an_upgrade(mqtt: 
 
 
 @pytest.mark.requirement("R095", "R102")
-def test_a_device_with_a_supported_version_asks_the_window_of_its_task(mqtt: "MqttStory") -> None:
+def test_a_device_with_a_supported_version_asks_the_window_of_its_task(mqtt: MqttStory) -> None:
     mqtt.connect().request(sources=("1.*",), created_ago=10).version("1.0")
     assert mqtt.step is Step.AWAIT_SLOT
     (ask,) = mqtt.asks
@@ -33,7 +30,7 @@ def test_a_device_with_a_supported_version_asks_the_window_of_its_task(mqtt: "Mq
 
 
 @pytest.mark.requirement("R096")
-def test_a_device_with_another_version_is_not_upgraded(mqtt: "MqttStory") -> None:
+def test_a_device_with_another_version_is_not_upgraded(mqtt: MqttStory) -> None:
     mqtt.connect().request(sources=("0.*",), created_ago=10, policy=UpgradePolicy(max_retries=3)).version("1.0")
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "unsupported_source_version")
     assert mqtt.snapshot.reason
@@ -42,7 +39,7 @@ def test_a_device_with_another_version_is_not_upgraded(mqtt: "MqttStory") -> Non
 
 @pytest.mark.parametrize("version", [None, "", " ", "x" * 200])
 def test_a_device_that_tells_no_usable_version_fails_when_the_time_for_one_is_over(
-    version: str | None, mqtt: "MqttStory"
+    version: str | None, mqtt: MqttStory
 ) -> None:
     mqtt.reach(Step.QUERY_VERSION).version(version)
     assert (mqtt.is_at(Step.QUERY_VERSION), mqtt.effects) == (True, [])
@@ -52,7 +49,7 @@ def test_a_device_that_tells_no_usable_version_fails_when_the_time_for_one_is_ov
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "version_unreadable")
 
 
-def test_a_report_without_a_version_may_be_followed_by_one(mqtt: "MqttStory") -> None:
+def test_a_report_without_a_version_may_be_followed_by_one(mqtt: MqttStory) -> None:
     mqtt.reach(Step.QUERY_VERSION).version(None).later(5).version("1.0")
     assert mqtt.is_at(Step.AWAIT_SLOT)
     mqtt.go_on(Step.QUERY_RESULT).version("1.0")
@@ -60,7 +57,7 @@ def test_a_report_without_a_version_may_be_followed_by_one(mqtt: "MqttStory") ->
 
 
 @pytest.mark.requirement("R093")
-def test_the_query_is_repeated_before_it_counts_as_unanswered(mqtt: "MqttStory") -> None:
+def test_the_query_is_repeated_before_it_counts_as_unanswered(mqtt: MqttStory) -> None:
     began = mqtt.reach(Step.QUERY_VERSION).now
     mqtt.deadline()
     assert (mqtt.now, mqtt.step, mqtt.mqtt_kinds) == (began + 90, Step.QUERY_VERSION, ["QueryVersion"])
@@ -70,7 +67,7 @@ def test_the_query_is_repeated_before_it_counts_as_unanswered(mqtt: "MqttStory")
 
 @pytest.mark.requirement("R092")
 def test_a_device_that_never_answers_fails_after_so_many_queries(
-    policy: Callable[..., UpgradePolicy], tell_mqtt: "Callable[..., MqttStory]"
+    policy: Callable[..., UpgradePolicy], tell_mqtt: Callable[..., MqttStory]
 ) -> None:
     mqtt = tell_mqtt(version_queries=1).reach(Step.QUERY_VERSION, policy(max_retries=1))
     mqtt.deadline().deadline().deadline()
@@ -79,33 +76,33 @@ def test_a_device_that_never_answers_fails_after_so_many_queries(
     assert (mqtt.step, mqtt.reason) == (Step.RETRY_WAIT, "version_timeout")
 
 
-def test_a_late_answer_counts(mqtt: "MqttStory") -> None:
+def test_a_late_answer_counts(mqtt: MqttStory) -> None:
     mqtt.reach(Step.QUERY_VERSION).deadline().deadline()
     mqtt.version("1.0")
     assert mqtt.is_at(Step.AWAIT_SLOT)
 
 
-def test_a_device_that_connects_anew_is_asked_anew(mqtt: "MqttStory") -> None:
+def test_a_device_that_connects_anew_is_asked_anew(mqtt: MqttStory) -> None:
     mqtt.reach(Step.QUERY_VERSION).disconnect().connect()
     assert mqtt.mqtt_kinds == ["QueryVersion"]
 
 
-def test_a_second_answer_changes_nothing(mqtt: "MqttStory") -> None:
+def test_a_second_answer_changes_nothing(mqtt: MqttStory) -> None:
     mqtt.reach(Step.AWAIT_SLOT).version("1.0")
     assert (mqtt.step, mqtt.effects) == (Step.AWAIT_SLOT, [])
 
 
-def test_a_progress_report_is_no_answer(mqtt: "MqttStory") -> None:
+def test_a_progress_report_is_no_answer(mqtt: MqttStory) -> None:
     mqtt.reach(Step.QUERY_VERSION).progress(result_code=10)
     assert (mqtt.step, mqtt.effects) == (Step.QUERY_VERSION, [])
 
 
-def test_the_answer_to_nobody_leaves_no_record(mqtt: "MqttStory") -> None:
+def test_the_answer_to_nobody_leaves_no_record(mqtt: MqttStory) -> None:
     mqtt.version("1.0").progress(percent=100, version="2.0").served(attempt=1)
     assert mqtt.device is None
 
 
-def test_a_waiter_fails_when_its_task_ends(mqtt: "MqttStory") -> None:
+def test_a_waiter_fails_when_its_task_ends(mqtt: MqttStory) -> None:
     mqtt.reach(Step.AWAIT_SLOT, UpgradePolicy(end_at=utc(mqtt.now + 60))).deadline()
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "task_ended")
     assert len(mqtt.returns) == 1
