@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.rules.stories import MqttStory, Story
+from tests.unit.rules.story.lwm2m import Story
+from tests.unit.rules.story.mqtt import MqttStory
 
 from sluice_common.messages.snapshots import UpgradePolicy
 from sluice_rules.devices.rules import Rules

@@ -1,7 +1,7 @@
 """What holds for every event: late, doubled and foreign ones change nothing."""
 
 import pytest
-from tests.unit.rules.stories import Story
+from tests.unit.rules.story.lwm2m import Story
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeadlinePassed, FirmwareStateNotified, OutcomeStatus

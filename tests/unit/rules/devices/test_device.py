@@ -1,7 +1,7 @@
 """What stands in the record, seen from outside."""
 
 import pytest
-from tests.unit.rules.stories import Story
+from tests.unit.rules.story.lwm2m import Story
 
 from sluice_common.messages.execution_events import Step
 from sluice_common.messages.lwm2m_commands import Read

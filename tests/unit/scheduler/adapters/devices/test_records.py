@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.rules.stories import Story
+from tests.unit.rules.story.lwm2m import Story
 
 from sluice_common.messages.execution_events import Step
 from sluice_rules.devices.device import Device

@@ -1,7 +1,7 @@
 """The fence, and the end of the observation."""
 
 import pytest
-from tests.unit.rules.stories import Story
+from tests.unit.rules.story.lwm2m import Story
 
 from sluice_common.messages.device_events import OutcomeStatus
 from sluice_common.messages.execution_events import ExecutionStatus, Step

@@ -1,7 +1,7 @@
 """While the device downloads."""
 
 import pytest
-from tests.unit.rules.stories import Story
+from tests.unit.rules.story.lwm2m import Story
 
 from sluice_common.messages.execution_events import Step
 from sluice_common.messages.lwm2m_commands import Execute, Observe, Read

@@ -1,7 +1,7 @@
 """Reading where the device stands, and acting on it."""
 
 import pytest
-from tests.unit.rules.stories import Story
+from tests.unit.rules.story.lwm2m import Story
 
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.lwm2m_commands import Execute, Read

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests.unit.rules.stories import Story
+from tests.unit.rules.story.lwm2m import Story
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import RequestResult

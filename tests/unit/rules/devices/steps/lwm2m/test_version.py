@@ -1,7 +1,7 @@
 """Reading the version, and what follows from it."""
 
 import pytest
-from tests.unit.rules.stories import Story
+from tests.unit.rules.story.lwm2m import Story
 
 from sluice_common.messages.device_events import OutcomeStatus, RequestResult
 from sluice_common.messages.execution_events import ExecutionStatus, Step

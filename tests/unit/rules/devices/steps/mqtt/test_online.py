@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests.unit.rules.stories import MqttStory
+from tests.unit.rules.story.mqtt import MqttStory
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.execution_events import ExecutionStatus, Step

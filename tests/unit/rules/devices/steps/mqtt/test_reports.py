@@ -1,7 +1,7 @@
 """What an MQTT device reports, and what follows from it."""
 
 import pytest
-from tests.unit.rules.stories import MqttStory
+from tests.unit.rules.story.mqtt import MqttStory
 
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.snapshots import ProductSnapshot, UpgradePolicy

@@ -1,6 +1,6 @@
 """Waiting for a slot of the task's window."""
 
-from tests.unit.rules.stories import MqttStory
+from tests.unit.rules.story.mqtt import MqttStory
 
 from sluice_common.messages.execution_events import Step
 from sluice_common.messages.mqtt_commands import QueryVersion

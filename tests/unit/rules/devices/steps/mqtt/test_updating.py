@@ -1,7 +1,7 @@
 """While an MQTT device installs, and when nothing is heard of it."""
 
 import pytest
-from tests.unit.rules.stories import MqttStory
+from tests.unit.rules.story.mqtt import MqttStory
 
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 
