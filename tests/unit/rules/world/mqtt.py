@@ -1,16 +1,20 @@
 """The world around `decide` for MQTT devices: a broker that forgets, downloads over HTTP, reports in any order.
 
-Devices connect and leave, miss what they are told, report too early and too late, fail with every result code, and
+Devices connect and leave, miss commands, report too early and too late, fail with every result code, and
 restart. What must hold: a slot within the window's limit for every offer, no slot for the idle, a success only where
 the target runs, and no token that outlives its execution.
 """
 
+import random
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import cycle
-from typing import Any
 
-from tests.unit.rules.world.world import OLD, RULES, Attempt, Served, Windows, World, head
+from tests.unit.rules.world.bus import RULES
+from tests.unit.rules.world.devices import OLD, Attempt
+from tests.unit.rules.world.gateway import Served
+from tests.unit.rules.world.windows import Windows, head
+from tests.unit.rules.world.world import World
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import (
@@ -26,8 +30,9 @@ from sluice_common.messages.mqtt_commands import CloseDownload, MqttCommand, Off
 from sluice_common.messages.slots import Grant, task_window
 from sluice_common.messages.snapshots import ProductSnapshot
 from sluice_common.reasons import MQTT_RESULTS
+from sluice_rules.devices.device import Device as Record
 from sluice_rules.devices.device import Execution, SlotState
-from sluice_scheduler.adapters.devices import records
+from sluice_rules.devices.effects import ToGateway, ToMqtt
 
 FOR_EVER = 1e10
 IDLE, FETCHING, INSTALLING = "idle", "fetching", "installing"
@@ -48,7 +53,7 @@ class MqttDevice:
     begun: bool = False
 
     @property
-    def hears(self) -> bool:
+    def is_reached(self) -> bool:
         """Return whether a publication reaches it."""
         return self.alive and self.online
 
@@ -73,9 +78,8 @@ class MqttWorld(World):
 
     def __init__(self, windows: Windows, devices: int = 4) -> None:
         super().__init__(windows, devices)
-        self.fleet = {name: MqttDevice(name) for name in self.devices}
-        self.devices: dict[str, Any] = dict(self.fleet)
-        self.published: deque[MqttCommand] = deque()
+        self.devices = {name: MqttDevice(name) for name in self.names}
+        self.commands: deque[MqttCommand] = deque()
         self.publications: list[MqttCommand] = []
         self.open: dict[str, Served] = {}
         self.offers: dict[str, Grant] = {}
@@ -83,8 +87,10 @@ class MqttWorld(World):
 
     # The gateway
 
-    def tell(self, command: MqttCommand) -> None:
-        """Every gateway learns at once who may download; what the device is told goes by the broker."""
+    def command(self, effect: ToGateway | ToMqtt) -> None:
+        """Every gateway learns at once who may download; what the device is sent goes by the broker."""
+        assert isinstance(effect, ToMqtt)
+        command = effect.command
         if isinstance(command, OfferFirmware):
             self.note_offer(command)
             self.open[command.device_id] = Served(_attempt(command), command.not_after.timestamp())
@@ -92,7 +98,7 @@ class MqttWorld(World):
             served = self.open.get(command.device_id)
             if served is not None and served.attempt == _attempt(command):
                 del self.open[command.device_id]
-        self.published.append(command)
+        self.commands.append(command)
 
     def note_offer(self, offer: OfferFirmware) -> None:
         """Each offer has a slot of its own; only one that is made again after a crash may find it returned."""
@@ -104,17 +110,27 @@ class MqttWorld(World):
         assert fresh, "invariant 1"
         self.offers[offer.command_id] = max(fresh, key=lambda grant: grant.ask_no)
 
+    @property
+    def has_commands(self) -> bool:
+        """Return whether the broker has a publication to deliver."""
+        return bool(self.commands)
+
+    @property
+    def has_run(self) -> bool:
+        """Return whether anything was published."""
+        return bool(self.publications)
+
     def run_command(self, fate: str) -> None:
         """The broker delivers a publication, or loses it or what the device says."""
-        if self.published:
-            command = self.published.popleft()
+        if self.commands:
+            command = self.commands.popleft()
             self.publications.append(command)
             self.publish_to_device(command, fate)
 
     def publish_to_device(self, command: MqttCommand, fate: str) -> None:
         """The device hears a command, if it does."""
-        device = self.fleet[command.device_id]
-        if fate == "request_lost" or not device.hears:
+        device = self.devices[command.device_id]
+        if fate == "request_lost" or not device.is_reached:
             return
         if isinstance(command, OfferFirmware):
             device.take(command)
@@ -123,13 +139,13 @@ class MqttWorld(World):
 
     def restart_gateway(self, back: int) -> None:
         """The gateway starts again and publishes twice."""
-        self.published.extendleft(reversed(self.publications[-back:]))
+        self.commands.extendleft(reversed(self.publications[-back:]))
 
     # The devices
 
     def speak(self, name: str, awake_for: float, *, registers: bool) -> None:  # noqa: ARG002 - MQTT devices stay awake
         """A device connects, or connects anew."""
-        device = self.fleet[name]
+        device = self.devices[name]
         if not device.alive or (device.online and not registers):
             return
         device.epoch += 1
@@ -148,20 +164,24 @@ class MqttWorld(World):
         """A device connects anew."""
         self.speak(name, 0.0, registers=True)
 
+    def die(self, name: str) -> None:
+        """A device does nothing any more."""
+        self.devices[name].alive = False
+
     def leave(self, name: str) -> None:
         """The broker loses a device."""
-        device = self.fleet[name]
+        device = self.devices[name]
         if device.online:
             device.online = False
             self.sources["gateway"].append(DeviceDeregistered(**head(self.now, name), epoch=device.epoch))
 
     def is_at_work(self, name: str) -> bool:
         """Return whether a device has something to go on with."""
-        return self.fleet[name].alive and self.fleet[name].phase != IDLE
+        return self.devices[name].alive and self.devices[name].phase != IDLE
 
     def work(self, name: str, *, succeeds: bool) -> None:
         """A device goes on with its download or its installation."""
-        device = self.fleet[name]
+        device = self.devices[name]
         if not device.alive or device.offer is None:
             return
         if device.phase == FETCHING:
@@ -226,15 +246,17 @@ class MqttWorld(World):
         super().publish(snapshot)
         assert isinstance(snapshot, ExecutionChanged)
         if snapshot.status is ExecutionStatus.SUCCEEDED:
-            assert snapshot.target_version in self.fleet[snapshot.device_id].ran, "a success that is none"
+            assert snapshot.target_version in self.devices[snapshot.device_id].ran, "a success that is none"
 
     def check(self) -> None:
         """Check what must hold at any moment."""
         self.check_records(self.windows.holders())
-        for value in self.records.values():
-            execution = records.decode(value).execution
-            if execution is not None:
-                self.check_slot(execution)
+        for record in self.records.values():
+            if record.execution is not None:
+                self.check_slot(record.execution)
+
+    def check_decision(self, record: Record) -> None:
+        """Nothing is known of MQTT devices at the moment of a decision."""
 
     def check_slot(self, execution: Execution) -> None:
         """A slot is held by a download only, looked after before it idles for too long, and not given for ever."""
@@ -250,25 +272,10 @@ class MqttWorld(World):
         super().run_out()
         assert not self.open, "a token outlives its execution"
 
-    def at_rest(self) -> bool:
-        """Return whether nothing is under way."""
-        return super().at_rest() and not self.published
-
-    def go(self) -> None:
-        """Let everybody do what they can do now, without trouble."""
-        while self.published:
-            self.run_command("ok")
-        super().go()
-
-    def step(self, chance: Any, trouble: int) -> None:
+    def step(self, chance: random.Random, trouble: int) -> None:
         """Let one of those who can do something do it; now and then the broker loses a device."""
-        if self.published and chance.randrange(3) == 0:
-            lost = chance.randrange(100) < trouble
-            self.run_command(chance.choice(["request_lost", "answer_lost"]) if lost else "ok")
-        elif self.publications and chance.randrange(300) < trouble:
-            self.restart_gateway(chance.randint(1, 3))
-        elif chance.randrange(300) < trouble:
-            self.leave(chance.choice(list(self.fleet)))
+        if chance.randrange(300) < trouble:
+            self.leave(chance.choice(self.names))
         else:
             super().step(chance, trouble)
 
