@@ -1,15 +1,20 @@
-"""What happens when parts die or are away."""
+"""What happens when the gateway, the broker or Kafka is killed or stopped."""
 
 import asyncio
 import signal
 
-from tests.integration.mqtt.conftest import Bus, Device, NewDevice, System, close, fetch, offer, query, until
+from tests.integration.mqtt.bus import Bus
+from tests.integration.mqtt.commands import close, fetch, offer, query
+from tests.integration.mqtt.conftest import NewDevice
+from tests.integration.mqtt.mqtt_device import Device
+from tests.integration.mqtt.system import System
+from tests.integration.mqtt.waiting import until
 
 from sluice_common.ids import new_id
 from sluice_common.messages.device_events import DeviceDeregistered, DeviceUplink, VersionReported
 
 
-async def test_a_killed_gateway_remembers_who_may_download(
+async def test_a_restarted_gateway_knows_which_attempts_may_download(
     new_device: NewDevice, bus: Bus, system: System, image: tuple[str, bytes]
 ) -> None:
     current, closed = await new_device(), await new_device()
@@ -18,14 +23,14 @@ async def test_a_killed_gateway_remembers_who_may_download(
         await device.connect()
         task_id = new_id()
         await bus.command(offer(device, image, task_id))
-        offers.append((await device.told())["paras"])
+        offers.append((await device.next_service())["paras"])
     await bus.command(close(closed, task_id))
     pid = system.stack.kill("mqtt-gateway")
     await asyncio.to_thread(system.stack.wait_restarted, "mqtt-gateway", pid)
     assert [fetch(paras).status_code for paras in offers] == [200, 403]
 
 
-async def test_what_is_reported_while_the_gateway_is_away_arrives_later(
+async def test_a_report_that_is_sent_while_the_gateway_is_down_arrives_after_its_restart(
     device: Device, bus: Bus, system: System
 ) -> None:
     await device.connect()
@@ -50,7 +55,7 @@ async def test_a_report_is_acknowledged_only_when_kafka_has_it(device: Device, b
     assert (await bus.wait(device, VersionReported))[0].firmware_version == "kept"
 
 
-async def test_the_gateway_goes_on_after_the_broker_was_killed(device: Device, bus: Bus, system: System) -> None:
+async def test_the_gateway_reconnects_after_the_broker_was_killed(device: Device, bus: Bus, system: System) -> None:
     await device.connect()
     (first,) = await bus.wait(device, DeviceUplink)
     pid = system.stack.kill("mqtt")
@@ -74,7 +79,9 @@ async def test_the_gateway_goes_on_after_the_broker_was_killed(device: Device, b
     assert (await bus.wait(device, VersionReported))[0].firmware_version == "after"
 
 
-async def test_kafka_may_be_away_for_a_while(device: Device, bus: Bus, system: System) -> None:
+async def test_reports_wait_for_kafka_without_a_restart_of_the_gateway(
+    device: Device, bus: Bus, system: System
+) -> None:
     await device.connect()
     await bus.wait(device, DeviceUplink)
     pid = system.stack.pid("mqtt-gateway")
@@ -94,7 +101,9 @@ async def test_kafka_may_be_away_for_a_while(device: Device, bus: Bus, system: S
     assert system.stack.pid("mqtt-gateway") == pid
 
 
-async def test_a_broker_that_is_there_but_delivers_nothing_is_left(device: Device, bus: Bus, system: System) -> None:
+async def test_the_gateway_reconnects_to_a_broker_that_delivers_nothing(
+    device: Device, bus: Bus, system: System
+) -> None:
     await device.connect()
     await bus.wait(device, DeviceUplink)
     system.stack.kill("mqtt", signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""A device, the broker, the gateway and Kafka, in good times."""
+"""A device, the broker, the gateway and Kafka, without faults."""
 
 import asyncio
 import json
@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 from gmqtt.mqtt.handler import MQTTConnectError
-from tests.integration.mqtt.conftest import Bus, Device, NewDevice, System, close, fetch, offer, query, until
+from tests.integration.mqtt.bus import Bus
+from tests.integration.mqtt.commands import close, fetch, offer, query
+from tests.integration.mqtt.conftest import NewDevice
+from tests.integration.mqtt.mqtt_device import Device
+from tests.integration.mqtt.system import System
+from tests.integration.mqtt.waiting import until
 
 from sluice_common.ids import new_id
 from sluice_common.messages.device_events import (
@@ -32,7 +37,7 @@ async def test_a_wrong_password_is_refused(device: Device) -> None:
         await device.connect(password="0" * 64)
 
 
-async def test_a_new_secret_serves_at_once(device: Device, database: Database, system: System) -> None:
+async def test_a_device_logs_in_with_a_new_secret_at_once(device: Device, database: Database, system: System) -> None:
     await device.connect()
     await device.disconnect()
     device.secret = b"a-new-secret-of-it"
@@ -42,7 +47,7 @@ async def test_a_new_secret_serves_at_once(device: Device, database: Database, s
     await device.connect()
 
 
-async def test_a_deleted_device_is_disconnected_and_not_heard(
+async def test_a_deleted_device_is_disconnected_and_cannot_log_in(
     new_device: NewDevice, database: Database, bus: Bus
 ) -> None:
     kept, deleted = await new_device(), await new_device()
@@ -61,7 +66,7 @@ async def test_a_deleted_device_is_disconnected_and_not_heard(
 
 
 @pytest.mark.requirement("R091")
-async def test_presence_is_told_with_the_epoch_of_the_connection(device: Device, bus: Bus) -> None:
+async def test_presence_is_published_with_the_epoch_of_the_connection(device: Device, bus: Bus) -> None:
     before = int(time.time() * 1000)
     await device.connect()
     (uplink,) = await bus.wait(device, DeviceUplink)
@@ -78,20 +83,20 @@ async def test_a_device_is_asked_for_its_version_and_answers(device: Device, bus
     await device.connect()
     await bus.wait(device, DeviceUplink)
     await bus.command(query(device))
-    assert (await device.told())["event_type"] == "version_query"
+    assert (await device.next_service())["event_type"] == "version_query"
     device.report("version_report", fw_version="1.0", sw_version="s")
     (report,) = await bus.wait(device, VersionReported)
     assert (report.firmware_version, report.software_version, report.app_id) == ("1.0", "s", "app-1")
 
 
 @pytest.mark.requirement("R097", "R098", "R100")
-async def test_a_device_downloads_what_it_is_offered_and_reports(
+async def test_a_device_downloads_what_it_is_offered_and_reports_success(
     device: Device, bus: Bus, image: tuple[str, bytes]
 ) -> None:
     await device.connect()
     task_id = new_id()
     await bus.command(offer(device, image, task_id))
-    paras = (await device.told())["paras"]
+    paras = (await device.next_service())["paras"]
     response = fetch(paras)
     assert (response.status_code, response.content) == (200, image[1])
     assert fetch(paras, Range="bytes=300000-300009").content == image[1][300_000:300_010]
@@ -104,7 +109,7 @@ async def test_a_device_downloads_what_it_is_offered_and_reports(
 
 
 async def refused(paras: dict[str, Any]) -> bool | None:
-    """Tell, at last, that an image is not served."""
+    """Return True once an image is forbidden."""
     return fetch(paras).status_code == 403 or None
 
 
@@ -115,9 +120,9 @@ async def test_the_token_of_a_closed_or_older_attempt_is_refused_within_seconds(
     await device.connect()
     task_id = new_id()
     await bus.command(offer(device, image, task_id, 1))
-    first = (await device.told())["paras"]
+    first = (await device.next_service())["paras"]
     await bus.command(offer(device, image, task_id, 2))
-    second = (await device.told())["paras"]
+    second = (await device.next_service())["paras"]
     await until(lambda: refused(first), 5.0)
     assert fetch(second).status_code == 200
     await bus.command(close(device, task_id, 2))
@@ -132,7 +137,7 @@ async def test_a_stolen_token_serves_nothing_but_its_own_path(
     for device in (victim, thief):
         await device.connect()
         await bus.command(offer(device, image, new_id()))
-        offers.append((await device.told())["paras"])
+        offers.append((await device.next_service())["paras"])
     stolen, own = offers
     mixed = own | {"access_token": stolen["access_token"]}
     assert fetch(mixed).status_code == 403
@@ -140,7 +145,9 @@ async def test_a_stolen_token_serves_nothing_but_its_own_path(
     assert fetch(own).status_code == 200
 
 
-async def test_messages_of_no_use_stall_nothing(new_device: NewDevice, bus: Bus, system: System) -> None:
+async def test_messages_without_reports_do_not_delay_those_of_other_devices(
+    new_device: NewDevice, bus: Bus, system: System
+) -> None:
     hostile, good = await new_device(), await new_device()
     await hostile.connect()
     await good.connect()
@@ -169,7 +176,7 @@ async def test_secrets_and_tokens_are_not_logged(
 ) -> None:
     await device.connect()
     await bus.command(offer(device, image, new_id()))
-    paras = (await device.told())["paras"]
+    paras = (await device.next_service())["paras"]
     fetch(paras)
     fetch(paras | {"url": paras["url"].replace("/1/", "/2/")})
     log = system.log.read_text()
