@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sluice_signing import ALGORITHMS, PackageLimits, keygen, load_private_key
-from sluice_signing.adapters.archive import Archive
-from sluice_signing.library import append_manifest
+from sluice_signing.adapters.archive import ZipArchive
+from sluice_signing.application.sign_package import append_manifest
 
 _HERE = Path(__file__).parent
 _PASSPHRASE = "thrown away 1"  # noqa: S105 - opens keys that live as long as this script
@@ -23,7 +23,7 @@ def main() -> None:
         pair = keygen(algorithm.name, _PASSPHRASE)
         file = io.BytesIO(original)
         key = load_private_key(pair.private_pem, _PASSPHRASE)
-        append_manifest(file, Archive(file, PackageLimits()), key, _SIGNED_AT)
+        append_manifest(file, ZipArchive(file, PackageLimits()), key, _SIGNED_AT)
         packages.append(
             {
                 "algorithm": algorithm.name,

@@ -264,7 +264,9 @@ async def test_the_same_upload_twice_is_answered_twice_with_one_image(
 
 
 @pytest.mark.usefixtures("service")
-async def test_what_a_killed_upload_left_behind_is_replaced(platform: Platform, signed: bytes, pair: KeyPair) -> None:
+async def test_chunks_left_behind_by_a_killed_upload_are_replaced(
+    platform: Platform, signed: bytes, pair: KeyPair
+) -> None:
     upload = await platform.upload(signed, pair)
     left_over = {"files_id": upload.package_id, "n": 0, "data": b"half"}
     await platform.database[f"{IMAGE_BUCKET}.chunks"].insert_one(left_over)

@@ -61,7 +61,7 @@ async def test_a_signed_package_yields_its_image(pair: KeyPair, image: BinaryIO,
     assert image.read() == IMAGE
 
 
-async def test_a_refusal_carries_code_and_advice(pair: KeyPair, image: BinaryIO, tmp_path: Path) -> None:
+async def test_a_refusal_has_code_and_advice(pair: KeyPair, image: BinaryIO, tmp_path: Path) -> None:
     path = tmp_path / "unsigned.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("app.bin", b"x")

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from sluice_signing.entrypoints.texts import Language
+from sluice_signing.entrypoints.window.texts import Language
 
 tk = pytest.importorskip("tkinter", reason="this Python comes without Tk")
-window_module = pytest.importorskip("sluice_signing.entrypoints.window", reason="this Python comes without Tk")
+window_module = pytest.importorskip("sluice_signing.entrypoints.window.window", reason="this Python comes without Tk")
 
 pytestmark = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed (Debian: apt install xvfb)")
 
@@ -112,12 +112,12 @@ class User:
     def fill(self, **fields: str | Path) -> None:
         """Type into fields."""
         for name, value in fields.items():
-            self.window.fields[name].set(str(value))
+            self.window.form.fields[name].set(str(value))
 
     def press(self, button: str) -> tuple[str, str]:
         """Press a button with the mouse and return what pops up."""
         before = len(self.popups)
-        widget = self.window.buttons[button]
+        widget = self.window.form.buttons[button]
         self.wait(lambda: bool(widget.winfo_viewable()))
         for event in ("<Enter>", "<ButtonPress-1>", "<ButtonRelease-1>"):
             widget.event_generate(event, x=5, y=5)
@@ -200,7 +200,7 @@ def test_a_package_that_was_changed_fails_to_verify(user: User, keys: Path, pack
 
 
 @pytest.mark.requirement("R049")
-def test_a_wrong_passphrase_is_told_when_the_key_is_imported(user: User, keys: Path) -> None:
+def test_a_wrong_passphrase_is_shown_when_the_key_is_imported(user: User, keys: Path) -> None:
     user.fill(private_key=keys / "private.pem", passphrase="abc124")
     assert user.press("open_key")[1].endswith("[wrong_passphrase]")
 
@@ -215,7 +215,7 @@ def test_a_weak_passphrase_makes_no_key(user: User, tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("R044")
-def test_what_is_no_zip_is_not_signed(user: User, keys: Path, tmp_path: Path) -> None:
+def test_the_window_does_not_sign_a_file_that_is_no_zip(user: User, keys: Path, tmp_path: Path) -> None:
     path = tmp_path / "app.bin"
     path.write_bytes(IMAGE)
     user.fill(private_key=keys / "private.pem", passphrase=PASSPHRASE, package=path)
@@ -229,7 +229,7 @@ def test_an_empty_field_and_a_missing_file_are_named(user: User, tmp_path: Path,
     assert "none.pem" in user.press("verify")[1]
 
 
-def test_what_nobody_expected_is_told_and_the_buttons_come_back(
+def test_an_unexpected_error_is_shown_and_the_buttons_are_enabled_again(
     user: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -252,7 +252,7 @@ def test_closing_the_window_waits_for_what_is_being_written(
 
     monkeypatch.setattr(window_module, "read_key", slow)
     user.fill(private_key=tmp_path / "a.pem", passphrase=PASSPHRASE, package=tmp_path / "a.zip")
-    user.window._guarded(user.window._sign)
+    user.window.press(user.window._sign)
     assert not ended.is_set()
     user.window.finish()
     assert ended.is_set()
@@ -260,13 +260,13 @@ def test_closing_the_window_waits_for_what_is_being_written(
 
 def test_a_button_changes_the_language(user: User) -> None:
     titles = [str(user.root.title())]
-    user.window._switch.invoke()
+    user.window.form.switch.invoke()
     titles.append(str(user.root.title()))
     assert set(titles) == {"Offline signature tool", "离线签名工具"}
 
 
-def test_something_is_to_be_seen(user: User, screen: Screen) -> None:
-    user.wait(lambda: bool(user.window.buttons["verify"].winfo_viewable()))
+def test_the_window_shows_more_than_one_colour(user: User, screen: Screen) -> None:
+    user.wait(lambda: bool(user.window.form.buttons["verify"].winfo_viewable()))
     user.root.update()
     assert len(set(screen.pixels())) > 16
 

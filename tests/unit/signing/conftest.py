@@ -11,8 +11,8 @@ from functools import cache
 import pytest
 
 from sluice_signing import KeyPair, PackageLimits, PrivateKey, VerifiedPackage, keygen, load_private_key, verify
-from sluice_signing.adapters.archive import Archive
-from sluice_signing.library import append_manifest
+from sluice_signing.adapters.archive import ZipArchive
+from sluice_signing.application.sign_package import append_manifest
 
 PASSPHRASE = "Correct horse 5"  # noqa: S105 - opens keys of tests only
 SIGNED_AT = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
@@ -100,7 +100,7 @@ class Packages:
     def sign(self, raw: bytes, limits: PackageLimits | None = None) -> bytes:
         """Return a package with a valid signature, whatever the entries are: a hostile signer's."""
         file = io.BytesIO(raw)
-        append_manifest(file, Archive(file, limits or PackageLimits()), self.key, SIGNED_AT)
+        append_manifest(file, ZipArchive(file, limits or PackageLimits()), self.key, SIGNED_AT)
         return file.getvalue()
 
     def verify(self, raw: bytes, limits: PackageLimits | None = None) -> VerifiedPackage:

@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from sluice_signing import PackageLimits, PrivateKey, PublicKey, keygen, load_private_key
-from sluice_signing.adapters.archive import Archive
+from sluice_signing.adapters.archive import ZipArchive
+from sluice_signing.application.sign_package import append_manifest
 from sluice_signing.domain.algorithms import Ecdsa
 from sluice_signing.domain.manifest import (
     MANIFEST_NAME,
@@ -35,7 +36,6 @@ from sluice_signing.domain.manifest import (
     ManifestEntry,
     pre_authentication_encoding,
 )
-from sluice_signing.library import append_manifest
 
 _MIB = 1024 * 1024
 _PASSPHRASE = "Hostile corpus 1"  # noqa: S105 - opens keys that live as long as the process
@@ -116,7 +116,7 @@ def zipped(entries: _Entries, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
 def signed(raw: bytes, key: PrivateKey | None = None) -> bytes:
     """Return a zip with a valid signature, whatever its entries are: a hostile signer's."""
     file = io.BytesIO(raw)
-    append_manifest(file, Archive(file, PackageLimits(max_entries=10_000)), key or signer(), _SIGNED_AT)
+    append_manifest(file, ZipArchive(file, PackageLimits(max_entries=10_000)), key or signer(), _SIGNED_AT)
     return file.getvalue()
 
 

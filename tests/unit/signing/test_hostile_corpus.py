@@ -31,7 +31,7 @@ def _code(call: Callable[[], object]) -> str:
     return refusal.value.code
 
 
-def test_the_corpus_is_hostile_by_what_is_done_to_it_only() -> None:
+def test_the_package_that_the_corpus_is_made_of_is_accepted() -> None:
     assert verify(io.BytesIO(honest()), trusted()).image_name == "app.bin"
 
 
@@ -53,7 +53,7 @@ def test_the_tool_refuses_every_package_of_a_family(
 
 
 @families
-def test_what_is_hostile_by_its_form_is_not_signed_either(
+def test_the_tool_does_not_sign_a_package_of_a_hostile_form(
     family: Family, pair: KeyPair, passphrase: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "package.zip"

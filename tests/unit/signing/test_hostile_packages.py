@@ -17,7 +17,7 @@ import pytest
 from tests.unit.signing.conftest import Packages
 
 from sluice_signing import KeyPair, PackageLimits, PackageRefusedError, PrivateKey, sign, verify
-from sluice_signing.adapters.archive import PIECE_BYTES, Archive
+from sluice_signing.adapters.archive import PIECE_BYTES, ZipArchive
 from sluice_signing.domain.manifest import MANIFEST_NAME
 
 MIB = 1024 * 1024
@@ -132,7 +132,7 @@ def test_a_truncated_zip_is_refused(kept: int, signed: bytes, packages: Packages
 
 @pytest.mark.requirement("R021", "R044")
 @pytest.mark.parametrize("raw", [b"", b"firmware", b"\x7fELF" + bytes(70_000), b"Rar!\x1a\x07\x00"])
-def test_what_is_no_zip_is_refused(raw: bytes, packages: Packages) -> None:
+def test_a_file_that_is_no_zip_is_refused(raw: bytes, packages: Packages) -> None:
     assert _code(lambda: packages.verify(raw)) == "not_a_zip"
 
 
@@ -207,7 +207,7 @@ def test_a_size_that_the_content_does_not_have_is_refused(claimed: int, packages
 def test_a_bomb_that_lies_about_its_size_is_refused_at_once(packages: Packages) -> None:
     raw = packages.zip({"app.bin": bytes(64 * MIB)})
     lying = _both(raw, 22, 24, struct.pack("<L", 1000))
-    archive = Archive(io.BytesIO(lying), PackageLimits())
+    archive = ZipArchive(io.BytesIO(lying), PackageLimits())
     inflated: list[bytes] = []
     assert _code(lambda: inflated.extend(archive.pieces(archive.entries[0]))) == "zip_bomb"
     assert inflated == []

@@ -26,9 +26,9 @@ from sluice_signing import (
     load_public_key,
     sign,
 )
-from sluice_signing.adapters.archive import Archive
+from sluice_signing.adapters.archive import ZipArchive
+from sluice_signing.application.sign_package import append_manifest
 from sluice_signing.domain.manifest import MANIFEST_NAME
-from sluice_signing.library import append_manifest
 
 PAGE = (Path(__file__).parents[3] / "docs" / "signed-package.md").read_text()
 VECTORS = json.loads((Path(__file__).parents[3] / "docs" / "signed-package-vectors.json").read_text())
@@ -71,7 +71,7 @@ def test_the_vector_is_made_again_byte_by_byte() -> None:
     material = ed25519.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(RFC_8032_TEST_1))
     key = PrivateKey(public=load_public_key(_block("pem").encode()), material=material)
     file = io.BytesIO(_zip("original"))
-    append_manifest(file, Archive(file, PackageLimits()), key, datetime(2026, 11, 22, 8, 30, tzinfo=UTC))
+    append_manifest(file, ZipArchive(file, PackageLimits()), key, datetime(2026, 11, 22, 8, 30, tzinfo=UTC))
     assert file.getvalue() == _zip("signed")
 
 

@@ -1,13 +1,13 @@
-"""Wires the verification service together."""
+"""Wires the verification service together; `library` does so for the offline tool."""
 
 import asyncio
-from collections.abc import Sequence
+from tempfile import TemporaryFile
 
-from sluice_common.bus import Consumer, Producer, Received
+from sluice_common.bus import Consumer, Producer
 from sluice_common.messages.base import now
-from sluice_common.messages.package_events import PackageUploaded
 from sluice_common.mongo import connect
 from sluice_common.topics import PACKAGE_EVENTS
+from sluice_signing.adapters.answers import KafkaAnswers
 from sluice_signing.adapters.store import PackageStore, publish_tool
 from sluice_signing.adapters.verifier import ProcessVerifier
 from sluice_signing.application.uploads import Uploads
@@ -25,14 +25,15 @@ class SigningService:
         self._producer = Producer(settings)
         self._database = connect(settings)
         self._store = PackageStore(self._database, PackageLimits())
-        self._uploads = Uploads(
+        uploads = Uploads(
             self._store,
             ProcessVerifier(memory_bytes=settings.signing_memory_bytes, time_limit=settings.signing_time_limit),
-            work_folder=settings.signing_work_folder,
+            KafkaAnswers(self._producer),
+            temporary_file=lambda: TemporaryFile(dir=settings.signing_work_folder),  # noqa: SIM115 - closed by its user
             clock=now,
         )
         # One at a time: each may take minutes, and Kafka expects a poll every five.
-        self._consumer = Consumer(settings, [PACKAGE_EVENTS], GROUP, self._handle, self._producer, max_records=1)
+        self._consumer = Consumer(settings, [PACKAGE_EVENTS], GROUP, uploads.handle, self._producer, max_records=1)
 
     async def start(self) -> None:
         """Connect and join the group."""
@@ -51,10 +52,3 @@ class SigningService:
         await self._consumer.stop()
         await self._producer.stop()
         self._database.client.close()
-
-    async def _handle(self, batch: Sequence[Received]) -> None:
-        for received in batch:
-            if isinstance(received.message, PackageUploaded):
-                upload = received.message
-                answer = await self._uploads.answer(upload)
-                await self._producer.publish(PACKAGE_EVENTS, upload.package_id, answer)

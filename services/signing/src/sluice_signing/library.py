@@ -1,38 +1,39 @@
-"""Sign and verify packages that are files; the library behind the tool and the service.
+"""Sign and verify packages that are files; the library behind the tool and the verifying process.
 
-Works offline, on files of any size, in little memory. Paths may have any characters (D10). Key
-pairs come from `sluice_signing.domain.keys`; where keys are kept is the caller's business.
+Wires files and archives to the use cases, as `bootstrap` does for the service; works offline, on files of any size, in
+little memory. Paths may have any characters (D10). Key pairs come from `sluice_signing.domain.keys`, their files from
+`read_key` and `write_key_pair`.
 """
 
-import os
-import secrets
 import shutil
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from sluice_signing.adapters.archive import Archive
-from sluice_signing.domain.content import ContentDigest
-from sluice_signing.domain.entry_rules import check_entries, find_image
-from sluice_signing.domain.errors import AlreadySignedError, NotAZipError
-from sluice_signing.domain.keys import PrivateKey, PublicKey, load_private_key
+from sluice_signing.adapters.archive import ZipArchive
+from sluice_signing.adapters.files import appearing, opened
+from sluice_signing.adapters.key_files import read_key, write_key_pair
+from sluice_signing.application.inspect_package import Inspection, inspect_package
+from sluice_signing.application.sign_package import append_manifest, check_unsigned
+from sluice_signing.application.verify_package import verify_package
+from sluice_signing.domain.entry_rules import check_entries
+from sluice_signing.domain.errors import NotAZipError
+from sluice_signing.domain.keys import PublicKey, load_private_key
 from sluice_signing.domain.limits import PackageLimits
-from sluice_signing.domain.manifest import MANIFEST_NAME, Manifest, ManifestEntry, seal
-from sluice_signing.domain.verification import PackageVerification, VerifiedPackage
-from sluice_signing.domain.zip_layout import (
-    Directory,
-    Entry,
-    end_record,
-    stored_entry,
-    stored_entry_record,
-)
+from sluice_signing.domain.verification import VerifiedPackage
+
+__all__ = [
+    "extract_image",
+    "inspect",
+    "read_key",
+    "sign",
+    "signed_path",
+    "verify",
+    "write_key_pair",
+]
 
 _DEFAULT_LIMITS = PackageLimits()
-_DOS_FIRST = datetime(1980, 1, 1, tzinfo=UTC)
-_DOS_LAST = datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
 
 
 def verify(
@@ -54,19 +55,8 @@ def verify(
         PackageRefusedError: The reason why it must not be used.
         OSError: The file cannot be read.
     """
-    with _opened(package) as file:
-        archive = Archive(file, limits)
-        verification = PackageVerification(public_keys, limits)
-        verification.read_directory(archive.entries)
-        verification.read_manifest(b"".join(archive.pieces(verification.manifest_entry)))
-        for entry in verification.entries:
-            check = verification.open_entry(entry)
-            for piece in archive.pieces(entry):
-                check.update(piece)
-                if image_to is not None and entry is verification.image:
-                    image_to.write(piece)
-            check.finish()
-        return verification.finish()
+    with opened(package) as file:
+        return verify_package(ZipArchive(file, limits), public_keys, limits, image_to)
 
 
 def extract_image(
@@ -82,7 +72,7 @@ def extract_image(
         PackageRefusedError: As `verify`.
         OSError: A file cannot be read or written.
     """
-    with _appearing(image) as temporary:
+    with appearing(image) as temporary:
         return verify(package, public_keys, limits=limits, image_to=temporary)
 
 
@@ -114,12 +104,12 @@ def sign(
         raise NotAZipError
     key = load_private_key(private_key_pem, passphrase)
     signed = signed_path(package)
-    with _appearing(signed) as copy, package.open("rb") as original:
+    with appearing(signed) as copy, package.open("rb") as original:
         shutil.copyfileobj(original, copy)
-        archive = Archive(copy, limits)
+        archive = ZipArchive(copy, limits)
         check_unsigned(archive.entries, limits)
         append_manifest(copy, archive, key, signed_at or datetime.now(UTC))
-        check_entries(Archive(copy, limits).entries, limits)  # the manifest counts, too
+        check_entries(ZipArchive(copy, limits).entries, limits)  # the manifest counts, too
     return signed
 
 
@@ -128,79 +118,12 @@ def signed_path(package: Path) -> Path:
     return package.with_name(f"{package.stem}_signed{package.suffix}")
 
 
-def check_unsigned(entries: tuple[Entry, ...], limits: PackageLimits) -> None:
-    """Check that a package may be signed: unsigned, and acceptable to the platform afterwards.
+def inspect(package: Path, *, limits: PackageLimits = _DEFAULT_LIMITS) -> Inspection:
+    """Return what a package says of itself, without verifying it.
 
     Raises:
-        PackageRefusedError: It may not.
+        PackageRefusedError: It has a forbidden form.
+        OSError: The file cannot be read.
     """
-    check_entries(entries, limits)
-    if any(entry.name == MANIFEST_NAME for entry in entries):
-        raise AlreadySignedError
-    find_image(entries)
-
-
-def append_manifest(file: BinaryIO, archive: Archive, key: PrivateKey, signed_at: datetime) -> None:
-    """Append the signed manifest of an archive to its file; every byte of its entries stays.
-
-    Only the directory moves: its records are kept, and one is added. Rules are not checked here.
-
-    Args:
-        file: The archive's file, open for reading and writing.
-        archive: The archive as read from it.
-        key: The key to sign with.
-        signed_at: Time of signing, aware.
-    """
-    manifest = Manifest(
-        algorithm=key.public.algorithm.name,
-        key_id=key.public.key_id,
-        signed_at=signed_at.astimezone(UTC).replace(microsecond=0),
-        entries=tuple(_manifest_entry(archive, entry) for entry in archive.entries),
-    )
-    envelope = seal(manifest, key)
-    crc32, moment = zlib.crc32(envelope), _dos_time(manifest.signed_at)
-    directory = archive.directory
-    file.seek(directory.offset)
-    records = file.read(directory.size) + stored_entry_record(
-        MANIFEST_NAME, len(envelope), crc32, moment, directory.offset
-    )
-    file.seek(directory.offset)
-    file.write(stored_entry(MANIFEST_NAME, envelope, crc32, moment))
-    moved = Directory(file.tell(), len(records), directory.entries + 1)
-    file.write(records + end_record(moved))
-
-
-def _manifest_entry(archive: Archive, entry: Entry) -> ManifestEntry:
-    digest = ContentDigest(entry.name)
-    for piece in archive.pieces(entry):
-        digest.update(piece)
-    return ManifestEntry(name=entry.name, size=entry.size, sha256=digest.finish())
-
-
-def _dos_time(moment: datetime) -> tuple[int, int]:
-    """Return MS-DOS time and date (APPNOTE §4.4.6) of a moment, or of the nearest that they can tell."""
-    moment = min(max(moment, _DOS_FIRST), _DOS_LAST)  # a clock without battery begins in 1970
-    time = moment.hour << 11 | moment.minute << 5 | moment.second // 2
-    date = (moment.year - 1980) << 9 | moment.month << 5 | moment.day
-    return time, date
-
-
-@contextmanager
-def _opened(package: Path | BinaryIO) -> Iterator[BinaryIO]:
-    with package.open("rb") if isinstance(package, Path) else nullcontext(package) as file:
-        yield file
-
-
-@contextmanager
-def _appearing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears under its name when the block ends well, and never otherwise."""
-    temporary = path.with_name(f".{path.stem[:64]}-{secrets.token_hex(8)}")
-    try:
-        with temporary.open("x+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with package.open("rb") as file:
+        return inspect_package(ZipArchive(file, limits), limits)

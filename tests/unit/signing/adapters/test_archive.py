@@ -23,14 +23,14 @@ from sluice_signing import (
     sign,
     verify,
 )
-from sluice_signing.adapters.archive import PIECE_BYTES, Archive
+from sluice_signing.adapters.archive import PIECE_BYTES, ZipArchive
 from sluice_signing.domain.errors import BrokenZipError
 
 LIMITS = PackageLimits()
 
 
 def _contents(raw: bytes) -> dict[str, bytes]:
-    archive = Archive(io.BytesIO(raw), LIMITS)
+    archive = ZipArchive(io.BytesIO(raw), LIMITS)
     return {entry.name: b"".join(archive.pieces(entry)) for entry in archive.entries}
 
 
@@ -46,7 +46,7 @@ def test_any_content_is_read_in_small_pieces(content: bytes, level: int) -> None
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as writer:
         writer.writestr("app.bin", content)
-    archive = Archive(buffer, LIMITS)
+    archive = ZipArchive(buffer, LIMITS)
     pieces = list(archive.pieces(archive.entries[0]))
     assert b"".join(pieces) == content
     assert all(len(piece) <= PIECE_BYTES for piece in pieces)
@@ -184,7 +184,7 @@ def test_damage_in_stored_data_is_noticed(packages: Packages) -> None:
 def test_a_file_that_shrinks_while_it_is_read_is_refused(packages: Packages) -> None:
     content = bytes(range(256)) * 2048
     file = io.BytesIO(packages.zip({"app.bin": content}, zipfile.ZIP_STORED))
-    archive = Archive(file, LIMITS)
+    archive = ZipArchive(file, LIMITS)
     pieces = archive.pieces(archive.entries[0])
     next(pieces)
     file.truncate(PIECE_BYTES)
@@ -226,5 +226,5 @@ def _with_end(noise: bytes) -> bytes:
 
 
 def test_the_checksum_is_that_of_the_content(packages: Packages) -> None:
-    archive = Archive(io.BytesIO(packages.zip({"app.bin": IMAGE})), LIMITS)
+    archive = ZipArchive(io.BytesIO(packages.zip({"app.bin": IMAGE})), LIMITS)
     assert archive.entries[0].crc32 == crc32(IMAGE)

@@ -1,7 +1,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
+from sluice_common.bus import Received
 from sluice_common.messages.package_events import PackageRejected, PackageUploaded, PackageVerified, PublicKeyRef
 from sluice_signing.application.uploads import Uploads
 from sluice_signing.domain.errors import UploadMissingError
@@ -39,7 +41,7 @@ class FakeStore:
 
 
 class FakeVerifier:
-    """Writes the package in capitals as its image and gives the verdict it was told."""
+    """Writes the package in capitals as its image, and returns a given verdict."""
 
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
@@ -52,8 +54,26 @@ class FakeVerifier:
         return self.verdict
 
 
-def _uploads(store: FakeStore, verifier: FakeVerifier) -> Uploads:
-    return Uploads(store, verifier, work_folder=None, clock=lambda: NOW)
+class FakeAnswers:
+    """Answers in memory."""
+
+    def __init__(self) -> None:
+        self.published: list[PackageVerified | PackageRejected] = []
+
+    async def publish(self, answer: PackageVerified | PackageRejected) -> None:
+        self.published.append(answer)
+
+
+def _uploads(store: FakeStore, verifier: FakeVerifier, answers: FakeAnswers | None = None) -> Uploads:
+    return Uploads(store, verifier, answers or FakeAnswers(), temporary_file=TemporaryFile, clock=lambda: NOW)
+
+
+async def test_uploads_of_a_batch_are_answered_and_other_messages_are_not() -> None:
+    uploads, answers = {UPLOAD.package_id: b"zip"}, FakeAnswers()
+    service = _uploads(FakeStore(uploads), FakeVerifier(ACCEPTED), answers)
+    answer = await service.answer(UPLOAD)
+    await service.handle([Received(message, "package-events", 0, n) for n, message in enumerate((UPLOAD, answer))])
+    assert answers.published == [answer]
 
 
 async def test_a_verified_package_is_answered_with_its_image_which_is_stored() -> None:
@@ -74,7 +94,7 @@ async def test_a_verified_package_is_answered_with_its_image_which_is_stored() -
     assert [(key.ref, key.pem) for key in verifier.keys] == [("key-1", "PEM 1"), ("key-2", "PEM 2")]
 
 
-async def test_the_same_upload_twice_is_answered_alike() -> None:
+async def test_the_same_upload_twice_gets_the_same_answer() -> None:
     uploads = _uploads(FakeStore({UPLOAD.package_id: b"zip"}), FakeVerifier(ACCEPTED))
     assert await uploads.answer(UPLOAD) == await uploads.answer(UPLOAD)
 
@@ -93,7 +113,7 @@ async def test_a_refused_package_is_answered_with_the_reason_and_leaves_no_image
     assert store.images == {}
 
 
-async def test_an_upload_that_is_gone_is_answered_too() -> None:
+async def test_a_missing_upload_is_answered_with_a_rejection() -> None:
     answer = await _uploads(FakeStore({}), FakeVerifier(ACCEPTED)).answer(UPLOAD)
     assert isinstance(answer, PackageRejected)
     assert answer.code == "upload_missing"

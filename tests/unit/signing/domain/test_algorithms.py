@@ -68,7 +68,7 @@ def test_the_twin_of_an_ecdsa_signature_is_refused(name: str, private_key: Priva
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_signed_here_is_never_the_twin(name: str, private_key: PrivateKeys) -> None:
+def test_a_signature_made_here_is_never_the_twin(name: str, private_key: PrivateKeys) -> None:
     key = private_key(name)
     assert not any(key.public.algorithm.is_twin(key.sign(MESSAGE)) for _ in range(8))
     assert not key.public.algorithm.is_twin(b"noise")

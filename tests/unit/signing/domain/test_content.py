@@ -44,7 +44,7 @@ def test_the_digest_does_not_depend_on_the_pieces(step: int) -> None:
 
 @pytest.mark.parametrize("before", [0, 1, 100, 64 * KIB, 500 * KIB])
 @pytest.mark.parametrize("behind", [0, 1, 60 * KIB])
-def test_whatever_python_opens_as_a_zip_is_refused(before: int, behind: int) -> None:
+def test_a_content_that_python_opens_as_a_zip_is_refused(before: int, behind: int) -> None:
     content = os.urandom(before) + INNER + bytes(behind)
     assert zipfile.is_zipfile(io.BytesIO(content))
     assert _refused(content)

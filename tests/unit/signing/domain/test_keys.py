@@ -100,7 +100,7 @@ def test_a_private_key_without_passphrase_is_refused(passphrase: str) -> None:
 
 
 @pytest.mark.parametrize("pem", [b"", b"hello", b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])
-def test_what_is_no_public_key_is_refused(pem: bytes) -> None:
+def test_bytes_that_are_no_public_key_are_refused(pem: bytes) -> None:
     with pytest.raises(BadKeyError):
         load_public_key(pem)
 

@@ -101,7 +101,7 @@ def _doubled(raw: bytes, field: str, *, escaped: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"\xff\xfe", b"[" * 100_000])
-def test_what_is_no_envelope_is_refused(raw: bytes) -> None:
+def test_bytes_that_are_no_envelope_are_refused(raw: bytes) -> None:
     with pytest.raises(BadManifestError):
         unseal(raw)
 

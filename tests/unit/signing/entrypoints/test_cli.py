@@ -10,8 +10,8 @@ import pytest
 from tests.unit.signing.conftest import IMAGE
 
 from sluice_signing import ALGORITHMS
-from sluice_signing.entrypoints import cli
-from sluice_signing.entrypoints.cli import EXIT_FILE, EXIT_KEY, EXIT_REFUSED, PASSPHRASE_VARIABLE, main
+from sluice_signing.entrypoints.cli import EXIT_FILE, EXIT_KEY, EXIT_REFUSED, main
+from sluice_signing.entrypoints.prompts import PASSPHRASE_VARIABLE
 
 Output = pytest.CaptureFixture[str]
 
@@ -59,17 +59,17 @@ def test_a_package_goes_through_the_tool(algorithm: str, package: Path, tmp_path
     assert algorithm in shown
 
 
-def test_being_told_to_end_leaves_no_half_signed_package(
+def test_sigterm_while_signing_leaves_no_half_signed_package(
     keys: Path, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
     present: list[int] = []
 
-    def told_to_end(*_: object) -> None:
+    def end_process(*_: object) -> None:
         present.append(len(list(package.parent.iterdir())))
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("sluice_signing.library.append_manifest", told_to_end)
+    monkeypatch.setattr("sluice_signing.library.append_manifest", end_process)
     with pytest.raises(SystemExit) as exit_:
         _sign(keys, package)
     assert (exit_.value.code, present) == (128 + signal.SIGTERM, [2])
@@ -103,14 +103,16 @@ def _refusal(status: int, capsys: Output) -> tuple[int, str]:
 
 
 @pytest.mark.requirement("R049")
-def test_a_wrong_passphrase_is_told(keys: Path, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+def test_a_wrong_passphrase_is_a_refused_key(
+    keys: Path, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
     monkeypatch.setenv(PASSPHRASE_VARIABLE, "abc124")
     capsys.readouterr()
     assert _refusal(_sign(keys, package), capsys) == (EXIT_KEY, "wrong_passphrase")
 
 
 @pytest.mark.requirement("R041")
-def test_a_weak_passphrase_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+def test_a_weak_passphrase_makes_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     monkeypatch.setenv(PASSPHRASE_VARIABLE, "abcdefgh")
     status = main(["keygen", "--out", str(tmp_path / "keys")])
     assert _refusal(status, capsys) == (EXIT_KEY, "weak_passphrase")
@@ -125,7 +127,7 @@ def test_keys_are_not_overwritten(keys: Path, capsys: Output) -> None:
 
 
 @pytest.mark.requirement("R044")
-def test_what_is_no_zip_is_told(keys: Path, tmp_path: Path, capsys: Output) -> None:
+def test_signing_a_file_that_is_no_zip_is_refused(keys: Path, tmp_path: Path, capsys: Output) -> None:
     path = tmp_path / "app.zip"
     path.write_bytes(IMAGE)
     capsys.readouterr()
@@ -134,7 +136,7 @@ def test_what_is_no_zip_is_told(keys: Path, tmp_path: Path, capsys: Output) -> N
 
 
 @pytest.mark.requirement("R023")
-def test_unsigned_signed_and_foreign_packages_are_told_apart(
+def test_unsigned_signed_and_foreign_packages_are_refused_with_different_codes(
     keys: Path, package: Path, tmp_path: Path, capsys: Output
 ) -> None:
     capsys.readouterr()
@@ -156,12 +158,12 @@ def test_several_keys_may_be_given(keys: Path, package: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["missing.zip", "."])
-def test_a_file_that_cannot_be_read_is_told(name: str, keys: Path, tmp_path: Path, capsys: Output) -> None:
+def test_a_file_that_cannot_be_read_is_a_file_error(name: str, keys: Path, tmp_path: Path, capsys: Output) -> None:
     capsys.readouterr()
     assert _refusal(_verify(keys, tmp_path / name), capsys) == (EXIT_FILE, "file")
 
 
-def test_a_file_that_is_no_key_is_told(keys: Path, package: Path, capsys: Output) -> None:
+def test_a_file_that_is_no_key_is_a_refused_key(keys: Path, package: Path, capsys: Output) -> None:
     capsys.readouterr()
     status = main(["sign", "--key", str(keys / "public.pem"), str(package)])
     assert _refusal(status, capsys) == (EXIT_KEY, "bad_key")
@@ -169,7 +171,7 @@ def test_a_file_that_is_no_key_is_told(keys: Path, package: Path, capsys: Output
     assert _refusal(status, capsys) == (EXIT_KEY, "bad_key")
 
 
-def test_without_a_terminal_the_variable_is_named(
+def test_without_a_terminal_the_error_names_the_environment_variable(
     keys: Path, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
     monkeypatch.delenv(PASSPHRASE_VARIABLE)
@@ -241,31 +243,15 @@ def test_a_short_passphrase_is_accepted_with_an_advice(tmp_path: Path, capsys: O
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
-def test_without_a_display_the_command_line_is_named(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+def test_without_a_display_the_window_is_an_error_that_names_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
     pytest.importorskip("tkinter", reason="this Python comes without Tk")
     monkeypatch.delenv("DISPLAY", raising=False)
     assert _refusal(main(["gui"]), capsys) == (EXIT_FILE, "no_window")
 
 
-def test_without_tk_it_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+def test_without_tk_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     monkeypatch.setitem(sys.modules, "tkinter", None)
     assert main(["gui"]) == EXIT_FILE
     assert "python3-tk" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("variables", "language"),
-    [
-        ({"LANG": "zh_CN.UTF-8"}, "zh"),
-        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, "en"),
-        ({"LC_MESSAGES": "zh_TW", "LANG": "en_US"}, "zh"),
-    ],
-)
-def test_the_window_speaks_the_language_of_the_system(
-    variables: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert cli._system_language() == language

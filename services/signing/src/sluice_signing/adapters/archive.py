@@ -28,7 +28,7 @@ from sluice_signing.domain.zip_layout import (
 PIECE_BYTES = 64 * 1024
 
 
-class Archive:
+class ZipArchive:
     """A zip whose layout has been checked from the first byte to the last.
 
     Attributes:

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from sluice_signing.domain.errors import PackageRefusedError, TimeLimitError, VerifierFailedError
-from sluice_signing.domain.verdict import Refused, TrustedKey, Verdict, VerificationRequest
+from sluice_signing.domain.verdict import TrustedKey, Verdict, VerificationRequest, refused
 
 _log = structlog.get_logger()
 _WORKER = ("-I", "-m", "sluice_signing.entrypoints.worker")
@@ -48,7 +48,7 @@ class ProcessVerifier:
         try:
             return await self._run(request)
         except PackageRefusedError as error:
-            return Refused(code=error.code, message=error.diagnostics())
+            return refused(error)
 
     async def _run(self, request: VerificationRequest) -> Verdict:
         process = await asyncio.create_subprocess_exec(
@@ -62,15 +62,15 @@ class ProcessVerifier:
         )
         try:
             async with asyncio.timeout(self._time_limit):
-                answer, complaint = await process.communicate(msgspec.json.encode(request))
+                answer, complaints = await process.communicate(msgspec.json.encode(request))
         except TimeoutError as error:
             raise TimeLimitError(seconds=self._time_limit) from error
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        if complaint:
-            shown = complaint[-_LOGGED_STDERR_BYTES:].decode(errors="replace")
+        if complaints:
+            shown = complaints[-_LOGGED_STDERR_BYTES:].decode(errors="replace")
             _log.warning("verifier_complained", status=process.returncode, stderr=shown)
         return self._read(process.returncode, answer)
 

@@ -1,19 +1,19 @@
-"""What the service does with one upload: fetch, verify apart, keep the image, answer.
+"""What the service does with uploads: fetch, verify apart, keep the image, answer.
 
-It does so again, with the same result, if the same message comes twice. Kafka is not known here.
+It does so again, with the same result, if the same message comes twice.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import structlog
 
+from sluice_common.bus import Received
 from sluice_common.messages.package_events import PackageRejected, PackageUploaded, PackageVerified
 from sluice_signing.domain.errors import PackageRefusedError
-from sluice_signing.domain.verdict import Accepted, Refused, TrustedKey, Verdict
+from sluice_signing.domain.verdict import Accepted, Refused, TrustedKey, Verdict, refused
 
 _log = structlog.get_logger()
 
@@ -22,7 +22,11 @@ class Store(Protocol):
     """Where uploads come from and images go to."""
 
     async def fetch(self, package_id: str, into: BinaryIO) -> None:
-        """Copy an uploaded zip into a file; `PackageRefusedError` if it cannot be had."""
+        """Copy an uploaded zip into a file.
+
+        Raises:
+            PackageRefusedError: It cannot be had.
+        """
 
     async def put_image(self, image_id: str, image: BinaryIO, verdict: Accepted) -> None:
         """Store a verified image under its id; once or several times is the same."""
@@ -35,6 +39,13 @@ class Verifier(Protocol):
         """Return the verdict; after an `Accepted` the image is in its file."""
 
 
+class Answers(Protocol):
+    """The topic `package-events`."""
+
+    async def publish(self, answer: PackageVerified | PackageRejected) -> None:
+        """Return when Kafka has the answer."""
+
+
 class Uploads:
     """Answers uploads with what was found in them."""
 
@@ -42,8 +53,9 @@ class Uploads:
         self,
         store: Store,
         verifier: Verifier,
+        answers: Answers,
         *,
-        work_folder: Path | None,
+        temporary_file: Callable[[], AbstractContextManager[BinaryIO]],
         clock: Callable[[], datetime],
     ) -> None:
         """Wire the parts.
@@ -51,30 +63,34 @@ class Uploads:
         Args:
             store: Uploads and images.
             verifier: What opens untrusted zips.
-            work_folder: Folder of temporary files; the system's, if None.
-            clock: Tells the UTC time of answers.
+            answers: Where answers are published.
+            temporary_file: Opens a file that is gone when it is closed, also by a crash.
+            clock: Returns the UTC time of answers.
         """
         self._store = store
         self._verifier = verifier
-        self._work_folder = work_folder
+        self._answers = answers
+        self._temporary_file = temporary_file
         self._clock = clock
+
+    async def handle(self, batch: Sequence[Received]) -> None:
+        """Answer the uploads of a batch; return when Kafka has the answers."""
+        for received in batch:
+            if isinstance(received.message, PackageUploaded):
+                await self._answers.publish(await self.answer(received.message))
 
     async def answer(self, upload: PackageUploaded) -> PackageVerified | PackageRejected:
         """Return the answer to an upload; after a `PackageVerified` its image is stored."""
         try:
             verdict = await self._settle(upload)
         except PackageRefusedError as error:
-            verdict = Refused(code=error.code, message=error.diagnostics())
+            verdict = refused(error)
         if isinstance(verdict, Refused):
             return self._rejected(upload, verdict)
         return self._verified(upload, verdict)
 
     async def _settle(self, upload: PackageUploaded) -> Verdict:
-        # Files without names: a crash leaves none behind.
-        with (
-            tempfile.TemporaryFile(dir=self._work_folder) as package,
-            tempfile.TemporaryFile(dir=self._work_folder) as image,
-        ):
+        with self._temporary_file() as package, self._temporary_file() as image:
             await self._store.fetch(upload.package_id, package)
             keys = [TrustedKey(ref=key.key_id, pem=key.pem) for key in upload.public_keys]
             verdict = await self._verifier.verify(package, image, keys)

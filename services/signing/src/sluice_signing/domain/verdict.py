@@ -1,6 +1,8 @@
-"""What the service and its verifying process tell each other, as JSON on a pipe."""
+"""What the service asks its verifying process, and the verdict that it gets, as JSON on pipes."""
 
 import msgspec
+
+from sluice_signing.domain.errors import PackageRefusedError
 
 
 class TrustedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,3 +66,8 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
 
 
 Verdict = Accepted | Refused
+
+
+def refused(error: PackageRefusedError) -> Refused:
+    """Return the verdict that a refusal is."""
+    return Refused(code=error.code, message=error.diagnostics())

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from sluice_signing.domain.errors import SigningError, WrongPassphraseError, ZipBombError
-from sluice_signing.entrypoints.texts import REASONS_ZH, WINDOW, reason, text
+from sluice_signing.entrypoints.window.texts import REASONS_ZH, WINDOW, reason, system_language, text
 
 
 def _reasons(base: type[SigningError]) -> Iterator[type[SigningError]]:
@@ -46,3 +46,21 @@ def test_a_reason_ends_with_its_code_in_both_languages() -> None:
     bomb = ZipBombError(name="app.bin", compressed_size=10, size=1000)
     assert reason(bomb, "zh") == "条目'app.bin'由10字节解压为1000字节以上，疑似zip炸弹。[zip_bomb]"
     assert reason(WrongPassphraseError(), "en").endswith(". [wrong_passphrase]")
+
+
+@pytest.mark.parametrize(
+    ("variables", "language"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, "en"),
+        ({"LC_MESSAGES": "zh_TW", "LANG": "en_US"}, "zh"),
+    ],
+)
+def test_the_window_speaks_the_language_of_the_system(
+    variables: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert system_language() == language

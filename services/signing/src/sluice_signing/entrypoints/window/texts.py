@@ -3,6 +3,8 @@
 English reasons stand with their errors; here are their Chinese forms, with the same placeholders.
 """
 
+import locale
+import os
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -111,3 +113,10 @@ def reason(error: SigningError, language: Language) -> str:
     if language == "zh":
         return f"{REASONS_ZH[error.code].format(**error.parameters)}。[{error.code}]"
     return f"{error.diagnostics()} [{error.code}]"
+
+
+def system_language() -> Language:
+    """Return the language of the user's environment: Chinese, or English for all others."""
+    name = next((os.environ[key] for key in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(key)), None)
+    name = name or locale.getlocale()[0] or ""
+    return "zh" if name.casefold().startswith(("zh", "chinese")) else "en"
