@@ -11,19 +11,14 @@ from typing import BinaryIO
 
 from sluice_signing.domain.errors import BrokenZipError, HiddenDataError, TooBigError, ZipBombError
 from sluice_signing.domain.limits import PackageLimits
-from sluice_signing.domain.zip_layout import (
-    LOCAL_BYTES,
-    MAX_DESCRIPTOR_BYTES,
-    MAX_TAIL_BYTES,
-    STORED,
-    Entry,
+from sluice_signing.domain.zip_directory import parse_directory, parse_end
+from sluice_signing.domain.zip_entries import (
     check_adjacent,
     check_local_name_and_extra,
     descriptor_bytes,
     local_name_and_extra_bytes,
-    parse_directory,
-    parse_end,
 )
+from sluice_signing.domain.zip_layout import LOCAL_BYTES, MAX_DESCRIPTOR_BYTES, MAX_TAIL_BYTES, STORED, Entry
 
 PIECE_BYTES = 64 * 1024
 

@@ -11,13 +11,8 @@ from sluice_signing.domain.errors import AlreadySignedError
 from sluice_signing.domain.keys import PrivateKey
 from sluice_signing.domain.limits import PackageLimits
 from sluice_signing.domain.manifest import MANIFEST_NAME, Manifest, ManifestEntry, seal
-from sluice_signing.domain.zip_layout import (
-    Directory,
-    Entry,
-    end_record,
-    stored_entry,
-    stored_entry_record,
-)
+from sluice_signing.domain.zip_layout import Directory, Entry
+from sluice_signing.domain.zip_writing import end_record, stored_entry, stored_entry_record
 
 _DOS_FIRST = datetime(1980, 1, 1, tzinfo=UTC)
 _DOS_LAST = datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
