@@ -28,7 +28,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from sluice_signing import PackageLimits, PrivateKey, PublicKey, keygen, load_private_key
 from sluice_signing.adapters.archive import ZipArchive
 from sluice_signing.application.sign_package import append_manifest
-from sluice_signing.domain.algorithms import Ecdsa
 from sluice_signing.domain.manifest import (
     MANIFEST_NAME,
     PAYLOAD_TYPE,
@@ -36,6 +35,7 @@ from sluice_signing.domain.manifest import (
     ManifestEntry,
     pre_authentication_encoding,
 )
+from sluice_signing.domain.signature_schemes import Ecdsa
 
 _MIB = 1024 * 1024
 _PASSPHRASE = "Hostile corpus 1"  # noqa: S105 - opens keys that live as long as the process

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from sluice_signing import ALGORITHMS, PrivateKey
-from sluice_signing.domain.algorithms import Ecdsa, algorithm_named, algorithm_of
+from sluice_signing.domain.algorithms import algorithm_named, algorithm_of
 from sluice_signing.domain.errors import BadKeyError, UnknownAlgorithmError
+from sluice_signing.domain.signature_schemes import Ecdsa
 
 ML_DSA_65 = json.loads((Path(__file__).parent / "ml_dsa_65.json").read_text())
 MESSAGE = b"DSSEv1 4 kind 4 body"

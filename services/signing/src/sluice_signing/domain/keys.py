@@ -12,10 +12,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
-from sluice_signing.domain.algorithms import Algorithm, algorithm_named, algorithm_of
+from sluice_signing.domain.algorithms import algorithm_named, algorithm_of
 from sluice_signing.domain.errors import BadKeyError, WrongPassphraseError
 from sluice_signing.domain.passphrases import check_passphrase
 from sluice_signing.domain.pkcs8 import encrypt_private_key
+from sluice_signing.domain.signature_schemes import Algorithm
 
 _ENCRYPTED_PEM = re.compile(
     rb"-----BEGIN ENCRYPTED PRIVATE KEY-----[A-Za-z0-9+/=\s]+-----END ENCRYPTED PRIVATE KEY-----"
