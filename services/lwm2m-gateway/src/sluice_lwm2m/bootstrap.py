@@ -16,12 +16,12 @@ from sluice_lwm2m.adapters.device_events import DeviceEvents
 from sluice_lwm2m.adapters.endpoint import Endpoint, Limits
 from sluice_lwm2m.adapters.images import ImageStore
 from sluice_lwm2m.adapters.registration_log import RegistrationLog
-from sluice_lwm2m.adapters.requester import Requester
-from sluice_lwm2m.application.command_consumer import CommandConsumer
-from sluice_lwm2m.application.device_commands import DeviceCommands, SignUri
-from sluice_lwm2m.application.image_server import ImageServer
+from sluice_lwm2m.application.commands.command_consumer import CommandConsumer
+from sluice_lwm2m.application.commands.device_commands import DeviceCommands, SignUri
+from sluice_lwm2m.application.commands.requester import Requester
+from sluice_lwm2m.application.images.image_server import ImageServer
 from sluice_lwm2m.application.notifications import Notifications
-from sluice_lwm2m.application.registration import RegistrationInterface
+from sluice_lwm2m.application.registration.interface import RegistrationInterface
 from sluice_lwm2m.application.uplinks import SignsOfLife
 from sluice_lwm2m.domain.coap.assembly import Assembly
 from sluice_lwm2m.domain.coap.blocks import exponent_of

@@ -5,7 +5,7 @@ from functools import partial
 
 from sluice_common.messages.device_events import OutcomeStatus
 from sluice_lwm2m.adapters.command_log import CommandLog, Numbered
-from sluice_lwm2m.application.device_commands import DeviceCommands
+from sluice_lwm2m.application.commands.device_commands import DeviceCommands
 from sluice_lwm2m.domain.offsets import Offsets
 from sluice_lwm2m.domain.replay import begun_again, closed_later, sent_before
 from sluice_lwm2m.domain.sessions import Sessions

@@ -12,10 +12,10 @@ from sluice_common.settings import CommonSettings
 from sluice_lwm2m.adapters.device_events import DeviceEvents
 from sluice_lwm2m.adapters.exchanges import Exchanges
 from sluice_lwm2m.adapters.registration_log import RegistrationLog
-from sluice_lwm2m.adapters.requester import Requester
-from sluice_lwm2m.application.device_commands import DeviceCommands
+from sluice_lwm2m.application.commands.device_commands import DeviceCommands
+from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.application.notifications import Notifications
-from sluice_lwm2m.application.registration import RegistrationInterface
+from sluice_lwm2m.application.registration.interface import RegistrationInterface
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.assembly import Assembly

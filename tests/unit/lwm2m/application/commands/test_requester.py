@@ -8,7 +8,7 @@ import pytest
 from sluice_common.messages.base import utc
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.adapters.exchanges import Exchanges
-from sluice_lwm2m.adapters.requester import Requester
+from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.blocks import Block, parse_block

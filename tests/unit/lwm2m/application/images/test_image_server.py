@@ -16,7 +16,7 @@ from sluice_common.messages.registrations import AttemptRef, Registration
 from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_lwm2m.adapters.device_events import DeviceEvents
 from sluice_lwm2m.adapters.images import ImageStore
-from sluice_lwm2m.application.image_server import ImageServer
+from sluice_lwm2m.application.images.image_server import ImageServer
 from sluice_lwm2m.application.uplinks import SignsOfLife
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address

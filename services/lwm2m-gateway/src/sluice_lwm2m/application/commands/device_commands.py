@@ -29,7 +29,7 @@ from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.adapters.device_events import DeviceEvents
 from sluice_lwm2m.adapters.exchanges import NoAnswerError
 from sluice_lwm2m.adapters.registration_log import RegistrationLog
-from sluice_lwm2m.adapters.requester import Requester
+from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.counters import Counted, Counters

@@ -11,7 +11,7 @@ from sluice_lwm2m.adapters.device_directory import DeviceDirectory
 from sluice_lwm2m.adapters.device_events import DeviceEvents
 from sluice_lwm2m.adapters.endpoint import Reply
 from sluice_lwm2m.adapters.registration_log import RegistrationLog
-from sluice_lwm2m.application.device_commands import DeviceCommands
+from sluice_lwm2m.application.commands.device_commands import DeviceCommands
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address, address_text

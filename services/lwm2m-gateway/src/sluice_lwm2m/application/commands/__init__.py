@@ -1,0 +1,1 @@
+"""Commands of the scheduler: read from their log, queued per device, sent, answered by an outcome."""
