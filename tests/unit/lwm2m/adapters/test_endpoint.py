@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice_lwm2m.adapters.endpoint import Endpoint, Limits, Reply, bind
+from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
@@ -102,11 +103,11 @@ class Gateway:
 
 
 def request(kind: int = coap.CON, mid: int = 7, token: bytes = b"t") -> bytes:
-    return coap.encode(Message(kind, coap.POST, mid, token, ((coap.URI_PATH, b"rd"),)))
+    return codec.encode(Message(kind, coap.POST, mid, token, ((coap.URI_PATH, b"rd"),)))
 
 
 def notification(kind: int = coap.CON, mid: int = 8, token: bytes = OBSERVED) -> bytes:
-    return coap.encode(Message(kind, coap.CONTENT, mid, token, ((coap.OBSERVE, b"\x01"),), b"1"))
+    return codec.encode(Message(kind, coap.CONTENT, mid, token, ((coap.OBSERVE, b"\x01"),), b"1"))
 
 
 async def test_a_request_is_answered_in_its_acknowledgement() -> None:
@@ -116,7 +117,7 @@ async def test_a_request_is_answered_in_its_acknowledgement() -> None:
 
 async def test_a_request_that_wants_no_acknowledgement_gets_a_message_of_its_own() -> None:
     (answer,) = await Gateway().take(request(coap.NON))
-    message = coap.decode(answer)
+    message = codec.decode(answer)
     assert (message.kind, message.code, message.mid, message.token) == (coap.NON, coap.CHANGED, 99, b"t")
 
 
@@ -153,7 +154,7 @@ async def test_a_restarted_device_that_counts_from_the_same_number_is_heard() ->
 
 async def test_get_requests_take_the_short_way() -> None:
     gateway = Gateway()
-    get = coap.encode(Message(coap.CON, coap.GET, 1, b"", ((coap.URI_PATH, b"fw"),)))
+    get = codec.encode(Message(coap.CON, coap.GET, 1, b"", ((coap.URI_PATH, b"fw"),)))
     await gateway.take(get, get)
     assert gateway.gets == [get, get]
     assert gateway.counters == {}
@@ -189,7 +190,7 @@ async def test_a_notification_that_nobody_wants_is_reset(kind: int) -> None:
 async def test_what_answers_nothing_any_more_is_still_a_word_of_its_sender() -> None:
     gateway = Gateway()
     late = Message(coap.ACK, coap.CHANGED, 5, b"t")
-    await gateway.take(coap.encode(late), notification(token=b"else"))
+    await gateway.take(codec.encode(late), notification(token=b"else"))
     assert gateway.strays == [REMOTE, REMOTE]
     assert gateway.counters[Counted.UNEXPECTED] == 2
 
@@ -215,7 +216,7 @@ async def test_a_failure_here_is_an_answer_there() -> None:
     gateway = Gateway()
     gateway.failure = RuntimeError("a bug")
     (answer,) = await gateway.take(request())
-    assert coap.decode(answer).code == coap.SERVICE_UNAVAILABLE
+    assert codec.decode(answer).code == coap.SERVICE_UNAVAILABLE
     assert gateway.counters[Counted.FAILED] == 1
 
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from sluice_lwm2m.adapters.exchanges import Exchanges, NoAnswerError
+from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
@@ -46,14 +47,14 @@ async def test_a_piggybacked_response_answers(exchanges: Exchanges, wire: Wire) 
     response = Message(coap.ACK, coap.CONTENT, 77, b"token", payload=b"1.0")
     assert exchanges.take_reply(response, REMOTE)
     assert await asked == response
-    assert wire.sent == [(coap.encode(REQUEST), REMOTE)]
+    assert wire.sent == [(codec.encode(REQUEST), REMOTE)]
     assert len(exchanges) == 0
 
 
 async def test_an_unanswered_request_is_repeated_and_then_given_up(exchanges: Exchanges, wire: Wire) -> None:
     with pytest.raises(NoAnswerError):
         await ask(exchanges)
-    assert wire.sent == [(coap.encode(REQUEST), REMOTE)] * 3
+    assert wire.sent == [(codec.encode(REQUEST), REMOTE)] * 3
     assert len(exchanges) == 0
 
 

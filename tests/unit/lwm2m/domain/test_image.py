@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.blocks import Block, parse_block
 from sluice_lwm2m.domain.coap.message import Message
@@ -17,7 +18,9 @@ def served(data: bytes, asked: bytes | None, default: int = 6, chunk_size: int =
     if part is None:
         return None
     payload = data[part.chunk * chunk_size : (part.chunk + 1) * chunk_size][part.start : part.end]
-    return coap.decode(coap.header(coap.ACK, coap.CONTENT, 1) + part.options + (b"\xff" + payload if payload else b""))
+    return codec.decode(
+        codec.header(coap.ACK, coap.CONTENT, 1) + part.options + (b"\xff" + payload if payload else b"")
+    )
 
 
 @pytest.mark.requirement("R080")

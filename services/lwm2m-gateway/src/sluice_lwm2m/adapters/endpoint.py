@@ -15,10 +15,12 @@ import msgspec
 import structlog
 
 from sluice_lwm2m.adapters.exchanges import Exchanges
+from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.codec import MessageFormatError, NotCoapError
 from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key, key_of
-from sluice_lwm2m.domain.coap.message import Message, MessageFormatError, NotCoapError
+from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counted, Counters
 
@@ -129,13 +131,13 @@ class Endpoint(asyncio.DatagramProtocol):
                 self.send(answer, remote)
             return
         try:
-            message = coap.decode(data)
+            message = codec.decode(data)
         except NotCoapError:
             self._counters[Counted.MALFORMED] += 1
         except MessageFormatError as error:
             self._counters[Counted.MALFORMED] += 1
             if error.kind == coap.CON:
-                self.send(coap.header(coap.RST, coap.EMPTY, error.mid), remote)
+                self.send(codec.header(coap.RST, coap.EMPTY, error.mid), remote)
         else:
             self._dispatch(key, message)
 
@@ -179,7 +181,7 @@ class Endpoint(asyncio.DatagramProtocol):
             reply = Reply(coap.SERVICE_UNAVAILABLE)
         confirmable = request.kind == coap.CON
         kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self._next_mid(key[0]))
-        datagram = coap.encode(Message(kind, reply.code, mid, request.token, reply.options, reply.payload))
+        datagram = codec.encode(Message(kind, reply.code, mid, request.token, reply.options, reply.payload))
         self._duplicates.note(key, datagram, time.monotonic())
         self.send(datagram, key[0])
 
@@ -196,7 +198,7 @@ class Endpoint(asyncio.DatagramProtocol):
 
     def _acknowledge(self, key: Key, message: Message) -> None:
         if message.kind == coap.CON:
-            datagram = coap.header(coap.ACK, coap.EMPTY, message.mid)
+            datagram = codec.header(coap.ACK, coap.EMPTY, message.mid)
             self._duplicates.note(key, datagram, time.monotonic())
             self.send(datagram, key[0])
 
@@ -205,7 +207,7 @@ class Endpoint(asyncio.DatagramProtocol):
         self._on_stray(remote)
 
     def _reset(self, message: Message, remote: Address) -> None:
-        self.send(coap.header(coap.RST, coap.EMPTY, message.mid), remote)
+        self.send(codec.header(coap.RST, coap.EMPTY, message.mid), remote)
 
 
 def bind(host: str, port: int, buffer: int) -> socket.socket:

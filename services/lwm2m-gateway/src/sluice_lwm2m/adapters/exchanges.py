@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from random import random
 
+from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
@@ -27,7 +28,7 @@ class _Exchange:
     def __init__(self, message: Message, waits: Iterator[float], future: "asyncio.Future[Message]") -> None:
         self.mid = message.mid
         self.token = message.token
-        self.datagram = coap.encode(message)
+        self.datagram = codec.encode(message)
         self.waits = waits
         self.future = future
         self.acknowledged = False

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.message import uint_bytes
 from sluice_lwm2m.domain.encoding.content import OCTET_STREAM
@@ -66,7 +67,7 @@ def make_image(length: int, chunk_size: int, etag: bytes) -> Image:
     return Image(
         length,
         chunk_size,
-        coap.encode_options(((coap.ETAG, etag), (coap.CONTENT_FORMAT, uint_bytes(OCTET_STREAM)))),
+        codec.encode_options(((coap.ETAG, etag), (coap.CONTENT_FORMAT, uint_bytes(OCTET_STREAM)))),
         bytes((_SIZE2_DELTA | len(size),)) + size,
     )
 

@@ -30,6 +30,7 @@ from sluice_lwm2m.adapters.registration_log import RegistrationLog
 from sluice_lwm2m.application.commands.device_commands import DeviceCommands
 from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.application.notifications import Notifications
+from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
@@ -90,7 +91,7 @@ class World:
         return self.now
 
     def _send(self, datagram: bytes, remote: Address) -> None:
-        request = coap.decode(datagram)
+        request = codec.decode(datagram)
         self.sent.append(request)
         if not self.answers:
             return

@@ -9,6 +9,7 @@ from sluice_common.messages.base import utc
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.adapters.exchanges import Exchanges
 from sluice_lwm2m.application.commands.requester import Requester
+from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.blocks import Block, parse_block
@@ -50,7 +51,7 @@ class Device:
         self.requester = Requester(self._exchanges, lambda: T0 + 5)
 
     def _send(self, datagram: bytes, remote: Address) -> None:
-        request = coap.decode(datagram)
+        request = codec.decode(datagram)
         self.asked.append(request)
         asyncio.get_running_loop().call_soon(self._exchanges.take_reply, self._answer(request), remote)
 

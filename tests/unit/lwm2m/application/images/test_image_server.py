@@ -18,6 +18,7 @@ from sluice_lwm2m.adapters.device_events import DeviceEvents
 from sluice_lwm2m.adapters.images import ImageStore
 from sluice_lwm2m.application.images.image_server import ImageServer
 from sluice_lwm2m.application.uplinks import SignsOfLife
+from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.blocks import Block, parse_block
@@ -110,7 +111,7 @@ class Server:
             signer=SIGNER,
             default_exponent=6,
             signs=SignsOfLife(self.sessions, DeviceEvents(self.kafka), lambda: self.now),
-            send=lambda data, _: self.sent.append(coap.decode(data)),
+            send=lambda data, _: self.sent.append(codec.decode(data)),
             counters=Counters(),
             clock=lambda: self.now,
         )
@@ -132,7 +133,7 @@ class Server:
         segments = path or (b"fw", SIGNER.sign(token).encode())
         blocks = () if block is None else ((coap.BLOCK2, block),)
         given_ = sorted((*options, *((coap.URI_PATH, s) for s in segments), *blocks), key=lambda option: option[0])
-        self.server.take(coap.encode(Message(kind, coap.GET, 7, b"tk", tuple(given_))), REMOTE)
+        self.server.take(codec.encode(Message(kind, coap.GET, 7, b"tk", tuple(given_))), REMOTE)
         return self.sent[-1]
 
 
@@ -346,7 +347,7 @@ async def test_an_image_that_cannot_be_loaded_is_an_answer(failure: Exception | 
 
 def datagram_of(token: ImageToken, block: bytes = b"\x06") -> bytes:
     path = ((coap.URI_PATH, b"fw"), (coap.URI_PATH, SIGNER.sign(token).encode()))
-    return coap.encode(Message(coap.CON, coap.GET, 7, b"tk", (*path, (coap.BLOCK2, block))))
+    return codec.encode(Message(coap.CON, coap.GET, 7, b"tk", (*path, (coap.BLOCK2, block))))
 
 
 @given(st.binary(max_size=40), st.integers(0, 3))

@@ -16,9 +16,11 @@ from sluice_common.messages.registrations import AttemptRef
 from sluice_common.tokens import ImageToken, InvalidTokenError, TokenSigner
 from sluice_lwm2m.adapters.images import ImageStore
 from sluice_lwm2m.application.uplinks import SignsOfLife
+from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
-from sluice_lwm2m.domain.coap.message import Message, MessageFormatError, NotCoapError
+from sluice_lwm2m.domain.coap.codec import MessageFormatError, NotCoapError
+from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.encoding.content import OCTET_STREAM
 from sluice_lwm2m.domain.image import part_of
@@ -66,13 +68,13 @@ class ImageServer:
     def take(self, data: bytes, remote: Address) -> None:
         """Answer the datagram of a GET request, now or when what it needs of the image has been loaded."""
         try:
-            request = coap.decode(data)
+            request = codec.decode(data)
         except NotCoapError:
             self._counters[Counted.MALFORMED] += 1
         except MessageFormatError as error:
             self._counters[Counted.MALFORMED] += 1
             if error.kind == coap.CON:
-                self._send(coap.header(coap.RST, coap.EMPTY, error.mid), remote)
+                self._send(codec.header(coap.RST, coap.EMPTY, error.mid), remote)
         else:
             if request.kind <= coap.NON:
                 self._answer(request, remote)
@@ -167,7 +169,7 @@ class ImageServer:
         confirmable = request.kind == coap.CON
         kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self._sessions.next_mid(remote))
         tail = b"\xff" + payload if payload else b""
-        self._send(coap.header(kind, code, mid, request.token) + options + tail, remote)
+        self._send(codec.header(kind, code, mid, request.token) + options + tail, remote)
 
 
 def _unacceptable(number: int, value: bytes, *, repeated: bool) -> int | None:
