@@ -7,22 +7,29 @@ from dataclasses import dataclass
 from sluice_common.bus import Producer
 from sluice_common.ids import split_execution_id
 from sluice_common.messages.lwm2m_commands import DeviceRequests, WritePackageUri
-from sluice_common.mongo import connect
+from sluice_common.mongo import IMAGE_BUCKET, Database, connect
 from sluice_common.revocations import RevokedImages
 from sluice_common.tokens import ImageToken, TokenSigner
-from sluice_lwm2m.adapters.command_log import CommandLog
-from sluice_lwm2m.adapters.device_directory import DeviceDirectory
-from sluice_lwm2m.adapters.device_events import DeviceEvents
+from sluice_lwm2m.adapters.command_log import KafkaCommandLog
+from sluice_lwm2m.adapters.device_directory import MongoDeviceDirectory
 from sluice_lwm2m.adapters.endpoint import Endpoint, Limits
-from sluice_lwm2m.adapters.images import ImageStore
-from sluice_lwm2m.adapters.registration_log import RegistrationLog
+from sluice_lwm2m.adapters.images import GridFsImageStore
+from sluice_lwm2m.adapters.publisher import KafkaPublisher
+from sluice_lwm2m.adapters.registration_log import KafkaRegistrationLog
 from sluice_lwm2m.application.commands.command_consumer import CommandConsumer
-from sluice_lwm2m.application.commands.device_commands import DeviceCommands, SignUri
+from sluice_lwm2m.application.commands.device_commands import DeviceCommands
+from sluice_lwm2m.application.commands.observation_renewal import ObservationRenewal
+from sluice_lwm2m.application.commands.outcomes import CommandOutcomes
 from sluice_lwm2m.application.commands.requester import Requester
+from sluice_lwm2m.application.commands.runner import CommandRunner, SignUri
+from sluice_lwm2m.application.images.access import ImageAccess
 from sluice_lwm2m.application.images.image_server import ImageServer
 from sluice_lwm2m.application.notifications import Notifications
 from sluice_lwm2m.application.registration.interface import RegistrationInterface
-from sluice_lwm2m.application.uplinks import SignsOfLife
+from sluice_lwm2m.application.registration.lifecycle import RegistrationLifecycle
+from sluice_lwm2m.application.registration.replication import RegistrationReplication
+from sluice_lwm2m.application.registration_store import RegistrationStore
+from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain.coap.assembly import Assembly
 from sluice_lwm2m.domain.coap.blocks import exponent_of
 from sluice_lwm2m.domain.coap.duplicates import Duplicates
@@ -42,11 +49,28 @@ class Gateway:
     producer: Producer
     sessions: Sessions
     endpoint: Endpoint
-    registrations: RegistrationLog
+    replication: RegistrationReplication
     revoked: RevokedImages
     consumer: CommandConsumer
     commands: DeviceCommands
-    interface: RegistrationInterface
+    lifecycle: RegistrationLifecycle
+
+
+class _Core:
+    """What most parts share."""
+
+    def __init__(self, settings: GatewaySettings, clock: Callable[[], float]) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.counters = Counters()
+        self.signer = TokenSigner(settings.token_key.get_secret_value().encode())
+        self.database: Database = connect(settings)
+        self.producer = Producer(settings)
+        self.publisher = KafkaPublisher(self.producer)
+        self.sessions = Sessions(settings.lwm2m_ordinal, settings.lwm2m_awake_window)
+        self.store = RegistrationStore(self.sessions, self.publisher)
+        self.reporter = UplinkReporter(self.sessions, self.publisher, clock)
+        self.endpoint = _endpoint(settings, self.counters)
 
 
 def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> Gateway:
@@ -59,84 +83,57 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
     Raises:
         ValueError: The token key is too short.
     """
-    signer = TokenSigner(settings.token_key.get_secret_value().encode())
-    counters = Counters()
-    database = connect(settings)
-    producer = Producer(settings)
-    sessions = Sessions(settings.lwm2m_ordinal, settings.lwm2m_awake_window)
-    registrations = RegistrationLog(settings, producer)
-    events = DeviceEvents(producer)
-    endpoint = _endpoint(settings, counters)
-    signs = SignsOfLife(sessions, events, clock)
-    notifications = Notifications(sessions, registrations, events, counters, clock)
-    commands = DeviceCommands(
-        sessions=sessions,
-        requester=Requester(endpoint.exchanges, clock),
-        log=registrations,
-        events=events,
-        sign=_uri_signer(signer, settings.image_uri),
-        publish_state=notifications.publish,
-        silence=settings.lwm2m_execute_silence,
-        max_waiting=settings.lwm2m_max_commands_per_device,
-        counters=counters,
+    core = _Core(settings, clock)
+    notifications = Notifications(
+        sessions=core.sessions,
+        store=core.store,
+        publisher=core.publisher,
+        reporter=core.reporter,
+        counters=core.counters,
         clock=clock,
     )
-    interface = RegistrationInterface(
+    commands = _commands(core, notifications)
+    lifecycle = RegistrationLifecycle(
         gateway=settings.lwm2m_ordinal,
-        bounds=LifetimeBounds(
-            settings.lwm2m_lifetime_default, settings.lwm2m_lifetime_min, settings.lwm2m_lifetime_max
+        sessions=core.sessions,
+        directory=MongoDeviceDirectory(
+            core.database["devices"], settings.lwm2m_device_cache_ttl, settings.lwm2m_device_cache_size
         ),
-        sessions=sessions,
-        assembly=Assembly(
-            max_bodies=settings.lwm2m_max_pending,
-            longest=MAX_OBJECT_LIST_BYTES,
-            lifetime=settings.lwm2m_exchange_lifetime,
-        ),
-        directory=DeviceDirectory(database, settings.lwm2m_device_cache_ttl, settings.lwm2m_device_cache_size),
-        log=registrations,
-        events=events,
+        store=core.store,
+        publisher=core.publisher,
+        reporter=core.reporter,
         commands=commands,
-        counters=counters,
+        counters=core.counters,
         clock=clock,
     )
     revoked = RevokedImages(settings)
-    images = ImageServer(
-        sessions=sessions,
-        store=ImageStore(database, settings.lwm2m_image_cache),
-        revoked=revoked,
-        signer=signer,
-        default_exponent=exponent_of(settings.lwm2m_block_size),
-        signs=signs,
-        send=endpoint.send,
-        counters=counters,
-        clock=clock,
-    )
-    endpoint.serve(
-        on_get=images.take,
-        on_request=interface.answer,
+    core.endpoint.serve(
+        on_get=_image_server(core, revoked).answer,
+        on_request=_registration_interface(core, lifecycle).answer,
         is_observed=notifications.is_observed,
         on_notification=notifications.take,
-        on_stray=signs.heard,
-        next_mid=sessions.next_mid,
-    )
-    consumer = CommandConsumer(
-        CommandLog(settings, settings.lwm2m_ordinal, producer),
-        commands,
-        sessions,
-        max_records=settings.lwm2m_max_commands,
-        commit_interval=settings.lwm2m_commit_interval,
+        on_unmatched=core.reporter.report_unmatched,
+        next_mid=core.sessions.next_mid,
     )
     return Gateway(
         settings=settings,
-        counters=counters,
-        producer=producer,
-        sessions=sessions,
-        endpoint=endpoint,
-        registrations=registrations,
+        counters=core.counters,
+        producer=core.producer,
+        sessions=core.sessions,
+        endpoint=core.endpoint,
+        replication=RegistrationReplication(
+            settings.lwm2m_ordinal, KafkaRegistrationLog(settings, core.producer), core.sessions, core.store
+        ),
         revoked=revoked,
-        consumer=consumer,
+        consumer=CommandConsumer(
+            KafkaCommandLog(settings, settings.lwm2m_ordinal, core.producer),
+            commands,
+            core.sessions,
+            max_records=settings.lwm2m_max_commands,
+            commit_interval=settings.lwm2m_commit_interval,
+        ),
         commands=commands,
-        interface=interface,
+        lifecycle=lifecycle,
     )
 
 
@@ -146,6 +143,72 @@ def _endpoint(settings: GatewaySettings, counters: Counters) -> Endpoint:
         Limits(settings.lwm2m_max_datagram, settings.lwm2m_max_pending, settings.lwm2m_handling_timeout),
         Duplicates(settings.lwm2m_exchange_lifetime, settings.lwm2m_max_duplicates),
         counters,
+    )
+
+
+def _commands(core: _Core, notifications: Notifications) -> DeviceCommands:
+    settings = core.settings
+    requester = Requester(core.endpoint.exchanges, core.clock)
+    return DeviceCommands(
+        sessions=core.sessions,
+        store=core.store,
+        runner=CommandRunner(
+            sessions=core.sessions,
+            store=core.store,
+            requester=requester,
+            sign=_uri_signer(core.signer, settings.image_uri),
+            suspension=settings.lwm2m_execute_silence,
+            clock=core.clock,
+        ),
+        renewal=ObservationRenewal(requester, notifications, core.clock),
+        outcomes=CommandOutcomes(
+            sessions=core.sessions,
+            store=core.store,
+            publisher=core.publisher,
+            reporter=core.reporter,
+            clock=core.clock,
+        ),
+        sender=core.endpoint.exchanges,
+        max_waiting=settings.lwm2m_max_commands_per_device,
+        counters=core.counters,
+        clock=core.clock,
+    )
+
+
+def _registration_interface(core: _Core, lifecycle: RegistrationLifecycle) -> RegistrationInterface:
+    settings = core.settings
+    return RegistrationInterface(
+        bounds=LifetimeBounds(
+            settings.lwm2m_lifetime_default, settings.lwm2m_lifetime_min, settings.lwm2m_lifetime_max
+        ),
+        lifecycle=lifecycle,
+        assembly=Assembly(
+            max_bodies=settings.lwm2m_max_pending,
+            max_bytes=MAX_OBJECT_LIST_BYTES,
+            lifetime=settings.lwm2m_exchange_lifetime,
+        ),
+        sessions=core.sessions,
+        reporter=core.reporter,
+        counters=core.counters,
+        clock=core.clock,
+    )
+
+
+def _image_server(core: _Core, revoked: RevokedImages) -> ImageServer:
+    settings = core.settings
+    return ImageServer(
+        access=ImageAccess(
+            sessions=core.sessions, revoked=revoked, signer=core.signer, reporter=core.reporter, clock=core.clock
+        ),
+        store=GridFsImageStore(
+            core.database[f"{IMAGE_BUCKET}.files"],
+            core.database[f"{IMAGE_BUCKET}.chunks"],
+            settings.lwm2m_image_cache,
+        ),
+        default_exponent=exponent_of(settings.lwm2m_block_size),
+        reporter=core.reporter,
+        responder=core.endpoint,
+        counters=core.counters,
     )
 
 

@@ -1,15 +1,13 @@
 """Devices by endpoint client name: the cache, and look-ups that travel together."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, cast
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 
-from sluice_common.mongo import Database
-from sluice_lwm2m.adapters.device_directory import DeviceDirectory, KnownDevice
-
-Query = dict[str, dict[str, list[str]]]
+from sluice_lwm2m.adapters.device_directory import MongoDeviceDirectory
+from sluice_lwm2m.application.ports import KnownDevice
 
 
 class Devices:
@@ -20,7 +18,7 @@ class Devices:
         self.asked: list[list[str]] = []
         self.failure: Exception | None = None
 
-    async def find(self, query: Query, _: object) -> AsyncIterator[dict[str, Any]]:
+    async def find(self, query: Mapping[str, Any], _: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
         """Yield the devices that are known."""
         self.asked.append(query["endpoint"]["$in"])
         if self.failure:
@@ -39,9 +37,8 @@ class Clock:
         return self.now
 
 
-def directory(devices: Devices, clock: Clock | None = None, capacity: int = 10) -> DeviceDirectory:
-    database = cast("Database", {"devices": devices})
-    return DeviceDirectory(database, ttl=60, capacity=capacity, clock=clock or Clock())
+def directory(devices: Devices, clock: Clock | None = None, capacity: int = 10) -> MongoDeviceDirectory:
+    return MongoDeviceDirectory(devices, ttl=60, capacity=capacity, clock=clock or Clock())
 
 
 async def test_a_device_is_found_and_a_stranger_is_not() -> None:

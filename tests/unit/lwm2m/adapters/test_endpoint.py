@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_lwm2m.adapters.endpoint import Endpoint, Limits, Reply, bind
+from sluice_lwm2m.adapters.endpoint import Endpoint, Limits, bind
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.request_response import Response
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counted, Counters
 
@@ -63,29 +64,29 @@ class Gateway:
         self.endpoint = Endpoint(Transmission(0.01, 1, 0.01), limits, kept, self.counters)
         self.transport = Transport()
         self.endpoint.connection_made(self.transport)
-        self.gets: list[bytes] = []
+        self.gets: list[Message] = []
         self.requests: list[Message] = []
         self.notified: list[Message] = []
-        self.strays: list[Address] = []
+        self.unmatched: list[Address] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.failure: Exception | None = None
         self.endpoint.serve(
-            on_get=lambda data, _: self.gets.append(data),
+            on_get=lambda request, _: self.gets.append(request),
             on_request=self.answer,
             is_observed=lambda token: token == OBSERVED,
             on_notification=self.notify,
-            on_stray=self.strays.append,
+            on_unmatched=self.unmatched.append,
             next_mid=lambda _: 99,
         )
 
-    async def answer(self, request: Message, _: Address) -> Reply:
+    async def answer(self, request: Message, _: Address) -> Response:
         """Answer when the gate is open."""
         self.requests.append(request)
         await self.gate.wait()
         if self.failure:
             raise self.failure
-        return Reply(coap.CHANGED, payload=b"ok")
+        return Response(coap.CHANGED, payload=b"ok")
 
     async def notify(self, message: Message, _: Address) -> None:
         """Take a notification."""
@@ -152,12 +153,35 @@ async def test_a_restarted_device_that_counts_from_the_same_number_is_heard() ->
     assert len(gateway.requests) == 2
 
 
-async def test_get_requests_take_the_short_way() -> None:
+async def test_get_requests_are_not_checked_for_duplicates() -> None:
     gateway = Gateway()
-    get = codec.encode(Message(coap.CON, coap.GET, 1, b"", ((coap.URI_PATH, b"fw"),)))
-    await gateway.take(get, get)
+    get = Message(coap.CON, coap.GET, 1, b"", ((coap.URI_PATH, b"fw"),))
+    await gateway.take(codec.encode(get), codec.encode(get))
     assert gateway.gets == [get, get]
     assert gateway.counters == {}
+
+
+@pytest.mark.parametrize(("kind", "answer"), [(coap.CON, (coap.ACK, 1)), (coap.NON, (coap.NON, 99))])
+async def test_a_get_request_is_answered_in_the_way_that_it_was_sent(kind: int, answer: tuple[int, int]) -> None:
+    gateway = Gateway()
+    gateway.endpoint.respond(Message(kind, coap.GET, 1, b"t"), REMOTE, coap.CONTENT, b"\xc0", b"block")
+    response = codec.decode(gateway.transport.sent[-1])
+    assert (response.kind, response.mid) == answer
+    assert (response.token, response.options, response.payload) == (b"t", ((coap.CONTENT_FORMAT, b""),), b"block")
+
+
+@pytest.mark.parametrize("kind", [coap.ACK, coap.RST])
+async def test_a_get_code_in_an_acknowledgement_or_reset_is_no_request(kind: int) -> None:
+    gateway = Gateway()
+    assert await gateway.take(codec.encode(Message(kind, coap.GET, 1))) == []
+    assert gateway.gets == []
+
+
+async def test_a_malformed_get_request_is_rejected() -> None:
+    gateway = Gateway()
+    assert await gateway.take(b"\x40\x01\x00\x09\xff") == [b"\x70\x00\x00\x09"]
+    assert gateway.gets == []
+    assert gateway.counters == {Counted.MALFORMED: 1}
 
 
 async def test_a_notification_is_acknowledged_when_it_has_been_taken() -> None:
@@ -191,7 +215,7 @@ async def test_what_answers_nothing_any_more_is_still_a_word_of_its_sender() -> 
     gateway = Gateway()
     late = Message(coap.ACK, coap.CHANGED, 5, b"t")
     await gateway.take(codec.encode(late), notification(token=b"else"))
-    assert gateway.strays == [REMOTE, REMOTE]
+    assert gateway.unmatched == [REMOTE, REMOTE]
     assert gateway.counters[Counted.UNEXPECTED] == 2
 
 

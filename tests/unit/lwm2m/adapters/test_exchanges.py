@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from sluice_lwm2m.adapters.exchanges import Exchanges, NoAnswerError
+from sluice_lwm2m.adapters.exchanges import Exchanges
+from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address

@@ -1,10 +1,10 @@
 """Images and their chunks; only MongoDB is a fake."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
-from sluice_common.mongo import Database
-from sluice_lwm2m.adapters.images import ImageStore
+from sluice_lwm2m.adapters.images import GridFsImageStore
 
 CHUNK = 1_024
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -17,10 +17,12 @@ class Collection:
         self.documents: list[dict[str, Any]] = []
         self.queries = 0
 
-    async def find_one(self, wanted: dict[str, Any], _fields: object = None) -> dict[str, Any] | None:
+    async def find_one(
+        self, query: Mapping[str, Any], _fields: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any] | None:
         """Return a document."""
         self.queries += 1
-        return next((d for d in self.documents if wanted.items() <= d.items()), None)
+        return next((d for d in self.documents if query.items() <= d.items()), None)
 
 
 class Bucket:
@@ -28,8 +30,7 @@ class Bucket:
 
     def __init__(self) -> None:
         self.files, self.chunks = Collection(), Collection()
-        database = {"images.files": self.files, "images.chunks": self.chunks}
-        self.store = ImageStore(cast("Database", database), 5 * CHUNK // 2)
+        self.store = GridFsImageStore(self.files, self.chunks, 5 * CHUNK // 2)
 
     def put(self, image_id: str, data: bytes, *, chunk_size: int = CHUNK, at: datetime = THEN) -> None:
         """Store an image."""
@@ -106,7 +107,7 @@ async def test_an_image_that_was_stored_anew_has_another_name() -> None:
         assert await bucket.store.load_image("i")
         image = bucket.store.image("i")
         assert image is not None
-        names.add(image.before)
+        names.add(image.options_before)
     assert len(names) == 2
 
 

@@ -1,94 +1,67 @@
-"""Words that need no answer: what the scheduler hears of them."""
+"""Uplinks that are reported while nothing waits for Kafka: messages that get no answer of their own."""
 
 import asyncio
-from typing import Any
 
 import msgspec
-from tests.unit.lwm2m.conftest import Kafka
+import pytest
+from tests.unit.lwm2m.application_under_test import Application
+from tests.unit.lwm2m.builders import T0, registration
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeviceUplink, UplinkKind
-from sluice_common.messages.registrations import Registration
-from sluice_lwm2m.adapters.device_events import DeviceEvents
-from sluice_lwm2m.application.uplinks import SignsOfLife
 from sluice_lwm2m.domain.coap.addresses import Address
-from sluice_lwm2m.domain.sessions import Sessions
 
-T0 = 1_700_000_000.0
 REMOTE: Address = ("10.0.0.1", 1)
 
 
-class BrokenKafka(Kafka):
-    """Takes nothing."""
+class World(Application):
+    """One queue-mode device, whose awake window of 10 seconds began 50 seconds ago."""
 
-    async def publish(self, *_: Any, **__: Any) -> None:
-        """Fail."""
-        raise OSError
-
-
-class World:
-    """One sleepy device that spoke 50 seconds ago."""
-
-    def __init__(self, kafka: Kafka | None = None) -> None:
-        self.kafka = kafka or Kafka()
-        self.sessions = Sessions(0, awake_window=10)
-        self.session = self.sessions.register(
-            Registration(
-                app_id="a",
-                occurred_at=utc(T0),
-                device_id="d",
-                endpoint="ep",
-                address="10.0.0.1:1",
-                gateway=0,
-                epoch=1,
-                location="l",
-                lifetime=1_000,
-                expires_at=utc(T0 + 1_000),
-                queue_mode=True,
-            ),
-            T0,
-        )
-        self.signs = SignsOfLife(self.sessions, DeviceEvents(self.kafka), lambda: T0 + 50)
+    def __init__(self) -> None:
+        super().__init__()
+        self.session = self.register(registration(queue_mode=True))
+        self.now = T0 + 50
 
 
-async def test_a_device_that_was_taken_for_asleep_is_announced_once() -> None:
-    world = World()
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_device_that_was_taken_for_asleep_is_reported_once_per_window(world: World) -> None:
     for _ in range(3):
-        world.signs.heard(REMOTE)
+        world.reporter.report_unmatched(REMOTE)
     await asyncio.sleep(0)
-    (told,) = world.kafka.of(DeviceUplink)
-    assert (told.kind, told.epoch, told.awake_until) == (UplinkKind.DATA, 1, utc(T0 + 60))
+    (uplink,) = world.publisher.of(DeviceUplink)
+    assert (uplink.kind, uplink.epoch, uplink.awake_until) == (UplinkKind.DATA, 1, utc(T0 + 60))
 
 
-async def test_a_stranger_is_nobody() -> None:
-    world = World()
-    world.signs.heard(("10.0.0.2", 1))
+async def test_a_message_from_an_unknown_address_is_not_reported(world: World) -> None:
+    world.reporter.report_unmatched(("10.0.0.2", 1))
     await asyncio.sleep(0)
-    assert world.kafka.messages == []
+    assert world.publisher.messages == []
 
 
-async def test_a_device_that_has_left_is_not_announced() -> None:
-    world = World()
+async def test_a_device_that_has_deregistered_or_expired_is_not_reported(world: World) -> None:
     world.sessions.replace(world.session, msgspec.structs.replace(world.session.record, deregistered=True))
-    world.signs.heard(REMOTE)
+    world.reporter.report_unmatched(REMOTE)
     world.sessions.replace(world.session, msgspec.structs.replace(world.session.record, deregistered=False))
     world.session.expires_at = T0 + 50
-    world.signs.heard(REMOTE)
+    world.reporter.report_unmatched(REMOTE)
     await asyncio.sleep(0)
-    assert world.kafka.messages == []
+    assert world.publisher.messages == []
 
 
-async def test_a_late_answer_does_not_end_the_silence_after_an_execute() -> None:
-    world = World()
-    world.session.quiet_until = T0 + 60
-    world.signs.heard(REMOTE)
+async def test_a_late_response_does_not_resume_the_sends_that_an_execute_has_suspended(world: World) -> None:
+    world.session.suspended_until = T0 + 60
+    world.reporter.report_unmatched(REMOTE)
     await asyncio.sleep(0)
-    assert world.kafka.messages == []
-    assert not world.session.reachable(T0 + 55)
+    assert world.publisher.messages == []
+    assert not world.session.is_reachable(T0 + 55)
 
 
-async def test_what_kafka_did_not_take_is_news_again() -> None:
-    world = World(BrokenKafka())
-    world.signs.heard(REMOTE)
+async def test_an_uplink_that_kafka_did_not_take_is_reported_with_the_next_message(world: World) -> None:
+    world.publisher.failure = OSError("no Kafka")
+    world.reporter.report_unmatched(REMOTE)
     await asyncio.sleep(0)
-    assert world.session.contact(T0 + 51)
+    assert world.session.note_uplink(T0 + 51)

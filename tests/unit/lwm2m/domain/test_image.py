@@ -8,13 +8,13 @@ from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.blocks import Block, parse_block
 from sluice_lwm2m.domain.coap.message import Message
-from sluice_lwm2m.domain.image import make_image, part_of
+from sluice_lwm2m.domain.image import make_image, slice_of
 
 CHUNK = 1_024
 
 
 def served(data: bytes, asked: bytes | None, default: int = 6, chunk_size: int = CHUNK) -> Message | None:
-    part = part_of(make_image(len(data), chunk_size, b"etag"), asked, default)
+    part = slice_of(make_image(len(data), chunk_size, b"etag"), asked, default)
     if part is None:
         return None
     payload = data[part.chunk * chunk_size : (part.chunk + 1) * chunk_size][part.start : part.end]

@@ -4,28 +4,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.unit.lwm2m.builders import ATTEMPT, PACKAGE_URI, T0, close_download, device_requests
 
 from sluice_common.messages.base import utc
-from sluice_common.messages.lwm2m_commands import (
-    CancelObserve,
-    CloseDownload,
-    DeviceRequest,
-    DeviceRequests,
-    Execute,
-    Observe,
-    Read,
-    WritePackageUri,
-)
+from sluice_common.messages.lwm2m_commands import CancelObserve, Execute, Observe, Read
 from sluice_common.messages.registrations import AttemptRef, Registration
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.registering import Parameters
 
-T0 = 1_700_000_000.0
-FIRST = AttemptRef(execution_id="t:d", attempt=1)
 SECOND = AttemptRef(execution_id="t:d", attempt=2)
 
 
-def registration(**changes: Any) -> Registration:
+def registered(**changes: Any) -> Registration:
     record = records.register(
         None,
         Parameters(endpoint="ep", lifetime=1_000),
@@ -52,58 +42,43 @@ def again(previous: Registration, gateway: int, now: float) -> Registration:
     )
 
 
-def command(*requests: DeviceRequest, attempt: AttemptRef | None = FIRST) -> DeviceRequests:
-    return DeviceRequests(
-        app_id="a",
-        occurred_at=utc(T0),
-        device_id="d",
-        command_id="c",
-        execution_id=attempt.execution_id if attempt else None,
-        attempt=attempt.attempt if attempt else 0,
-        epoch=1,
-        expires_at=utc(T0 + 60),
-        requests=requests,
-    )
-
-
-URI = WritePackageUri(image_id="i", image_size=1, not_after=utc(T0))
-OBSERVED = {"observe_token": "aa", "observe_attempt": FIRST}
+OBSERVED = {"observe_token": "aa", "observe_attempt": ATTEMPT}
 
 
 @pytest.mark.parametrize("step", [-5.0, 0.0, 0.0001, 5.0])
 def test_an_epoch_is_higher_than_any_before_whatever_the_clock_says(step: float) -> None:
-    first = registration()
+    first = registered()
     assert again(first, 0, T0 + step).epoch > first.epoch
 
 
 def test_what_an_upgrade_needs_outlives_a_registration() -> None:
-    before = registration(**OBSERVED, current_attempt=FIRST, last_execute_id="x")
+    before = registered(**OBSERVED, current_attempt=ATTEMPT, last_execute_id="x")
     after = again(before, 0, T0 + 1)
-    assert (after.observe_token, after.observe_attempt) == ("aa", FIRST)
-    assert (after.current_attempt, after.last_execute_id) == (FIRST, "x")
+    assert (after.observe_token, after.observe_attempt) == ("aa", ATTEMPT)
+    assert (after.current_attempt, after.last_execute_id) == (ATTEMPT, "x")
     assert (after.location, after.address) == ("m", "10.0.0.1:2")
 
 
 def test_a_device_of_another_gateway_comes_without_its_download() -> None:
-    before = registration(**OBSERVED, current_attempt=FIRST, last_execute_id="x")
+    before = registered(**OBSERVED, current_attempt=ATTEMPT, last_execute_id="x")
     after = again(before, 1, T0 + 1)
     assert after.current_attempt is None
     assert (after.observe_token, after.last_execute_id) == ("aa", "x")
 
 
 def test_an_update_that_changes_nothing_is_not_written() -> None:
-    record = registration()
+    record = registered()
     assert records.update(record, Parameters(), record.address, T0 + 499) is record
 
 
 def test_an_update_in_the_second_half_of_the_lifetime_refreshes_it() -> None:
-    record = registration()
+    record = registered()
     refreshed = records.update(record, Parameters(), record.address, T0 + 501)
     assert refreshed.expires_at == utc(T0 + 501 + 1_000)
 
 
 def test_after_a_restart_a_lifetime_ends_no_earlier_than_it_would_have() -> None:
-    record = registration()
+    record = registered()
     last_silent_update = T0 + 499
     assert records.update(record, Parameters(), record.address, last_silent_update) is record
     assert records.latest_expiry(record) >= last_silent_update + 1_000
@@ -119,86 +94,76 @@ def test_after_a_restart_a_lifetime_ends_no_earlier_than_it_would_have() -> None
     ],
 )
 def test_an_update_that_changes_something_is_written(parameters: Parameters, address: str) -> None:
-    record = registration()
+    record = registered()
     changed = records.update(record, parameters, address, T0 + 1)
     assert changed is not record
     assert changed.epoch == record.epoch
 
 
 def test_a_command_that_only_reads_changes_nothing() -> None:
-    record = registration()
-    assert records.prepare(record, command(Read(path="/3/0/3")), "bb", T0) is record
+    record = registered()
+    assert records.prepare(record, device_requests(Read(path="/3/0/3")), "bb", T0) is record
 
 
 def test_observation_and_download_are_noted_together() -> None:
-    changed = records.prepare(registration(), command(Observe(path="/5/0/3"), URI), "bb", T0)
-    assert (changed.observe_token, changed.observe_attempt, changed.current_attempt) == ("bb", FIRST, FIRST)
+    changed = records.prepare(registered(), device_requests(Observe(path="/5/0/3"), PACKAGE_URI), "bb", T0)
+    assert (changed.observe_token, changed.observe_attempt, changed.current_attempt) == ("bb", ATTEMPT, ATTEMPT)
 
 
 def test_an_attempt_that_observes_again_keeps_its_token() -> None:
-    record = registration(**OBSERVED)
-    assert records.prepare(record, command(Observe(path="/5/0/3")), "bb", T0) is record
+    record = registered(**OBSERVED)
+    assert records.prepare(record, device_requests(Observe(path="/5/0/3")), "bb", T0) is record
 
 
 def test_the_next_attempt_gets_a_token_of_its_own() -> None:
-    changed = records.prepare(registration(**OBSERVED), command(Observe(path="/5/0/3"), attempt=SECOND), "bb", T0)
+    changed = records.prepare(registered(**OBSERVED), device_requests(Observe(path="/5/0/3"), attempt=2), "bb", T0)
     assert (changed.observe_token, changed.observe_attempt) == ("bb", SECOND)
 
 
 def test_a_device_command_neither_observes_nor_opens_a_download() -> None:
-    record = registration()
-    assert records.prepare(record, command(Observe(path="/5/0/3"), URI, attempt=None), "bb", T0) is record
+    record = registered()
+    assert records.prepare(record, device_requests(Observe(path="/5/0/3"), PACKAGE_URI, attempt=0), "bb", T0) is record
 
 
 @pytest.mark.requirement("R082")
 def test_an_execute_is_noted_before_it_is_sent() -> None:
-    assert records.prepare(registration(), command(Execute(path="/5/0/2")), "bb", T0).last_execute_id == "c"
+    assert records.prepare(registered(), device_requests(Execute(path="/5/0/2")), "bb", T0).last_execute_id == "c"
 
 
 def test_an_execute_that_was_not_sent_after_all_may_come_again() -> None:
-    execute = command(Execute(path="/5/0/2"))
-    noted = records.prepare(registration(), execute, "bb", T0)
-    assert records.unsend(noted, execute, T0).last_execute_id is None
+    execute = device_requests(Execute(path="/5/0/2"))
+    noted = records.prepare(registered(), execute, "bb", T0)
+    assert records.clear_last_execute(noted, execute, T0).last_execute_id is None
     other = msgspec.structs.replace(execute, command_id="another")
-    assert records.unsend(noted, other, T0) is noted
+    assert records.clear_last_execute(noted, other, T0) is noted
 
 
 @pytest.mark.requirement("R085")
 def test_a_cancelled_observation_is_forgotten_whichever_attempt_of_its_execution_began_it() -> None:
-    record = registration(**OBSERVED)
-    for attempt in (FIRST, SECOND):
-        forgotten = records.forget_observation(record, command(CancelObserve(path="/5/0/3"), attempt=attempt), T0)
-        assert (forgotten.observe_token, forgotten.observe_attempt) == (None, None)
+    record = registered(**OBSERVED)
+    for attempt in (1, 2):
+        cancel = device_requests(CancelObserve(path="/5/0/3"), attempt=attempt)
+        cleared = records.clear_observation(record, cancel, T0)
+        assert (cleared.observe_token, cleared.observe_attempt) == (None, None)
 
 
 def test_an_observation_of_another_execution_is_kept() -> None:
-    record = registration(**OBSERVED)
-    other = AttemptRef(execution_id="u:d", attempt=1)
-    for attempt in (other, None):
-        assert records.forget_observation(record, command(CancelObserve(path="/5/0/3"), attempt=attempt), T0) is record
-    assert records.forget_observation(record, command(Read(path="/5/0/3")), T0) is record
-
-
-def closing(attempt: AttemptRef) -> CloseDownload:
-    return CloseDownload(
-        app_id="a",
-        occurred_at=utc(T0),
-        device_id="d",
-        command_id="close",
-        execution_id=attempt.execution_id,
-        attempt=attempt.attempt,
-    )
+    record = registered(**OBSERVED)
+    for execution_id in ("u:d", None):
+        cancel = device_requests(CancelObserve(path="/5/0/3"), execution_id=execution_id)
+        assert records.clear_observation(record, cancel, T0) is record
+    assert records.clear_observation(record, device_requests(Read(path="/5/0/3")), T0) is record
 
 
 def test_a_close_clears_exactly_its_attempt() -> None:
-    record = registration(current_attempt=SECOND)
-    assert records.close(record, closing(FIRST), utc(T0)) is record
-    assert records.close(record, closing(SECOND), utc(T0)).current_attempt is None
+    record = registered(current_attempt=SECOND)
+    assert records.close_download(record, close_download(1), utc(T0)) is record
+    assert records.close_download(record, close_download(2), utc(T0)).current_attempt is None
 
 
 def test_a_close_ends_all_commands_of_its_attempt_but_the_cancel() -> None:
-    for request in (Read(path="/5/0/3"), Observe(path="/5/0/3"), URI, Execute(path="/5/0/2")):
-        assert records.is_closed_by(command(request), closing(FIRST))
-        assert not records.is_closed_by(command(request), closing(SECOND))
-        assert not records.is_closed_by(command(request, attempt=None), closing(FIRST))
-    assert not records.is_closed_by(command(CancelObserve(path="/5/0/3")), closing(FIRST))
+    for request in (Read(path="/5/0/3"), Observe(path="/5/0/3"), PACKAGE_URI, Execute(path="/5/0/2")):
+        assert records.is_closed_by(device_requests(request), close_download(1))
+        assert not records.is_closed_by(device_requests(request), close_download(2))
+        assert not records.is_closed_by(device_requests(request, attempt=0), close_download(1))
+    assert not records.is_closed_by(device_requests(CancelObserve(path="/5/0/3")), close_download(1))

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.errors import CoapError
 from sluice_lwm2m.domain.coap.message import Message
-from sluice_lwm2m.domain.registering import LifetimeBounds, RefusedError, parse_register, parse_update
+from sluice_lwm2m.domain.registering import LifetimeBounds, parse_register, parse_update
 
 BOUNDS = LifetimeBounds(default=86_400, minimum=10, maximum=1_000_000)
 
@@ -56,14 +57,14 @@ def test_lifetimes_are_clamped(asked: bytes, granted: int) -> None:
     ],
 )
 def test_malformed_parameters_are_a_bad_request(query: tuple[bytes, ...]) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(CoapError) as refused:
         parse_register(post(*query), BOUNDS)
     assert refused.value.code == coap.BAD_REQUEST
 
 
 @pytest.mark.parametrize("version", [b"0.9", b"1.2", b"2.0", b"", b"one"])
 def test_another_version_is_a_failed_precondition(version: bytes) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(CoapError) as refused:
         parse_register(post(b"ep=x", b"lwm2m=" + version), BOUNDS)
     assert refused.value.code == coap.PRECONDITION_FAILED
 
@@ -78,7 +79,7 @@ def test_another_version_is_a_failed_precondition(version: bytes) -> None:
     ],
 )
 def test_an_unusable_object_list_is_refused(payload: bytes, content_format: bytes | None, code: int) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(CoapError) as refused:
         parse_register(post(b"ep=x", payload=payload, content_format=content_format), BOUNDS)
     assert refused.value.code == code
 
@@ -98,6 +99,6 @@ def test_any_request_is_understood_or_refused(query: list[bytes], payload: bytes
     for parse in (parse_register, parse_update):
         try:
             parameters = parse(post(*query, payload=payload), BOUNDS)
-        except RefusedError:
+        except CoapError:
             continue
         assert parameters.lifetime is None or 10 <= parameters.lifetime <= 1_000_000

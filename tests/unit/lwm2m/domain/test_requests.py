@@ -14,8 +14,9 @@ from sluice_common.messages.lwm2m_commands import (
 )
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.request_response import Request
 from sluice_lwm2m.domain.encoding.errors import PayloadError
-from sluice_lwm2m.domain.requests import Outgoing, UnsendableError, firmware_state, next_block, outgoing, result_of
+from sluice_lwm2m.domain.requests import UnsendableError, coap_request, firmware_state, next_block, result_of
 
 STATE = ((11, b"5"), (11, b"0"), (11, b"3"))
 
@@ -31,27 +32,27 @@ def response(code: int, payload: bytes = b"", *options: tuple[int, bytes]) -> Me
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (Read(path="/4/0"), Outgoing(coap.GET, ((11, b"4"), (11, b"0")))),
-        (Read(path="/5/0/3"), Outgoing(coap.GET, STATE)),
-        (Observe(path="/5/0/3"), Outgoing(coap.GET, ((6, b""), *STATE), observation=True)),
-        (CancelObserve(path="/5/0/3"), Outgoing(coap.GET, ((6, b"\x01"), *STATE), observation=True)),
-        (Execute(path="/5/0/2"), Outgoing(coap.POST, ((11, b"5"), (11, b"0"), (11, b"2")))),
+        (Read(path="/4/0"), Request(coap.GET, ((11, b"4"), (11, b"0")))),
+        (Read(path="/5/0/3"), Request(coap.GET, STATE)),
+        (Observe(path="/5/0/3"), Request(coap.GET, ((6, b""), *STATE), observation=True)),
+        (CancelObserve(path="/5/0/3"), Request(coap.GET, ((6, b"\x01"), *STATE), observation=True)),
+        (Execute(path="/5/0/2"), Request(coap.POST, ((11, b"5"), (11, b"0"), (11, b"2")))),
         (
             Execute(path="/3/0/4", arguments="0"),
-            Outgoing(coap.POST, ((11, b"3"), (11, b"0"), (11, b"4"), (12, b"")), b"0"),
+            Request(coap.POST, ((11, b"3"), (11, b"0"), (11, b"4"), (12, b"")), b"0"),
         ),
         (
             Write(path="/5/0/1", value=""),
-            Outgoing(coap.PUT, ((11, b"5"), (11, b"0"), (11, b"1"), (12, b""))),
+            Request(coap.PUT, ((11, b"5"), (11, b"0"), (11, b"1"), (12, b""))),
         ),
         (
             WritePackageUri(image_id="i", image_size=1, not_after=utc(0)),
-            Outgoing(coap.PUT, ((11, b"5"), (11, b"0"), (11, b"1"), (12, b"")), b"coap://example/fw/token"),
+            Request(coap.PUT, ((11, b"5"), (11, b"0"), (11, b"1"), (12, b"")), b"coap://example/fw/token"),
         ),
     ],
 )
-def test_a_request_becomes_a_message(request_: DeviceRequest, message: Outgoing) -> None:
-    assert outgoing(request_, sign) == message
+def test_a_request_becomes_a_message(request_: DeviceRequest, message: Request) -> None:
+    assert coap_request(request_, sign) == message
 
 
 @pytest.mark.parametrize(
@@ -68,11 +69,11 @@ def test_a_request_becomes_a_message(request_: DeviceRequest, message: Outgoing)
 )
 def test_what_no_device_can_be_asked_is_not_sent(request_: DeviceRequest) -> None:
     with pytest.raises(UnsendableError):
-        outgoing(request_, sign)
+        coap_request(request_, sign)
 
 
 def test_a_further_block_is_asked_for_without_observing_again() -> None:
-    asked = next_block(outgoing(Observe(path="/5/0/3"), sign), b"\x16")
+    asked = next_block(coap_request(Observe(path="/5/0/3"), sign), b"\x16")
     assert asked.options == (*STATE, (23, b"\x16"))
     assert asked.payload == b""
 

@@ -1,146 +1,130 @@
 """Awake windows, silence after Execute, and the order of notifications."""
 
-from datetime import timedelta
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.lwm2m.builders import T0, registration
 
-from sluice_common.messages.base import utc
-from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.domain.session import Session
 
 WINDOW = 93.0
 LIFETIME = 1_000
-T0 = 1_700_000_000.0
 
 
-def session(*, queue_mode: bool, now: float = T0) -> Session:
-    record = Registration(
-        app_id="a",
-        occurred_at=utc(now),
-        device_id="d",
-        endpoint="ep",
-        address="10.0.0.1:5683",
-        gateway=0,
-        epoch=1,
-        location="l",
-        lifetime=LIFETIME,
-        expires_at=utc(now) + timedelta(seconds=LIFETIME),
-        queue_mode=queue_mode,
-    )
-    made = Session(record, WINDOW, now + LIFETIME)
-    made.registered(record, now + LIFETIME, now)
-    made.told(now, made.awake_until)
+def session(*, queue_mode: bool) -> Session:
+    record = registration(queue_mode=queue_mode)
+    made = Session(record, WINDOW, T0 + LIFETIME)
+    made.begin_registration(record, T0 + LIFETIME, T0)
+    made.mark_reported(T0, made.awake_until)
     return made
 
 
 @pytest.mark.requirement("R062")
 def test_a_sleeper_is_reachable_for_its_window_after_it_spoke() -> None:
     sleeper = session(queue_mode=True)
-    assert sleeper.reachable(T0 + WINDOW - 1)
-    assert not sleeper.reachable(T0 + WINDOW)
-    sleeper.contact(T0 + 500)
-    assert sleeper.reachable(T0 + 500 + WINDOW - 1)
+    assert sleeper.is_reachable(T0 + WINDOW - 1)
+    assert not sleeper.is_reachable(T0 + WINDOW)
+    sleeper.note_uplink(T0 + 500)
+    assert sleeper.is_reachable(T0 + 500 + WINDOW - 1)
 
 
 def test_any_other_device_is_reachable_until_its_lifetime_ends() -> None:
     device = session(queue_mode=False)
-    assert device.reachable(T0 + LIFETIME - 1)
-    assert not device.reachable(T0 + LIFETIME)
+    assert device.is_reachable(T0 + LIFETIME - 1)
+    assert not device.is_reachable(T0 + LIFETIME)
 
 
 @pytest.mark.requirement("R061")
 def test_a_sleeper_is_news_once_per_window() -> None:
     sleeper = session(queue_mode=True)
-    assert not sleeper.contact(T0 + 50)
-    assert sleeper.contact(T0 + 100)
-    sleeper.told(T0 + 100, sleeper.awake_until)
-    assert not sleeper.contact(T0 + 100 + WINDOW - 1)
-    assert sleeper.contact(T0 + 100 + WINDOW)
+    assert not sleeper.note_uplink(T0 + 50)
+    assert sleeper.note_uplink(T0 + 100)
+    sleeper.mark_reported(T0 + 100, sleeper.awake_until)
+    assert not sleeper.note_uplink(T0 + 100 + WINDOW - 1)
+    assert sleeper.note_uplink(T0 + 100 + WINDOW)
 
 
 def test_a_renewed_lifetime_is_news_before_the_known_one_ends() -> None:
     device = session(queue_mode=False)
     device.expires_at = T0 + 400 + LIFETIME
-    assert not device.contact(T0 + 400)
+    assert not device.note_uplink(T0 + 400)
     device.expires_at = T0 + 600 + LIFETIME
-    assert device.contact(T0 + 600)
+    assert device.note_uplink(T0 + 600)
 
 
 def test_a_device_that_was_out_of_reach_is_news_as_soon_as_it_speaks() -> None:
     device = session(queue_mode=False)
-    device.untold()
-    assert device.contact(T0 + 1)
+    device.clear_reported()
+    assert device.note_uplink(T0 + 1)
 
 
 def test_after_an_execute_silence_ends_with_the_first_word() -> None:
     device = session(queue_mode=False)
-    device.quiet_until = T0 + 300
-    assert not device.reachable(T0 + 1)
-    assert device.contact(T0 + 2)
-    assert device.reachable(T0 + 2)
+    device.suspended_until = T0 + 300
+    assert not device.is_reachable(T0 + 1)
+    assert device.note_uplink(T0 + 2)
+    assert device.is_reachable(T0 + 2)
 
 
 def test_a_device_that_is_about_to_restart_stays_alone() -> None:
     device = session(queue_mode=False)
-    device.quiet_until = T0 + 300
-    assert not device.contact(T0 + 1, restarting=True)
-    assert not device.reachable(T0 + 1)
-    assert device.reachable(T0 + 300)
+    device.suspended_until = T0 + 300
+    assert not device.note_uplink(T0 + 1, restarting=True)
+    assert not device.is_reachable(T0 + 1)
+    assert device.is_reachable(T0 + 300)
 
 
 def test_a_device_whose_address_is_anothers_now_is_out_of_reach() -> None:
     device = session(queue_mode=False)
-    device.out_of_reach()
-    assert not device.reachable(T0 + 1)
-    assert device.contact(T0 + 2)
+    device.mark_unreachable()
+    assert not device.is_reachable(T0 + 1)
+    assert device.note_uplink(T0 + 2)
 
 
 def test_notifications_are_taken_in_their_order() -> None:
     device = session(queue_mode=False)
-    taken = [n for n in (2, 3, 3, 1, 7, 5, 8) if device.is_newest(n, T0)]
+    taken = [n for n in (2, 3, 3, 1, 7, 5, 8) if device.accept_sequence(n, T0)]
     assert taken == [2, 3, 7, 8]
 
 
 def test_the_sequence_goes_on_across_its_end_and_begins_anew_in_time() -> None:
     device = session(queue_mode=False)
-    assert device.is_newest(2**24 - 1, T0)
-    assert device.is_newest(0, T0)
-    assert not device.is_newest(2**24 - 1, T0)
-    assert device.is_newest(2**24 - 1, T0 + 129)  # RFC 7641 §3.4: after 128 seconds any is newer
+    assert device.accept_sequence(2**24 - 1, T0)
+    assert device.accept_sequence(0, T0)
+    assert not device.accept_sequence(2**24 - 1, T0)
+    assert device.accept_sequence(2**24 - 1, T0 + 129)  # RFC 7641 §3.4: after 128 seconds any is newer
 
 
 def test_a_device_that_registers_anew_counts_anew() -> None:
     device = session(queue_mode=False)
-    assert device.is_newest(500, T0)
-    device.registered(device.record, T0 + 1 + LIFETIME, T0 + 1)
-    assert device.is_newest(1, T0 + 1)
+    assert device.accept_sequence(500, T0)
+    device.begin_registration(device.record, T0 + 1 + LIFETIME, T0 + 1)
+    assert device.accept_sequence(1, T0 + 1)
 
 
 def test_every_observation_is_counted_by_itself() -> None:
     device = session(queue_mode=False)
-    assert device.is_newest(500, T0)
-    device.move(msgspec.structs.replace(device.record, observe_token="bb"))
-    assert device.is_newest(1, T0)  # RFC 7641 §3.4 compares within one observation
-    assert not device.is_newest(1, T0)
+    assert device.accept_sequence(500, T0)
+    device.replace_record(msgspec.structs.replace(device.record, observe_token="bb"))
+    assert device.accept_sequence(1, T0)  # RFC 7641 §3.4 compares within one observation
+    assert not device.accept_sequence(1, T0)
 
 
 def test_the_answer_to_an_observe_request_begins_the_count() -> None:
     device = session(queue_mode=False)
-    assert device.is_newest(500, T0)
-    device.observed(3, T0)
-    assert not device.is_newest(3, T0)
-    assert device.is_newest(4, T0)
+    assert device.accept_sequence(500, T0)
+    device.note_sequence(3, T0)
+    assert not device.accept_sequence(3, T0)
+    assert device.accept_sequence(4, T0)
 
 
 @given(st.lists(st.integers(0, 2**24 - 1), max_size=20))
 def test_a_notification_is_never_taken_twice_in_a_row(sequences: list[int]) -> None:
     device = session(queue_mode=False)
     for sequence in sequences:
-        device.is_newest(sequence, T0)
-        assert not device.is_newest(sequence, T0)
+        device.accept_sequence(sequence, T0)
+        assert not device.accept_sequence(sequence, T0)
 
 
 def test_message_ids_count_up_and_wrap() -> None:

@@ -3,29 +3,18 @@
 from typing import Any
 
 import msgspec
+from tests.unit.lwm2m.builders import T0, registration
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.domain.sessions import Sessions
 
-T0 = 1_700_000_000.0
 OWN, OTHER = 0, 1
 
 
-def record(device_id: str = "d", epoch: int = 1, gateway: int = OWN, **changes: Any) -> Registration:
-    made = Registration(
-        app_id="a",
-        occurred_at=utc(T0),
-        device_id=device_id,
-        endpoint=f"ep-{device_id}",
-        address="10.0.0.1:1",
-        gateway=gateway,
-        epoch=epoch,
-        location=f"l-{device_id}-{epoch}",
-        lifetime=100,
-        expires_at=utc(T0 + 100),
-    )
-    return msgspec.structs.replace(made, **changes)
+def record(device_id: str = "d", epoch: int = 1, **changes: Any) -> Registration:
+    location = f"l-{device_id}-{epoch}"
+    return registration(device_id, epoch=epoch, location=location, lifetime=100, expires_at=utc(T0 + 100), **changes)
 
 
 def sessions() -> Sessions:
@@ -80,8 +69,8 @@ def test_an_address_belongs_to_the_device_that_spoke_last_from_it() -> None:
     first = index.register(record("first"), T0)
     second = index.register(record("second"), T0)
     assert index.at_address(("10.0.0.1", 1), T0) is second
-    assert not first.reachable(T0)
-    assert second.reachable(T0)
+    assert not first.is_reachable(T0)
+    assert second.is_reachable(T0)
 
 
 def test_lifetimes_end_once_and_not_before_their_last_renewal() -> None:
@@ -98,21 +87,21 @@ def test_lifetimes_end_once_and_not_before_their_last_renewal() -> None:
 
 def test_after_a_restart_own_devices_are_there_and_sleepers_asleep() -> None:
     index = sessions()
-    index.learn(record("awake"))
-    index.learn(record("sleeper", queue_mode=True, address="10.0.0.1:2"))
+    index.apply(record("awake"))
+    index.apply(record("sleeper", queue_mode=True, address="10.0.0.1:2"))
     awake, sleeper = index.owned("awake"), index.owned("sleeper")
     assert awake is not None
     assert sleeper is not None
-    assert awake.reachable(T0 + 1)
-    assert not sleeper.reachable(T0 + 1)
-    assert sleeper.contact(T0 + 2)
+    assert awake.is_reachable(T0 + 1)
+    assert not sleeper.is_reachable(T0 + 1)
+    assert sleeper.note_uplink(T0 + 2)
     assert awake.is_saved
 
 
 def test_the_newest_of_several_records_holds() -> None:
     index = sessions()
     for epoch in (1, 3, 2):
-        index.learn(record(epoch=epoch))
+        index.apply(record(epoch=epoch))
     known = index.record("d")
     assert known is not None
     assert known.epoch == 3
@@ -120,7 +109,7 @@ def test_the_newest_of_several_records_holds() -> None:
 
 def test_a_device_of_another_gateway_is_known_and_not_owned() -> None:
     index = sessions()
-    index.learn(record(gateway=OTHER, observe_token="0a"))
+    index.apply(record(gateway=OTHER, observe_token="0a"))
     assert index.owned("d") is None
     assert index.record("d") is not None
     assert index.at_location("l-d-1", T0) is None
@@ -130,7 +119,7 @@ def test_a_device_of_another_gateway_is_known_and_not_owned() -> None:
 def test_a_higher_epoch_elsewhere_takes_a_device_away() -> None:
     index = sessions()
     index.register(record(epoch=5), T0)
-    index.learn(record(epoch=6, gateway=OTHER))
+    index.apply(record(epoch=6, gateway=OTHER))
     assert index.owned("d") is None
     assert index.at_location("l-d-5", T0) is None
     assert list(index.expired(T0 + 1_000)) == []
@@ -140,6 +129,6 @@ def test_a_late_record_of_the_former_gateway_is_overwritten() -> None:
     index = sessions()
     session = index.register(record(epoch=6), T0)
     session.saved = session.record
-    assert index.learn(record(epoch=5, gateway=OTHER)) is session
+    assert index.apply(record(epoch=5, gateway=OTHER)) is session
     assert index.owned("d") is session
     assert not session.is_saved

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from sluice_common.bus import FETCH_WAIT_MS, Producer
@@ -11,19 +10,16 @@ from sluice_common.messages.codec import BrokenMessageError
 from sluice_common.messages.lwm2m_commands import Lwm2mCommand
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import LWM2M_COMMANDS
+from sluice_lwm2m.application.ports import ReceivedCommand
 
 _POLL_MS = 1_000
 
 
-class Numbered(msgspec.Struct, frozen=True):
-    """A command with its offset; None for a record that was set aside as a dead letter."""
+class KafkaCommandLog:
+    """Reads one partition, assigned by hand: it belongs to the ordinal and not to any member of a group.
 
-    offset: int
-    command: Lwm2mCommand | None
-
-
-class CommandLog:
-    """Reads one partition, assigned by hand: it belongs to the ordinal and not to whoever is there."""
+    Implements `sluice_lwm2m.application.ports.CommandLog`.
+    """
 
     def __init__(self, settings: CommonSettings, ordinal: int, producer: Producer) -> None:
         self._producer = producer
@@ -49,18 +45,18 @@ class CommandLog:
         """Disconnect."""
         await self._kafka.stop()
 
-    async def backlog(self) -> list[Numbered]:
-        """Return what stood in the partition before now: a process before this one may have worked on it."""
+    async def backlog(self) -> list[ReceivedCommand]:
+        """Return what is in the partition now: a process before this one may have worked on it."""
         end = (await self._kafka.end_offsets([self._partition]))[self._partition]
-        numbered: list[Numbered] = []
+        backlog: list[ReceivedCommand] = []
         while await self._kafka.position(self._partition) < end:
-            numbered += await self.read(_POLL_MS)
-        return numbered
+            backlog += await self.read(_POLL_MS)
+        return backlog
 
-    async def read(self, max_records: int) -> list[Numbered]:
-        """Return the next commands, at most `most`; none if none came within a second."""
+    async def read(self, max_records: int) -> list[ReceivedCommand]:
+        """Return the next commands, at most `max_records`; none if none came within a second."""
         batches = await self._kafka.getmany(timeout_ms=_POLL_MS, max_records=max_records)
-        return [Numbered(r.offset, await self._decode(r)) for batch in batches.values() for r in batch]
+        return [ReceivedCommand(r.offset, await self._decode(r)) for batch in batches.values() for r in batch]
 
     async def commit(self, offset: int) -> None:
         """Let a restart begin at an offset."""

@@ -1,28 +1,48 @@
-"""Which device an endpoint client name is: collection `devices` of MongoDB, read with a cache."""
+"""The devices by endpoint client name: collection `devices` of MongoDB, read through a cache."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
 from sluice_common.lookups import Lookups
-from sluice_common.mongo import Database
+from sluice_lwm2m.application.ports import KnownDevice
 
 
-class KnownDevice(msgspec.Struct, frozen=True):
-    """A device that the platform knows."""
+class DeviceCollection(Protocol):
+    """What is used of the collection `devices`."""
 
-    device_id: str
+    def find(self, query: Mapping[str, Any], fields: Mapping[str, Any], /) -> AsyncIterable[Mapping[str, Any]]:
+        """Return the documents that match."""
+
+
+class _DeviceDocument(msgspec.Struct, frozen=True):
+    """What is read of a device."""
+
+    device_id: str = msgspec.field(name="_id")
     app_id: str
+    endpoint: str
 
 
-class DeviceDirectory:
-    """Devices by endpoint client name; only those that exist are kept in the cache."""
+class MongoDeviceDirectory:
+    """Devices by endpoint client name; only those that exist are kept in the cache.
+
+    Implements `sluice_lwm2m.application.ports.DeviceDirectory`.
+    """
 
     def __init__(
-        self, database: Database, ttl: float, capacity: int, clock: Callable[[], float] = time.monotonic
+        self, devices: DeviceCollection, ttl: float, capacity: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._devices = database["devices"]
+        """Prepare.
+
+        Args:
+            devices: The collection.
+            ttl: Seconds after which a known endpoint is looked up again.
+            capacity: Known endpoints that are kept.
+            clock: Seconds, from anywhere.
+        """
+        self._devices = devices
         self._ttl = ttl
         self._capacity = capacity
         self._clock = clock
@@ -41,7 +61,8 @@ class DeviceDirectory:
 
     async def _read(self, endpoints: Sequence[str]) -> dict[str, KnownDevice]:
         cursor = self._devices.find({"endpoint": {"$in": list(endpoints)}}, {"endpoint": 1, "app_id": 1})
-        found = {d["endpoint"]: KnownDevice(d["_id"], d["app_id"]) async for d in cursor}
+        documents = [msgspec.convert(document, _DeviceDocument) async for document in cursor]
+        found = {document.endpoint: KnownDevice(document.device_id, document.app_id) for document in documents}
         if len(self._cache) + len(found) > self._capacity:
             self._cache.clear()
         until = self._clock() + self._ttl

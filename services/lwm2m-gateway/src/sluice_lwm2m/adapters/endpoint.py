@@ -1,8 +1,8 @@
 """The CoAP endpoint: one UDP socket for registrations, requests to devices and images (RFC 7252 §4).
 
 GET requests go straight to the image server and are answered at once: they are safe and idempotent, so they need
-neither a task nor a place among the duplicates, and a block costs microseconds. Everything else is decoded, checked for
-duplicates and handed on. Whatever a datagram holds, it is answered, rejected or counted, and raises nothing.
+neither a task nor a place among the duplicates, and a block costs microseconds. Everything else is checked for
+duplicates and worked on in a task. Whatever a datagram holds, it is answered, rejected or counted, and raises nothing.
 """
 
 import asyncio
@@ -21,22 +21,16 @@ from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.codec import MessageFormatError, NotCoapError
 from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key, key_of
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.request_response import Response
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counted, Counters
 
 _log = structlog.get_logger()
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """A response without its message layer."""
-
-    code: int
-    options: tuple[tuple[int, bytes], ...] = ()
-    payload: bytes = b""
+_GET = bytes((coap.GET,))
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What the endpoint bears.
+    """What bounds the endpoint's work.
 
     Attributes:
         datagram: Bytes of the largest datagram that is looked at.
@@ -49,20 +43,21 @@ class Limits(msgspec.Struct, frozen=True):
     handling: float
 
 
-OnGet = Callable[[bytes, Address], None]
-OnRequest = Callable[[Message, Address], Awaitable[Reply]]
+OnGet = Callable[[Message, Address], None]
+OnRequest = Callable[[Message, Address], Awaitable[Response]]
 OnNotification = Callable[[Message, Address], Awaitable[None]]
-OnStray = Callable[[Address], None]
+OnUnmatched = Callable[[Address], None]
 
 
 class Endpoint(asyncio.DatagramProtocol):
-    """The messages that come in; what they mean is the business of the callbacks."""
+    """Receives messages and sends answers; callbacks know what messages mean."""
 
     def __init__(self, transmission: Transmission, limits: Limits, duplicates: Duplicates, counters: Counters) -> None:
         self.exchanges = Exchanges(self.send, transmission)
         self._limits = limits
         self._duplicates = duplicates
         self._counters = counters
+        self._socket: socket.socket | None = None
         self._transport: Any = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -73,25 +68,43 @@ class Endpoint(asyncio.DatagramProtocol):
         on_request: OnRequest,
         is_observed: Callable[[bytes], bool],
         on_notification: OnNotification,
-        on_stray: OnStray,
+        on_unmatched: OnUnmatched,
         next_mid: Callable[[Address], int],
     ) -> None:
-        """Set who answers; before the socket is opened.
+        """Set the callbacks, before the socket is opened.
 
         Args:
-            on_get: Takes the datagram of a GET request.
+            on_get: Takes a GET request, and answers it by `respond`.
             on_request: Answers any other request.
             is_observed: Whether a token is an observation's.
             on_notification: Takes a notification of such an observation; it is acknowledged when done.
-            on_stray: Hears who sent an answer or a notification that nobody waits for.
+            on_unmatched: Hears who sent a response or a notification that belongs to no request or observation.
             next_mid: Message ID of the next message to an address that does not acknowledge one.
         """
         self._on_get = on_get
         self._on_request = on_request
         self._is_observed = is_observed
         self._on_notification = on_notification
-        self._on_stray = on_stray
+        self._on_unmatched = on_unmatched
         self._next_mid = next_mid
+
+    def bind(self, host: str, port: int, buffer: int) -> socket.socket:
+        """Return the socket of the endpoint; datagrams wait in its buffer until the endpoint is opened.
+
+        Args:
+            host: Address to listen on; `::` serves IPv4 too.
+            port: UDP port.
+            buffer: Bytes wanted for the receive and the send buffer each; the kernel may grant less.
+
+        Raises:
+            OSError: The port is taken, or there is no such address.
+        """
+        self._socket = bind(host, port, buffer)
+        return self._socket
+
+    async def open(self) -> None:
+        """Begin to receive."""
+        await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=self._socket)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -108,10 +121,14 @@ class Endpoint(asyncio.DatagramProtocol):
         """Take one datagram."""
         if len(data) > self._limits.datagram:
             self._counters[Counted.OVERSIZED] += 1
-        elif data[1:2] == b"\x01":
-            self._on_get(data, remote)
+        elif data[1:2] == _GET:
+            self._take_get(data, remote)
         else:
             self._take(data, remote)
+
+    def respond(self, request: Message, remote: Address, code: int, options: bytes = b"", payload: bytes = b"") -> None:
+        """Answer a request; the options are encoded."""
+        self.send(self._response(request, remote, code, options, payload), remote)
 
     def error_received(self, exc: Exception) -> None:
         """Ignore what ICMP says: anybody can send it, and a device that is gone answers no request either."""
@@ -123,28 +140,36 @@ class Endpoint(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
 
+    def _take_get(self, data: bytes, remote: Address) -> None:
+        request = self._decode(data, remote)
+        if request is not None and request.kind <= coap.NON:
+            self._on_get(request, remote)
+
     def _take(self, data: bytes, remote: Address) -> None:
         key = key_of(remote, data)
         if (answer := self._duplicates.find(key, time.monotonic())) is not None:
             self._counters[Counted.DUPLICATES] += 1
             if answer:
                 self.send(answer, remote)
-            return
+        elif (message := self._decode(data, remote)) is not None:
+            self._dispatch(key, message)
+
+    def _decode(self, data: bytes, remote: Address) -> Message | None:
+        """Return the message in a datagram; None if it is malformed: ignored or rejected (RFC 7252 §4.2, §4.3)."""
         try:
-            message = codec.decode(data)
+            return codec.decode(data)
         except NotCoapError:
             self._counters[Counted.MALFORMED] += 1
         except MessageFormatError as error:
             self._counters[Counted.MALFORMED] += 1
             if error.kind == coap.CON:
                 self.send(codec.header(coap.RST, coap.EMPTY, error.mid), remote)
-        else:
-            self._dispatch(key, message)
+        return None
 
     def _dispatch(self, key: Key, message: Message) -> None:
         if message.kind in {coap.ACK, coap.RST}:
             if not self.exchanges.take_reply(message, key[0]):
-                self._stray(key[0])
+                self._count_unmatched(key[0])
         elif message.is_request:
             self._begin(key, self._answer(key, message))
         elif message.is_response:
@@ -159,7 +184,7 @@ class Endpoint(asyncio.DatagramProtocol):
             self._begin(key, self._notify(key, message))
         else:
             self._reset(message, key[0])
-            self._stray(key[0])
+            self._count_unmatched(key[0])
 
     def _begin(self, key: Key, work: Coroutine[Any, Any, None]) -> None:
         if len(self._tasks) >= self._limits.pending:
@@ -174,22 +199,28 @@ class Endpoint(asyncio.DatagramProtocol):
     async def _answer(self, key: Key, request: Message) -> None:
         try:
             async with asyncio.timeout(self._limits.handling):
-                reply = await self._on_request(request, key[0])
+                answer = await self._on_request(request, key[0])
         except Exception:  # noqa: BLE001 - the last barrier: the device gets an answer whatever went wrong here
             _log.warning("request_failed", exc_info=True)
             self._counters[Counted.FAILED] += 1
-            reply = Reply(coap.SERVICE_UNAVAILABLE)
-        confirmable = request.kind == coap.CON
-        kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self._next_mid(key[0]))
-        datagram = codec.encode(Message(kind, reply.code, mid, request.token, reply.options, reply.payload))
+            answer = Response(coap.SERVICE_UNAVAILABLE)
+        options = codec.encode_options(answer.options)
+        datagram = self._response(request, key[0], answer.code, options, answer.payload)
         self._duplicates.note(key, datagram, time.monotonic())
         self.send(datagram, key[0])
+
+    def _response(self, request: Message, remote: Address, code: int, options: bytes, payload: bytes) -> bytes:
+        """Return the datagram that answers: in the acknowledgement, or Non-confirmable as the request was."""
+        confirmable = request.kind == coap.CON
+        kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self._next_mid(remote))
+        tail = b"\xff" + payload if payload else b""
+        return codec.header(kind, code, mid, request.token) + options + tail
 
     async def _notify(self, key: Key, message: Message) -> None:
         try:
             async with asyncio.timeout(self._limits.handling):
                 await self._on_notification(message, key[0])
-        except Exception:  # noqa: BLE001 - as above: unacknowledged, the device repeats it
+        except Exception:  # noqa: BLE001 - as above: not acknowledged, so that the device repeats it
             _log.warning("notification_failed", exc_info=True)
             self._counters[Counted.FAILED] += 1
             self._duplicates.forget(key)
@@ -202,25 +233,16 @@ class Endpoint(asyncio.DatagramProtocol):
             self._duplicates.note(key, datagram, time.monotonic())
             self.send(datagram, key[0])
 
-    def _stray(self, remote: Address) -> None:
+    def _count_unmatched(self, remote: Address) -> None:
         self._counters[Counted.UNEXPECTED] += 1
-        self._on_stray(remote)
+        self._on_unmatched(remote)
 
     def _reset(self, message: Message, remote: Address) -> None:
         self.send(codec.header(coap.RST, coap.EMPTY, message.mid), remote)
 
 
 def bind(host: str, port: int, buffer: int) -> socket.socket:
-    """Return the bound socket; nobody else can share the port.
-
-    Args:
-        host: Address to listen on; `::` serves IPv4 too.
-        port: UDP port.
-        buffer: Bytes wanted for the receive and the send buffer each; the kernel may grant less.
-
-    Raises:
-        OSError: The port is taken, or there is no such address.
-    """
+    """Return the bound socket, whose port no other process can share; as `Endpoint.bind`."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     endpoint = socket.socket(family, kind, protocol)
     try:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from random import random
 
+from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
@@ -14,10 +15,6 @@ from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.transmission import Transmission
 
 Send = Callable[[bytes, Address], None]
-
-
-class NoAnswerError(Exception):
-    """The device did not answer in time or rejected the request with Reset, or the request was given up."""
 
 
 class _Exchange:
@@ -66,9 +63,9 @@ class Exchanges:
                 exchange.timer.cancel()
 
     def abort(self, remote: Address) -> None:
-        """Give up the request in flight to an address, if any."""
+        """End the request in flight to an address, if there is one, with `NoAnswerError`."""
         if exchange := self._open.get(remote):
-            self._fail(exchange, "given up")
+            self._fail(exchange, "aborted")
 
     def take_reply(self, message: Message, remote: Address) -> bool:
         """Take an Acknowledgement or Reset; return whether it was expected."""

@@ -6,12 +6,13 @@ their size, and the driver's stream would fetch many chunks to return one.
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
+import msgspec
 import structlog
 
-from sluice_common.mongo import IMAGE_BUCKET, Database
 from sluice_lwm2m.domain.image import Image, make_image
 
 _log = structlog.get_logger()
@@ -20,18 +21,37 @@ _MAX_IMAGES = 10_000
 """Images whose options are kept: a few hundred bytes each."""
 
 
-class ImageStore:
-    """Images by id, and their chunks by number."""
+class BucketCollection(Protocol):
+    """What is used of the collections of a GridFS bucket."""
 
-    def __init__(self, database: Database, capacity: int) -> None:
+    async def find_one(
+        self, query: Mapping[str, Any], fields: Mapping[str, Any] | None = None, /
+    ) -> Mapping[str, Any] | None:
+        """Return a document that matches."""
+
+
+class _File(msgspec.Struct, frozen=True):
+    """What is read of a GridFS file."""
+
+    image_id: str = msgspec.field(name="_id")
+    length: int
+    chunk_size: int = msgspec.field(name="chunkSize")
+    uploaded_at: datetime = msgspec.field(name="uploadDate")
+
+
+class GridFsImageStore:
+    """Images by id, and their chunks by number (`sluice_lwm2m.application.ports.ImageStore`)."""
+
+    def __init__(self, files: BucketCollection, chunks: BucketCollection, capacity: int) -> None:
         """Prepare.
 
         Args:
-            database: With the bucket of images; file id = image id.
+            files: Files of the bucket of images; file id = image id.
+            chunks: Their chunks.
             capacity: Bytes of chunks that are kept in memory; the newest is kept whatever its size.
         """
-        self._files = database[f"{IMAGE_BUCKET}.files"]
-        self._chunks = database[f"{IMAGE_BUCKET}.chunks"]
+        self._files = files
+        self._chunks = chunks
         self._capacity = capacity
         self._images: OrderedDict[str, Image] = OrderedDict()
         self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
@@ -50,17 +70,18 @@ class ImageStore:
         return data
 
     async def load_image(self, image_id: str) -> bool:
-        """Get to know an image; False if there is none that can be served.
+        """Read what is known of an image; return False if there is none that can be served.
 
         Raises:
             PyMongoError: MongoDB cannot answer.
         """
-        file = await self._files.find_one({"_id": image_id})
-        if file is None:
+        document = await self._files.find_one({"_id": image_id})
+        if document is None:
             _log.warning("image_missing", image_id=image_id)
             return False
         try:
-            self._images[image_id] = make_image(file["length"], file["chunkSize"], _etag(file))
+            file = msgspec.convert(document, _File)
+            self._images[image_id] = make_image(file.length, file.chunk_size, _etag(file))
         except ValueError as error:
             _log.error("image_not_servable", image_id=image_id, reason=str(error))
             return False
@@ -69,7 +90,7 @@ class ImageStore:
         return True
 
     async def load_chunk(self, image_id: str, number: int) -> bool:
-        """Read a chunk of a known image into memory; False if it is not there as it should be.
+        """Read a chunk of a known image into memory; return False if it is missing or of another length.
 
         Raises:
             PyMongoError: MongoDB cannot answer.
@@ -82,7 +103,7 @@ class ImageStore:
         data = bytes(found["data"]) if found else b""
         if len(data) != expected:
             _log.error("image_incomplete", image_id=image_id, chunk=number, length=len(data), expected=expected)
-            self._images.pop(image_id, None)  # it may have been stored anew
+            self._images.pop(image_id, None)  # the image may have been stored again, with other bytes
             return False
         self._keep((image_id, number), data)
         return True
@@ -95,7 +116,7 @@ class ImageStore:
             self._size -= len(dropped)
 
 
-def _etag(file: Mapping[str, Any]) -> bytes:
-    """Return a name for the bytes of a file: an id that was stored anew, with other bytes, gets another one."""
-    stored = f"{file['_id']} {file['length']} {file['uploadDate'].timestamp()}"
+def _etag(file: _File) -> bytes:
+    """Return a name for the bytes of a file; it changes when the id is stored again with other bytes."""
+    stored = f"{file.image_id} {file.length} {file.uploaded_at.timestamp()}"
     return sha256(stored.encode()).digest()[:_ETAG_BYTES]

@@ -1,10 +1,8 @@
-"""The topic `registrations`: written for every change that must survive, read to its end before the gateway serves."""
+"""The topic `registrations`: read to its end before the gateway serves, then followed."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from weakref import WeakValueDictionary
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -14,35 +12,19 @@ from sluice_common.messages.codec import BrokenMessageError
 from sluice_common.messages.registrations import Registration
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import REGISTRATIONS
-from sluice_lwm2m.domain.session import Session
 
 _POLL_MS = 1_000
 _UNHURRIED = {"fetch_min_bytes": 65_536, "fetch_max_wait_ms": 1_000}
 """Most of what comes later are this gateway's own records: reading them once a second costs next to nothing."""
 
 
-class RegistrationLog:
-    """Reads all partitions of the topic, and writes."""
+class KafkaRegistrationLog:
+    """Reads all partitions of the topic (`sluice_lwm2m.application.ports.RegistrationLog`)."""
 
     def __init__(self, settings: CommonSettings, producer: Producer) -> None:
         self._bootstrap = settings.kafka_bootstrap
         self._producer = producer
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._positions = {TopicPartition(REGISTRATIONS.name, n): 0 for n in range(settings.partitions)}
-
-    async def save(self, session: Session) -> None:
-        """Write a session's record, unless Kafka has it, and return when Kafka does.
-
-        One at a time per device: of two records in flight the older one might come to stand last.
-        """
-        if session.is_saved:
-            return
-        device_id = session.record.device_id
-        async with self._locks.setdefault(device_id, asyncio.Lock()):
-            if session.saved is not session.record:  # nobody else has saved it meanwhile
-                record = session.record
-                await self._producer.publish(REGISTRATIONS, device_id, record)
-                session.saved = record
 
     async def history(self) -> AsyncIterator[Registration]:
         """Yield what the topic holds now, in the order of each partition."""

@@ -1,7 +1,7 @@
 """Notifications of the firmware state (RFC 7641, OMA TS 1.0.2 §5.5.3), taken by their token alone.
 
 A device may notify from another address (NAT rebinding) and, as Huawei's LiteOS client does, after a restart with the
-token of before. A notification is acknowledged when Kafka has it: LiteOS begins its download only then.
+token that it got before. A notification is acknowledged when Kafka has it: LiteOS begins its download only then.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,9 @@ import structlog
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import FirmwareStateNotified, UplinkKind
-from sluice_lwm2m.adapters.device_events import DeviceEvents
-from sluice_lwm2m.adapters.registration_log import RegistrationLog
+from sluice_lwm2m.application.ports import Publisher
+from sluice_lwm2m.application.registration_store import RegistrationStore
+from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address, address_text
@@ -31,15 +32,18 @@ class Notifications:
 
     def __init__(
         self,
+        *,
         sessions: Sessions,
-        log: RegistrationLog,
-        events: DeviceEvents,
+        store: RegistrationStore,
+        publisher: Publisher,
+        reporter: UplinkReporter,
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
         self._sessions = sessions
-        self._log = log
-        self._events = events
+        self._store = store
+        self._publisher = publisher
+        self._reporter = reporter
         self._counters = counters
         self._clock = clock
 
@@ -56,12 +60,11 @@ class Notifications:
         state = _state(session, message)
         moved = remote != session.remote
         if moved:
-            self._sessions.replace(session, records.move(session.record, address_text(remote), now))
-            await self._log.save(session)
-        if session.contact(now, restarting=state == _UPDATING) or moved:
-            await self._events.uplink(session, UplinkKind.NOTIFY, now)
+            await self._store.replace(session, records.change_address(session.record, address_text(remote), now))
+        if session.note_uplink(now, restarting=state == _UPDATING) or moved:
+            await self._reporter.report(session, UplinkKind.NOTIFY, now)
         sequence = message.uint(coap.OBSERVE)
-        if state is not None and (sequence is None or session.is_newest(sequence, now)):
+        if state is not None and (sequence is None or session.accept_sequence(sequence, now)):
             await self.publish(session, state, now)
 
     async def publish(self, session: Session, state: int, now: float) -> None:
@@ -79,8 +82,8 @@ class Notifications:
             state=state,
             awake_until=utc(until),
         )
-        await self._events.publish(record.device_id, event)
-        session.told(now, until)
+        await self._publisher.publish_event(event)
+        session.mark_reported(now, until)
         self._counters[Counted.NOTIFIED] += 1
 
 

@@ -1,15 +1,13 @@
-"""Words of a device that need no answer of their own but are news: blocks that it asks for, answers that come too late.
-
-Leaves out registrations, notifications and other requests, which are told where they are answered.
-"""
+"""Uplinks: the scheduler hears that a device can be reached, once per awake window (R061)."""
 
 import asyncio
 from collections.abc import Callable
 
 import structlog
 
-from sluice_common.messages.device_events import UplinkKind
-from sluice_lwm2m.adapters.device_events import DeviceEvents
+from sluice_common.messages.base import utc
+from sluice_common.messages.device_events import DeviceUplink, UplinkKind
+from sluice_lwm2m.application.ports import Publisher
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.session import Session
 from sluice_lwm2m.domain.sessions import Sessions
@@ -17,33 +15,52 @@ from sluice_lwm2m.domain.sessions import Sessions
 _log = structlog.get_logger()
 
 
-class SignsOfLife:
-    """Tells the scheduler of devices that it takes for asleep; nothing waits for Kafka."""
+class UplinkReporter:
+    """Reports uplinks to the scheduler and notes in the session which window it has heard of."""
 
-    def __init__(self, sessions: Sessions, events: DeviceEvents, clock: Callable[[], float]) -> None:
+    def __init__(self, sessions: Sessions, publisher: Publisher, clock: Callable[[], float]) -> None:
         self._sessions = sessions
-        self._events = events
+        self._publisher = publisher
         self._clock = clock
-        self._telling: set[asyncio.Task[None]] = set()
+        self._publishing: set[asyncio.Task[None]] = set()
 
-    def heard(self, remote: Address) -> None:
-        """Take a message that answers nothing any more."""
+    async def report(self, session: Session, kind: UplinkKind, now: float) -> None:
+        """Report that a device can be reached, and until when; return when Kafka has it."""
+        record, until = session.record, session.awake_until
+        event = DeviceUplink(
+            app_id=record.app_id,
+            occurred_at=utc(now),
+            device_id=record.device_id,
+            kind=kind,
+            gateway=record.gateway,
+            epoch=record.epoch,
+            awake_until=utc(until),
+            queue_mode=record.queue_mode,
+        )
+        await self._publisher.publish_event(event)
+        session.mark_reported(now, until)
+
+    def report_unmatched(self, remote: Address) -> None:
+        """Report the device that sent a message which belongs to no request or observation, if it is news."""
         if (session := self._sessions.at_address(remote, self._clock())) is not None:
-            self.spoke(session)
+            self.report_activity(session)
 
-    def spoke(self, session: Session) -> None:
-        """Note that a device spoke; a word of before its restart does not end the silence after an Execute."""
+    def report_activity(self, session: Session) -> None:
+        """Report a device that asked for a block or answered too late, if it is news; nothing waits for Kafka.
+
+        While sends are suspended after an Execute this may be a packet from before the restart: it is no uplink.
+        """
         now = self._clock()
-        if now < session.quiet_until or not session.is_registered(now) or not session.contact(now):
+        if now < session.suspended_until or not session.is_registered(now) or not session.note_uplink(now):
             return
-        session.told(now, session.awake_until)  # at once, so that the next packet is no news
-        task = asyncio.get_running_loop().create_task(self._tell(session, now))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        session.mark_reported(now, session.awake_until)  # at once, so that the next packet is not reported too
+        task = asyncio.get_running_loop().create_task(self._publish(session, now))
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
 
-    async def _tell(self, session: Session, now: float) -> None:
+    async def _publish(self, session: Session, now: float) -> None:
         try:
-            await self._events.uplink(session, UplinkKind.DATA, now)
-        except Exception:  # noqa: BLE001 - whatever is wrong with Kafka, the next word is news again
-            _log.warning("uplink_not_told", device_id=session.record.device_id, exc_info=True)
-            session.untold()
+            await self.report(session, UplinkKind.DATA, now)
+        except Exception:  # noqa: BLE001 - whatever is wrong with Kafka, the next packet is reported
+            _log.warning("uplink_not_published", device_id=session.record.device_id, exc_info=True)
+            session.clear_reported()

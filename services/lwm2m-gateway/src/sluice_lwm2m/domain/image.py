@@ -1,7 +1,7 @@
-"""An image as devices receive it: blocks with their options (RFC 7959 §2, §4), made ready once per image.
+"""An image as devices receive it: blocks with their options (RFC 7959 §2, §4).
 
-A block is asked for tens of times per upgrade and a request per upgrade only a few times: what can be encoded when the
-image is first asked for is encoded then. Leaves out the bytes, which lie in chunks of whole blocks.
+An upgrade fetches its image in tens to thousands of blocks: what is the same in all of them is encoded once per image.
+Leaves out the bytes, which lie in chunks of whole blocks.
 """
 
 from typing import NamedTuple
@@ -27,22 +27,22 @@ class Image(msgspec.Struct, frozen=True):
     Attributes:
         length: Bytes.
         chunk_size: Bytes of each chunk but the last; a multiple of every block size, so that no block lies in two.
-        before: Encoded options before Block2: ETag, which names exactly these bytes, and Content-Format.
-        size: Encoded option after Block2 in a first block: Size2.
+        options_before: Encoded options before Block2: ETag, which names exactly these bytes, and Content-Format.
+        size2: Encoded option after Block2 in a first block.
     """
 
     length: int
     chunk_size: int
-    before: bytes
-    size: bytes
+    options_before: bytes
+    size2: bytes
 
     def chunk_length(self, number: int) -> int:
         """Return the bytes of a chunk; none beyond the end."""
         return max(0, min(self.chunk_size, self.length - number * self.chunk_size))
 
 
-class Part(NamedTuple):
-    """Where the bytes of a block lie, and its encoded options."""
+class BlockSlice(NamedTuple):
+    """Where the bytes of a block lie: in a chunk, from start to end; and the encoded options of its response."""
 
     chunk: int
     start: int
@@ -72,21 +72,21 @@ def make_image(length: int, chunk_size: int, etag: bytes) -> Image:
     )
 
 
-def part_of(image: Image, asked: bytes | None, default_exponent: int) -> Part | None:
+def slice_of(image: Image, block2: bytes | None, default_exponent: int) -> BlockSlice | None:
     """Return what a block is made of; None if there is no such block.
 
     Args:
         image: The image.
-        asked: Value of the request's Block2 option, if it has one.
+        block2: Value of the request's Block2 option, if it has one.
         default_exponent: SZX if it has none.
     """
-    value = default_exponent if asked is None else int.from_bytes(asked)
+    value = default_exponent if block2 is None else int.from_bytes(block2)
     exponent = value & 7
     start = value >> 4 << exponent + 4
-    if exponent == _RESERVED_EXPONENT or (start >= image.length and start) or len(asked or b"") > _MAX_OPTION_BYTES:
+    if exponent == _RESERVED_EXPONENT or (start >= image.length and start) or len(block2 or b"") > _MAX_OPTION_BYTES:
         return None
     end = start + (16 << exponent)
     block = uint_bytes(value | _MORE if end < image.length else value & ~_MORE)
-    options = image.before + bytes((_BLOCK2_DELTA | len(block),)) + block
+    options = image.options_before + bytes((_BLOCK2_DELTA | len(block),)) + block
     chunk, offset = divmod(start, image.chunk_size)
-    return Part(chunk, offset, offset + (16 << exponent), options if start else options + image.size)
+    return BlockSlice(chunk, offset, offset + (16 << exponent), options if start else options + image.size2)

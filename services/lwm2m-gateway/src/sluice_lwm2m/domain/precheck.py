@@ -6,10 +6,10 @@ from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.domain.session import Session
 
 
-def refusal(
+def precheck(
     command: DeviceRequests, record: Registration | None, session: Session | None, now: float
 ) -> OutcomeStatus | None:
-    """Return the status that ends a command before it began; None if it shall be sent.
+    """Return the outcome of a command that is not sent; None for one that is.
 
     Args:
         command: The command.
@@ -25,4 +25,4 @@ def refusal(
         return OutcomeStatus.ASLEEP
     if session is None or command.epoch != record.epoch:
         return OutcomeStatus.STALE
-    return None if session.reachable(now) else OutcomeStatus.ASLEEP
+    return None if session.is_reachable(now) else OutcomeStatus.ASLEEP

@@ -38,8 +38,8 @@ def register(
 ) -> Registration:
     """Return the record of a new registration.
 
-    The observation and the last Execute outlive it: a device may notify with its old token after a restart. The
-    attempt in progress does too, unless another gateway fenced or may yet fence it.
+    The observation and the last Execute are kept: a device may notify with its old token after a restart. So is the
+    attempt whose image is served, unless another gateway owned the device: that one may have fenced it, or may yet.
     """
     epoch = int(now * _MILLISECONDS)
     lifetime = parameters.lifetime or 0
@@ -71,7 +71,7 @@ def register(
 
 
 def update(record: Registration, parameters: Parameters, address: str, now: float) -> Registration:
-    """Return the record after an Update; the same object if Kafka need not hear of it."""
+    """Return the record after an Update; the same object if it need not be published."""
     lifetime = record.lifetime if parameters.lifetime is None else parameters.lifetime
     changed = msgspec.structs.replace(
         record,
@@ -91,16 +91,16 @@ def latest_expiry(record: Registration) -> float:
 
 
 def deregister(record: Registration, now: float) -> Registration:
-    """Return the record of a device that has left."""
+    """Return the record of a device that has deregistered or expired."""
     return msgspec.structs.replace(record, deregistered=True, occurred_at=utc(now))
 
 
-def move(record: Registration, address: str, now: float) -> Registration:
-    """Return the record of a device that speaks from another address."""
+def change_address(record: Registration, address: str, now: float) -> Registration:
+    """Return the record of a device that sends from another address."""
     return msgspec.structs.replace(record, address=address, occurred_at=utc(now))
 
 
-def close(record: Registration, command: CloseDownload, at: datetime) -> Registration:
+def close_download(record: Registration, command: CloseDownload, at: datetime) -> Registration:
     """Return the record with an attempt fenced; another attempt stays as it is."""
     if record.current_attempt != attempt_of(command):
         return record
@@ -108,9 +108,9 @@ def close(record: Registration, command: CloseDownload, at: datetime) -> Registr
 
 
 def is_closed_by(command: DeviceRequests, close: CloseDownload) -> bool:
-    """Return whether a command that came before a close ends by it: all of the attempt but what tidies up after it."""
-    tidies = any(isinstance(request, CancelObserve) for request in command.requests)
-    return not tidies and attempt_of(command) == attempt_of(close)
+    """Return whether a close ends a command that came before it: one of the same attempt, unless it cancels."""
+    cancels = any(isinstance(request, CancelObserve) for request in command.requests)
+    return not cancels and attempt_of(command) == attempt_of(close)
 
 
 def attempt_of(command: Lwm2mCommand) -> AttemptRef | None:
@@ -146,8 +146,8 @@ def prepare(record: Registration, command: DeviceRequests, token: str, now: floa
     return record if changed == record else msgspec.structs.replace(changed, occurred_at=utc(now))
 
 
-def unsend(record: Registration, command: DeviceRequests, now: float) -> Registration:
-    """Return the record after a command that was not sent after all: its Execute may come again under the same id."""
+def clear_last_execute(record: Registration, command: DeviceRequests, now: float) -> Registration:
+    """Return the record after a prepared command was not sent: its Execute may come again under the same id."""
     if record.last_execute_id != command.command_id:
         return record
     return msgspec.structs.replace(record, last_execute_id=None, occurred_at=utc(now))
@@ -159,10 +159,10 @@ def observes(record: Registration, command: DeviceRequests) -> bool:
     return observer is not None and observer.execution_id == command.execution_id
 
 
-def forget_observation(record: Registration, command: DeviceRequests, now: float) -> Registration:
+def clear_observation(record: Registration, command: DeviceRequests, now: float) -> Registration:
     """Return the record after a command; without the observation if the command cancels it, answered or not.
 
-    A device that could not be told learns it from the Reset to its next notification (RFC 7641 §3.6).
+    A device that did not get the cancellation gets a Reset to its next notification (RFC 7641 §3.6).
     """
     cancels = any(isinstance(request, CancelObserve) for request in command.requests)
     if not cancels or not observes(record, command):

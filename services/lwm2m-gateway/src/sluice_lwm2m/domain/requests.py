@@ -7,8 +7,6 @@ so that none needs to be asked twice (4.06).
 from collections.abc import Callable
 from operator import itemgetter
 
-import msgspec
-
 from sluice_common.messages.device_events import RequestResult
 from sluice_common.messages.lwm2m_commands import (
     CancelObserve,
@@ -21,6 +19,7 @@ from sluice_common.messages.lwm2m_commands import (
 )
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.message import Message, code_text, uint_bytes
+from sluice_lwm2m.domain.coap.request_response import Options, Request
 from sluice_lwm2m.domain.encoding.content import TEXT, decode_content
 from sluice_lwm2m.domain.encoding.errors import PayloadError
 from sluice_lwm2m.domain.encoding.paths import RESOURCE_DEPTH, Path, parse_path
@@ -37,24 +36,8 @@ _CANCEL_OBSERVATION = b"\x01"
 _STATES = range(4)
 
 
-class Outgoing(msgspec.Struct, frozen=True):
-    """A CoAP request without its message layer.
-
-    Attributes:
-        code: Method.
-        options: In ascending order.
-        payload: Body.
-        observation: Whether it must carry the observation's token.
-    """
-
-    code: int
-    options: tuple[tuple[int, bytes], ...]
-    payload: bytes = b""
-    observation: bool = False
-
-
 class UnsendableError(ValueError):
-    """A request that no device can be asked."""
+    """A device request that LwM2M has no message for."""
 
 
 def path_of(request: DeviceRequest) -> str:
@@ -62,8 +45,8 @@ def path_of(request: DeviceRequest) -> str:
     return PACKAGE_URI if isinstance(request, WritePackageUri) else request.path
 
 
-def outgoing(request: DeviceRequest, sign: Callable[[WritePackageUri], str]) -> Outgoing:
-    """Return what is sent.
+def coap_request(request: DeviceRequest, sign: Callable[[WritePackageUri], str]) -> Request:
+    """Return the CoAP request of a device request.
 
     Args:
         request: The request.
@@ -75,23 +58,23 @@ def outgoing(request: DeviceRequest, sign: Callable[[WritePackageUri], str]) -> 
     path = _parse(request)
     match request:
         case Read():
-            return Outgoing(coap.GET, _uri_path(path))
+            return Request(coap.GET, _uri_path(path))
         case Write(value=value):
             return _write(path, value)
         case WritePackageUri():
             return _write(path, sign(request))
         case Execute(arguments=arguments):
             payload = _value(arguments)
-            return Outgoing(coap.POST, _uri_path(path, TEXT if payload else None), payload)
+            return Request(coap.POST, _uri_path(path, TEXT if payload else None), payload)
         case Observe() | CancelObserve():
             action = _REGISTER_OBSERVATION if isinstance(request, Observe) else _CANCEL_OBSERVATION
-            return Outgoing(coap.GET, ((coap.OBSERVE, action), *_uri_path(path)), observation=True)
+            return Request(coap.GET, ((coap.OBSERVE, action), *_uri_path(path)), observation=True)
 
 
-def next_block(request: Outgoing, block: bytes) -> Outgoing:
+def next_block(request: Request, block: bytes) -> Request:
     """Return the request for a further block of an answer (RFC 7959 §2.4)."""
     options = [option for option in request.options if option[0] != coap.OBSERVE]
-    return Outgoing(request.code, tuple(sorted((*options, (coap.BLOCK2, block)), key=itemgetter(0))))
+    return Request(request.code, tuple(sorted((*options, (coap.BLOCK2, block)), key=itemgetter(0))))
 
 
 def result_of(request: DeviceRequest, response: Message) -> RequestResult:
@@ -133,15 +116,15 @@ def _parse(request: DeviceRequest) -> Path:
     return path
 
 
-def _uri_path(path: Path, content_format: int | None = None) -> tuple[tuple[int, bytes], ...]:
+def _uri_path(path: Path, content_format: int | None = None) -> Options:
     segments = tuple((coap.URI_PATH, str(number).encode()) for number in path)
     if content_format is None:
         return segments
     return (*segments, (coap.CONTENT_FORMAT, uint_bytes(content_format)))
 
 
-def _write(path: Path, value: str) -> Outgoing:
-    return Outgoing(coap.PUT, _uri_path(path, TEXT), _value(value))
+def _write(path: Path, value: str) -> Request:
+    return Request(coap.PUT, _uri_path(path, TEXT), _value(value))
 
 
 def _value(text: str) -> bytes:

@@ -1,11 +1,13 @@
-"""What the gateway keeps of one device: its registration, and what only this process needs to know.
+"""What the gateway keeps of one device: its registration, and what only this process needs.
 
 Time is always handed in, in seconds since 1970. The rules of the awake window (OMA TS 1.1.1 §6.5):
 
-1. A device in queue mode can be reached for `awake_window` seconds after it spoke, any other until its lifetime ends.
-2. The scheduler is told when the window that it knows of has ended, and of a lifetime in good time before its end.
-3. After an Execute that restarts the device nothing is sent until it speaks again: a request lost in the reboot
-   would hold up those after it (NSTART is 1, RFC 7252 §4.7).
+1. A device in queue mode can be reached for `awake_window` seconds after its last message, any other until its lifetime
+   ends.
+2. An uplink is reported to the scheduler when the window that was reported last is over; for a device that is not in
+   queue mode, whose window is its lifetime, when half of it is.
+3. After an Execute that restarts the device sends are suspended until its next message: a request that is lost in the
+   restart would hold up those after it (NSTART is 1, RFC 7252 §4.7).
 """
 
 from dataclasses import dataclass, field
@@ -25,21 +27,21 @@ class Session:
     Attributes:
         record: Its registration.
         saved: The record that Kafka has.
-        awake_window: Seconds that it stays awake after it spoke, if in queue mode.
+        awake_window: Seconds that it stays awake after a message, if in queue mode.
         expires_at: End of its lifetime; at or after the record's, which is refreshed rarely.
         awake_until: Until when it can be reached.
-        quiet_until: Until when nothing is sent after an Execute, unless it speaks.
+        suspended_until: Until when sends are suspended after an Execute, unless a message comes before.
     """
 
     record: Registration
     awake_window: float
     expires_at: float
     awake_until: float = 0.0
-    quiet_until: float = 0.0
+    suspended_until: float = 0.0
     saved: Registration | None = None
     remote: Address = field(init=False)
-    _told_at: float = 0.0
-    _told_until: float = 0.0
+    _reported_at: float = 0.0
+    _reported_until: float = 0.0
     _newest: tuple[str | None, int, float] | None = None  # the observation's token, its sequence number, when
     _mid: int = field(default_factory=lambda: randbelow(65_536))
 
@@ -60,66 +62,66 @@ class Session:
         """Return whether the device has not left and its lifetime has not ended."""
         return not self.record.deregistered and now < self.expires_at
 
-    def reachable(self, now: float) -> bool:
+    def is_reachable(self, now: float) -> bool:
         """Return whether a request can be sent now."""
-        return self.is_registered(now) and self.quiet_until <= now < self.awake_until
+        return self.is_registered(now) and self.suspended_until <= now < self.awake_until
 
-    def contact(self, now: float, *, restarting: bool = False) -> bool:
-        """Note that the device spoke; return whether the scheduler must hear of it.
+    def note_uplink(self, now: float, *, restarting: bool = False) -> bool:
+        """Note a message of the device; return whether it must be reported to the scheduler.
 
         Args:
             now: The time.
-            restarting: Whether it said that it is about to restart, so that silence goes on.
+            restarting: Whether the message says that the device is about to restart: sends stay suspended.
         """
-        self.extend(now)
-        was_quiet = now < self.quiet_until
+        self.extend_awake_window(now)
+        was_suspended = now < self.suspended_until
         if not restarting:
-            self.quiet_until = 0.0
-        known = self._told_until - self._told_at
-        margin = 0.0 if self.record.queue_mode else known / 2
-        return (was_quiet and not restarting) or now >= self._told_until - margin
+            self.suspended_until = 0.0
+        reported = self._reported_until - self._reported_at
+        margin = 0.0 if self.record.queue_mode else reported / 2
+        return (was_suspended and not restarting) or now >= self._reported_until - margin
 
-    def extend(self, now: float) -> None:
-        """Note that the device was heard, as with every response and every block."""
+    def extend_awake_window(self, now: float) -> None:
+        """Note that the device is awake: it has just sent a response, asked for a block or sent an uplink."""
         if self.record.queue_mode:
             self.awake_until = now + self.awake_window
         else:
             self.awake_until = self.expires_at
 
-    def told(self, now: float, until: float) -> None:
-        """Note that the scheduler knows of a window that ends at `until`."""
-        self._told_at, self._told_until = now, until
+    def mark_reported(self, now: float, until: float) -> None:
+        """Note that a window that ends at `until` was reported to the scheduler."""
+        self._reported_at, self._reported_until = now, until
 
     @property
-    def is_told(self) -> bool:
-        """Return whether the scheduler knows of a window, over or not."""
-        return self._told_until > 0.0
+    def is_reported(self) -> bool:
+        """Return whether a window was reported to the scheduler, over or not."""
+        return self._reported_until > 0.0
 
-    def untold(self) -> None:
-        """Note that the scheduler takes the device for out of reach: its next word is news."""
-        self._told_at = self._told_until = 0.0
+    def clear_reported(self) -> None:
+        """Note that the scheduler takes the device for asleep: its next message is reported."""
+        self._reported_at = self._reported_until = 0.0
 
-    def registered(self, record: Registration, expires_at: float, now: float) -> None:
-        """Begin anew with a new registration: a restarted device also counts its notifications anew."""
+    def begin_registration(self, record: Registration, expires_at: float, now: float) -> None:
+        """Begin a new registration; the device may have restarted, so its notifications are counted anew."""
         self.record = record
         self.remote = parse_address(record.address)
         self.expires_at = expires_at
-        self.quiet_until = 0.0
+        self.suspended_until = 0.0
         self._newest = None
-        self.extend(now)
+        self.extend_awake_window(now)
 
-    def move(self, record: Registration) -> None:
+    def replace_record(self, record: Registration) -> None:
         """Take a changed record of the same registration."""
         self.record = record
         self.remote = parse_address(record.address)
 
-    def out_of_reach(self) -> None:
-        """Note that the address is another device's now."""
+    def mark_unreachable(self) -> None:
+        """Note that the address is another device's now: nothing can be sent before the next message."""
         self.awake_until = 0.0
-        self.untold()
+        self.clear_reported()
 
-    def is_newest(self, sequence: int, now: float) -> bool:
-        """Return whether a notification is newer than all before it; remembers it if so.
+    def accept_sequence(self, sequence: int, now: float) -> bool:
+        """Note a notification's sequence number; return False, and keep the one before, if it is not newer.
 
         Numbers are compared within one observation only: each may count from anywhere (RFC 7641 §3.4, §4.4).
         """
@@ -128,9 +130,9 @@ class Session:
             ahead = (sequence - before) % (2 * _HALF_OF_SEQUENCE)
             if not 0 < ahead < _HALF_OF_SEQUENCE and now <= at + _NEWER_AFTER:
                 return False
-        self.observed(sequence, now)
+        self.note_sequence(sequence, now)
         return True
 
-    def observed(self, sequence: int, now: float) -> None:
-        """Note the number in the answer to an Observe request: the count of its observation begins there."""
+    def note_sequence(self, sequence: int, now: float) -> None:
+        """Note the sequence number that the next notification must exceed: that of the answer to an Observe request."""
         self._newest = self.record.observe_token, sequence, now

@@ -16,7 +16,7 @@ Key = TypeVar("Key", bound=Hashable)
 class Sessions:
     """The index of sessions of one gateway.
 
-    Devices of other gateways are kept too: their epoch and observation matter if they register here.
+    Devices of other gateways are kept too: their epoch and observation go on if they register here.
     """
 
     def __init__(self, gateway: int, awake_window: float) -> None:
@@ -53,7 +53,7 @@ class Sessions:
         return self._by_token.get(token.hex())
 
     def at_address(self, remote: Address, now: float) -> Session | None:
-        """Return the session of the device that spoke last from an address and is registered."""
+        """Return the session of the device that used an address last, if it is registered."""
         session = self._by_remote.get(remote)
         return session if session is not None and session.is_registered(now) else None
 
@@ -69,14 +69,14 @@ class Sessions:
         return self._mid
 
     def register(self, record: Registration, now: float) -> Session:
-        """Take a new registration; whoever had its address before is out of reach."""
+        """Take a new registration; a device that had its address before can no longer be reached."""
         session = self._by_device.get(record.device_id)
         expires_at = now + record.lifetime
         if session is None:
             session = Session(record, self._awake_window, expires_at)
             self._by_device[record.device_id] = session
         self._forget_indexes(session)
-        session.registered(record, expires_at, now)
+        session.begin_registration(record, expires_at, now)
         self._index(session)
         self._watch(session)
         return session
@@ -84,14 +84,15 @@ class Sessions:
     def replace(self, session: Session, record: Registration) -> None:
         """Take a changed record of a registration."""
         self._forget_indexes(session)
-        session.move(record)
+        session.replace_record(record)
         self._index(session)
 
-    def learn(self, record: Registration) -> Session | None:
+    def apply(self, record: Registration) -> Session | None:
         """Take a record read from Kafka.
 
         Returns:
-            The session if the record is an older one of another gateway and must not stay the last of its key.
+            The session if the record is an older one that another gateway wrote late: the session's own record must be
+            published again, so that it is the last of its key.
         """
         session = self._by_device.get(record.device_id)
         if session is None:
@@ -99,7 +100,7 @@ class Sessions:
             self._restore(session)
         elif record.epoch >= session.record.epoch:
             self._forget_indexes(session)
-            session.registered(record, latest_expiry(record), 0.0)
+            session.begin_registration(record, latest_expiry(record), 0.0)
             self._restore(session)
         elif session.record.gateway == self._gateway != record.gateway:
             session.saved = None
@@ -109,7 +110,7 @@ class Sessions:
     def expired(self, now: float) -> Iterator[Session]:
         """Yield the sessions of this gateway whose lifetime has ended and that have not left, each once.
 
-        Each is looked at when it is asked for, so that others may register between one and the next.
+        Each is looked at only when it is asked for: devices may register between one and the next.
         """
         while self._expiries and self._expiries[0][0] <= now:
             _, device_id = heapq.heappop(self._expiries)
@@ -137,7 +138,7 @@ class Sessions:
             self._by_token[record.observe_token] = session
         before = self._by_remote.get(session.remote)
         if before is not None and before is not session:
-            before.out_of_reach()
+            before.mark_unreachable()
         self._by_remote[session.remote] = session
 
     def _forget_indexes(self, session: Session) -> None:

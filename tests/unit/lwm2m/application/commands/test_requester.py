@@ -1,44 +1,25 @@
-"""Requests with their Message IDs and tokens, and answers in blocks."""
+"""Requests with their Message IDs and tokens, and responses in blocks."""
 
-import asyncio
 from collections.abc import Callable
 
 import pytest
+from tests.unit.lwm2m.builders import T0, registration
 
-from sluice_common.messages.base import utc
-from sluice_common.messages.registrations import Registration
-from sluice_lwm2m.adapters.exchanges import Exchanges
 from sluice_lwm2m.application.commands.requester import Requester
-from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.blocks import Block, parse_block
 from sluice_lwm2m.domain.coap.message import Message
-from sluice_lwm2m.domain.coap.transmission import Transmission
+from sluice_lwm2m.domain.coap.request_response import Request
 from sluice_lwm2m.domain.encoding.content import MAX_PAYLOAD_BYTES
-from sluice_lwm2m.domain.requests import Outgoing
 from sluice_lwm2m.domain.session import Session
 
-T0 = 1_700_000_000.0
-READ = Outgoing(coap.GET, ((coap.URI_PATH, b"3"),))
+READ = Request(coap.GET, ((coap.URI_PATH, b"3"),))
 Answer = Callable[[Message], Message]
 
 
 def session() -> Session:
-    record = Registration(
-        app_id="a",
-        occurred_at=utc(T0),
-        device_id="d",
-        endpoint="ep",
-        address="10.0.0.1:1",
-        gateway=0,
-        epoch=1,
-        location="l",
-        lifetime=100,
-        expires_at=utc(T0 + 100),
-        queue_mode=True,
-    )
-    return Session(record, 10, T0 + 100)
+    return Session(registration(queue_mode=True), 10, T0 + 1_000)
 
 
 class Device:
@@ -47,13 +28,15 @@ class Device:
     def __init__(self, answer: Answer) -> None:
         self.asked: list[Message] = []
         self._answer = answer
-        self._exchanges = Exchanges(self._send, Transmission(1, 0, 1))
-        self.requester = Requester(self._exchanges, lambda: T0 + 5)
+        self.requester = Requester(self, lambda: T0 + 5)
 
-    def _send(self, datagram: bytes, remote: Address) -> None:
-        request = codec.decode(datagram)
-        self.asked.append(request)
-        asyncio.get_running_loop().call_soon(self._exchanges.take_reply, self._answer(request), remote)
+    async def request(self, _remote: Address, message: Message) -> Message:
+        """Answer."""
+        self.asked.append(message)
+        return self._answer(message)
+
+    def abort(self, remote: Address) -> None:
+        """Do nothing: no request is ever in flight."""
 
 
 def in_blocks(payload: bytes, exponent: int = 6) -> Answer:
@@ -67,7 +50,7 @@ def in_blocks(payload: bytes, exponent: int = 6) -> Answer:
     return answer
 
 
-async def test_every_request_has_its_own_number_and_token() -> None:
+async def test_every_request_has_a_message_id_and_a_token_of_its_own() -> None:
     device, asked = Device(lambda r: Message(coap.ACK, coap.CONTENT, r.mid, r.token)), session()
     await device.requester.ask(asked, READ)
     await device.requester.ask(asked, READ, "0aff")
@@ -77,14 +60,14 @@ async def test_every_request_has_its_own_number_and_token() -> None:
     assert second.token == b"\x0a\xff"
 
 
-async def test_an_answer_keeps_a_sleeper_awake() -> None:
+async def test_a_response_extends_the_awake_window_of_a_queue_mode_device() -> None:
     device, asked = Device(lambda r: Message(coap.ACK, coap.CONTENT, r.mid, r.token)), session()
     await device.requester.ask(asked, READ)
     assert asked.awake_until == T0 + 15
 
 
 @pytest.mark.parametrize("size", [1, 1_024, 1_025, 5_000])
-async def test_blocks_are_put_together(size: int) -> None:
+async def test_a_response_in_blocks_is_returned_with_its_whole_payload(size: int) -> None:
     payload = bytes(n % 251 for n in range(size))
     device = Device(in_blocks(payload))
     response = await device.requester.ask(session(), READ)
@@ -92,13 +75,13 @@ async def test_blocks_are_put_together(size: int) -> None:
     assert len(device.asked) == -(-size // 1_024)
 
 
-async def test_a_device_that_never_ends_is_left_at_the_limit() -> None:
+async def test_a_response_that_is_too_long_is_not_fetched_beyond_the_limit() -> None:
     device = Device(in_blocks(bytes(10 * MAX_PAYLOAD_BYTES)))
     response = await device.requester.ask(session(), READ)
     assert len(response.payload) <= MAX_PAYLOAD_BYTES + 1_024
 
 
-async def test_a_block_out_of_order_is_an_error() -> None:
+async def test_a_block_out_of_order_is_an_error_response() -> None:
     def confused(request: Message) -> Message:
         block = Block(4, more=True, exponent=6).to_bytes()
         return Message(coap.ACK, coap.CONTENT, request.mid, request.token, ((coap.BLOCK2, block),), bytes(1_024))
@@ -107,7 +90,7 @@ async def test_a_block_out_of_order_is_an_error() -> None:
     assert not response.is_success
 
 
-async def test_an_error_in_the_middle_is_the_answer() -> None:
+async def test_an_error_response_to_a_later_block_is_the_response() -> None:
     def changed(request: Message) -> Message:
         if request.option(coap.BLOCK2):
             return Message(coap.ACK, coap.NOT_FOUND, request.mid, request.token)
@@ -116,10 +99,10 @@ async def test_an_error_in_the_middle_is_the_answer() -> None:
     assert (await Device(changed).requester.ask(session(), READ)).code == coap.NOT_FOUND
 
 
-async def test_a_device_that_counts_each_observation_from_its_start_is_heard() -> None:
+async def test_the_response_to_an_observe_request_restarts_the_sequence_of_notifications() -> None:
     asked = session()
-    assert asked.is_newest(500, T0)
+    assert asked.accept_sequence(500, T0)
     observes = ((coap.OBSERVE, b""),)
     device = Device(lambda r: Message(coap.ACK, coap.CONTENT, r.mid, r.token, observes, b"0"))
     await device.requester.ask(asked, READ, "0aff")
-    assert asked.is_newest(1, T0 + 6)
+    assert asked.accept_sequence(1, T0 + 6)

@@ -8,15 +8,15 @@ from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.assembly import Assembly
 from sluice_lwm2m.domain.coap.blocks import Block
+from sluice_lwm2m.domain.coap.errors import CoapError
 from sluice_lwm2m.domain.coap.message import Message
-from sluice_lwm2m.domain.registering import RefusedError
 
 REMOTE: Address = ("10.0.0.1", 5683)
 ELSEWHERE: Address = ("10.0.0.2", 5683)
 
 
 def assembly(max_bodies: int = 10) -> Assembly:
-    return Assembly(max_bodies=max_bodies, longest=200, lifetime=60)
+    return Assembly(max_bodies=max_bodies, max_bytes=200, lifetime=60)
 
 
 def block(number: int, payload: bytes, *, more: bool, exponent: int = 2, path: bytes = b"rd") -> Message:
@@ -25,7 +25,7 @@ def block(number: int, payload: bytes, *, more: bool, exponent: int = 2, path: b
 
 
 def refusal(blocks: Assembly, request: Message, now: float = 0.0) -> int:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(CoapError) as refused:
         blocks.take(request, REMOTE, now)
     return refused.value.code
 
@@ -89,5 +89,5 @@ def test_a_flood_pushes_out_what_has_waited_longest() -> None:
     for remote in remotes:
         assert blocks.take(block(0, bytes(64), more=True), remote, 0) is None
     assert blocks.take(block(1, b"x", more=False), remotes[-1], 0) is not None
-    with pytest.raises(RefusedError):
+    with pytest.raises(CoapError):
         blocks.take(block(1, b"x", more=False), remotes[0], 0)

@@ -1,13 +1,14 @@
 """Feeds the commands of this gateway's partition to the devices and commits what is answered."""
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 
 from sluice_common.messages.device_events import OutcomeStatus
-from sluice_lwm2m.adapters.command_log import CommandLog, Numbered
 from sluice_lwm2m.application.commands.device_commands import DeviceCommands
+from sluice_lwm2m.application.ports import CommandLog, ReceivedCommand
 from sluice_lwm2m.domain.offsets import Offsets
-from sluice_lwm2m.domain.replay import begun_again, closed_later, sent_before
+from sluice_lwm2m.domain.replay import outcomes_known_before
 from sluice_lwm2m.domain.sessions import Sessions
 
 _GATHER = 0.03
@@ -26,8 +27,6 @@ class CommandConsumer:
         self._max_records = max_records
         self._commit_interval = commit_interval
         self._offsets = Offsets(0)
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     async def start(self) -> None:
         """Connect."""
@@ -38,41 +37,29 @@ class CommandConsumer:
         await self._log.commit(self._offsets.committable)
         await self._log.stop()
 
-    async def idle(self) -> None:
-        """Return when every command is answered."""
-        await self._idle.wait()
-
     async def run(self) -> None:
-        """Consume until cancelled; what a process before this one may have sent goes through `domain.replay`."""
+        """Consume until cancelled; what a process before this one may have sent is not sent again (`domain.replay`)."""
         backlog = await self._log.backlog()
-        commands = [numbered.command for numbered in backlog if numbered.command is not None]
-        endings = dict.fromkeys(closed_later(commands), OutcomeStatus.STALE)
-        endings |= dict.fromkeys(begun_again(commands), OutcomeStatus.DONE)
-        endings |= dict.fromkeys(sent_before(commands, self._sessions.record), OutcomeStatus.ALREADY_SENT)
-        for numbered in backlog:
-            self._submit(numbered, endings)
+        commands = [received.command for received in backlog if received.command is not None]
+        outcomes = outcomes_known_before(commands, self._sessions.record)
+        for received in backlog:
+            self._submit(received, outcomes)
         while True:
             if (room := self._max_records - len(self._offsets)) > 0:
-                for numbered in await self._log.read(room):
-                    self._submit(numbered, {})
+                for received in await self._log.read(room):
+                    self._submit(received, {})
             await asyncio.sleep(_GATHER)
 
     async def commit(self) -> None:
-        """Commit now and then, until cancelled."""
+        """Commit at the interval, until cancelled."""
         while True:
             await asyncio.sleep(self._commit_interval)
             await self._log.commit(self._offsets.committable)
 
-    def _submit(self, numbered: Numbered, endings: dict[str, OutcomeStatus]) -> None:
-        self._offsets.begin(numbered.offset)
-        if numbered.command is None:
-            self._offsets.done(numbered.offset)
+    def _submit(self, received: ReceivedCommand, outcomes: Mapping[str, OutcomeStatus]) -> None:
+        self._offsets.begin(received.offset)
+        if received.command is None:
+            self._offsets.done(received.offset)
             return
-        self._idle.clear()
-        done = partial(self._done, numbered.offset)
-        self._commands.submit(numbered.command, done, status=endings.get(numbered.command.command_id))
-
-    def _done(self, offset: int) -> None:
-        self._offsets.done(offset)
-        if not self._offsets:
-            self._idle.set()
+        on_answered = partial(self._offsets.done, received.offset)
+        self._commands.submit(received.command, on_answered, status=outcomes.get(received.command.command_id))

@@ -5,25 +5,26 @@ from os import urandom
 
 import msgspec
 
-from sluice_lwm2m.adapters.exchanges import Exchanges
+from sluice_lwm2m.application.ports import RequestSender
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.blocks import Block, parse_block
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.request_response import Request
 from sluice_lwm2m.domain.encoding.content import MAX_PAYLOAD_BYTES
-from sluice_lwm2m.domain.requests import Outgoing, next_block
+from sluice_lwm2m.domain.requests import next_block
 from sluice_lwm2m.domain.session import Session
 
 _TOKEN_BYTES = 8
 
 
 class Requester:
-    """Sends requests to devices and notes that they were heard."""
+    """Sends requests to devices; every response extends the awake window."""
 
-    def __init__(self, exchanges: Exchanges, clock: Callable[[], float]) -> None:
-        self._exchanges = exchanges
+    def __init__(self, sender: RequestSender, clock: Callable[[], float]) -> None:
+        self._sender = sender
         self._clock = clock
 
-    async def ask(self, session: Session, request: Outgoing, token: str | None = None) -> Message:
+    async def ask(self, session: Session, request: Request, token: str | None = None) -> Message:
         """Return the response with its whole payload.
 
         Args:
@@ -44,17 +45,13 @@ class Requester:
             payload += response.payload
         return first if payload is first.payload else msgspec.structs.replace(first, payload=payload)
 
-    def abort(self, session: Session) -> None:
-        """Give up the request in flight, if any."""
-        self._exchanges.abort(session.remote)
-
-    async def _ask(self, session: Session, request: Outgoing, token: bytes) -> Message:
+    async def _ask(self, session: Session, request: Request, token: bytes) -> Message:
         message = Message(coap.CON, request.code, session.next_mid(), token, request.options, request.payload)
-        response = await self._exchanges.request(session.remote, message)
+        response = await self._sender.request(session.remote, message)
         now = self._clock()
-        session.extend(now)
+        session.extend_awake_window(now)
         if (sequence := response.uint(coap.OBSERVE)) is not None:
-            session.observed(sequence, now)
+            session.note_sequence(sequence, now)
         return response
 
 

@@ -10,8 +10,8 @@ import msgspec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.blocks import Block, parse_block
+from sluice_lwm2m.domain.coap.errors import CoapError
 from sluice_lwm2m.domain.coap.message import Message
-from sluice_lwm2m.domain.registering import RefusedError
 
 Key = tuple[Address, tuple[bytes, ...]]
 
@@ -19,30 +19,30 @@ Key = tuple[Address, tuple[bytes, ...]]
 class Assembly:
     """Bodies of which not all is there yet."""
 
-    def __init__(self, *, max_bodies: int, longest: int, lifetime: float) -> None:
+    def __init__(self, *, max_bodies: int, max_bytes: int, lifetime: float) -> None:
         """Prepare.
 
         Args:
-            max_bodies: Bodies at once; one more pushes out the one that has waited longest.
-            longest: Bytes of a body.
+            max_bodies: Bodies at once; one more pushes out the one that has waited max_bytes.
+            max_bytes: Bytes of a body.
             lifetime: Seconds that a body waits for its next block.
         """
         self._max_bodies = max_bodies
-        self._longest = longest
+        self._max_bytes = max_bytes
         self._lifetime = lifetime
-        self._begun: OrderedDict[Key, tuple[float, bytes]] = OrderedDict()  # the one that has waited longest is first
+        self._begun: OrderedDict[Key, tuple[float, bytes]] = OrderedDict()  # the one that has waited max_bytes is first
 
     def take(self, request: Message, remote: Address, now: float) -> Message | None:
         """Take a request with a Block1 option; return it with its whole body, None while more is to come.
 
         Raises:
-            RefusedError: 4.00 for a malformed block, 4.08 for one that does not follow, 4.13 for too long a body.
+            CoapError: 4.00 for a malformed block, 4.08 for one that does not follow, 4.13 for too long a body.
         """
         block = _block_of(request)
         key = remote, tuple(request.values(coap.URI_PATH))
         body = self._body(key, block, now) + request.payload
-        if len(body) > self._longest:
-            raise RefusedError(coap.REQUEST_ENTITY_TOO_LARGE, "a body that is too long")
+        if len(body) > self._max_bytes:
+            raise CoapError(coap.REQUEST_ENTITY_TOO_LARGE, "a body that is too long")
         if not block.more:
             return msgspec.structs.replace(request, payload=body)
         self._keep(key, body, now)
@@ -54,7 +54,7 @@ class Assembly:
         if block.number == 0:
             return b""
         if now >= until or block.start != len(body):
-            raise RefusedError(coap.REQUEST_ENTITY_INCOMPLETE, "a block that does not follow")
+            raise CoapError(coap.REQUEST_ENTITY_INCOMPLETE, "a block that does not follow")
         return body
 
     def _keep(self, key: Key, body: bytes, now: float) -> None:
@@ -66,5 +66,5 @@ class Assembly:
 def _block_of(request: Message) -> Block:
     block = parse_block(request.option(coap.BLOCK1) or b"")
     if block is None or (block.more and len(request.payload) != block.size):
-        raise RefusedError(coap.BAD_REQUEST, "a malformed block")
+        raise CoapError(coap.BAD_REQUEST, "a malformed block")
     return block

@@ -1,0 +1,29 @@
+"""What the gateway publishes on Kafka: `device-events` and `registrations`, keyed by device_id."""
+
+from sluice_common.bus import Producer
+from sluice_common.messages.device_events import DeviceEvent
+from sluice_common.messages.registrations import Registration
+from sluice_common.topics import DEVICE_EVENTS, REGISTRATIONS
+
+
+class KafkaPublisher:
+    """Publishes; each method returns when Kafka has the message (`sluice_lwm2m.application.ports.Publisher`)."""
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+
+    async def publish_event(self, event: DeviceEvent) -> None:
+        """Publish what happened at a device.
+
+        Raises:
+            KafkaError: Kafka does not take it.
+        """
+        await self._producer.publish(DEVICE_EVENTS, event.device_id, event)
+
+    async def publish_registration(self, registration: Registration) -> None:
+        """Publish a registration as it is now.
+
+        Raises:
+            KafkaError: Kafka does not take it.
+        """
+        await self._producer.publish(REGISTRATIONS, registration.device_id, registration)

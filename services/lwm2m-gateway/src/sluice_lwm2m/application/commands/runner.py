@@ -1,0 +1,123 @@
+"""One command at its device: the requests one after the other, the first that fails ends it.
+
+What must survive a crash (the observation's token, the attempt whose image is served, the Execute) is in Kafka before
+anything is sent.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from os import urandom
+
+from sluice_common.messages.device_events import OutcomeStatus, RequestResult
+from sluice_common.messages.lwm2m_commands import DeviceRequest, DeviceRequests, Execute, WritePackageUri
+from sluice_lwm2m.application.commands.requester import Requester
+from sluice_lwm2m.application.ports import NoAnswerError
+from sluice_lwm2m.application.registration_store import RegistrationStore
+from sluice_lwm2m.domain import records
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.precheck import precheck
+from sluice_lwm2m.domain.requests import RESTARTING, coap_request, path_of, result_of
+from sluice_lwm2m.domain.session import Session
+from sluice_lwm2m.domain.sessions import Sessions
+
+_TOKEN_BYTES = 8
+
+SignUri = Callable[[DeviceRequests, WritePackageUri], str]
+OnAnswered = Callable[[], None]
+
+
+@dataclass(slots=True)
+class PendingCommand:
+    """A command that is not answered yet.
+
+    Attributes:
+        command: The command.
+        on_answered: Called when Kafka has its outcome.
+        fenced: Whether its attempt was closed after it came: nothing more of it is sent.
+    """
+
+    command: DeviceRequests
+    on_answered: OnAnswered
+    fenced: bool = False
+
+
+class CommandRunner:
+    """Runs commands of devices that are not being asked anything else."""
+
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        store: RegistrationStore,
+        requester: Requester,
+        sign: SignUri,
+        suspension: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            sessions: The devices.
+            store: Keeps what must survive.
+            requester: Asks the devices.
+            sign: Returns the image URI of a `WritePackageUri`.
+            suspension: Seconds without sends after an Execute that restarts the device.
+            clock: Seconds since 1970.
+        """
+        self._sessions = sessions
+        self._store = store
+        self._requester = requester
+        self._sign = sign
+        self._suspension = suspension
+        self._clock = clock
+
+    async def run(self, pending: PendingCommand) -> tuple[OutcomeStatus, tuple[RequestResult, ...]]:
+        """Run a command; return how it ended and the answers that came."""
+        command, now = pending.command, self._clock()
+        session = self._sessions.owned(command.device_id)
+        status = precheck(command, self._sessions.record(command.device_id), session, now)
+        if session is None or status is not None or pending.fenced:
+            return status or OutcomeStatus.STALE, ()
+        await self._store.replace(session, records.prepare(session.record, command, urandom(_TOKEN_BYTES).hex(), now))
+        results: list[RequestResult] = []
+        status = await self._ask_all(session, pending, results)
+        if status is OutcomeStatus.STALE:
+            await self._store.replace(session, records.clear_last_execute(session.record, command, self._clock()))
+        return status, tuple(results)
+
+    async def _ask_all(self, session: Session, pending: PendingCommand, results: list[RequestResult]) -> OutcomeStatus:
+        command = pending.command
+        for request in command.requests:
+            if pending.fenced or self._is_late(session, command):
+                return OutcomeStatus.TIMEOUT if results else OutcomeStatus.STALE
+            try:
+                async with asyncio.timeout(command.expires_at.timestamp() - self._clock()):
+                    result = await self._ask(session, command, request)
+            except (NoAnswerError, TimeoutError):
+                self._suspend_sends(session, command, request)
+                return OutcomeStatus.TIMEOUT
+            results.append(result)
+            if not result.ok:
+                break
+            self._suspend_sends(session, command, request)
+        return OutcomeStatus.DONE
+
+    def _is_late(self, session: Session, command: DeviceRequests) -> bool:
+        return session.record.epoch != command.epoch or self._clock() >= command.expires_at.timestamp()
+
+    async def _ask(self, session: Session, command: DeviceRequests, request: DeviceRequest) -> RequestResult:
+        try:
+            message = coap_request(request, partial(self._sign, command))
+        except ValueError as error:  # no device can be asked this, or no token can express it
+            return RequestResult(path=path_of(request), code=coap.code_text(coap.BAD_REQUEST), error=str(error))
+        token = None
+        if message.observation and records.observes(session.record, command):
+            token = session.record.observe_token
+        return result_of(request, await self._requester.ask(session, message, token))
+
+    def _suspend_sends(self, session: Session, command: DeviceRequests, request: DeviceRequest) -> None:
+        """Send nothing for a while after an Execute that restarts the device, unless it has registered anew already."""
+        if isinstance(request, Execute) and request.path in RESTARTING and session.record.epoch == command.epoch:
+            session.suspended_until = self._clock() + self._suspension

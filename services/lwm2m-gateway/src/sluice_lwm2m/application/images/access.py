@@ -1,0 +1,70 @@
+"""Who may fetch which image: nothing is served without a valid token, and nothing of an attempt that has ended.
+
+An attempt that has ended is fenced here (`docs/upgrade.md`). A block is served while the token is signed by the
+platform, its time has not passed, the device's registration names its attempt as the current one, and its image is not
+revoked.
+"""
+
+from collections.abc import Callable, Container
+from functools import lru_cache
+
+from sluice_common.ids import execution_id
+from sluice_common.messages.registrations import AttemptRef
+from sluice_common.tokens import ImageToken, InvalidTokenError, TokenSigner
+from sluice_lwm2m.application.uplinks import UplinkReporter
+from sluice_lwm2m.domain.sessions import Sessions
+
+_TOKENS_KEPT = 4_096
+
+
+class ImageAccess:
+    """Admits requests for images by their path."""
+
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        revoked: Container[str],
+        signer: TokenSigner,
+        reporter: UplinkReporter,
+        clock: Callable[[], float],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            sessions: The devices.
+            revoked: Ids of images that are served no more.
+            signer: Verifies tokens.
+            reporter: Hears of devices that ask for blocks.
+            clock: Seconds since 1970.
+        """
+        self._sessions = sessions
+        self._revoked = revoked
+        self._signer = signer
+        self._reporter = reporter
+        self._clock = clock
+        self._verified = lru_cache(maxsize=_TOKENS_KEPT)(self._verify)
+
+    def admit(self, path: list[bytes]) -> str | None:
+        """Return the id of the image that may be served at a path, and extend its device's awake window; else None."""
+        if len(path) != 2 or path[0] != b"fw":  # noqa: PLR2004 - /fw/{token}
+            return None
+        try:
+            token, attempt = self._verified(path[1])
+        except InvalidTokenError:
+            return None
+        now = self._clock()
+        session = self._sessions.owned(token.device_id)
+        if now >= token.not_after or session is None or session.record.current_attempt != attempt:
+            return None
+        if token.image_id in self._revoked:
+            return None
+        session.extend_awake_window(now)
+        if not session.is_reported:
+            self._reporter.report_activity(session)
+        return token.image_id
+
+    def _verify(self, text: bytes) -> tuple[ImageToken, AttemptRef]:
+        token = self._signer.verify(text.decode("ascii", errors="replace"))
+        execution = execution_id(token.task_id, token.device_id)
+        return token, AttemptRef(execution_id=execution, attempt=token.attempt)

@@ -1,0 +1,147 @@
+"""How a registration begins, changes and ends; Kafka has each step before the device gets its answer."""
+
+import asyncio
+from collections.abc import Callable
+from secrets import token_urlsafe
+
+import structlog
+
+from sluice_common.messages.base import utc
+from sluice_common.messages.device_events import DeviceDeregistered, UplinkKind
+from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.application.commands.device_commands import DeviceCommands
+from sluice_lwm2m.application.ports import DeviceDirectory, KnownDevice, Publisher
+from sluice_lwm2m.application.registration_store import RegistrationStore
+from sluice_lwm2m.application.uplinks import UplinkReporter
+from sluice_lwm2m.domain import records
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.addresses import Address, address_text
+from sluice_lwm2m.domain.coap.errors import CoapError
+from sluice_lwm2m.domain.counters import Counted, Counters
+from sluice_lwm2m.domain.registering import Parameters
+from sluice_lwm2m.domain.session import Session
+from sluice_lwm2m.domain.sessions import Sessions
+
+_log = structlog.get_logger()
+_LOCATION_BYTES = 9
+_EXPIRY_INTERVAL = 1.0
+
+
+class RegistrationLifecycle:
+    """Registrations of one gateway."""
+
+    def __init__(
+        self,
+        *,
+        gateway: int,
+        sessions: Sessions,
+        directory: DeviceDirectory,
+        store: RegistrationStore,
+        publisher: Publisher,
+        reporter: UplinkReporter,
+        commands: DeviceCommands,
+        counters: Counters,
+        clock: Callable[[], float],
+    ) -> None:
+        self._gateway = gateway
+        self._sessions = sessions
+        self._directory = directory
+        self._store = store
+        self._publisher = publisher
+        self._reporter = reporter
+        self._commands = commands
+        self._counters = counters
+        self._clock = clock
+
+    def find(self, location: bytes) -> Session:
+        """Return the session registered at `/rd/{location}`.
+
+        Raises:
+            CoapError: 4.04: there is none; the device registers anew.
+        """
+        session = self._sessions.at_location(location.decode(errors="replace"), self._clock())
+        if session is None:
+            raise CoapError(coap.NOT_FOUND, "an unknown location")
+        return session
+
+    async def register(self, parameters: Parameters, remote: Address) -> Registration:
+        """Register a device, whatever was registered before.
+
+        Raises:
+            CoapError: 4.03 for an endpoint client name that the platform does not know.
+        """
+        device = await self._directory.find(parameters.endpoint)
+        if device is None:
+            raise CoapError(coap.FORBIDDEN, "an unknown endpoint client name")
+        now = self._clock()
+        before = self._sessions.owned(device.device_id)
+        restart_expected = before is not None and now < before.suspended_until
+        if before is not None:
+            self._commands.abort_in_flight(before)
+        record = self._new_record(device, parameters, remote, now)
+        session = self._sessions.register(record, now)
+        await self._commands.wait_idle(device.device_id)
+        await self._store.save(session)
+        await self._reporter.report(session, UplinkKind.REGISTER, now)
+        if not restart_expected:  # after an Execute the scheduler reads the result itself
+            self._commands.renew_observation(session)
+        self._counters[Counted.REGISTERED] += 1
+        _log.debug("device_registered", device_id=device.device_id, epoch=record.epoch, address=record.address)
+        return record
+
+    def _new_record(self, device: KnownDevice, parameters: Parameters, remote: Address, now: float) -> Registration:
+        return records.register(
+            self._sessions.record(device.device_id),
+            parameters,
+            device_id=device.device_id,
+            app_id=device.app_id,
+            address=address_text(remote),
+            gateway=self._gateway,
+            location=token_urlsafe(_LOCATION_BYTES),
+            now=now,
+        )
+
+    async def update(self, session: Session, parameters: Parameters, remote: Address) -> None:
+        """Update a registration: its lifetime begins anew, and what the parameters name changes."""
+        now = self._clock()
+        record = records.update(session.record, parameters, address_text(remote), now)
+        moved = record.address != session.record.address
+        if record is not session.record:
+            self._sessions.replace(session, record)
+        session.expires_at = now + record.lifetime
+        is_news = session.note_uplink(now)
+        await self._store.save(session)
+        if is_news or moved:
+            await self._reporter.report(session, UplinkKind.UPDATE, now)
+        if moved:
+            self._commands.renew_observation(session)
+        self._counters[Counted.UPDATED] += 1
+
+    async def deregister(self, session: Session) -> None:
+        """End a registration because its device leaves."""
+        await self._end(session, self._clock())
+        self._counters[Counted.DEREGISTERED] += 1
+
+    async def run(self) -> None:
+        """End the registrations whose lifetime has ended, every second, until cancelled."""
+        while True:
+            await asyncio.sleep(_EXPIRY_INTERVAL)
+            await self.expire()
+
+    async def expire(self) -> None:
+        """End the registrations whose lifetime has ended.
+
+        One by one: a device that registers while the one before it is worked on is no longer among them.
+        """
+        now = self._clock()
+        for session in self._sessions.expired(now):
+            await self._end(session, now)
+            self._counters[Counted.EXPIRED] += 1
+
+    async def _end(self, session: Session, now: float) -> None:
+        record = records.deregister(session.record, now)
+        await self._store.replace(session, record)
+        event = DeviceDeregistered(  # of the epoch that ends: the device may have registered anew meanwhile
+            app_id=record.app_id, occurred_at=utc(now), device_id=record.device_id, epoch=record.epoch
+        )
+        await self._publisher.publish_event(event)

@@ -1,0 +1,37 @@
+"""Registrations as Kafka has them: read at the start, then followed for devices that register at other gateways."""
+
+import time
+
+import structlog
+
+from sluice_lwm2m.application.ports import RegistrationLog
+from sluice_lwm2m.application.registration_store import RegistrationStore
+from sluice_lwm2m.domain.sessions import Sessions
+
+_log = structlog.get_logger()
+
+
+class RegistrationReplication:
+    """Brings the index of sessions to what Kafka has; the higher epoch owns a device."""
+
+    def __init__(self, gateway: int, log: RegistrationLog, sessions: Sessions, store: RegistrationStore) -> None:
+        self._gateway = gateway
+        self._log = log
+        self._sessions = sessions
+        self._store = store
+
+    async def restore(self) -> None:
+        """Take what was there before this process started."""
+        started = time.monotonic()
+        async for record in self._log.history():
+            if (session := self._sessions.apply(record)) is not None:
+                await self._store.save(session)
+        _log.info("registrations_read", devices=len(self._sessions), seconds=round(time.monotonic() - started, 3))
+
+    async def follow(self) -> None:
+        """Take what other gateways publish, until cancelled."""
+        async for record in self._log.follow():
+            if record.gateway == self._gateway:
+                continue
+            if (session := self._sessions.apply(record)) is not None:
+                await self._store.save(session)

@@ -1,0 +1,37 @@
+"""Registrations are in Kafka before anything is done that a restart must know of."""
+
+import asyncio
+from weakref import WeakValueDictionary
+
+from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.application.ports import Publisher
+from sluice_lwm2m.domain.session import Session
+from sluice_lwm2m.domain.sessions import Sessions
+
+
+class RegistrationStore:
+    """Changes registrations in the index of sessions and in Kafka."""
+
+    def __init__(self, sessions: Sessions, publisher: Publisher) -> None:
+        self._sessions = sessions
+        self._publisher = publisher
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def replace(self, session: Session, record: Registration) -> None:
+        """Take a changed record of a registration and return when Kafka has it."""
+        if record is not session.record:
+            self._sessions.replace(session, record)
+        await self.save(session)
+
+    async def save(self, session: Session) -> None:
+        """Publish a session's record, unless Kafka has it, and return when Kafka does.
+
+        One at a time per device: of two records in flight the older one might come to stand last.
+        """
+        if session.is_saved:
+            return
+        async with self._locks.setdefault(session.record.device_id, asyncio.Lock()):
+            if not session.is_saved:  # another task may have saved it meanwhile
+                record = session.record
+                await self._publisher.publish_registration(record)
+                session.saved = record

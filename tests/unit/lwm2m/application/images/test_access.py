@@ -1,0 +1,106 @@
+"""Who may fetch an image, and what a request says of its device."""
+
+import asyncio
+import dataclasses
+
+import pytest
+from tests.unit.lwm2m.application.images.server import ATTEMPT, IMAGE, SIGNER, TOKEN, Server
+from tests.unit.lwm2m.builders import T0
+
+from sluice_common.messages.base import utc
+from sluice_common.messages.device_events import DeviceUplink
+from sluice_common.messages.registrations import AttemptRef
+from sluice_common.tokens import TokenSigner
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.blocks import Block
+
+
+@pytest.mark.requirement("D15")
+async def test_an_image_revoked_during_its_download_is_no_longer_served() -> None:
+    server = Server()
+    assert server.get().code == coap.CONTENT
+    server.revoked.add(IMAGE)
+    assert server.get(Block(1, more=False, exponent=6).to_bytes()).code == coap.NOT_FOUND
+
+
+async def test_a_block_request_extends_the_awake_window() -> None:
+    server = Server()
+    server.now = T0 + 50
+    server.get()
+    assert server.session.awake_until == T0 + 60
+
+
+@pytest.mark.parametrize("current", [ATTEMPT, None])
+async def test_a_block_request_of_a_device_taken_for_asleep_is_reported_once(current: AttemptRef | None) -> None:
+    server = Server()
+    server.change(current_attempt=current)
+    server.session.clear_reported()
+    server.get()
+    server.get()
+    await asyncio.sleep(0)
+    assert [uplink.awake_until for uplink in server.publisher.of(DeviceUplink)] == [utc(T0 + 10)]
+
+
+async def test_block_requests_are_not_reported_while_a_window_is_known() -> None:
+    server = Server()
+    server.session.mark_reported(T0, T0 + 1)
+    server.now = T0 + 50
+    server.get()
+    await asyncio.sleep(0)
+    assert server.publisher.messages == []
+
+
+@pytest.mark.parametrize(
+    "current",
+    [None, AttemptRef(execution_id=ATTEMPT.execution_id, attempt=2), AttemptRef(execution_id="x:y", attempt=1)],
+)
+async def test_the_token_of_an_attempt_that_is_not_the_current_one_is_not_found(current: AttemptRef | None) -> None:
+    server = Server()
+    assert server.get().code == coap.CONTENT
+    server.change(current_attempt=current)
+    assert server.get().code == coap.NOT_FOUND
+
+
+async def test_an_attempt_that_was_closed_is_served_while_it_is_current_again() -> None:
+    """Its earlier token counts too, to its own end: whoever holds it holds the slot."""
+    server = Server()
+    later = dataclasses.replace(TOKEN, not_after=TOKEN.not_after + 50)
+    codes = []
+    for current in (ATTEMPT, None, ATTEMPT, None):
+        server.change(current_attempt=current)
+        codes.append({server.get(token=token).code for token in (TOKEN, later)})
+    assert codes == [{coap.CONTENT}, {coap.NOT_FOUND}, {coap.CONTENT}, {coap.NOT_FOUND}]
+    server.change(current_attempt=ATTEMPT)
+    server.now = T0 + 120
+    assert [server.get(token=token).code for token in (TOKEN, later)] == [coap.NOT_FOUND, coap.CONTENT]
+
+
+async def test_a_token_is_not_found_from_its_end_on() -> None:
+    server = Server()
+    server.now = T0 + 99.9
+    assert server.get().code == coap.CONTENT
+    server.now = T0 + 100
+    assert server.get().code == coap.NOT_FOUND
+
+
+async def test_the_token_of_a_device_of_another_gateway_is_not_found() -> None:
+    server = Server()
+    server.change(gateway=1)
+    assert server.get().code == coap.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        (b"fw",),
+        (b"fw", b""),
+        (b"fw", b"x" * 80),
+        (b"fw", b"\xff" * 80),
+        (b"fw", TokenSigner(b"e" * 32).sign(TOKEN).encode()),
+        (b"fw", SIGNER.sign(TOKEN).encode(), b"x"),
+        (b"FW", SIGNER.sign(TOKEN).encode()),
+        (b".well-known", b"core"),
+    ],
+)
+async def test_a_path_without_a_valid_token_is_not_found(path: tuple[bytes, ...]) -> None:
+    assert Server().get(path=path).code == coap.NOT_FOUND

@@ -1,0 +1,16 @@
+"""A gateway whose commands run."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from tests.unit.lwm2m.application.registration.world import World
+
+
+@pytest_asyncio.fixture
+async def world() -> AsyncIterator[World]:
+    """A gateway without devices."""
+    made = World()
+    async with asyncio.TaskGroup() as tasks:
+        made.commands.run_in(tasks)
+        yield made

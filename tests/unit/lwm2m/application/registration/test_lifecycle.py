@@ -1,0 +1,49 @@
+"""Registrations that begin and end at the same time."""
+
+import asyncio
+
+import pytest
+from tests.unit.lwm2m.application.registration.world import LIFETIME, World
+
+from sluice_common.messages.device_events import DeviceDeregistered, DeviceUplink
+
+
+async def test_a_device_that_registers_while_expired_ones_are_ended_stays_registered(world: World) -> None:
+    await world.register_over_coap("first", ("10.0.0.1", 1))
+    await world.register_over_coap("second", ("10.0.0.2", 1))
+    world.now += LIFETIME
+    world.publisher.gate.clear()
+    expiring = asyncio.create_task(world.lifecycle.expire())
+    registering = asyncio.create_task(world.register_over_coap("second", ("10.0.0.2", 1)))
+    await world.reach_kafka()
+    world.publisher.gate.set()
+    await asyncio.gather(expiring, registering)
+    assert [event.device_id for event in world.publisher.of(DeviceDeregistered)] == ["first"]
+    record = world.sessions.record("second")
+    assert record is not None
+    assert not record.deregistered
+    await world.lifecycle.expire()
+    world.now += LIFETIME
+    await world.lifecycle.expire()
+    assert [event.device_id for event in world.publisher.of(DeviceDeregistered)] == ["first", "second"]
+
+
+@pytest.mark.parametrize("expires", [True, False])
+async def test_the_end_of_a_registration_names_its_epoch_even_if_the_device_has_registered_anew(
+    world: World, expires: bool
+) -> None:
+    location = await world.register_over_coap()
+    world.now += LIFETIME if expires else 0
+    world.publisher.gate.clear()
+    ending = asyncio.create_task(world.lifecycle.expire() if expires else world.deregister(location))
+    await world.reach_kafka()
+    registering = asyncio.create_task(world.register_over_coap())
+    await world.reach_kafka()
+    world.publisher.gate.set()
+    await asyncio.gather(ending, registering)
+    first, second = world.publisher.of(DeviceUplink)
+    (ended,) = world.publisher.of(DeviceDeregistered)
+    assert ended.epoch == first.epoch < second.epoch
+    record = world.sessions.record("d")
+    assert record is not None
+    assert not record.deregistered

@@ -1,0 +1,66 @@
+"""Registrations that other gateways publish, and those of this one after a restart."""
+
+from collections.abc import AsyncIterator
+
+from tests.unit.lwm2m.application_under_test import Application
+from tests.unit.lwm2m.builders import registration
+
+from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.application.registration.replication import RegistrationReplication
+
+OWN, OTHER = 0, 1
+
+
+class Log:
+    """Holds registrations."""
+
+    def __init__(self, before: list[Registration], after: list[Registration]) -> None:
+        self._before = before
+        self._after = after
+
+    async def history(self) -> AsyncIterator[Registration]:
+        """Yield what is there."""
+        for record in self._before:
+            yield record
+
+    async def follow(self) -> AsyncIterator[Registration]:
+        """Yield what comes."""
+        for record in self._after:
+            yield record
+
+
+async def test_the_registrations_of_this_gateway_are_there_after_a_restart() -> None:
+    application = Application()
+    log = Log([registration("d", epoch=1), registration("d", epoch=2), registration("e", gateway=OTHER)], [])
+    await RegistrationReplication(OWN, log, application.sessions, application.store).restore()
+    session = application.sessions.owned("d")
+    assert session is not None
+    assert session.record.epoch == 2
+    assert application.sessions.owned("e") is None
+    assert application.publisher.messages == []
+
+
+async def test_a_device_that_registers_at_another_gateway_is_no_longer_owned() -> None:
+    application = Application()
+    application.register(registration("d", epoch=1))
+    log = Log([], [registration("d", epoch=2, gateway=OTHER)])
+    await RegistrationReplication(OWN, log, application.sessions, application.store).follow()
+    assert application.sessions.owned("d") is None
+
+
+async def test_a_registration_is_published_again_when_another_gateway_has_published_an_older_one_late() -> None:
+    application = Application()
+    session = application.register(registration("d", epoch=2))
+    session.saved = session.record
+    log = Log([], [registration("d", epoch=1, gateway=OTHER)])
+    await RegistrationReplication(OWN, log, application.sessions, application.store).follow()
+    assert application.sessions.owned("d") is session
+    assert application.publisher.messages == [session.record]
+
+
+async def test_records_of_this_gateway_that_come_back_are_ignored() -> None:
+    application = Application()
+    session = application.register(registration("d", epoch=1))
+    log = Log([], [registration("d", epoch=3)])
+    await RegistrationReplication(OWN, log, application.sessions, application.store).follow()
+    assert session.record.epoch == 1

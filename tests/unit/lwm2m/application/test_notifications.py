@@ -1,0 +1,77 @@
+"""Notifications of the firmware state: by their token, from any address."""
+
+import pytest
+from tests.unit.lwm2m.application_under_test import Application
+from tests.unit.lwm2m.builders import ATTEMPT, T0, registration
+
+from sluice_common.messages.device_events import DeviceUplink, FirmwareStateNotified, UplinkKind
+from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.message import Message
+
+TOKEN = b"\x0a\xff"
+REMOTE: Address = ("10.0.0.1", 1)
+
+
+class World(Application):
+    """One observed device of which the scheduler has heard."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session = self.register(registration(observe_token=TOKEN.hex(), observe_attempt=ATTEMPT))
+        self.session.mark_reported(T0, self.session.awake_until)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def notification(state: bytes, sequence: int = 1, token: bytes = TOKEN) -> Message:
+    return Message(coap.CON, coap.CONTENT, 1, token, ((coap.OBSERVE, bytes((sequence,))),), state)
+
+
+async def test_a_state_is_published_for_the_attempt_that_observes(world: World) -> None:
+    await world.notifications.take(notification(b"2"), REMOTE)
+    (event,) = world.publisher.messages
+    assert isinstance(event, FirmwareStateNotified)
+    assert (event.state, event.execution_id, event.attempt) == (2, ATTEMPT.execution_id, ATTEMPT.attempt)
+
+
+async def test_a_notification_that_is_not_newer_is_not_published(world: World) -> None:
+    await world.notifications.take(notification(b"2", sequence=5), REMOTE)
+    await world.notifications.take(notification(b"1", sequence=4), REMOTE)
+    assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [2]
+
+
+async def test_a_notification_from_another_address_moves_the_registration_and_is_an_uplink(world: World) -> None:
+    await world.notifications.take(notification(b"1"), ("10.0.0.9", 9))
+    assert [type(message) for message in world.publisher.messages] == [
+        Registration,
+        DeviceUplink,
+        FirmwareStateNotified,
+    ]
+    assert world.session.record.address == "10.0.0.9:9"
+    assert world.publisher.of(DeviceUplink)[0].kind is UplinkKind.NOTIFY
+
+
+async def test_a_device_that_notifies_that_it_updates_stays_suspended(world: World) -> None:
+    world.session.suspended_until = T0 + 30
+    await world.notifications.take(notification(b"3"), REMOTE)
+    assert not world.session.is_reachable(T0 + 1)
+    await world.notifications.take(notification(b"0", sequence=2), REMOTE)
+    assert world.session.is_reachable(T0 + 1)
+
+
+@pytest.mark.parametrize("payload", [b"idle", b"9", b""])
+async def test_a_notification_without_a_firmware_state_publishes_none(world: World, payload: bytes) -> None:
+    await world.notifications.take(notification(payload), REMOTE)
+    assert world.publisher.of(FirmwareStateNotified) == []
+
+
+async def test_a_token_of_no_observation_is_not_observed_and_not_published(world: World) -> None:
+    assert world.notifications.is_observed(TOKEN)
+    assert not world.notifications.is_observed(b"other")
+    await world.notifications.take(notification(b"1", token=b"other"), REMOTE)
+    assert world.publisher.messages == []

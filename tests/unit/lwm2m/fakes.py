@@ -1,0 +1,116 @@
+"""What the tests of the gateway put in the place of Kafka, MongoDB and the devices' radio."""
+
+import asyncio
+from typing import Any
+
+from sluice_common.messages.device_events import DeviceEvent
+from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.application.ports import KnownDevice, NoAnswerError
+from sluice_lwm2m.domain.coap import codec
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.message import Message
+
+NO_ANSWER_AFTER = 0.02
+"""Seconds after which a request is given up."""
+
+
+class FakePublisher:
+    """Takes messages while the gate is open, or fails.
+
+    Attributes:
+        messages: What it has taken.
+        gate: Closed, it lets everybody wait.
+        in_flight: How many wait.
+        failure: What it raises.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.in_flight = 0
+        self.failure: Exception | None = None
+
+    async def publish_event(self, event: DeviceEvent) -> None:
+        """Keep an event."""
+        await self._publish(event)
+
+    async def publish_registration(self, registration: Registration) -> None:
+        """Keep a registration."""
+        await self._publish(registration)
+
+    async def _publish(self, message: Any) -> None:
+        self.in_flight += 1
+        await self.gate.wait()
+        self.in_flight -= 1
+        if self.failure is not None:
+            raise self.failure
+        self.messages.append(message)
+
+    def of(self, kind: type) -> list[Any]:
+        """Return the messages of a kind."""
+        return [message for message in self.messages if isinstance(message, kind)]
+
+
+class FakeResponder:
+    """Keeps the responses as the device decodes them."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    def respond(
+        self, request: Message, _remote: Address, code: int, options: bytes = b"", payload: bytes = b""
+    ) -> None:
+        """Keep a response."""
+        tail = b"\xff" + payload if payload else b""
+        self.sent.append(codec.decode(codec.header(coap.ACK, code, request.mid, request.token) + options + tail))
+
+
+class FakeDirectory:
+    """Knows every endpoint: its device has the same name."""
+
+    async def find(self, endpoint: str) -> KnownDevice | None:
+        """Return the device."""
+        return KnownDevice(endpoint, "a")
+
+
+class FakeSender:
+    """A device that answers every request with success, or none.
+
+    Attributes:
+        sent: The requests.
+        answers: Whether it answers.
+        no_answer_after: Seconds after which an unanswered request is given up.
+    """
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.answers = True
+        self.no_answer_after = NO_ANSWER_AFTER
+        self._in_flight: dict[Address, asyncio.Future[Message]] = {}
+
+    async def request(self, remote: Address, message: Message) -> Message:
+        """Answer `1` to a GET and nothing to any other request."""
+        self.sent.append(message)
+        if self.answers:
+            await asyncio.sleep(0)
+            return _success(message)
+        self._in_flight[remote] = asyncio.get_running_loop().create_future()
+        try:
+            return await asyncio.wait_for(self._in_flight[remote], self.no_answer_after)
+        except TimeoutError as error:
+            raise NoAnswerError("no acknowledgement") from error
+        finally:
+            del self._in_flight[remote]
+
+    def abort(self, remote: Address) -> None:
+        """End the request in flight."""
+        if (future := self._in_flight.get(remote)) is not None and not future.done():
+            future.set_exception(NoAnswerError("aborted"))
+
+
+def _success(request: Message) -> Message:
+    observes = ((coap.OBSERVE, b"\x01"),) if request.option(coap.OBSERVE) == b"" else ()
+    code, payload = (coap.CONTENT, b"1") if request.code == coap.GET else (coap.CHANGED, b"")
+    return Message(coap.ACK, code, request.mid, request.token, observes, payload)
