@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - test folders are no packages
 """A small HTTP server in the place of the mqtt-gateway's hooks."""
 
 import json

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - test folders are no packages
 """An MQTT 3.1.1 client for tests, which shows what the broker really sends."""
 
 import asyncio

@@ -1,4 +1,3 @@
-# noqa: INP001 - test folders are no packages
 """Reading topics that tests share: some of them write what is no message."""
 
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Fakes of what the gateway talks to."""  # noqa: INP001 - test folders are no packages
+"""Fakes of what the gateway talks to."""
 
 import asyncio
 from collections.abc import Iterable, Sequence

@@ -3,7 +3,7 @@
 ``python tests/unit/signing/hostile.py FOLDER`` writes every package as ``FAMILY/NAME.zip``, the public keys that a
 victim trusts, and ``index.json`` with the reason that each must be refused with. Tests generate the same in memory.
 Keys are new in each run; nothing else varies.
-"""  # noqa: INP001 - test folders are no packages
+"""
 
 import base64
 import hashlib
@@ -358,7 +358,7 @@ def _wrong_algorithm() -> Iterator[Hostile]:
 
 def _confused() -> Iterator[Hostile]:
     key = signer("RSA2048+SHA256")
-    assert isinstance(key.material, rsa.RSAPrivateKey)  # noqa: S101 - narrows the type
+    assert isinstance(key.material, rsa.RSAPrivateKey)
     material = key.material
     pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
     yield Hostile(
@@ -399,7 +399,7 @@ def _malleable() -> Iterator[Hostile]:
     for name in ("ECDSA_256K1+SHA256", "ECDSA_P256+SHA256"):
         key = signer(name)
         row = key.public.algorithm
-        assert isinstance(row, Ecdsa)  # noqa: S101 - narrows the type
+        assert isinstance(row, Ecdsa)
         order = row.order
 
         def twin(message: bytes, key: PrivateKey = key, order: int = order) -> bytes:

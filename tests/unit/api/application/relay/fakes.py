@@ -1,6 +1,6 @@
 """What the relay needs, in memory: each fake notes what it is asked in one log, so that tests see the order."""
 
-# ruff: noqa: ARG002, INP001 - fakes take what the ports take, and test folders are no packages
+# ruff: noqa: ARG002 - fakes take what the ports take, and test folders are no packages
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import UTC, datetime

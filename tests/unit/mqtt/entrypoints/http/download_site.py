@@ -1,4 +1,4 @@
-"""A server of downloads over real sockets, and devices that fetch from it."""  # noqa: INP001 - no packages here
+"""A server of downloads over real sockets, and devices that fetch from it."""
 
 import asyncio
 import hashlib
