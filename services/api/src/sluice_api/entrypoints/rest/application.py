@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from sluice_api.adapters.mongo.collections import ensure_indexes
 from sluice_api.bootstrap import http_parts
-from sluice_api.entrypoints.rest import problems
+from sluice_api.entrypoints.rest import error_handlers
 from sluice_api.entrypoints.rest.limits import BodyLimits
 from sluice_api.entrypoints.rest.routes import (
     apps,
@@ -36,7 +36,7 @@ Upgrades the firmware of fleets cell by cell. Get an access token at `/api/v1/oa
 class _Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            problems.describe(super().openapi())
+            error_handlers.describe(super().openapi())
         return super().openapi()
 
 
@@ -64,7 +64,7 @@ def create_http(settings: ApiSettings) -> FastAPI:
         openapi_url=f"{_PREFIX}/openapi.json",
         redirect_slashes=False,
     )
-    problems.install(app)
+    error_handlers.install(app)
     app.add_middleware(
         BodyLimits,
         limit=settings.body_limit,
@@ -77,7 +77,7 @@ def create_http(settings: ApiSettings) -> FastAPI:
 
 
 def _routes() -> APIRouter:
-    refused = problems.responses(
+    refused = error_handlers.responses(
         HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
     )
     routes = APIRouter(prefix=_PREFIX, responses=refused)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sluice_api.domain.problems import Problem, too_large, too_slow
-from sluice_api.entrypoints.rest.problems import problem_response
+from sluice_api.entrypoints.rest.error_handlers import problem_response
 
 
 class BodyLimits:

@@ -11,7 +11,7 @@ from sluice_api.domain.access_tokens import ADMIN
 from sluice_api.domain.problems import Problem, conflict
 from sluice_api.domain.secrets import new_secret
 from sluice_api.entrypoints.rest.dependencies import Admin, Creation, Wired, basic_credentials
-from sluice_api.entrypoints.rest.problems import responses
+from sluice_api.entrypoints.rest.error_handlers import responses
 from sluice_api.entrypoints.rest.schemas.apps import App, AppIn, AppPage, AppQuery, NewApp, Token
 
 access = APIRouter(tags=["access"])

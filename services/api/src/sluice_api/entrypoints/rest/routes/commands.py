@@ -11,7 +11,7 @@ from sluice_api.domain.commands import device_request
 from sluice_api.domain.device_secrets import LWM2M, require_protocol
 from sluice_api.domain.problems import invalid, not_found
 from sluice_api.entrypoints.rest.dependencies import App, Creation, Wired
-from sluice_api.entrypoints.rest.problems import responses
+from sluice_api.entrypoints.rest.error_handlers import responses
 from sluice_api.entrypoints.rest.schemas.commands import (
     Command,
     CommandIn,

@@ -20,7 +20,7 @@ from sluice_api.domain.device_secrets import (
 )
 from sluice_api.domain.devices import DeviceIn
 from sluice_api.entrypoints.rest.dependencies import NO_STORE, App, Caller, Creation, Key, Wired, key_name
-from sluice_api.entrypoints.rest.problems import responses
+from sluice_api.entrypoints.rest.error_handlers import responses
 from sluice_api.entrypoints.rest.schemas.devices import (
     BulkResult,
     Device,

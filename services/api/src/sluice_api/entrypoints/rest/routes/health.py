@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from sluice_api.domain.problems import Problem
 from sluice_api.entrypoints.rest.dependencies import Wired
-from sluice_api.entrypoints.rest.problems import responses
+from sluice_api.entrypoints.rest.error_handlers import responses
 
 router = APIRouter(tags=["health"])
 _DEADLINE = 2.0

@@ -13,7 +13,7 @@ from sluice_api.domain.problems import Problem
 from sluice_api.domain.profiles import read_profile
 from sluice_api.domain.versions import check_minimum
 from sluice_api.entrypoints.rest.dependencies import App, Caller, Creation, Wired
-from sluice_api.entrypoints.rest.problems import responses
+from sluice_api.entrypoints.rest.error_handlers import responses
 from sluice_api.entrypoints.rest.schemas.products import (
     Product,
     ProductChange,

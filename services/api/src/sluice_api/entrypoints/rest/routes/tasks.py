@@ -9,7 +9,7 @@ from fastapi import Query as FromQuery
 from sluice_api.adapters.mongo.collections import Document
 from sluice_api.domain.problems import invalid
 from sluice_api.entrypoints.rest.dependencies import App, Creation, Wired
-from sluice_api.entrypoints.rest.problems import responses
+from sluice_api.entrypoints.rest.error_handlers import responses
 from sluice_api.entrypoints.rest.schemas.tasks import (
     Execution,
     ExecutionPage,
