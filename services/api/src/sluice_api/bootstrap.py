@@ -39,9 +39,9 @@ from sluice_api.application.relay.relay import Relay
 from sluice_api.application.relay.revocation import Revocation
 from sluice_api.application.relay.start_check import StartCheck
 from sluice_api.application.relay.task_work import TaskWork
+from sluice_api.application.services import Parts
 from sluice_api.application.task_progress import TaskProgress
 from sluice_api.domain.access_tokens import ADMIN, AccessTokens
-from sluice_api.services import Parts
 from sluice_api.settings import ApiSettings, NotifierSettings, ProjectorSettings, RelaySettings
 from sluice_common.bus import Consumer, Producer
 from sluice_common.messages import base

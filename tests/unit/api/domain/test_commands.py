@@ -1,7 +1,7 @@
 import pytest
 
 from sluice_api.domain.commands import as_text, device_request
-from sluice_api.domain.problems import Problem
+from sluice_api.entrypoints.rest.problems import Problem
 from sluice_common.messages.lwm2m_commands import DeviceRequest, Execute, Read, Write
 
 

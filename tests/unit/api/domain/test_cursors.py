@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice_api.domain.cursors import decode_cursor, encode_cursor
-from sluice_api.domain.problems import Problem
+from sluice_api.entrypoints.rest.problems import Problem
 
 
 @given(st.text(min_size=1, max_size=60))

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from sluice_api.domain.device_secrets import mqtt_secret_of, new_mqtt_secret, require_protocol, stored_device
-from sluice_api.domain.devices import BadLineError, CsvReader, DeviceIn, parse_json_line
-from sluice_api.domain.problems import Problem
+from sluice_api.entrypoints.rest.problems import Problem
 from sluice_api.entrypoints.rest.schemas.devices import Device, NewDevice
+from sluice_api.entrypoints.rest.uploads.device_lines import BadLineError, CsvReader, DeviceIn, parse_json_line
 from sluice_common.sealing import NoSealingKeyError, Sealer
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)

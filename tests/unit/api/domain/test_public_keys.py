@@ -6,8 +6,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from sluice_api.domain.problems import Problem
 from sluice_api.domain.public_keys import KeyStatus, read_public_key, unusable
+from sluice_api.entrypoints.rest.problems import Problem
 from sluice_common.reasons import ReasonCode
 from sluice_signing.domain.algorithms import ALGORITHMS
 

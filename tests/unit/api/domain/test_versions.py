@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_api.domain.problems import Problem
 from sluice_api.domain.versions import (
     Ordering,
     VersionFormatError,
@@ -16,6 +15,7 @@ from sluice_api.domain.versions import (
     require_no_rollback,
     rollback,
 )
+from sluice_api.entrypoints.rest.problems import Problem
 from sluice_common.messages.execution_events import Reason
 from sluice_common.reasons import ReasonCode
 

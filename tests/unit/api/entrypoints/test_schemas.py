@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from sluice_api.domain.devices import DeviceIn
 from sluice_api.entrypoints.rest.schemas import apps, devices, packages  # noqa: F401 - their bodies are tested
 from sluice_api.entrypoints.rest.schemas.base import Body, Item
 from sluice_api.entrypoints.rest.schemas.commands import CommandIn
 from sluice_api.entrypoints.rest.schemas.products import Radio
 from sluice_api.entrypoints.rest.schemas.tasks import Policy
+from sluice_api.entrypoints.rest.uploads.device_lines import DeviceIn
 from sluice_lwm2m.domain.encoding.paths import parse_path
 from sluice_lwm2m.domain.requests import MAX_VALUE_BYTES
 

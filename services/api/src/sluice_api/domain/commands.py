@@ -1,6 +1,6 @@
 """From what app servers ask of a device to an LwM2M request. Pure."""
 
-from sluice_api.domain.problems import invalid
+from sluice_api.entrypoints.rest.problems import invalid
 from sluice_common.messages.lwm2m_commands import DeviceRequest, Execute, Read, Write
 
 _RESOURCE_DEPTH = 3

@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from sluice_api.domain.problems import invalid
+from sluice_api.entrypoints.rest.problems import invalid
 
 MAX_CURSOR = 512
 """Characters; no id of the platform needs more."""

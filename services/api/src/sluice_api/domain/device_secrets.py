@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sluice_api.domain.devices import DeviceIn
-from sluice_api.domain.problems import conflict, invalid
+from sluice_api.entrypoints.rest.problems import conflict, invalid
+from sluice_api.entrypoints.rest.uploads.device_lines import DeviceIn
 from sluice_common.sealing import Sealer
 
 MQTT, LWM2M = "MQTT", "LWM2M"

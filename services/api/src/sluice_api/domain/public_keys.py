@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from sluice_api.domain.problems import Problem, conflict, invalid
+from sluice_api.entrypoints.rest.problems import Problem, conflict, invalid
 from sluice_common.reasons import ReasonCode
 
 _ML_DSA: tuple[type, ...]

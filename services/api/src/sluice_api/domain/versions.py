@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import Any
 
-from sluice_api.domain.problems import conflict, invalid
+from sluice_api.entrypoints.rest.problems import conflict, invalid
 from sluice_common.messages.execution_events import Reason
 from sluice_common.reasons import ReasonCode, reason_text
 

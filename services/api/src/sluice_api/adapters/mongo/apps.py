@@ -19,7 +19,7 @@ from sluice_api.adapters.mongo.collections import (
 )
 from sluice_api.adapters.mongo.repository import page_of
 from sluice_api.domain import secrets
-from sluice_api.domain.problems import conflict, not_found
+from sluice_api.entrypoints.rest.problems import conflict, not_found
 from sluice_common.mongo import Database
 
 _OWNED = (PRODUCTS, PUBLIC_KEYS, PACKAGES, DEVICES, GROUPS, TASKS, SUBSCRIPTIONS)

@@ -6,7 +6,7 @@ from sluice_api.adapters.mongo.collections import COMMANDS, DELIVERIES, SUBSCRIP
 from sluice_api.adapters.mongo.outbox import also_send, with_messages
 from sluice_api.adapters.mongo.repository import Owned, page_of
 from sluice_api.domain.outbox import entry
-from sluice_api.domain.problems import conflict
+from sluice_api.entrypoints.rest.problems import conflict
 from sluice_common.messages.device_events import DeviceCommandCancelRequested, DeviceCommandRequested
 from sluice_common.messages.execution_events import DeviceCommandStatus
 from sluice_common.messages.lwm2m_commands import DeviceRequest

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sluice_api.adapters.mongo.collections import COMMANDS, DEVICES, EXECUTIONS, TASKS, Document, chunks
-from sluice_api.domain.problems import DEVICES_NAMED, Problem, conflict
 from sluice_api.domain.tasks import TaskStatus
+from sluice_api.entrypoints.rest.problems import DEVICES_NAMED, Problem, conflict
 from sluice_common.mongo import Database
 
 _ACTIVE, _PENDING, _TASK = "active_execution", "pending_command", "targeted_by_task"

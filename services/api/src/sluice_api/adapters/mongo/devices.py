@@ -6,7 +6,7 @@ from pymongo.errors import BulkWriteError
 
 from sluice_api.adapters.mongo.collections import CHUNK, COMMANDS, DEVICES, EXECUTIONS, GROUPS, Document, chunks
 from sluice_api.adapters.mongo.repository import Owned
-from sluice_api.domain.problems import DEVICES_NAMED, Problem, invalid
+from sluice_api.entrypoints.rest.problems import DEVICES_NAMED, Problem, invalid
 from sluice_common.mongo import Database
 
 ENDPOINT_TAKEN = "A device with this endpoint is registered on the platform already."

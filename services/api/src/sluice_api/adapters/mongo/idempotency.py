@@ -11,7 +11,7 @@ from http import HTTPStatus
 from pymongo.errors import DuplicateKeyError
 
 from sluice_api.adapters.mongo.collections import IDEMPOTENCY, Document
-from sluice_api.domain.problems import Problem
+from sluice_api.entrypoints.rest.problems import Problem
 from sluice_common.mongo import Database
 from sluice_common.sealing import NoSealingKeyError, Sealer
 

@@ -13,8 +13,8 @@ from sluice_api.adapters.mongo.collections import PACKAGES, TASKS, UPLOADS, Docu
 from sluice_api.adapters.mongo.outbox import with_messages
 from sluice_api.adapters.mongo.repository import Owned
 from sluice_api.domain.outbox import entry
-from sluice_api.domain.problems import TASKS_NAMED, Problem, conflict, not_found
 from sluice_api.domain.tasks import UNDER_WAY
+from sluice_api.entrypoints.rest.problems import TASKS_NAMED, Problem, conflict, not_found
 from sluice_common.messages.package_events import PackageUploaded, PublicKeyRef
 from sluice_common.mongo import IMAGE_BUCKET, PACKAGE_BUCKET, Database, bucket
 from sluice_common.topics import PACKAGE_EVENTS

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sluice_api.adapters.mongo.collections import DEVICES, PACKAGES, PRODUCTS, Document
 from sluice_api.adapters.mongo.repository import Owned
-from sluice_api.domain.problems import conflict, invalid
+from sluice_api.entrypoints.rest.problems import conflict, invalid
 from sluice_common.mongo import Database
 
 

@@ -12,8 +12,8 @@ import structlog
 
 from sluice_api.adapters.mongo.collections import PACKAGES, PRODUCTS, PUBLIC_KEYS, Document
 from sluice_api.adapters.mongo.repository import Owned
-from sluice_api.domain.problems import Problem, conflict, invalid
 from sluice_api.domain.public_keys import KeyStatus, key_unusable, unusable
+from sluice_api.entrypoints.rest.problems import Problem, conflict, invalid
 from sluice_common.messages.package_events import PublicKeyRef
 from sluice_common.mongo import Database
 from sluice_common.reasons import ReasonCode

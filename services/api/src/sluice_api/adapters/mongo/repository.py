@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 
 from sluice_api.adapters.mongo.collections import Document, Filter
 from sluice_api.domain.cursors import decode_cursor, encode_cursor
-from sluice_api.domain.problems import conflict, not_found
+from sluice_api.entrypoints.rest.problems import conflict, not_found
 from sluice_common.mongo import Database
 
 Collection = AsyncIOMotorCollection[Document]

@@ -8,10 +8,10 @@ from sluice_api.adapters.mongo.outbox import also_send, with_messages
 from sluice_api.adapters.mongo.repository import Owned, page_of
 from sluice_api.domain.outbox import entry
 from sluice_api.domain.packages import status_of
-from sluice_api.domain.problems import conflict, invalid
 from sluice_api.domain.public_keys import unusable
 from sluice_api.domain.tasks import TaskStatus, package_snapshot, product_snapshot, progress_of, stored
 from sluice_api.domain.versions import require_no_rollback
+from sluice_api.entrypoints.rest.problems import conflict, invalid
 from sluice_common.ids import execution_id, split_execution_id
 from sluice_common.messages.execution_events import Reason
 from sluice_common.messages.task_events import TaskCreated, TaskStopRequested

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from sluice_api.domain.problems import Problem
+from sluice_api.entrypoints.rest.problems import Problem
 from sluice_common.mongo import TOOLS, Database
 
 

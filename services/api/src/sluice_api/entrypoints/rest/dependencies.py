@@ -15,10 +15,10 @@ from fastapi.security import OAuth2
 from pydantic import BaseModel
 
 from sluice_api.adapters.mongo.idempotency import Answer, Idempotency
+from sluice_api.application.services import Parts
 from sluice_api.domain.access_tokens import ADMIN, InvalidAccessTokenError
 from sluice_api.domain.outbox import valid_traceparent
-from sluice_api.domain.problems import Problem
-from sluice_api.services import Parts
+from sluice_api.entrypoints.rest.problems import Problem
 from sluice_common.ids import new_id
 
 TOKEN_URL = "/api/v1/oauth2/token"  # noqa: S105 - an address, no secret

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
 
-from sluice_api.domain.problems import Problem
+from sluice_api.entrypoints.rest.problems import Problem
 from sluice_api.entrypoints.rest.schemas.base import ProblemDocument
 from sluice_common.sealing import NoSealingKeyError, SealingError
 

@@ -5,8 +5,8 @@ from collections.abc import Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sluice_api.domain.problems import Problem, too_large, too_slow
 from sluice_api.entrypoints.rest.error_handlers import problem_response
+from sluice_api.entrypoints.rest.problems import Problem, too_large, too_slow
 
 
 class BodyLimits:

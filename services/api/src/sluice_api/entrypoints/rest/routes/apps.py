@@ -8,10 +8,10 @@ from fastapi import APIRouter, Form, Header, Response
 from fastapi import Query as FromQuery
 
 from sluice_api.domain.access_tokens import ADMIN
-from sluice_api.domain.problems import Problem, conflict
 from sluice_api.domain.secrets import new_secret
 from sluice_api.entrypoints.rest.dependencies import Admin, Creation, Wired, basic_credentials
 from sluice_api.entrypoints.rest.error_handlers import responses
+from sluice_api.entrypoints.rest.problems import Problem, conflict
 from sluice_api.entrypoints.rest.schemas.apps import App, AppIn, AppPage, AppQuery, NewApp, Token
 
 access = APIRouter(tags=["access"])

@@ -6,12 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
+from sluice_api.application.services import Parts
 from sluice_api.domain.callback_urls import CallbackUrlError, check_callback_url
 from sluice_api.domain.commands import device_request
 from sluice_api.domain.device_secrets import LWM2M, require_protocol
-from sluice_api.domain.problems import invalid, not_found
 from sluice_api.entrypoints.rest.dependencies import App, Creation, Wired
 from sluice_api.entrypoints.rest.error_handlers import responses
+from sluice_api.entrypoints.rest.problems import invalid, not_found
 from sluice_api.entrypoints.rest.schemas.commands import (
     Command,
     CommandIn,
@@ -22,7 +23,6 @@ from sluice_api.entrypoints.rest.schemas.commands import (
     SubscriptionPage,
     SubscriptionQuery,
 )
-from sluice_api.services import Parts
 
 router = APIRouter(
     prefix="/devices/{device_id}/commands", tags=["device commands"], responses=responses(HTTPStatus.NOT_FOUND)

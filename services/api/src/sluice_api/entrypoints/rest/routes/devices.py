@@ -8,6 +8,7 @@ from fastapi import Query as FromQuery
 
 from sluice_api.adapters.mongo.collections import Document
 from sluice_api.adapters.mongo.devices import ENDPOINT_TAKEN
+from sluice_api.application.services import Parts
 from sluice_api.domain.device_secrets import (
     LWM2M,
     MQTT,
@@ -18,7 +19,6 @@ from sluice_api.domain.device_secrets import (
     require_protocol,
     stored_device,
 )
-from sluice_api.domain.devices import DeviceIn
 from sluice_api.entrypoints.rest.dependencies import NO_STORE, App, Caller, Creation, Key, Wired, key_name
 from sluice_api.entrypoints.rest.error_handlers import responses
 from sluice_api.entrypoints.rest.schemas.devices import (
@@ -32,7 +32,7 @@ from sluice_api.entrypoints.rest.schemas.devices import (
     SecretIn,
 )
 from sluice_api.entrypoints.rest.uploads.bulk import BulkUpload
-from sluice_api.services import Parts
+from sluice_api.entrypoints.rest.uploads.device_lines import DeviceIn
 from sluice_common.sealing import Sealer
 
 router = APIRouter(prefix="/devices", tags=["devices"])

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
-from sluice_api.domain.problems import not_found
 from sluice_api.entrypoints.rest.dependencies import App, Creation, Wired
 from sluice_api.entrypoints.rest.error_handlers import responses
+from sluice_api.entrypoints.rest.problems import not_found
 from sluice_api.entrypoints.rest.schemas.devices import Group, GroupIn, GroupPage, GroupQuery, Members, MembersResult
 
 router = APIRouter(prefix="/groups", tags=["groups"])

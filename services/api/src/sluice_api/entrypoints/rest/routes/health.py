@@ -5,9 +5,9 @@ from http import HTTPStatus
 
 from fastapi import APIRouter
 
-from sluice_api.domain.problems import Problem
 from sluice_api.entrypoints.rest.dependencies import Wired
 from sluice_api.entrypoints.rest.error_handlers import responses
+from sluice_api.entrypoints.rest.problems import Problem
 
 router = APIRouter(tags=["health"])
 _DEADLINE = 2.0

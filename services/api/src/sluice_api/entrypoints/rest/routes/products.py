@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Query as FromQuery
 
 from sluice_api.adapters.mongo.collections import Document
-from sluice_api.domain.problems import Problem
-from sluice_api.domain.profiles import read_profile
+from sluice_api.application.services import Parts
 from sluice_api.domain.versions import check_minimum
 from sluice_api.entrypoints.rest.dependencies import App, Caller, Creation, Wired
 from sluice_api.entrypoints.rest.error_handlers import responses
+from sluice_api.entrypoints.rest.problems import Problem
 from sluice_api.entrypoints.rest.schemas.products import (
     Product,
     ProductChange,
@@ -22,7 +22,7 @@ from sluice_api.entrypoints.rest.schemas.products import (
     ProductPage,
     ProductQuery,
 )
-from sluice_api.services import Parts
+from sluice_api.entrypoints.rest.uploads.profiles import read_profile
 
 router = APIRouter(prefix="/products", tags=["products"])
 _PROFILE_TYPES = ("application/zip", "application/x-zip-compressed", "application/octet-stream", "application/json")

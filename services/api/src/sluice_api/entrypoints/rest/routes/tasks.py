@@ -7,9 +7,10 @@ from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
 from sluice_api.adapters.mongo.collections import Document
-from sluice_api.domain.problems import invalid
+from sluice_api.application.services import Parts
 from sluice_api.entrypoints.rest.dependencies import App, Creation, Wired
 from sluice_api.entrypoints.rest.error_handlers import responses
+from sluice_api.entrypoints.rest.problems import invalid
 from sluice_api.entrypoints.rest.schemas.tasks import (
     Execution,
     ExecutionPage,
@@ -22,7 +23,6 @@ from sluice_api.entrypoints.rest.schemas.tasks import (
     TaskPage,
     TaskQuery,
 )
-from sluice_api.services import Parts
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 executions = APIRouter(tags=["executions"])

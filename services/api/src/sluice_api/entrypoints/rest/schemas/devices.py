@@ -6,8 +6,8 @@ from typing import Any, Self
 from pydantic import Field
 
 from sluice_api.domain.device_secrets import MQTT_SECRET, SEALED_FIELDS
-from sluice_api.domain.devices import MqttSecret, Psk
 from sluice_api.entrypoints.rest.schemas.base import Body, Created, Identifier, Item, Name, Page, Query, Tag, example
+from sluice_api.entrypoints.rest.uploads.device_lines import MqttSecret, Psk
 
 MAX_GROUP_REQUEST = 10_000
 

@@ -5,9 +5,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from sluice_api.domain.problems import invalid
 from sluice_api.domain.public_keys import KeyStatus
 from sluice_api.domain.versions import Ordering
+from sluice_api.entrypoints.rest.problems import invalid
 from sluice_api.entrypoints.rest.schemas.base import (
     Body,
     Created,

@@ -8,12 +8,19 @@ from fastapi import Response
 
 from sluice_api.adapters.mongo.collections import Document
 from sluice_api.adapters.mongo.idempotency import Answer
+from sluice_api.application.services import Parts
 from sluice_api.domain.device_secrets import MQTT_SECRET, mqtt_secret_of, stored_device
-from sluice_api.domain.devices import BadHeaderError, BadLineError, CsvReader, DeviceIn, Lines, parse_json_line
-from sluice_api.domain.problems import Problem, invalid, too_large
 from sluice_api.entrypoints.rest.dependencies import replayed
+from sluice_api.entrypoints.rest.problems import Problem, invalid, too_large
 from sluice_api.entrypoints.rest.schemas.devices import BulkError, BulkResult, BulkSecret
-from sluice_api.services import Parts
+from sluice_api.entrypoints.rest.uploads.device_lines import (
+    BadHeaderError,
+    BadLineError,
+    CsvReader,
+    DeviceIn,
+    Lines,
+    parse_json_line,
+)
 from sluice_common.ids import new_id
 
 NDJSON = "application/x-ndjson"

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from sluice_api.adapters.mongo.collections import Document
 from sluice_api.adapters.mongo.idempotency import Answer
 from sluice_api.adapters.mongo.packages import Upload
-from sluice_api.domain.problems import Problem, conflict, invalid, too_large
+from sluice_api.application.services import Parts
 from sluice_api.domain.versions import require_no_rollback
 from sluice_api.entrypoints.rest.dependencies import Caller, key_reused, replayed
+from sluice_api.entrypoints.rest.problems import Problem, conflict, invalid, too_large
 from sluice_api.entrypoints.rest.schemas.packages import Package, PackageFields
 from sluice_api.entrypoints.rest.uploads.multipart import FILE_FIELD, BadMultipartError, FormReader
-from sluice_api.services import Parts
 from sluice_common.ids import new_id
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
-from sluice_api.domain.problems import Problem, invalid
+from sluice_api.entrypoints.rest.problems import Problem, invalid
 
 ENTRY_LIMIT = 256 * 1024
 """Most bytes of the profile itself."""

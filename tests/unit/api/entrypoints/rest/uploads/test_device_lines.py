@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_api.domain.devices import (
+from sluice_api.entrypoints.rest.uploads.device_lines import (
     LINE_LIMIT,
     BadHeaderError,
     BadLineError,

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_api.domain.problems import Problem
-from sluice_api.domain.profiles import ENTRY_LIMIT, read_profile
+from sluice_api.entrypoints.rest.problems import Problem
+from sluice_api.entrypoints.rest.uploads.profiles import ENTRY_LIMIT, read_profile
 
 NAME = "profile/devicetype-capability.json"
 DEVICE: dict[str, Any] = {
