@@ -1,7 +1,7 @@
 import pytest
 
 from sluice_api.domain.commands import as_text, device_request
-from sluice_api.entrypoints.rest.problems import Problem
+from sluice_api.domain.errors import InvalidError
 from sluice_common.messages.lwm2m_commands import DeviceRequest, Execute, Read, Write
 
 
@@ -36,7 +36,7 @@ def test_a_command_becomes_a_request(
     ],
 )
 def test_what_a_device_must_not_be_asked_is_refused(operation: str, path: str, value: str | int | None) -> None:
-    with pytest.raises(Problem):
+    with pytest.raises(InvalidError):
         device_request(operation, path, value)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sluice_api.domain.device_secrets import mqtt_secret_of, new_mqtt_secret, require_protocol, stored_device
-from sluice_api.entrypoints.rest.problems import Problem
+from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.entrypoints.rest.schemas.devices import Device, NewDevice
 from sluice_api.entrypoints.rest.uploads.device_lines import BadLineError, CsvReader, DeviceIn, parse_json_line
 from sluice_common.sealing import NoSealingKeyError, Sealer
@@ -38,10 +38,10 @@ def test_a_device_of_an_lwm2m_product_gets_none() -> None:
     [({"mqtt_secret": "given-secret"}, "LWM2M", "mqtt_secret"), ({"psk": PSK}, "MQTT", "psk")],
 )
 def test_a_secret_of_the_other_protocol_is_refused(fields: dict[str, str], protocol: str, named: str) -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(InvalidError) as caught:
         mqtt_secret_of(device(**fields), protocol)
     assert caught.value.code == "wrong_protocol"
-    assert caught.value.errors[0]["field"] == named
+    assert caught.value.errors[0].field == named
 
 
 @pytest.mark.parametrize("secret", ["short12", "x" * 33, "with space", "密码密码密码密码", "line\nbreak"])
@@ -97,6 +97,6 @@ def test_lines_of_a_bulk_upload_may_hold_secrets() -> None:
 
 @pytest.mark.parametrize("product", [None, {"protocol": "LWM2M"}])
 def test_a_device_of_another_protocol_cannot_renew_a_secret(product: dict[str, str] | None) -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(ConflictError) as caught:
         require_protocol(product, "MQTT")
     assert caught.value.code == "wrong_protocol"

@@ -6,8 +6,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from sluice_api.domain.errors import InvalidError
 from sluice_api.domain.public_keys import KeyStatus, read_public_key, unusable
-from sluice_api.entrypoints.rest.problems import Problem
 from sluice_common.reasons import ReasonCode
 from sluice_signing.domain.algorithms import ALGORITHMS
 
@@ -63,9 +63,9 @@ def test_private_and_other_keys_are_refused() -> None:
         "é",
         "",
     ):
-        with pytest.raises(Problem) as problem:
+        with pytest.raises(InvalidError) as caught:
             read_public_key(text)
-        assert problem.value.code == "bad_public_key"
+        assert caught.value.code == "bad_public_key"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_packages_are_usable_while_their_key_is_there_and_not_revoked(
 
 def test_of_several_keys_none_is_taken() -> None:
     one, two = (pem(ec.generate_private_key(ec.SECP256R1()).public_key()) for _ in range(2))
-    with pytest.raises(Problem, match="exactly one"):
+    with pytest.raises(InvalidError, match="exactly one"):
         read_public_key(one + two)
     assert read_public_key("The key of Acme:\n" + one)[2] == one
 
@@ -98,5 +98,5 @@ def test_an_rsa_key_that_is_taken_is_one_that_packages_can_be_verified_by(expone
     if any(algorithm.owns(key) for algorithm in ALGORITHMS):
         assert read_public_key(pem(key))[1] == f"RSA-{bits}"
     else:
-        with pytest.raises(Problem):
+        with pytest.raises(InvalidError):
             read_public_key(pem(key))

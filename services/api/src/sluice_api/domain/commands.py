@@ -1,6 +1,6 @@
 """From what app servers ask of a device to an LwM2M request. Pure."""
 
-from sluice_api.entrypoints.rest.problems import invalid
+from sluice_api.domain.errors import InvalidError
 from sluice_common.messages.lwm2m_commands import DeviceRequest, Execute, Read, Write
 
 _RESOURCE_DEPTH = 3
@@ -12,22 +12,22 @@ def device_request(operation: str, path: str, value: str | float | bool | None) 
     """Return the request that a command stands for.
 
     Raises:
-        Problem: Write and Execute need a resource, Write a value; the Firmware Update object belongs to tasks, which
-            know how many devices of a cell may use it at once.
+        InvalidError: Write and Execute need a resource, Write a value; the Firmware Update object belongs to tasks,
+            which know how many devices of a cell may use it at once.
     """
     parts = path.strip("/").split("/")
     if operation == "read":
         if value is not None:
-            raise invalid("value", "read takes none")
+            raise InvalidError("value", "read takes none")
         return Read(path=path)
     if len(parts) != _RESOURCE_DEPTH:
-        raise invalid("path", f"{operation} needs a resource, as in /3/0/4")
+        raise InvalidError("path", f"{operation} needs a resource, as in /3/0/4")
     if parts[0] == _FIRMWARE_UPDATE:
-        raise invalid("path", "object 5 is driven by upgrade tasks only", "reserved_object")
+        raise InvalidError("path", "object 5 is driven by upgrade tasks only", "reserved_object")
     if operation == "execute":
         return Execute(path=path, arguments="" if value is None else as_text(value))
     if value is None:
-        raise invalid("value", "write needs a value")
+        raise InvalidError("value", "write needs a value")
     return Write(path=path, value=as_text(value))
 
 

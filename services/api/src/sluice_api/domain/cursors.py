@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from sluice_api.entrypoints.rest.problems import invalid
+from sluice_api.domain.errors import InvalidError
 
 MAX_CURSOR = 512
 """Characters; no id of the platform needs more."""
@@ -17,11 +17,11 @@ def decode_cursor(cursor: str) -> str:
     """Return the id that a cursor stands for.
 
     Raises:
-        Problem: No cursor of ours.
+        InvalidError: No cursor of ours.
     """
     last_id = _decoded(cursor) if len(cursor) <= MAX_CURSOR else ""
     if not last_id or encode_cursor(last_id) != cursor:
-        raise invalid("after", "not a cursor of this API", "invalid_cursor")
+        raise InvalidError("after", "not a cursor of this API", "invalid_cursor")
     return last_id
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sluice_api.entrypoints.rest.problems import conflict, invalid
+from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.entrypoints.rest.uploads.device_lines import DeviceIn
 from sluice_common.sealing import Sealer
 
@@ -28,12 +28,12 @@ def mqtt_secret_of(body: DeviceIn, protocol: str) -> str | None:
     """Return the secret that a new device gets: the given one, or a fresh one; None if it needs none.
 
     Raises:
-        Problem: A secret was given that a device of this protocol cannot have.
+        InvalidError: A secret was given that a device of this protocol cannot have.
     """
     if body.mqtt_secret is not None and protocol != MQTT:
-        raise invalid(MQTT_SECRET, "only devices of MQTT products have one", "wrong_protocol")
+        raise InvalidError(MQTT_SECRET, "only devices of MQTT products have one", "wrong_protocol")
     if body.psk is not None and protocol != LWM2M:
-        raise invalid(PSK, "only devices of LwM2M products have one", "wrong_protocol")
+        raise InvalidError(PSK, "only devices of LwM2M products have one", "wrong_protocol")
     if protocol != MQTT:
         return None
     return body.mqtt_secret or new_mqtt_secret()
@@ -59,7 +59,7 @@ def require_protocol(product: Mapping[str, Any] | None, protocol: str) -> None:
     """Check that a device is of a protocol: that it may have its secrets, and be sent its requests.
 
     Raises:
-        Problem: 409, its product has another protocol.
+        ConflictError: Its product has another protocol.
     """
     if product is None or product["protocol"] != protocol:
-        raise conflict("wrong_protocol", f"The device's product is not of protocol {protocol}.")
+        raise ConflictError("wrong_protocol", f"The device's product is not of protocol {protocol}.")

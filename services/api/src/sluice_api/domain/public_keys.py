@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from sluice_api.entrypoints.rest.problems import Problem, conflict, invalid
+from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_common.reasons import ReasonCode
 
 _ML_DSA: tuple[type, ...]
@@ -48,18 +48,18 @@ def read_public_key(pem: str) -> tuple[str, str, str]:
     """Return fingerprint (SHA-256 of the DER form, hex), algorithm and normalised PEM of a public key.
 
     Raises:
-        Problem: Not exactly one public key, or not of a kind that can sign packages.
+        InvalidError: Not exactly one public key, or not of a kind that can sign packages.
     """
     if pem.count(_PEM_BEGIN) != 1:
         # Of several the library reads the first: which one the user meant is not ours to guess.
-        raise invalid("pem", "not exactly one public key in PEM form", "bad_public_key")
+        raise InvalidError("pem", "not exactly one public key in PEM form", "bad_public_key")
     try:
         key = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise invalid("pem", "not a public key in PEM form", "bad_public_key") from error
+        raise InvalidError("pem", "not a public key in PEM form", "bad_public_key") from error
     algorithm = _algorithm(key)
     if algorithm is None:
-        raise invalid("pem", f"packages are signed with {_KINDS}", "bad_public_key")
+        raise InvalidError("pem", f"packages are signed with {_KINDS}", "bad_public_key")
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     normal = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     return hashlib.sha256(der).hexdigest(), algorithm, normal
@@ -89,8 +89,8 @@ def unusable(key: Mapping[str, Any] | None) -> ReasonCode | None:
     return ReasonCode.KEY_REVOKED if key["status"] == KeyStatus.REVOKED.value else None
 
 
-def key_unusable(why: ReasonCode) -> Problem:
-    """Return 409: a revoked key stays revoked, and stays; a deletion that has begun is completed."""
+def key_unusable(why: ReasonCode) -> ConflictError:
+    """Return the error: a revoked key stays revoked, and stays; a deletion that has begun is completed."""
     if why is ReasonCode.KEY_REVOKED:
-        return conflict("key_revoked", "The key is revoked, for ever; it stays, so that it cannot be added again.")
-    return conflict("key_deleted", "The deletion of the key has begun; repeat it, or revoke the key.")
+        return ConflictError("key_revoked", "The key is revoked, for ever; it stays, so that it cannot be added again.")
+    return ConflictError("key_deleted", "The deletion of the key has begun; repeat it, or revoke the key.")

@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import Any
 
-from sluice_api.entrypoints.rest.problems import conflict, invalid
+from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_common.messages.execution_events import Reason
 from sluice_common.reasons import ReasonCode, reason_text
 
@@ -59,14 +59,14 @@ def check_minimum(minimum: str | None, ordering: Ordering) -> None:
     """Check that a minimum has a place in its ordering.
 
     Raises:
-        Problem: 422, it has none.
+        InvalidError: It has none.
     """
     if minimum is None:
         return
     try:
         is_below(minimum, minimum, ordering)
     except VersionFormatError as error:
-        raise invalid("anti_rollback.minimum_version", str(error), "version_not_comparable") from error
+        raise InvalidError("anti_rollback.minimum_version", str(error), "version_not_comparable") from error
 
 
 def rollback(version: str, product: Mapping[str, Any]) -> Reason | None:
@@ -87,10 +87,10 @@ def require_no_rollback(version: str, product: Mapping[str, Any]) -> None:
     """Check that a version may be installed on devices of a product.
 
     Raises:
-        Problem: 409, it must not.
+        ConflictError: It must not.
     """
     if (why := rollback(version, product)) is not None:
-        raise conflict(why.code.value, f"{reason_text(why.code, why.params)}.")
+        raise ConflictError(why.code.value, f"{reason_text(why.code, why.params)}.")
 
 
 def _semver(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]:

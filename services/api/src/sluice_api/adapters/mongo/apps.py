@@ -19,7 +19,7 @@ from sluice_api.adapters.mongo.collections import (
 )
 from sluice_api.adapters.mongo.repository import page_of
 from sluice_api.domain import secrets
-from sluice_api.entrypoints.rest.problems import conflict, not_found
+from sluice_api.domain.errors import ConflictError, NotFoundError
 from sluice_common.mongo import Database
 
 _OWNED = (PRODUCTS, PUBLIC_KEYS, PACKAGES, DEVICES, GROUPS, TASKS, SUBSCRIPTIONS)
@@ -82,11 +82,11 @@ class Apps:
         """Return an app.
 
         Raises:
-            Problem: There is none of that id.
+            NotFoundError: There is none of that id.
         """
         document = await self._apps.find_one({"_id": app_id})
         if document is None:
-            raise not_found("app", app_id)
+            raise NotFoundError("app", app_id)
         return document
 
     async def page(self, name: str | None, limit: int, after: str | None) -> tuple[list[Document], str | None]:
@@ -97,12 +97,13 @@ class Apps:
         """Delete an app that owns nothing any more.
 
         Raises:
-            Problem: There is none of that id, or it owns something.
+            NotFoundError: There is none of that id.
+            ConflictError: It owns something.
         """
         await self.get(app_id)
         for collection in _OWNED:
             if await self._database[collection].find_one({"app_id": app_id}, {"_id": 1}) is not None:
-                raise conflict("app_not_empty", f"The app still owns {collection}; delete them first.")
+                raise ConflictError("app_not_empty", f"The app still owns {collection}; delete them first.")
         await self._apps.delete_one({"_id": app_id})
         self._seen.pop(app_id, None)
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from sluice_api.adapters.mongo.collections import COMMANDS, DELIVERIES, SUBSCRIPTIONS, Document
 from sluice_api.adapters.mongo.outbox import also_send, with_messages
 from sluice_api.adapters.mongo.repository import Owned, page_of
+from sluice_api.domain.errors import ConflictError
 from sluice_api.domain.outbox import entry
-from sluice_api.entrypoints.rest.problems import conflict
 from sluice_common.messages.device_events import DeviceCommandCancelRequested, DeviceCommandRequested
 from sluice_common.messages.execution_events import DeviceCommandStatus
 from sluice_common.messages.lwm2m_commands import DeviceRequest
@@ -62,11 +62,12 @@ class Commands(Owned):
         """Ask for a pending command to be taken back; the scheduler decides.
 
         Raises:
-            Problem: There is none of that id, or it has been sent or has ended.
+            NotFoundError: There is none of that id.
+            ConflictError: It has been sent or has ended.
         """
         command = await self.get(app_id, command_id)
         if command["status"] != DeviceCommandStatus.PENDING.value:
-            raise conflict("command_not_pending", f"The command is {command['status']}.")
+            raise ConflictError("command_not_pending", f"The command is {command['status']}.")
         if not command.get("cancel_requested"):
             message = DeviceCommandCancelRequested(
                 app_id=app_id,
@@ -91,7 +92,7 @@ class Subscriptions(Owned):
         """Delete a subscription; what waits to be delivered is given up.
 
         Raises:
-            Problem: There is none of that id.
+            NotFoundError: There is none of that id.
         """
         await super().delete(app_id, identifier)
         # Delivery ids begin with the subscription's.

@@ -6,15 +6,13 @@ finds and not the size of the group. A task whose executions are not all there y
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from sluice_api.adapters.mongo.collections import COMMANDS, DEVICES, EXECUTIONS, TASKS, Document, chunks
+from sluice_api.domain.errors import MAX_NAMED, ConflictError, NamedDevice
 from sluice_api.domain.tasks import TaskStatus
-from sluice_api.entrypoints.rest.problems import DEVICES_NAMED, Problem, conflict
 from sluice_common.mongo import Database
 
 _ACTIVE, _PENDING, _TASK = "active_execution", "pending_command", "targeted_by_task"
-Named = dict[str, Any]
 
 
 class BusyDevices:
@@ -27,7 +25,7 @@ class BusyDevices:
         """Check the targets of a new task.
 
         Raises:
-            Problem: 409, naming at most `DEVICES_NAMED` devices.
+            ConflictError: It names at most `MAX_NAMED` devices.
         """
         # In this order: a task that has just stopped expanding has all its executions.
         busy = await self._to_be_active(app_id, targets) or await self._active(app_id, targets)
@@ -38,7 +36,7 @@ class BusyDevices:
         """Check that a device has no active execution, before it gets a command.
 
         Raises:
-            Problem: 409.
+            ConflictError: It has.
         """
         targets = {"device_ids": [device["_id"]]}
         busy = await self._to_be_active(app_id, targets)
@@ -46,20 +44,20 @@ class BusyDevices:
         if busy:
             raise devices_busy(busy)
 
-    async def _active(self, app_id: str, targets: Document) -> list[Named]:
-        busy: list[Named] = []
+    async def _active(self, app_id: str, targets: Document) -> list[NamedDevice]:
+        busy: list[NamedDevice] = []
         for collection, flag, why in ((EXECUTIONS, "active", _ACTIVE), (COMMANDS, "open", _PENDING)):
             if "group_ids" in targets:
                 found = await self._of_groups(collection, flag, app_id, targets["group_ids"])
             else:
                 found = await self._of_devices(collection, flag, targets["device_ids"])
             busy += [_named(d, why) for d in found]
-        return busy[:DEVICES_NAMED]
+        return busy
 
     async def _of_groups(self, collection: str, flag: str, app_id: str, group_ids: Iterable[str]) -> list[Document]:
         for group_id in group_ids:
             wanted = {"app_id": app_id, "group_ids": group_id, flag: True}
-            found = await self._database[collection].find(wanted, {"device_id": 1}).limit(DEVICES_NAMED).to_list(None)
+            found = await self._database[collection].find(wanted, {"device_id": 1}).limit(MAX_NAMED).to_list(None)
             if found:
                 return found
         return []
@@ -67,22 +65,22 @@ class BusyDevices:
     async def _of_devices(self, collection: str, flag: str, device_ids: Sequence[str]) -> list[Document]:
         for ids in chunks(device_ids):
             wanted = {"device_id": {"$in": list(ids)}, flag: True}
-            found = await self._database[collection].find(wanted, {"device_id": 1}).limit(DEVICES_NAMED).to_list(None)
+            found = await self._database[collection].find(wanted, {"device_id": 1}).limit(MAX_NAMED).to_list(None)
             if found:
                 return found
         return []
 
-    async def _to_be_active(self, app_id: str, targets: Document) -> list[Named]:
+    async def _to_be_active(self, app_id: str, targets: Document) -> list[NamedDevice]:
         expanding = {"app_id": app_id, "status": TaskStatus.EXPANDING.value}
         async for task in self._database[TASKS].find(expanding, {"targets": 1}):
             if shared := await self._shared(app_id, targets, task["targets"]):
-                return [{"device_id": i, "because": _TASK, "task_id": task["_id"]} for i in shared]
+                return [NamedDevice(i, _TASK, task_id=task["_id"]) for i in shared]
         return []
 
     async def _shared(self, app_id: str, one: Document, other: Document) -> list[str]:
-        """Return devices that both targets have, at most `DEVICES_NAMED`."""
+        """Return devices that both targets have, at most `MAX_NAMED`."""
         if "device_ids" in one and "device_ids" in other:
-            return sorted(set(one["device_ids"]) & set(other["device_ids"]))[:DEVICES_NAMED]
+            return sorted(set(one["device_ids"]) & set(other["device_ids"]))[:MAX_NAMED]
         if "device_ids" in one:
             return await self._members(one["device_ids"], set(other["group_ids"]))
         if "device_ids" in other:
@@ -92,7 +90,7 @@ class BusyDevices:
     async def _of_both(self, app_id: str, one: set[str], other: set[str]) -> list[str]:
         for pair in sorted({tuple(sorted({a, b})) for a in one for b in other}, key=len):
             both = {"app_id": app_id, "group_ids": pair[0] if len(pair) == 1 else {"$all": list(pair)}}
-            found = await self._database[DEVICES].find(both, {"_id": 1}).limit(DEVICES_NAMED).to_list(None)
+            found = await self._database[DEVICES].find(both, {"_id": 1}).limit(MAX_NAMED).to_list(None)
             if found:
                 return [d["_id"] for d in found]
         return []
@@ -106,13 +104,13 @@ class BusyDevices:
         return []
 
 
-def devices_busy(devices: Sequence[Named]) -> Problem:
-    """Return 409 that names busy devices."""
+def devices_busy(devices: Sequence[NamedDevice]) -> ConflictError:
+    """Return the error that names busy devices."""
     detail = "Devices have a pending command or an active upgrade; wait for its end, or cancel or stop it."
-    return conflict("devices_busy", detail, devices)
+    return ConflictError("devices_busy", detail, devices=devices)
 
 
-def _named(found: Document, why: str) -> Named:
+def _named(found: Document, why: str) -> NamedDevice:
     if why == _PENDING:
-        return {"device_id": found["device_id"], "because": why, "command_id": found["_id"]}
-    return {"device_id": found["device_id"], "because": why, "task_id": found["_id"].partition(":")[0]}
+        return NamedDevice(found["device_id"], why, command_id=found["_id"])
+    return NamedDevice(found["device_id"], why, task_id=found["_id"].partition(":")[0])

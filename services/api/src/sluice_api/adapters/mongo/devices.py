@@ -6,7 +6,7 @@ from pymongo.errors import BulkWriteError
 
 from sluice_api.adapters.mongo.collections import CHUNK, COMMANDS, DEVICES, EXECUTIONS, GROUPS, Document, chunks
 from sluice_api.adapters.mongo.repository import Owned
-from sluice_api.entrypoints.rest.problems import DEVICES_NAMED, Problem, invalid
+from sluice_api.domain.errors import InvalidError, NamedDevice
 from sluice_common.mongo import Database
 
 ENDPOINT_TAKEN = "A device with this endpoint is registered on the platform already."
@@ -34,16 +34,15 @@ class Devices(Owned):
         """Check that devices exist.
 
         Raises:
-            Problem: 422, naming those that do not.
+            InvalidError: It names those that do not.
         """
         known: set[str] = set()
         for ids in chunks(device_ids):
             found = self._documents.find({"_id": {"$in": list(ids)}}, {"app_id": 1})
             known |= {d["_id"] async for d in found if d["app_id"] == app_id}
-        unknown = [{"device_id": i} for i in device_ids if i not in known][:DEVICES_NAMED]
+        unknown = [NamedDevice(i) for i in device_ids if i not in known]
         if unknown:
-            problem = invalid("device_ids", "there are no such devices", "unknown_devices")
-            raise Problem(problem.status, problem.code, problem.detail, problem.errors, unknown)
+            raise InvalidError("device_ids", "there are no such devices", "unknown_devices", devices=unknown)
 
     async def endpoints(self, device_ids: Sequence[str]) -> dict[str, str]:
         """Return the endpoints of devices that exist."""
@@ -68,11 +67,11 @@ class Groups(Owned):
         """Check that groups that a request's body names exist.
 
         Raises:
-            Problem: 422, the app has not all of them.
+            InvalidError: The app has not all of them.
         """
         for group_id in group_ids:
             if await self.find(app_id, group_id) is None:
-                raise invalid("group_ids", f"there is no group {group_id[:64]!r}", "unknown_group")
+                raise InvalidError("group_ids", f"there is no group {group_id[:64]!r}", "unknown_group")
 
     async def add(self, app_id: str, group_id: str, device_ids: Sequence[str]) -> int:
         """Put devices into a group; return how many of the app's devices were asked for."""
@@ -101,7 +100,7 @@ class Groups(Owned):
         """Take all devices out of a group, then delete it; interrupted, it can be repeated.
 
         Raises:
-            Problem: The app has none of that id.
+            NotFoundError: The app has none of that id.
         """
         await self.get(app_id, identifier)
         members = self._database[DEVICES].find({"app_id": app_id, "group_ids": identifier}, {"_id": 1})

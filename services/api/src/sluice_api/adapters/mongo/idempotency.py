@@ -6,12 +6,11 @@ its process is found again under that id.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from http import HTTPStatus
 
 from pymongo.errors import DuplicateKeyError
 
 from sluice_api.adapters.mongo.collections import IDEMPOTENCY, Document
-from sluice_api.entrypoints.rest.problems import Problem
+from sluice_api.domain.errors import InProgressError
 from sluice_common.mongo import Database
 from sluice_common.sealing import NoSealingKeyError, Sealer
 
@@ -79,7 +78,7 @@ class Idempotency:
             now: Now.
 
         Raises:
-            Problem: 409, another request with this key is being worked on.
+            InProgressError: Another request with this key is being worked on.
         """
         document = {"_id": name, "resource_id": resource_id, "since": now, "expires_at": now + _KEPT}
         try:
@@ -115,4 +114,4 @@ class Idempotency:
             if taken.modified_count:
                 return Reservation(name, document["resource_id"], resumed=True)
         detail = "A request with this Idempotency-Key is being worked on; ask again in a moment."
-        raise Problem(HTTPStatus.CONFLICT, "idempotency_key_in_use", detail, headers={"Retry-After": "1"})
+        raise InProgressError("idempotency_key_in_use", detail)

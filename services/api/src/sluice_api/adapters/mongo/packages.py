@@ -12,9 +12,9 @@ from motor.motor_asyncio import AsyncIOMotorGridFSBucket
 from sluice_api.adapters.mongo.collections import PACKAGES, TASKS, UPLOADS, Document
 from sluice_api.adapters.mongo.outbox import with_messages
 from sluice_api.adapters.mongo.repository import Owned
+from sluice_api.domain.errors import MAX_NAMED, ConflictError, NamedTask, NotFoundError
 from sluice_api.domain.outbox import entry
 from sluice_api.domain.tasks import UNDER_WAY
-from sluice_api.entrypoints.rest.problems import TASKS_NAMED, Problem, conflict, not_found
 from sluice_common.messages.package_events import PackageUploaded, PublicKeyRef
 from sluice_common.mongo import IMAGE_BUCKET, PACKAGE_BUCKET, Database, bucket
 from sluice_common.topics import PACKAGE_EVENTS
@@ -106,12 +106,12 @@ class Packages(Owned):
         """Return the uploaded zip piece by piece.
 
         Raises:
-            Problem: The file is gone.
+            NotFoundError: The file is gone.
         """
         try:
             stream = await self._files.open_download_stream(package_id)
         except NoFile as error:
-            raise not_found("file of package", package_id) from error
+            raise NotFoundError("file of package", package_id) from error
 
         async def pieces() -> AsyncIterator[bytes]:
             while piece := await stream.readchunk():
@@ -123,7 +123,8 @@ class Packages(Owned):
         """Delete a package with zip and image; repeating it completes what was cut short.
 
         Raises:
-            Problem: There is none of that id, or tasks that are under way need it; it names them.
+            NotFoundError: There is none of that id.
+            ConflictError: Tasks that are under way need it; it names them.
         """
         package = await self.get(app_id, identifier)
         await self._require_unused(identifier)
@@ -141,7 +142,7 @@ class Packages(Owned):
         await self._documents.update_one({"_id": identifier}, {"$set": {"deleting": True}})
         try:
             await self._require_unused(identifier)
-        except Problem:
+        except ConflictError:
             await self._documents.update_one({"_id": identifier}, {"$unset": {"deleting": True}})
             raise
 
@@ -150,21 +151,20 @@ class Packages(Owned):
             raise package_in_use(tasks)
 
     async def _tasks_of(self, package_id: str) -> list[Document]:
-        """Return tasks under way that use a package, at most `TASKS_NAMED`."""
+        """Return tasks under way that use a package, at most `MAX_NAMED`."""
         found: list[Document] = []
         for status in UNDER_WAY:
             using = {"package_id": package_id, "status": status.value}
-            left = TASKS_NAMED - len(found)
+            left = MAX_NAMED - len(found)
             if left:
                 found += await self._database[TASKS].find(using, {"name": 1, "status": 1}).limit(left).to_list(None)
         return found
 
 
-def package_in_use(tasks: Sequence[Document]) -> Problem:
-    """Return 409 that names the tasks that use a package."""
-    problem = conflict("package_in_use", "Tasks that are under way use the package; stop them first.")
-    problem.extra["tasks"] = [{"task_id": t["_id"], "name": t["name"], "status": t["status"]} for t in tasks]
-    return problem
+def package_in_use(tasks: Sequence[Document]) -> ConflictError:
+    """Return the error that names the tasks that use a package."""
+    named = [NamedTask(t["_id"], t["name"], t["status"]) for t in tasks]
+    return ConflictError("package_in_use", "Tasks that are under way use the package; stop them first.", tasks=named)
 
 
 async def delete_file(files: AsyncIOMotorGridFSBucket, file_id: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sluice_api.adapters.mongo.collections import DEVICES, PACKAGES, PRODUCTS, Document
 from sluice_api.adapters.mongo.repository import Owned
-from sluice_api.entrypoints.rest.problems import conflict, invalid
+from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_common.mongo import Database
 
 
@@ -18,25 +18,25 @@ class Products(Owned):
         """Return the product that a request's body names.
 
         Raises:
-            Problem: 422, the app has none of that id.
+            InvalidError: The app has none of that id.
         """
         document = await self.find(app_id, product_id)
         if document is None:
-            raise invalid("product_id", "no product of this app", "unknown_product")
+            raise InvalidError("product_id", "no product of this app", "unknown_product")
         return document
 
     async def insert_all(self, documents: Sequence[Document]) -> list[Document]:
         """Insert product models, or find those that this very import has inserted before it was interrupted.
 
         Raises:
-            Problem: There is a model of this manufacturer already; then none is inserted.
+            ConflictError: There is a model of this manufacturer already; then none is inserted.
         """
         new = [d for d in documents if await self.find(d["app_id"], d["_id"]) is None]
         for document in new:
             same = {name: document[name] for name in ("app_id", "manufacturer", "model")}
             if await self._documents.find_one(same, {"_id": 1}):
                 detail = f"There is a product {document['model']!r} of {document['manufacturer']!r}."
-                raise conflict("duplicate", detail)
+                raise ConflictError("duplicate", detail)
         for document in new:
             await self.insert(document, "Another request has just created one of these products.")
         return [await self.get(d["app_id"], d["_id"]) for d in documents]
@@ -45,10 +45,11 @@ class Products(Owned):
         """Delete a product that nothing refers to.
 
         Raises:
-            Problem: There is none of that id, or devices or packages have it.
+            NotFoundError: There is none of that id.
+            ConflictError: Devices or packages have it.
         """
         await self.get(app_id, identifier)
         for collection in (DEVICES, PACKAGES):
             if await self._database[collection].find_one({"app_id": app_id, "product_id": identifier}, {"_id": 1}):
-                raise conflict("product_in_use", f"There are {collection} of this product.")
+                raise ConflictError("product_in_use", f"There are {collection} of this product.")
         await super().delete(app_id, identifier)

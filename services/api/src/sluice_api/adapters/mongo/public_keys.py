@@ -12,8 +12,8 @@ import structlog
 
 from sluice_api.adapters.mongo.collections import PACKAGES, PRODUCTS, PUBLIC_KEYS, Document
 from sluice_api.adapters.mongo.repository import Owned
+from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.domain.public_keys import KeyStatus, key_unusable, unusable
-from sluice_api.entrypoints.rest.problems import Problem, conflict, invalid
 from sluice_common.messages.package_events import PublicKeyRef
 from sluice_common.mongo import Database
 from sluice_common.reasons import ReasonCode
@@ -33,12 +33,12 @@ class PublicKeys(Owned):
         """Store a key.
 
         Raises:
-            Problem: No product has its manufacturer (R051), the manufacturer has it already or too many, or it is
-                revoked.
+            InvalidError: No product has its manufacturer (R051).
+            ConflictError: The manufacturer has it already or too many, or it is revoked.
         """
         wanted = {"app_id": document["app_id"], "manufacturer": document["manufacturer"]}
         if await self._database[PRODUCTS].find_one(wanted, {"_id": 1}) is None:
-            raise invalid("manufacturer", "no product of this app has this manufacturer", "unknown_manufacturer")
+            raise InvalidError("manufacturer", "no product of this app has this manufacturer", "unknown_manufacturer")
         same = {"app_id": document["app_id"], "fingerprint": document["fingerprint"]}
         if await self._documents.find_one(same | {"status": KeyStatus.REVOKED.value}, {"_id": 1}):
             raise key_unusable(ReasonCode.KEY_REVOKED)
@@ -55,7 +55,8 @@ class PublicKeys(Owned):
         """Activate or deactivate a key; packages that it has verified stay verified.
 
         Raises:
-            Problem: There is none of that id, it is revoked or being deleted, or its manufacturer has too many.
+            NotFoundError: There is none of that id.
+            ConflictError: It is revoked or being deleted, or its manufacturer has too many.
         """
         if active:
             await self._require_room(await self.get(app_id, key_id))
@@ -75,13 +76,13 @@ class PublicKeys(Owned):
         active = others | {"status": KeyStatus.ACTIVE.value}
         if await self._documents.count_documents(active, limit=_MAX_ACTIVE) == _MAX_ACTIVE:
             detail = f"The manufacturer has {_MAX_ACTIVE} active keys; deactivate one first."
-            raise conflict("too_many_keys", detail)
+            raise ConflictError("too_many_keys", detail)
 
     async def revoke(self, app_id: str, key_id: str, why: str, at: datetime) -> Document:
         """Revoke a key under every manufacturer of the app that has it; repeating it does the rest once more.
 
         Raises:
-            Problem: There is none of that id.
+            NotFoundError: There is none of that id.
         """
         key = await self.get(app_id, key_id)
         same = {"app_id": app_id, "fingerprint": key["fingerprint"]}
@@ -97,7 +98,8 @@ class PublicKeys(Owned):
         """Delete a key that has verified no package and is about to verify none; repeating it completes it.
 
         Raises:
-            Problem: There is none of that id, it is revoked, or packages need it: they could not be revoked any more.
+            NotFoundError: There is none of that id.
+            ConflictError: It is revoked, or packages need it: they could not be revoked any more.
         """
         key = await self.get(app_id, identifier)
         if key["status"] == KeyStatus.REVOKED.value:
@@ -120,7 +122,7 @@ class PublicKeys(Owned):
         await self._documents.update_one(open_, {"$set": {"status": KeyStatus.DELETING.value}})
         try:
             await self._require_unused(key)
-        except Problem:
+        except ConflictError:
             await self._documents.update_one(closed, {"$set": {"status": key["status"]}})
             raise
 
@@ -130,7 +132,7 @@ class PublicKeys(Owned):
         for using in (of_app | {"key_id": key["_id"]}, waiting):
             if await self._database[PACKAGES].find_one(using, {"_id": 1}):
                 detail = "The key has verified packages, or may be doing so; deactivate it, or delete them first."
-                raise conflict("key_in_use", detail)
+                raise ConflictError("key_in_use", detail)
 
 
 async def sweep_again(database: Database, key_id: str | None, at: datetime) -> bool:

@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 
 from sluice_api.adapters.mongo.collections import Document, Filter
 from sluice_api.domain.cursors import decode_cursor, encode_cursor
-from sluice_api.entrypoints.rest.problems import conflict, not_found
+from sluice_api.domain.errors import ConflictError, NotFoundError
 from sluice_common.mongo import Database
 
 Collection = AsyncIOMotorCollection[Document]
@@ -23,7 +23,7 @@ async def page_of(
     """Return one page in the order of ids, which is that of creation, and the cursor of the next.
 
     Raises:
-        Problem: `after` is no cursor.
+        InvalidError: `after` is no cursor.
     """
     if after is not None:
         query = query | {"_id": {**query.get("_id", {}), "$gt": decode_cursor(after)}}
@@ -39,7 +39,7 @@ class Owned:
     Args:
         database: The database.
         collection: Its name.
-        kind: What one document is called in problems.
+        kind: What one document is called in errors.
     """
 
     def __init__(self, database: Database, collection: str, kind: str) -> None:
@@ -55,11 +55,11 @@ class Owned:
         """Return the document.
 
         Raises:
-            Problem: The app has none of that id.
+            NotFoundError: The app has none of that id.
         """
         document = await self.find(app_id, identifier)
         if document is None:
-            raise not_found(self._kind, identifier)
+            raise NotFoundError(self._kind, identifier)
         return document
 
     async def page(
@@ -81,19 +81,19 @@ class Owned:
         """Insert a document and return it.
 
         Raises:
-            Problem: A unique index has it already; `duplicate` says so.
+            ConflictError: A unique index has it already; `duplicate` says so.
         """
         try:
             await self._documents.insert_one(document)
         except DuplicateKeyError as error:
-            raise conflict("duplicate", duplicate) from error
+            raise ConflictError("duplicate", duplicate) from error
         return document
 
     async def change(self, app_id: str, identifier: str, changes: Mapping[str, Any]) -> Document:
         """Set fields and return the document as it is then.
 
         Raises:
-            Problem: The app has none of that id.
+            NotFoundError: The app has none of that id.
         """
         if changes:
             await self._documents.update_one({"_id": identifier, "app_id": app_id}, {"$set": dict(changes)})
@@ -103,8 +103,8 @@ class Owned:
         """Delete a document.
 
         Raises:
-            Problem: The app has none of that id.
+            NotFoundError: The app has none of that id.
         """
         result = await self._documents.delete_one({"_id": identifier, "app_id": app_id})
         if result.deleted_count == 0:
-            raise not_found(self._kind, identifier)
+            raise NotFoundError(self._kind, identifier)

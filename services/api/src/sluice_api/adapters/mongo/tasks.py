@@ -6,12 +6,12 @@ from typing import Any
 from sluice_api.adapters.mongo.collections import EXECUTIONS, PACKAGES, PRODUCTS, PUBLIC_KEYS, TASKS, Document
 from sluice_api.adapters.mongo.outbox import also_send, with_messages
 from sluice_api.adapters.mongo.repository import Owned, page_of
+from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.domain.outbox import entry
 from sluice_api.domain.packages import status_of
 from sluice_api.domain.public_keys import unusable
 from sluice_api.domain.tasks import TaskStatus, package_snapshot, product_snapshot, progress_of, stored
 from sluice_api.domain.versions import require_no_rollback
-from sluice_api.entrypoints.rest.problems import conflict, invalid
 from sluice_common.ids import execution_id, split_execution_id
 from sluice_common.messages.execution_events import Reason
 from sluice_common.messages.task_events import TaskCreated, TaskStopRequested
@@ -40,12 +40,13 @@ class Tasks(Owned):
             traceparent: Of the request.
 
         Raises:
-            Problem: The package is unknown, not verified, revoked, or of a version below the product's minimum.
+            InvalidError: The package is unknown.
+            ConflictError: It is not verified, revoked, or of a version below the product's minimum.
         """
         package = await self._package(task["app_id"], task["package_id"])
         product = await self._database[PRODUCTS].find_one({"_id": package["product_id"]})
         if product is None:
-            raise invalid("package_id", "its product has been deleted", "unknown_product")
+            raise InvalidError("package_id", "its product has been deleted", "unknown_product")
         require_no_rollback(package["version"], product)
         start_at = task["policy"].get("start_at")
         later = start_at is not None and start_at > at
@@ -79,12 +80,13 @@ class Tasks(Owned):
         """Stop a task; harmless if it is stopping already.
 
         Raises:
-            Problem: There is none of that id, or it has ended (R123).
+            NotFoundError: There is none of that id.
+            ConflictError: It has ended (R123).
         """
         await self._stop(app_id, task_id, at, traceparent)
         task = await self.get(app_id, task_id)
         if TaskStatus(task["status"]).is_final:
-            raise conflict("task_ended", "The task has ended; there is nothing to stop.")
+            raise ConflictError("task_ended", "The task has ended; there is nothing to stop.")
         return task
 
     async def stop_all_of(self, package_id: str, reason: ReasonCode, at: datetime) -> None:
@@ -121,26 +123,27 @@ class Tasks(Owned):
         its executions back.
 
         Raises:
-            Problem: There is none of that id, or it is under way.
+            NotFoundError: There is none of that id.
+            ConflictError: It is under way.
         """
         ended = {"_id": task_id, "app_id": app_id, "status": {"$in": [s.value for s in _FINAL]}}
         tombstone = {"_id": task_id, "deleted_from": app_id, "deleted_at": at, "relay_at": at}
         result = await self._documents.replace_one(ended, tombstone)
         if result.modified_count == 0:
             await self.get(app_id, task_id)
-            raise conflict("task_running", "A task that is under way cannot be deleted; stop it first.")
+            raise ConflictError("task_running", "A task that is under way cannot be deleted; stop it first.")
 
     async def _package(self, app_id: str, package_id: str) -> Document:
         package = await self._database[PACKAGES].find_one({"_id": package_id, "app_id": app_id})
         if package is None:
-            raise invalid("package_id", "no package of this app", "unknown_package")
+            raise InvalidError("package_id", "no package of this app", "unknown_package")
         why = await self._key_unusable(package)
         if package["status"] == "REVOKED" or why is ReasonCode.KEY_REVOKED:
-            raise conflict("package_revoked", "The public key that verified the package was revoked.")
+            raise ConflictError("package_revoked", "The public key that verified the package was revoked.")
         if (status := status_of(package)) != "VERIFIED":
-            raise conflict("package_not_verified", f"The package is {status}, not VERIFIED.")
+            raise ConflictError("package_not_verified", f"The package is {status}, not VERIFIED.")
         if why is not None:
-            raise conflict("package_not_verified", f"{reason_text(why, {})}.")
+            raise ConflictError("package_not_verified", f"{reason_text(why, {})}.")
         return package
 
     async def _key_unusable(self, package: Document) -> ReasonCode | None:

@@ -1,9 +1,8 @@
 """Files that the platform offers for download; the services that they belong to put them there."""
 
 from dataclasses import dataclass
-from http import HTTPStatus
 
-from sluice_api.entrypoints.rest.problems import Problem
+from sluice_api.domain.errors import UnavailableError
 from sluice_common.mongo import TOOLS, Database
 
 
@@ -24,10 +23,10 @@ async def find_tool(database: Database, name: str) -> Tool:
     """Return a file by its name.
 
     Raises:
-        Problem: It is not there yet: its service has not started since the database was made.
+        UnavailableError: It is not there yet: its service has not started since the database was made.
     """
     found = await database[TOOLS].find_one({"_id": name})
     if found is None:
         detail = "The file is not there yet; the service that makes it is starting."
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "tool_unavailable", detail, headers={"Retry-After": "5"})
+        raise UnavailableError("tool_unavailable", detail)
     return Tool(bytes(found["content"]), found["sha256"])

@@ -11,6 +11,7 @@ from sluice_api.adapters.mongo.collections import ensure_indexes
 from sluice_api.bootstrap import http_parts
 from sluice_api.entrypoints.rest import error_handlers
 from sluice_api.entrypoints.rest.limits import BodyLimits
+from sluice_api.entrypoints.rest.openapi import describe, responses
 from sluice_api.entrypoints.rest.routes import (
     apps,
     commands,
@@ -36,7 +37,7 @@ Upgrades the firmware of fleets cell by cell. Get an access token at `/api/v1/oa
 class _Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            error_handlers.describe(super().openapi())
+            describe(super().openapi())
         return super().openapi()
 
 
@@ -77,9 +78,7 @@ def create_http(settings: ApiSettings) -> FastAPI:
 
 
 def _routes() -> APIRouter:
-    refused = error_handlers.responses(
-        HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
-    )
+    refused = responses(HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
     routes = APIRouter(prefix=_PREFIX, responses=refused)
     for router in (
         apps.access,

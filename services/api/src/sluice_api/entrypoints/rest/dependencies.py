@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from sluice_api.adapters.mongo.idempotency import Answer, Idempotency
 from sluice_api.application.services import Parts
 from sluice_api.domain.access_tokens import ADMIN, InvalidAccessTokenError
+from sluice_api.domain.errors import DomainError
 from sluice_api.domain.outbox import valid_traceparent
 from sluice_api.entrypoints.rest.problems import Problem
 from sluice_common.ids import new_id
@@ -117,7 +118,8 @@ class Once:
             secret: Whether the answer shows a secret.
 
         Raises:
-            Problem: The key was used for another request, or is in use; or what `create` raises.
+            Problem: The key was used for another request.
+            DomainError: The key is in use; or what `create` raises.
             NoSealingKeyError: The answer shows a secret and could not be kept.
         """
         if self._name is None:
@@ -130,7 +132,7 @@ class Once:
         try:
             left = await load(reservation.resource_id) if reservation.resumed and load else None
             body = (left or await create(reservation.resource_id)).model_dump_json().encode()
-        except Problem:
+        except DomainError:
             # Nothing was created. After any other failure something may have been: the reservation stays.
             await self._idempotency.release(reservation)
             raise

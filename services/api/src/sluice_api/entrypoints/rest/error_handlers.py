@@ -1,7 +1,6 @@
 """Every error as a problem document (RFC 9457); never a traceback."""
 
 from http import HTTPStatus
-from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -12,12 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
 
+from sluice_api.domain.errors import DomainError, FieldError
 from sluice_api.entrypoints.rest.problems import Problem
-from sluice_api.entrypoints.rest.schemas.base import ProblemDocument
 from sluice_common.sealing import NoSealingKeyError, SealingError
 
 _log = structlog.get_logger()
-_MEDIA_TYPE = "application/problem+json"
 _ERRORS_SHOWN = 100
 _CODES = {
     HTTPStatus.NOT_FOUND: "not_found",
@@ -28,48 +26,9 @@ _JSON = "json_invalid"
 _METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 
-def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI description of the errors of an operation, beside those that all have."""
-    return {int(status): {"model": ProblemDocument} | _response(status) for status in statuses}
-
-
-def _response(status: HTTPStatus) -> dict[str, Any]:
-    content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
-    return {"description": status.phrase, "content": content}
-
-
-def describe(description: dict[str, Any]) -> None:
-    """Complete the errors of an OpenAPI description by what follows from the rest of an operation.
-
-    Whoever needs a token may not be entitled, and whatever takes a body can refuse it. An error has the one media type
-    of a problem document; FastAPI gives it that of the answer too.
-    """
-    for path in description["paths"].values():
-        for operation in path.values():
-            operation["responses"] |= _implied(operation)
-            for status, response in operation["responses"].items():
-                if int(status) >= HTTPStatus.BAD_REQUEST:
-                    response["content"].pop("application/json", None)
-
-
-def _implied(operation: dict[str, Any]) -> dict[str, Any]:
-    """Return the errors that follow from an operation's security and body."""
-    content = operation.get("requestBody", {}).get("content", {})
-    statuses = (
-        *((HTTPStatus.FORBIDDEN,) if operation.get("security") else ()),
-        *((HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE) if content else ()),
-        *((HTTPStatus.BAD_REQUEST, HTTPStatus.UNSUPPORTED_MEDIA_TYPE) if "application/json" in content else ()),
-    )
-    return {str(int(status)): _response(status) for status in statuses}
-
-
-def problem_response(problem: Problem) -> JSONResponse:
-    """Return the response of a problem."""
-    return JSONResponse(problem.body(), problem.status, headers=problem.headers, media_type=_MEDIA_TYPE)
-
-
 def install(app: FastAPI) -> None:
     """Make an application answer every error with a problem document."""
+    app.add_exception_handler(DomainError, _of_domain)
     app.add_exception_handler(Problem, _of_problem)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
@@ -79,9 +38,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _of_anything)
 
 
+async def _of_domain(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DomainError)  # noqa: S101 - FastAPI's handlers are typed by Exception
+    return Problem.of(error).response()
+
+
 async def _of_problem(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Problem)  # noqa: S101 - FastAPI's handlers are typed by Exception
-    return problem_response(error)
+    assert isinstance(error, Problem)  # noqa: S101 - as above
+    return error.response()
 
 
 async def _of_validation(request: Request, error: Exception) -> JSONResponse:
@@ -89,12 +53,12 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     errors = error.errors()
     if errors[0]["loc"] == ("body",) and not _is_json(request) and await request.body():
         detail = "Send Content-Type: application/json."
-        return problem_response(Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
+        return Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail).response()
     if any(e["type"] == _JSON for e in errors):
-        return problem_response(_malformed_json())
-    named = [{"field": _where(e["loc"]), "message": str(e["msg"])} for e in errors[:_ERRORS_SHOWN]]
-    detail = "; ".join(f"{e['field']}: {e['message']}" if e["field"] else e["message"] for e in named[:3])
-    return problem_response(Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_failed", detail, named))
+        return _malformed_json().response()
+    named = [FieldError(_where(e["loc"]), str(e["msg"])) for e in errors[:_ERRORS_SHOWN]]
+    detail = "; ".join(f"{e.field}: {e.message}" if e.field else e.message for e in named[:3])
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_failed", detail, named).response()
 
 
 def _malformed_json() -> Problem:
@@ -117,11 +81,11 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
     headers = dict(error.headers or {})
     if status is HTTPStatus.BAD_REQUEST and _is_json(request):
         # What the parser gives up on: no UTF-8, too deep, numbers of too many digits.
-        return problem_response(_malformed_json())
+        return _malformed_json().response()
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request))
     code = _CODES.get(status, status.name.lower())
-    return problem_response(Problem(status, code, str(error.detail), headers=headers))
+    return Problem(status, code, str(error.detail), headers=headers).response()
 
 
 def _methods(request: Request) -> list[str]:
@@ -133,24 +97,23 @@ def _methods(request: Request) -> list[str]:
 async def _of_database(_: Request, error: Exception) -> JSONResponse:
     _log.error("database_failed", error=type(error).__name__, detail=str(error)[:500])
     detail = "The database cannot be reached; try again."
-    return problem_response(
-        Problem(HTTPStatus.SERVICE_UNAVAILABLE, "database_unavailable", detail, headers={"Retry-After": "1"})
-    )
+    retry = {"Retry-After": "1"}
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "database_unavailable", detail, headers=retry).response()
 
 
 async def _of_sealing(_: Request, error: Exception) -> JSONResponse:
     _log.error("sealing_failed", detail=str(error))
     code = "no_sealing_key" if isinstance(error, NoSealingKeyError) else "secret_unreadable"
     detail = f"The platform cannot keep or read a secret: {error}."
-    return problem_response(Problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail))
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail).response()
 
 
 async def _of_disconnect(_: Request, __: Exception) -> JSONResponse:
     # Nobody reads this.
-    return problem_response(Problem(HTTPStatus.BAD_REQUEST, "disconnected", "The client went away."))
+    return Problem(HTTPStatus.BAD_REQUEST, "disconnected", "The client went away.").response()
 
 
 async def _of_anything(request: Request, error: Exception) -> JSONResponse:
     _log.error("request_failed", path=request.url.path, exc_info=error)
     detail = "The request failed for a reason of ours; it has been logged."
-    return problem_response(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail))
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail).response()

@@ -5,7 +5,6 @@ from collections.abc import Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sluice_api.entrypoints.rest.error_handlers import problem_response
 from sluice_api.entrypoints.rest.problems import Problem, too_large, too_slow
 
 
@@ -32,18 +31,18 @@ class BodyLimits:
         limit = None if scope["path"] in self._streamed else self._limit
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if limit is not None and length.isdigit() and int(length) > limit:
-            return await problem_response(too_large(limit))(scope, receive, send)
+            return await too_large(limit).response()(scope, receive, send)
         body = _Body(receive, limit, self._patience)
         answered = False
 
         async def corrected_send(message: Message) -> None:
             # The application takes what `receive` raises for a body that cannot be parsed.
             nonlocal answered
-            if body.refusal is None:
+            if body.problem is None:
                 await send(message)
             elif not answered:
                 answered = True
-                await problem_response(body.refusal)(scope, receive, send)
+                await body.problem.response()(scope, receive, send)
 
         return await self._app(scope, body.receive, corrected_send)
 
@@ -57,7 +56,7 @@ class _Body:
         self._patience = patience
         self._size = 0
         self._complete = False
-        self.refusal: Problem | None = None
+        self.problem: Problem | None = None
 
     async def receive(self) -> Message:
         """Return the next message of the server.
@@ -70,11 +69,11 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), self._patience)
         except TimeoutError as error:
-            self.refusal = too_slow(self._patience)
-            raise self.refusal from error
+            self.problem = too_slow(self._patience)
+            raise self.problem from error
         self._size += len(message.get("body", b""))
         self._complete = not message.get("more_body", False)
         if self._limit is not None and self._size > self._limit:
-            self.refusal = too_large(self._limit)
-            raise self.refusal
+            self.problem = too_large(self._limit)
+            raise self.problem
         return message

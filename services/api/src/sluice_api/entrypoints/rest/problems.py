@@ -1,42 +1,75 @@
-"""Refusals that users see: problem details of RFC 9457, each with a stable code.
+"""Problem documents (RFC 9457): every refusal with its HTTP status and headers."""
 
-Leaves out how they travel; `entrypoints.problems` writes them into responses.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from fastapi.responses import JSONResponse
+
+from sluice_api.domain.errors import (
+    ConflictError,
+    DomainError,
+    FieldError,
+    InProgressError,
+    InvalidError,
+    NamedDevice,
+    NamedTask,
+    NotFoundError,
+    UnavailableError,
+)
+
+MEDIA_TYPE = "application/problem+json"
 _HANG_UP = {"Connection": "close"}
 """The rest of the body is not read, so that no further request can follow it."""
-DEVICES_NAMED = 100
-"""Most devices that one problem names."""
-TASKS_NAMED = 100
-"""Most tasks that one problem names."""
+_STATUS: Mapping[type[DomainError], HTTPStatus] = {
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    InProgressError: HTTPStatus.CONFLICT,
+    InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_RETRY_AFTER: Mapping[type[DomainError], str] = {InProgressError: "1", UnavailableError: "5"}
+"""Seconds after which the same request may succeed."""
 
 
 @dataclass(eq=False)
 class Problem(Exception):  # noqa: N818 - RFC 9457's word
-    """A refusal.
+    """A refusal as it travels.
 
     Attributes:
         status: HTTP status.
         code: Stable code for programs.
         detail: What is wrong and what to do, for people.
-        errors: Fields that are wrong: `field` and `message`.
-        devices: Devices that stand in the way, at most `DEVICES_NAMED`.
+        errors: Fields that are wrong.
+        devices: Devices that stand in the way.
+        tasks: Tasks that do.
+        oauth_error: Code of an OAuth2 error (RFC 6749 §5.2).
         headers: Further response headers.
-        extra: Further members.
     """
 
     status: HTTPStatus
     code: str
     detail: str
-    errors: Sequence[dict[str, str]] = ()
-    devices: Sequence[dict[str, Any]] = ()
-    headers: dict[str, str] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
+    errors: Sequence[FieldError] = ()
+    devices: Sequence[NamedDevice] = ()
+    tasks: Sequence[NamedTask] = ()
+    oauth_error: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: DomainError) -> "Problem":
+        """Return the problem that an error of the domain is."""
+        kind = type(error)
+        return cls(
+            _STATUS[kind],
+            error.code,
+            error.detail,
+            error.errors if isinstance(error, InvalidError) else (),
+            error.devices,
+            error.tasks,
+            headers={"Retry-After": _RETRY_AFTER[kind]} if kind in _RETRY_AFTER else {},
+        )
 
     def body(self) -> dict[str, Any]:
         """Return the members of the problem document (RFC 9457 §3.1)."""
@@ -46,37 +79,30 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
             "status": int(self.status),
             "detail": self.detail,
             "code": self.code,
+            "errors": [asdict(error) for error in self.errors],
+            "devices": [_given(asdict(device)) for device in self.devices],
+            "tasks": [asdict(task) for task in self.tasks],
+            "error": self.oauth_error,
         }
-        if self.errors:
-            members["errors"] = list(self.errors)
-        if self.devices:
-            members["devices"] = list(self.devices)
-        return members | self.extra
+        return _given(members)
+
+    def response(self) -> JSONResponse:
+        """Return the response."""
+        return JSONResponse(self.body(), self.status, headers=dict(self.headers), media_type=MEDIA_TYPE)
 
 
-def not_found(what: str, identifier: str) -> Problem:
-    """Return 404: nothing of that id belongs to the caller."""
-    return Problem(HTTPStatus.NOT_FOUND, "not_found", f"There is no {what} {identifier[:64]!r}.")
-
-
-def conflict(code: str, detail: str, devices: Sequence[dict[str, Any]] = ()) -> Problem:
-    """Return 409: not possible in the present state."""
-    return Problem(HTTPStatus.CONFLICT, code, detail, devices=devices[:DEVICES_NAMED])
-
-
-def invalid(field_name: str, message: str, code: str = "validation_failed") -> Problem:
-    """Return 422: one field of the request is wrong."""
-    errors = [{"field": field_name, "message": message}]
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, code, f"{field_name}: {message}", errors)
+def _given(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members that say something."""
+    return {name: value for name, value in members.items() if value not in (None, [])}
 
 
 def too_large(limit: int) -> Problem:
     """Return 413: the body is larger than `limit` bytes."""
     detail = f"The body exceeds {limit} bytes."
-    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", detail, headers=dict(_HANG_UP))
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", detail, headers=_HANG_UP)
 
 
-def too_slow(patience: float) -> Problem:
-    """Return 408: the body has stopped coming for `patience` seconds."""
-    detail = f"Nothing more of the body came for {patience:g} s."
-    return Problem(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", detail, headers=dict(_HANG_UP))
+def too_slow(seconds: float) -> Problem:
+    """Return 408: the body has stopped coming for so many seconds."""
+    detail = f"Nothing more of the body came for {seconds:g} s."
+    return Problem(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", detail, headers=_HANG_UP)

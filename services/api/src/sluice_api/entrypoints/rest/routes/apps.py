@@ -8,10 +8,11 @@ from fastapi import APIRouter, Form, Header, Response
 from fastapi import Query as FromQuery
 
 from sluice_api.domain.access_tokens import ADMIN
+from sluice_api.domain.errors import ConflictError
 from sluice_api.domain.secrets import new_secret
 from sluice_api.entrypoints.rest.dependencies import Admin, Creation, Wired, basic_credentials
-from sluice_api.entrypoints.rest.error_handlers import responses
-from sluice_api.entrypoints.rest.problems import Problem, conflict
+from sluice_api.entrypoints.rest.openapi import responses
+from sluice_api.entrypoints.rest.problems import Problem
 from sluice_api.entrypoints.rest.schemas.apps import App, AppIn, AppPage, AppQuery, NewApp, Token
 
 access = APIRouter(tags=["access"])
@@ -39,13 +40,13 @@ async def issue_token(  # noqa: PLR0917 - form fields are parameters to FastAPI
     """Get an access token by client credentials (RFC 6749 §4.4), as form fields or as HTTP Basic."""
     if grant_type != "client_credentials":
         code = "unsupported_grant_type"
-        raise Problem(HTTPStatus.BAD_REQUEST, code, "grant_type must be client_credentials.", extra={"error": code})
+        raise Problem(HTTPStatus.BAD_REQUEST, code, "grant_type must be client_credentials.", oauth_error=code)
     name, secret = basic_credentials(authorization) or (client_id or "", client_secret or "")
     if not await _are_credentials(parts, name, secret):
         code = "invalid_client"
         challenge = {"WWW-Authenticate": "Basic"}
         detail = "Client id or secret is wrong."
-        raise Problem(HTTPStatus.UNAUTHORIZED, code, detail, headers=challenge, extra={"error": code})
+        raise Problem(HTTPStatus.UNAUTHORIZED, code, detail, headers=challenge, oauth_error=code)
     response.headers["Cache-Control"] = "no-store"
     token = parts.tokens.issue(name, parts.now().timestamp())
     return Token(access_token=token, expires_in=parts.tokens.lifetime)
@@ -91,5 +92,5 @@ async def get_app(_: Admin, parts: Wired, app_id: str) -> App:
 async def delete_app(_: Admin, parts: Wired, app_id: str) -> None:
     """Delete an app that owns nothing any more."""
     if app_id == parts.settings.bootstrap_app_id:
-        raise conflict("bootstrap_app", "The first app comes from the settings and would come back.")
+        raise ConflictError("bootstrap_app", "The first app comes from the settings and would come back.")
     await parts.apps.delete(app_id)

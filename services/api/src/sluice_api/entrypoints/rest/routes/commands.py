@@ -10,9 +10,9 @@ from sluice_api.application.services import Parts
 from sluice_api.domain.callback_urls import CallbackUrlError, check_callback_url
 from sluice_api.domain.commands import device_request
 from sluice_api.domain.device_secrets import LWM2M, require_protocol
+from sluice_api.domain.errors import InvalidError, NotFoundError
 from sluice_api.entrypoints.rest.dependencies import App, Creation, Wired
-from sluice_api.entrypoints.rest.error_handlers import responses
-from sluice_api.entrypoints.rest.problems import invalid, not_found
+from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.commands import (
     Command,
     CommandIn,
@@ -81,7 +81,7 @@ async def cancel_command(caller: App, parts: Wired, device_id: str, command_id: 
 async def _command(parts: Parts, app_id: str, device_id: str, command_id: str) -> Command:
     command = Command.of(await parts.commands.get(app_id, command_id))
     if command.device_id != device_id:
-        raise not_found("command", command_id)
+        raise NotFoundError("command", command_id)
     return command
 
 
@@ -93,7 +93,7 @@ async def create_subscription(caller: App, parts: Wired, once: Creation, body: S
     try:
         check_callback_url(body.callback_url, allow_private=parts.settings.callback_allow_private)
     except CallbackUrlError as error:
-        raise invalid("callback_url", str(error), "callback_url_refused") from error
+        raise InvalidError("callback_url", str(error), "callback_url_refused") from error
 
     async def create(subscription_id: str) -> Subscription:
         document = {"_id": subscription_id, "app_id": caller.app_id, "created_at": parts.now()} | body.model_dump()

@@ -20,7 +20,7 @@ from sluice_api.domain.device_secrets import (
     stored_device,
 )
 from sluice_api.entrypoints.rest.dependencies import NO_STORE, App, Caller, Creation, Key, Wired, key_name
-from sluice_api.entrypoints.rest.error_handlers import responses
+from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.devices import (
     BulkResult,
     Device,

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
+from sluice_api.domain.errors import NotFoundError
 from sluice_api.entrypoints.rest.dependencies import App, Creation, Wired
-from sluice_api.entrypoints.rest.error_handlers import responses
-from sluice_api.entrypoints.rest.problems import not_found
+from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.devices import Group, GroupIn, GroupPage, GroupQuery, Members, MembersResult
 
 router = APIRouter(prefix="/groups", tags=["groups"])
@@ -66,4 +66,4 @@ async def remove_member(caller: App, parts: Wired, group_id: str, device_id: str
     """Take a device out of a group; a task under way goes on."""
     await parts.groups.get(caller.app_id, group_id)
     if not await parts.groups.remove(caller.app_id, group_id, device_id):
-        raise not_found("device in this group", device_id)
+        raise NotFoundError("device in this group", device_id)

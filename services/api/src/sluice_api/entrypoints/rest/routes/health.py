@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from sluice_api.entrypoints.rest.dependencies import Wired
-from sluice_api.entrypoints.rest.error_handlers import responses
+from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.problems import Problem
 
 router = APIRouter(tags=["health"])

@@ -9,7 +9,7 @@ from fastapi import Query as FromQuery
 from fastapi.responses import StreamingResponse
 
 from sluice_api.entrypoints.rest.dependencies import App, Key, Wired, key_name
-from sluice_api.entrypoints.rest.error_handlers import responses
+from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.packages import Package, PackageFields, PackagePage, PackageQuery
 from sluice_api.entrypoints.rest.uploads.package import PackageUpload
 

@@ -12,7 +12,7 @@ from sluice_api.adapters.mongo.collections import Document
 from sluice_api.application.services import Parts
 from sluice_api.domain.versions import check_minimum
 from sluice_api.entrypoints.rest.dependencies import App, Caller, Creation, Wired
-from sluice_api.entrypoints.rest.error_handlers import responses
+from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.problems import Problem
 from sluice_api.entrypoints.rest.schemas.products import (
     Product,

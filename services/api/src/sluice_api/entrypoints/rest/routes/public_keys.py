@@ -8,7 +8,7 @@ from fastapi import Query as FromQuery
 
 from sluice_api.domain.public_keys import KeyStatus, read_public_key
 from sluice_api.entrypoints.rest.dependencies import App, Creation, Wired
-from sluice_api.entrypoints.rest.error_handlers import responses
+from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.products import Key, KeyIn, KeyPage, KeyQuery, KeyRevocation
 
 router = APIRouter(prefix="/public-keys", tags=["public keys"])

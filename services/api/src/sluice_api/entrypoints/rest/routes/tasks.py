@@ -8,9 +8,9 @@ from fastapi import Query as FromQuery
 
 from sluice_api.adapters.mongo.collections import Document
 from sluice_api.application.services import Parts
+from sluice_api.domain.errors import InvalidError
 from sluice_api.entrypoints.rest.dependencies import App, Creation, Wired
-from sluice_api.entrypoints.rest.error_handlers import responses
-from sluice_api.entrypoints.rest.problems import invalid
+from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.tasks import (
     Execution,
     ExecutionPage,
@@ -39,7 +39,7 @@ async def create_task(caller: App, parts: Wired, once: Creation, body: TaskIn) -
     """
     now = parts.now()
     if body.policy.end_at is not None and body.policy.end_at <= now:
-        raise invalid("policy.end_at", "lies in the past")
+        raise InvalidError("policy.end_at", "lies in the past")
     targets = _targets(body.targets)
 
     async def create(task_id: str) -> Task:

@@ -5,9 +5,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
+from sluice_api.domain.errors import InvalidError
 from sluice_api.domain.public_keys import KeyStatus
 from sluice_api.domain.versions import Ordering
-from sluice_api.entrypoints.rest.problems import invalid
 from sluice_api.entrypoints.rest.schemas.base import (
     Body,
     Created,
@@ -51,10 +51,10 @@ class Maintenance(Body):
         """Check it against the protocol of its product.
 
         Raises:
-            Problem: 422, an LwM2M product is upgraded by LWM2M or not at all.
+            InvalidError: An LwM2M product is upgraded by LWM2M or not at all.
         """
         if protocol == "LWM2M" and self.upgrade_protocol not in {None, "LWM2M"}:
-            raise invalid("maintenance.upgrade_protocol", "must be LWM2M for a product of protocol LWM2M")
+            raise InvalidError("maintenance.upgrade_protocol", "must be LWM2M for a product of protocol LWM2M")
 
 
 class Radio(Body):

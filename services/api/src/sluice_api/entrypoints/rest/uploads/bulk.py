@@ -10,8 +10,9 @@ from sluice_api.adapters.mongo.collections import Document
 from sluice_api.adapters.mongo.idempotency import Answer
 from sluice_api.application.services import Parts
 from sluice_api.domain.device_secrets import MQTT_SECRET, mqtt_secret_of, stored_device
+from sluice_api.domain.errors import InvalidError
 from sluice_api.entrypoints.rest.dependencies import replayed
-from sluice_api.entrypoints.rest.problems import Problem, invalid, too_large
+from sluice_api.entrypoints.rest.problems import Problem, too_large
 from sluice_api.entrypoints.rest.schemas.devices import BulkError, BulkResult, BulkSecret
 from sluice_api.entrypoints.rest.uploads.device_lines import (
     BadHeaderError,
@@ -52,7 +53,8 @@ class BulkUpload:
         One whose process ended in mid-upload is read anew: its devices are duplicates then.
 
         Raises:
-            Problem: As of `run`; or the key was used for another upload, or is in use.
+            Problem: As of `run`; or the key was used for another upload.
+            InProgressError: The key is in use.
         """
         body = _Digested(content_type, stream)
         if key is None:
@@ -115,8 +117,8 @@ class BulkUpload:
                 return self._fail(number, "unknown_group", f"There is no group {group_id!r}.")
         try:
             self._batch.append((number, *self._stored(device, product)))
-        except Problem as problem:
-            return self._fail(number, problem.code, problem.detail)
+        except InvalidError as error:
+            return self._fail(number, error.code, error.detail)
         if len(self._batch) >= _BATCH:
             await self._flush()
         return None
@@ -127,7 +129,7 @@ class BulkUpload:
         made = secret is not None and device.mqtt_secret is None
         if made and self._made >= _SECRETS_SHOWN:
             detail = f"one upload makes {_SECRETS_SHOWN} secrets; give the others, or upload them later"
-            raise invalid(MQTT_SECRET, detail, "secret_missing")
+            raise InvalidError(MQTT_SECRET, detail, "secret_missing")
         document = stored_device(new_id(), self._app_id, device, secret, self._parts.sealer, at=self._parts.now())
         if secret is None or not made:
             return document, None

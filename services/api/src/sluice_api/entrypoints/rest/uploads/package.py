@@ -13,9 +13,10 @@ from sluice_api.adapters.mongo.collections import Document
 from sluice_api.adapters.mongo.idempotency import Answer
 from sluice_api.adapters.mongo.packages import Upload
 from sluice_api.application.services import Parts
+from sluice_api.domain.errors import ConflictError, DomainError, FieldError, InvalidError
 from sluice_api.domain.versions import require_no_rollback
 from sluice_api.entrypoints.rest.dependencies import Caller, key_reused, replayed
-from sluice_api.entrypoints.rest.problems import Problem, conflict, invalid, too_large
+from sluice_api.entrypoints.rest.problems import Problem, too_large
 from sluice_api.entrypoints.rest.schemas.packages import Package, PackageFields
 from sluice_api.entrypoints.rest.uploads.multipart import FILE_FIELD, BadMultipartError, FormReader
 from sluice_common.ids import new_id
@@ -61,8 +62,9 @@ class PackageUpload:
         """Store the file and ask for its verification, at most once per key.
 
         Raises:
-            Problem: Malformed, too large, no zip, its fields do not fit the product (R027–R031), or its version lies
-                below the least that the product allows.
+            Problem: Malformed, too large, or wrong fields.
+            InvalidError: No zip, or its fields do not fit the product (R027–R031).
+            ConflictError: Its version lies below the least that the product allows, or no key can verify it.
         """
         package_id = new_id()
         async with self._parts.packages.upload(package_id, self._caller.app_id, self._parts.now()) as upload:
@@ -89,7 +91,7 @@ class PackageUpload:
         except BadMultipartError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, "malformed_multipart", str(error)) from error
         if form.file_name is None:
-            raise invalid(FILE_FIELD, "the file is missing")
+            raise InvalidError(FILE_FIELD, "the file is missing")
         if len(magic) < _MAGIC_BYTES:
             raise _not_a_zip()
         return Received(_fields(form.fields), form.file_name[:255], size, digest)
@@ -100,7 +102,7 @@ class PackageUpload:
         for name in _MIRRORED:
             given = getattr(fields, name)
             if given is not None and given != product[name]:
-                raise invalid(name, f"the product's is {product[name]!r}", "product_mismatch")
+                raise InvalidError(name, f"the product's is {product[name]!r}", "product_mismatch")
         require_no_rollback(fields.version, product)
         return {
             "_id": package_id,
@@ -119,7 +121,7 @@ class PackageUpload:
         keys = await self._parts.public_keys.of_manufacturer(self._caller.app_id, product["manufacturer"])
         if not keys:
             detail = f"Upload or activate a public key of {product['manufacturer']!r} first."
-            raise conflict("no_public_key", detail)
+            raise ConflictError("no_public_key", detail)
         await upload.keep()
         return Package.of(await self._parts.packages.create(package, keys, self._parts.now(), self._caller.traceparent))
 
@@ -138,7 +140,7 @@ class PackageUpload:
             reservation = await self._parts.idempotency.rename(reservation, package["_id"])
         try:
             created = Package.of(left) if left else await self._create(upload, package, product)
-        except Problem:
+        except DomainError:
             await self._parts.idempotency.release(reservation)
             raise
         response = _accepted(created)
@@ -161,8 +163,8 @@ def _require_zip(start: bytes) -> bytes:
     return start
 
 
-def _not_a_zip() -> Problem:
-    return invalid(FILE_FIELD, "not a zip archive; sign the zip and upload the result", "not_a_zip")
+def _not_a_zip() -> InvalidError:
+    return InvalidError(FILE_FIELD, "not a zip archive; sign the zip and upload the result", "not_a_zip")
 
 
 def _fields(pairs: list[tuple[str, str]]) -> PackageFields:
@@ -171,15 +173,13 @@ def _fields(pairs: list[tuple[str, str]]) -> PackageFields:
         if name in _LISTS:
             values.setdefault(name, []).append(value)
         elif name in values:
-            raise invalid(name, "given twice")
+            raise InvalidError(name, "given twice")
         else:
             values[name] = value
     try:
         return PackageFields.model_validate(values)
     except ValidationError as error:
-        errors = [
-            {"field": ".".join(map(str, e["loc"])), "message": e["msg"]}
-            for e in error.errors(include_url=False, include_input=False)
-        ]
-        detail = "; ".join(f"{e['field']}: {e['message']}" for e in errors[:3])
+        found = error.errors(include_url=False, include_input=False)
+        errors = [FieldError(".".join(map(str, e["loc"])), e["msg"]) for e in found]
+        detail = "; ".join(f"{e.field}: {e.message}" for e in errors[:3])
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_failed", detail, errors) from error

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
-from sluice_api.entrypoints.rest.problems import Problem, invalid
+from sluice_api.domain.errors import FieldError, InvalidError
 
 ENTRY_LIMIT = 256 * 1024
 """Most bytes of the profile itself."""
@@ -27,6 +27,7 @@ _MAX_DIRECTORY = _MAX_ENTRIES * 512
 _MAX_BYTES = 8 * 1024 * 1024
 _MAX_NAME = 255
 _MAX_DEVICES = 100
+_ERRORS_SHOWN = 100
 _PROFILE = "profile/devicetype-capability.json"
 _ZIP_MAGIC = b"PK"
 _END = struct.Struct("<4s4H2IH")
@@ -85,7 +86,7 @@ def read_profile(data: bytes) -> list[dict[str, Any]]:
         data: The zip, or the JSON alone.
 
     Raises:
-        Problem: 422, neither of them, hostile, or a field is wrong.
+        InvalidError: Neither of them, hostile, or a field is wrong.
     """
     text = _from_zip(data) if data.startswith(_ZIP_MAGIC) else data
     try:
@@ -94,7 +95,7 @@ def read_profile(data: bytes) -> list[dict[str, Any]]:
         raise _wrong_fields(error) from error
     models = [_product(number, device) for number, device in enumerate(profile.devices)]
     if len({(m["manufacturer"], m["model"]) for m in models}) < len(models):
-        raise _refused("it has the same model twice")
+        raise _bad("it has the same model twice")
     return models
 
 
@@ -102,7 +103,7 @@ def _product(number: int, device: _DeviceType) -> dict[str, Any]:
     protocol = _PROTOCOLS.get(device.protocol)
     if protocol is None:
         message = f"must be one of {', '.join(_PROTOCOLS)}, in this case"
-        raise invalid(f"devices.{number}.protocolType", message, "bad_profile")
+        raise InvalidError(f"devices.{number}.protocolType", message, "bad_profile")
     firmware = device.maintenance and device.maintenance.firmware
     return {
         "manufacturer": device.manufacturer,
@@ -127,25 +128,25 @@ def _from_zip(data: bytes) -> bytes:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _read(archive, _find(archive.infolist()))
     except _UNREADABLE as error:
-        raise _refused(f"the zip is damaged or of a kind that is not read: {error}") from error
+        raise _bad(f"the zip is damaged or of a kind that is not read: {error}") from error
 
 
 def _check_end(data: bytes) -> None:
     """Refuse a directory that is too large before it is parsed, and ZIP64, whose record would count instead."""
     start = data.rfind(_END_MAGIC, -_END_SEARCHED)
     if start < 0 or len(data) < start + _END.size:
-        raise _refused("the zip is damaged: it has no end record")
+        raise _bad("the zip is damaged: it has no end record")
     if data[:start][-_ZIP64_LOCATOR_BYTES:].startswith(_ZIP64_LOCATOR_MAGIC):
-        raise _refused("the zip is of a kind that is not read: ZIP64")
+        raise _bad("the zip is of a kind that is not read: ZIP64")
     *_, number, size, _, _ = _END.unpack_from(data, start)
     _check_number(number)
     if size > _MAX_DIRECTORY:
-        raise _refused(f"the zip's directory has {size} bytes, the most are {_MAX_DIRECTORY}")
+        raise _bad(f"the zip's directory has {size} bytes, the most are {_MAX_DIRECTORY}")
 
 
 def _check_number(entries: int) -> None:
     if entries > _MAX_ENTRIES:
-        raise _refused(f"the zip has {entries} entries, the most are {_MAX_ENTRIES}")
+        raise _bad(f"the zip has {entries} entries, the most are {_MAX_ENTRIES}")
 
 
 def _find(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
@@ -154,14 +155,14 @@ def _find(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     for entry in entries:
         _check(entry)
         if entry.filename.casefold() in seen:
-            raise _refused(f"the zip has {entry.filename!r} twice")
+            raise _bad(f"the zip has {entry.filename!r} twice")
         seen.add(entry.filename.casefold())
     if sum(entry.file_size for entry in entries) > _MAX_BYTES:
-        raise _refused(f"the zip unpacks to more than {_MAX_BYTES} bytes")
+        raise _bad(f"the zip unpacks to more than {_MAX_BYTES} bytes")
     # Some tools put everything into one folder.
     found = [e for e in entries if e.filename == _PROFILE or e.filename.partition("/")[2] == _PROFILE]
     if len(found) != 1:
-        raise _refused(f"the zip needs one {_PROFILE} and has {len(found)}")
+        raise _bad(f"the zip needs one {_PROFILE} and has {len(found)}")
     return found[0]
 
 
@@ -170,11 +171,11 @@ def _check(entry: zipfile.ZipInfo) -> None:
     name = entry.orig_filename
     bad = not name.isprintable() or "\\" in name or ":" in name or len(name) > _MAX_NAME
     if bad or any(part in {"", ".", ".."} for part in name.removesuffix("/").split("/")):
-        raise _refused(f"the zip has an entry of the bad name {name[:_MAX_NAME]!r}")
+        raise _bad(f"the zip has an entry of the bad name {name[:_MAX_NAME]!r}")
     if entry.flag_bits & _ENCRYPTED or entry.compress_type not in _METHODS:
-        raise _refused(f"{name!r} is encrypted, or compressed in a way that is not read")
+        raise _bad(f"{name!r} is encrypted, or compressed in a way that is not read")
     if stat.S_IFMT(entry.external_attr >> 16) not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        raise _refused(f"{name!r} is no file")
+        raise _bad(f"{name!r} is no file")
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -182,18 +183,15 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     with archive.open(entry) as file:
         text = file.read(ENTRY_LIMIT + 1)
     if len(text) > ENTRY_LIMIT:
-        raise _refused(f"{entry.filename} is larger than {ENTRY_LIMIT} bytes")
+        raise _bad(f"{entry.filename} is larger than {ENTRY_LIMIT} bytes")
     return text
 
 
-def _refused(why: str) -> Problem:
-    return invalid("profile", why, "bad_profile")
+def _bad(why: str) -> InvalidError:
+    return InvalidError("profile", why, "bad_profile")
 
 
-def _wrong_fields(error: ValidationError) -> Problem:
-    errors = [
-        {"field": ".".join(map(str, e["loc"])) or "profile", "message": str(e["msg"])}
-        for e in error.errors(include_url=False, include_input=False, include_context=False)[:100]
-    ]
-    problem = invalid(errors[0]["field"], errors[0]["message"], "bad_profile")
-    return Problem(problem.status, problem.code, problem.detail, errors)
+def _wrong_fields(error: ValidationError) -> InvalidError:
+    found = error.errors(include_url=False, include_input=False, include_context=False)[:_ERRORS_SHOWN]
+    first, *others = (FieldError(".".join(map(str, e["loc"])) or "profile", str(e["msg"])) for e in found)
+    return InvalidError(first.field, first.message, "bad_profile", others)
