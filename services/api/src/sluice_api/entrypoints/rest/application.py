@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from sluice_api.adapters.mongo.collections import ensure_indexes
 from sluice_api.bootstrap import http_parts
 from sluice_api.entrypoints.rest import error_handlers
+from sluice_api.entrypoints.rest.docs import docs_router
 from sluice_api.entrypoints.rest.limits import BodyLimits
 from sluice_api.entrypoints.rest.openapi import describe, responses
 from sluice_api.entrypoints.rest.routes import (
@@ -60,7 +61,7 @@ def create_http(settings: ApiSettings) -> FastAPI:
         version="1",
         description=_DESCRIPTION,
         lifespan=lifespan,
-        docs_url=f"{_PREFIX}/docs",
+        docs_url=None,
         redoc_url=None,
         openapi_url=f"{_PREFIX}/openapi.json",
         redirect_slashes=False,
@@ -73,6 +74,7 @@ def create_http(settings: ApiSettings) -> FastAPI:
         patience=settings.body_patience,
     )
     app.include_router(health.router)
+    app.include_router(docs_router(), prefix=_PREFIX)
     app.include_router(_routes())
     return app
 
