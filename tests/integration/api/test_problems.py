@@ -97,7 +97,7 @@ def test_the_description_of_the_api_and_its_page_are_public(base_url: str) -> No
 @pytest.mark.parametrize("path", ["groups", "packages", "devices/bulk"])
 def test_a_body_that_stops_coming_is_given_up(new_process: NewProcess, app: httpx.Client, path: str) -> None:
     port = free_base()
-    process = new_process("http", api_port=port, body_patience=0.5)
+    process = new_process("http", api_port=port, body_idle_timeout=0.5)
     head = f"POST /api/v1/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: {app.headers['authorization']}\r\n"
     kind = {"groups": "application/json", "packages": "multipart/form-data; boundary=x"}.get(path, "text/csv")
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:

@@ -12,7 +12,7 @@ from sluice_api.adapters.callback_client import HttpCallbackClient
 from sluice_api.adapters.mongo.apps import Apps
 from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS
 from sluice_api.adapters.mongo.commands import Commands, Subscriptions
-from sluice_api.adapters.mongo.device_conflicts import BusyDevices
+from sluice_api.adapters.mongo.device_conflicts import DeviceConflicts
 from sluice_api.adapters.mongo.devices import Devices, Groups
 from sluice_api.adapters.mongo.idempotency import Idempotency
 from sluice_api.adapters.mongo.notifier.deliveries import MongoDeliveryStore
@@ -39,7 +39,7 @@ from sluice_api.application.relay.relay import Relay
 from sluice_api.application.relay.revocation import Revocation
 from sluice_api.application.relay.start_check import StartCheck
 from sluice_api.application.relay.task_work import TaskWork
-from sluice_api.application.services import Parts
+from sluice_api.application.services import Services
 from sluice_api.application.task_progress import TaskProgress
 from sluice_api.domain.access_tokens import ADMIN, AccessTokens
 from sluice_api.settings import ApiSettings, NotifierSettings, ProjectorSettings, RelaySettings
@@ -60,7 +60,7 @@ def now() -> datetime:
     return exact.replace(microsecond=exact.microsecond // 1000 * 1000)
 
 
-def http_parts(settings: ApiSettings) -> Parts:
+def create_services(settings: ApiSettings) -> Services:
     """Return what routes need.
 
     Raises:
@@ -72,7 +72,7 @@ def http_parts(settings: ApiSettings) -> Parts:
         raise ValueError("bootstrap_app_secret is missing")
     sealer = Sealer(settings.all_sealing_keys())
     database = connect(settings)
-    return Parts(
+    return Services(
         settings=settings,
         database=database,
         tokens=AccessTokens.of(settings.signing_key(), settings.access_token_lifetime),
@@ -87,7 +87,7 @@ def http_parts(settings: ApiSettings) -> Parts:
         executions=Executions(database),
         commands=Commands(database),
         subscriptions=Subscriptions(database),
-        busy=BusyDevices(database),
+        conflicts=DeviceConflicts(database),
         idempotency=Idempotency(database, sealer),
         sealer=sealer,
     )

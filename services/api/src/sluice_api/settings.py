@@ -28,7 +28,7 @@ class ApiSettings(SealingSettings):
     bootstrap_app_secret: SecretStr = Field(SecretStr(""), description="Client secret of the first app.")
     admin_password: SecretStr = Field(SecretStr(""), description="Password of `admin`; empty disables it.")
     body_limit: int = Field(4 * _MIB, ge=_KIB, description="Most bytes of a request body, uploads excepted.")
-    body_patience: float = Field(60.0, gt=0, description="Seconds that the next piece of a body may take.")
+    body_idle_timeout: float = Field(60.0, gt=0, description="Seconds that the next piece of a body may take.")
     package_limit: int = Field(
         _GIB + 4 * _MIB, ge=1, description="Most bytes of an uploaded package: 1 GiB of content, headers and manifest."
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sluice_api.adapters.mongo.apps import Apps
 from sluice_api.adapters.mongo.commands import Commands, Subscriptions
-from sluice_api.adapters.mongo.device_conflicts import BusyDevices
+from sluice_api.adapters.mongo.device_conflicts import DeviceConflicts
 from sluice_api.adapters.mongo.devices import Devices, Groups
 from sluice_api.adapters.mongo.idempotency import Idempotency
 from sluice_api.adapters.mongo.packages import Packages
@@ -20,7 +20,7 @@ from sluice_common.sealing import Sealer
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     """Everything that routes need, wired in `bootstrap`."""
 
     settings: ApiSettings
@@ -37,6 +37,6 @@ class Parts:
     executions: Executions
     commands: Commands
     subscriptions: Subscriptions
-    busy: BusyDevices
+    conflicts: DeviceConflicts
     idempotency: Idempotency
     sealer: Sealer

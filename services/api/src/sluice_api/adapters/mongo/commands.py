@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sluice_api.adapters.mongo.collections import COMMANDS, DELIVERIES, SUBSCRIPTIONS, Document
 from sluice_api.adapters.mongo.outbox import also_send, with_messages
-from sluice_api.adapters.mongo.repository import Owned, page_of
+from sluice_api.adapters.mongo.repository import TenantRepository, page_of
 from sluice_api.domain.errors import ConflictError
 from sluice_api.domain.outbox import entry
 from sluice_common.messages.device_events import DeviceCommandCancelRequested, DeviceCommandRequested
@@ -14,7 +14,7 @@ from sluice_common.mongo import Database
 from sluice_common.topics import DEVICE_EVENTS
 
 
-class Commands(Owned):
+class Commands(TenantRepository):
     """The device commands. The scheduler sends and ends them."""
 
     def __init__(self, database: Database) -> None:
@@ -82,7 +82,7 @@ class Commands(Owned):
         return command | {"cancel_requested": True}
 
 
-class Subscriptions(Owned):
+class Subscriptions(TenantRepository):
     """The subscriptions."""
 
     def __init__(self, database: Database) -> None:

@@ -15,7 +15,7 @@ from sluice_common.mongo import Database
 _ACTIVE, _PENDING, _TASK = "active_execution", "pending_command", "targeted_by_task"
 
 
-class BusyDevices:
+class DeviceConflicts:
     """Finds target devices that are busy."""
 
     def __init__(self, database: Database) -> None:

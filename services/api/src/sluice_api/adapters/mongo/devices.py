@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pymongo.errors import BulkWriteError
 
 from sluice_api.adapters.mongo.collections import CHUNK, COMMANDS, DEVICES, EXECUTIONS, GROUPS, Document, chunks
-from sluice_api.adapters.mongo.repository import Owned
+from sluice_api.adapters.mongo.repository import TenantRepository
 from sluice_api.domain.errors import InvalidError, NamedDevice
 from sluice_common.mongo import Database
 
@@ -13,7 +13,7 @@ ENDPOINT_TAKEN = "A device with this endpoint is registered on the platform alre
 _DUPLICATE_KEY = 11_000
 
 
-class Devices(Owned):
+class Devices(TenantRepository):
     """The devices."""
 
     def __init__(self, database: Database) -> None:
@@ -53,7 +53,7 @@ class Devices(Owned):
         return endpoints
 
 
-class Groups(Owned):
+class Groups(TenantRepository):
     """The groups; membership is kept with the devices.
 
     What a device is busy with carries the device's groups too, so that a task's targets can be checked by group. Both

@@ -11,7 +11,7 @@ from motor.motor_asyncio import AsyncIOMotorGridFSBucket
 
 from sluice_api.adapters.mongo.collections import PACKAGES, TASKS, UPLOADS, Document
 from sluice_api.adapters.mongo.outbox import with_messages
-from sluice_api.adapters.mongo.repository import Owned
+from sluice_api.adapters.mongo.repository import TenantRepository
 from sluice_api.domain.errors import MAX_NAMED, ConflictError, NamedTask, NotFoundError
 from sluice_api.domain.outbox import entry
 from sluice_api.domain.tasks import UNDER_WAY
@@ -73,7 +73,7 @@ class Upload:
         self._written += 1
 
 
-class Packages(Owned):
+class Packages(TenantRepository):
     """The packages."""
 
     def __init__(self, database: Database) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from sluice_api.adapters.mongo.collections import DEVICES, PACKAGES, PRODUCTS, Document
-from sluice_api.adapters.mongo.repository import Owned
+from sluice_api.adapters.mongo.repository import TenantRepository
 from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_common.mongo import Database
 
 
-class Products(Owned):
+class Products(TenantRepository):
     """The product models."""
 
     def __init__(self, database: Database) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from sluice_api.adapters.mongo.collections import PACKAGES, PRODUCTS, PUBLIC_KEYS, Document
-from sluice_api.adapters.mongo.repository import Owned
+from sluice_api.adapters.mongo.repository import TenantRepository
 from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.domain.public_keys import KeyStatus, key_unusable, unusable
 from sluice_common.messages.package_events import PublicKeyRef
@@ -23,7 +23,7 @@ _MAX_ACTIVE = 32
 """Active keys of one manufacturer: each goes into the message of every upload and is tried by its verification."""
 
 
-class PublicKeys(Owned):
+class PublicKeys(TenantRepository):
     """The public keys of manufacturers."""
 
     def __init__(self, database: Database) -> None:

@@ -33,7 +33,7 @@ async def page_of(
     return documents[:limit], encode_cursor(documents[limit - 1]["_id"]) if more else None
 
 
-class Owned:
+class TenantRepository:
     """One collection of documents with `app_id`.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sluice_api.adapters.mongo.collections import EXECUTIONS, PACKAGES, PRODUCTS, PUBLIC_KEYS, TASKS, Document
 from sluice_api.adapters.mongo.outbox import also_send, with_messages
-from sluice_api.adapters.mongo.repository import Owned, page_of
+from sluice_api.adapters.mongo.repository import TenantRepository, page_of
 from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.domain.outbox import entry
 from sluice_api.domain.packages import status_of
@@ -23,7 +23,7 @@ _STOPPABLE = (TaskStatus.SCHEDULED, TaskStatus.EXPANDING, TaskStatus.RUNNING)
 _FINAL = (TaskStatus.FINISHED, TaskStatus.STOPPED)
 
 
-class Tasks(Owned):
+class Tasks(TenantRepository):
     """The tasks. The relay expands and stops them; the projector counts and ends them."""
 
     def __init__(self, database: Database) -> None:
@@ -150,7 +150,7 @@ class Tasks(Owned):
         return unusable(await self._database[PUBLIC_KEYS].find_one({"_id": package.get("key_id")}, {"status": 1}))
 
 
-class Executions(Owned):
+class Executions(TenantRepository):
     """The executions."""
 
     def __init__(self, database: Database) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP application: routes, limits and problem documents around the parts that `bootstrap` wires."""
+"""The HTTP application: routes, limits and problem documents around the services that `bootstrap` wires."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from sluice_api.adapters.mongo.collections import ensure_indexes
-from sluice_api.bootstrap import http_parts
+from sluice_api.bootstrap import create_services
 from sluice_api.entrypoints.rest import error_handlers
 from sluice_api.entrypoints.rest.docs import docs_router
 from sluice_api.entrypoints.rest.limits import BodyLimits
@@ -47,14 +47,14 @@ def create_http(settings: ApiSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        parts = http_parts(settings)
-        await ensure_indexes(parts.database)
+        services = create_services(settings)
+        await ensure_indexes(services.database)
         if settings.bootstrap_app_id:
             secret = settings.bootstrap_app_secret.get_secret_value()
-            await parts.apps.bootstrap(settings.bootstrap_app_id, secret, parts.now())
-        app.state.parts = parts
+            await services.apps.bootstrap(settings.bootstrap_app_id, secret, services.now())
+        app.state.services = services
         yield
-        parts.database.client.close()
+        services.database.client.close()
 
     app = _Api(
         title="Sluice",
@@ -71,7 +71,7 @@ def create_http(settings: ApiSettings) -> FastAPI:
         BodyLimits,
         limit=settings.body_limit,
         streamed=[f"{_PREFIX}/packages", f"{_PREFIX}/devices/bulk"],
-        patience=settings.body_patience,
+        idle_timeout=settings.body_idle_timeout,
     )
     app.include_router(health.router)
     app.include_router(docs_router(), prefix=_PREFIX)

@@ -15,14 +15,14 @@ class BodyLimits:
         app: The application.
         limit: Bytes.
         streamed: Paths whose bodies may be larger; they have limits of their own.
-        patience: Seconds between two pieces of a body.
+        idle_timeout: Seconds between two pieces of a body.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, streamed: Collection[str], patience: float) -> None:
+    def __init__(self, app: ASGIApp, limit: int, streamed: Collection[str], idle_timeout: float) -> None:
         self._app = app
         self._limit = limit
         self._streamed = frozenset(streamed)
-        self._patience = patience
+        self._idle_timeout = idle_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -32,7 +32,7 @@ class BodyLimits:
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if limit is not None and length.isdigit() and int(length) > limit:
             return await too_large(limit).response()(scope, receive, send)
-        body = _Body(receive, limit, self._patience)
+        body = _Body(receive, limit, self._idle_timeout)
         answered = False
 
         async def corrected_send(message: Message) -> None:
@@ -50,10 +50,10 @@ class BodyLimits:
 class _Body:
     """The body of one request as it comes."""
 
-    def __init__(self, receive: Receive, limit: int | None, patience: float) -> None:
+    def __init__(self, receive: Receive, limit: int | None, idle_timeout: float) -> None:
         self._receive = receive
         self._limit = limit
-        self._patience = patience
+        self._idle_timeout = idle_timeout
         self._size = 0
         self._complete = False
         self.problem: Problem | None = None
@@ -67,9 +67,9 @@ class _Body:
         if self._complete:
             return await self._receive()
         try:
-            message = await asyncio.wait_for(self._receive(), self._patience)
+            message = await asyncio.wait_for(self._receive(), self._idle_timeout)
         except TimeoutError as error:
-            self.problem = too_slow(self._patience)
+            self.problem = too_slow(self._idle_timeout)
             raise self.problem from error
         self._size += len(message.get("body", b""))
         self._complete = not message.get("more_body", False)

@@ -10,7 +10,8 @@ from fastapi import Query as FromQuery
 from sluice_api.domain.access_tokens import ADMIN
 from sluice_api.domain.errors import ConflictError
 from sluice_api.domain.secrets import new_secret
-from sluice_api.entrypoints.rest.dependencies import Admin, Creation, Wired, basic_credentials
+from sluice_api.entrypoints.rest.dependencies import Admin, Wired, basic_credentials
+from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.problems import Problem
 from sluice_api.entrypoints.rest.schemas.apps import App, AppIn, AppPage, AppQuery, NewApp, Token
@@ -30,7 +31,7 @@ _LONGEST_SECRET = 1024
     },
 )
 async def issue_token(  # noqa: PLR0917 - form fields are parameters to FastAPI
-    parts: Wired,
+    services: Wired,
     response: Response,
     grant_type: Annotated[str, Form(max_length=64)] = "",
     client_id: Annotated[str | None, Form(max_length=64)] = None,
@@ -42,46 +43,46 @@ async def issue_token(  # noqa: PLR0917 - form fields are parameters to FastAPI
         code = "unsupported_grant_type"
         raise Problem(HTTPStatus.BAD_REQUEST, code, "grant_type must be client_credentials.", oauth_error=code)
     name, secret = basic_credentials(authorization) or (client_id or "", client_secret or "")
-    if not await _are_credentials(parts, name, secret):
+    if not await _are_credentials(services, name, secret):
         code = "invalid_client"
         challenge = {"WWW-Authenticate": "Basic"}
         detail = "Client id or secret is wrong."
         raise Problem(HTTPStatus.UNAUTHORIZED, code, detail, headers=challenge, oauth_error=code)
     response.headers["Cache-Control"] = "no-store"
-    token = parts.tokens.issue(name, parts.now().timestamp())
-    return Token(access_token=token, expires_in=parts.tokens.lifetime)
+    token = services.tokens.issue(name, services.now().timestamp())
+    return Token(access_token=token, expires_in=services.tokens.lifetime)
 
 
-async def _are_credentials(parts: Wired, name: str, secret: str) -> bool:
+async def _are_credentials(services: Wired, name: str, secret: str) -> bool:
     if name != ADMIN:
-        return await parts.apps.authenticate(name, secret)
-    password = parts.settings.admin_password.get_secret_value()
+        return await services.apps.authenticate(name, secret)
+    password = services.settings.admin_password.get_secret_value()
     return bool(password) and secrets.compare_digest(secret.encode(), password.encode())
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=NewApp, responses=responses(HTTPStatus.CONFLICT))
-async def create_app(_: Admin, parts: Wired, once: Creation, body: AppIn) -> Response:
+async def create_app(_: Admin, services: Wired, creation: Creation, body: AppIn) -> Response:
     """Create an app; its secret is shown this once."""
 
     async def create(app_id: str) -> NewApp:
         secret = new_secret()
-        document = await parts.apps.create(app_id, body.name, secret, parts.now())
+        document = await services.apps.create(app_id, body.name, secret, services.now())
         return NewApp(**App.of(document).model_dump(), client_secret=secret)
 
-    return await once(create, secret=True)
+    return await creation.answer(create, secret=True)
 
 
 @router.get("")
-async def list_apps(_: Admin, parts: Wired, query: Annotated[AppQuery, FromQuery()]) -> AppPage:
+async def list_apps(_: Admin, services: Wired, query: Annotated[AppQuery, FromQuery()]) -> AppPage:
     """List apps."""
-    documents, after = await parts.apps.page(query.name, query.limit, query.after)
+    documents, after = await services.apps.page(query.name, query.limit, query.after)
     return AppPage(items=[App.of(d) for d in documents], next=after)
 
 
 @router.get("/{app_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def get_app(_: Admin, parts: Wired, app_id: str) -> App:
+async def get_app(_: Admin, services: Wired, app_id: str) -> App:
     """Get an app."""
-    return App.of(await parts.apps.get(app_id))
+    return App.of(await services.apps.get(app_id))
 
 
 @router.delete(
@@ -89,8 +90,8 @@ async def get_app(_: Admin, parts: Wired, app_id: str) -> App:
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def delete_app(_: Admin, parts: Wired, app_id: str) -> None:
+async def delete_app(_: Admin, services: Wired, app_id: str) -> None:
     """Delete an app that owns nothing any more."""
-    if app_id == parts.settings.bootstrap_app_id:
+    if app_id == services.settings.bootstrap_app_id:
         raise ConflictError("bootstrap_app", "The first app comes from the settings and would come back.")
-    await parts.apps.delete(app_id)
+    await services.apps.delete(app_id)

@@ -8,7 +8,7 @@ from fastapi import Query as FromQuery
 
 from sluice_api.adapters.mongo.collections import Document
 from sluice_api.adapters.mongo.devices import ENDPOINT_TAKEN
-from sluice_api.application.services import Parts
+from sluice_api.application.services import Services
 from sluice_api.domain.device_secrets import (
     LWM2M,
     MQTT,
@@ -19,7 +19,8 @@ from sluice_api.domain.device_secrets import (
     require_protocol,
     stored_device,
 )
-from sluice_api.entrypoints.rest.dependencies import NO_STORE, App, Caller, Creation, Key, Wired, key_name
+from sluice_api.entrypoints.rest.dependencies import App, Caller, Wired
+from sluice_api.entrypoints.rest.idempotency import NO_STORE, Creation, Key, key_name
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.devices import (
     BulkResult,
@@ -44,24 +45,24 @@ router = APIRouter(prefix="/devices", tags=["devices"])
     response_model=Device | NewDevice,
     responses=responses(HTTPStatus.CONFLICT),
 )
-async def create_device(caller: App, parts: Wired, once: Creation, body: DeviceIn) -> Response:
+async def create_device(caller: App, services: Wired, creation: Creation, body: DeviceIn) -> Response:
     """Create a device; its endpoint is unique on the platform.
 
     A device of an MQTT product has a secret, the given one or a fresh one; the answer shows it this once.
     """
-    product = await parts.products.named(caller.app_id, body.product_id)
-    await parts.groups.named(caller.app_id, body.group_ids)
+    product = await services.products.named(caller.app_id, body.product_id)
+    await services.groups.named(caller.app_id, body.group_ids)
     secret = mqtt_secret_of(body, product["protocol"])
 
     async def create(device_id: str) -> Device:
-        document = stored_device(device_id, caller.app_id, body, secret, parts.sealer, at=parts.now())
-        return _created(parts.sealer, await parts.devices.insert(document, ENDPOINT_TAKEN))
+        document = stored_device(device_id, caller.app_id, body, secret, services.sealer, at=services.now())
+        return _created(services.sealer, await services.devices.insert(document, ENDPOINT_TAKEN))
 
     async def load(device_id: str) -> Device | None:
-        document = await parts.devices.find(caller.app_id, device_id)
-        return _created(parts.sealer, document) if document else None
+        document = await services.devices.find(caller.app_id, device_id)
+        return _created(services.sealer, document) if document else None
 
-    return await once(create, load, secret=secret is not None)
+    return await creation.answer(create, load, secret=secret is not None)
 
 
 def _created(sealer: Sealer, document: Document) -> Device:
@@ -89,61 +90,61 @@ def _created(sealer: Sealer, document: Document) -> Device:
         }
     },
 )
-async def create_devices(request: Request, caller: App, parts: Wired, idempotency_key: Key = None) -> Response:
+async def create_devices(request: Request, caller: App, services: Wired, idempotency_key: Key = None) -> Response:
     """Create tens of thousands of devices, one per line of NDJSON or CSV (lists separated by `;`).
 
     Lines that are wrong are reported and do not stop the others. Repeating an upload is safe: what exists is reported
     as `duplicate`; with an `Idempotency-Key`, an answer that was lost is given again, with the secrets in it.
     """
-    upload, kind = BulkUpload(parts, caller.app_id), request.headers.get("content-type", "")
+    upload, kind = BulkUpload(services, caller.app_id), request.headers.get("content-type", "")
     return await upload.answer(kind, request.stream(), key_name(request, caller, idempotency_key))
 
 
 @router.get("")
-async def list_devices(caller: App, parts: Wired, query: Annotated[DeviceQuery, FromQuery()]) -> DevicePage:
+async def list_devices(caller: App, services: Wired, query: Annotated[DeviceQuery, FromQuery()]) -> DevicePage:
     """List devices."""
-    documents, after = await parts.devices.page(caller.app_id, query.wanted(), query.limit, query.after)
+    documents, after = await services.devices.page(caller.app_id, query.wanted(), query.limit, query.after)
     return DevicePage(items=[Device.of(d) for d in documents], next=after)
 
 
 @router.get("/{device_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def get_device(caller: App, parts: Wired, device_id: str) -> Device:
+async def get_device(caller: App, services: Wired, device_id: str) -> Device:
     """Get a device with its registration and firmware version."""
-    return Device.of(await parts.devices.get(caller.app_id, device_id))
+    return Device.of(await services.devices.get(caller.app_id, device_id))
 
 
 @router.patch("/{device_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def change_device(caller: App, parts: Wired, device_id: str, body: DeviceChange) -> Device:
+async def change_device(caller: App, services: Wired, device_id: str, body: DeviceChange) -> Device:
     """Change name, tags, groups or the pre-shared key."""
-    await parts.groups.named(caller.app_id, body.group_ids or [])
+    await services.groups.named(caller.app_id, body.group_ids or [])
     changes = body.model_dump(exclude_none=True)
     if body.psk is not None:
-        await _require_protocol(parts, caller, device_id, LWM2M)
-        changes[PSK] = parts.sealer.seal(bytes.fromhex(body.psk))
-    device = await parts.devices.change(caller.app_id, device_id, changes)
+        await _require_protocol(services, caller, device_id, LWM2M)
+        changes[PSK] = services.sealer.seal(bytes.fromhex(body.psk))
+    device = await services.devices.change(caller.app_id, device_id, changes)
     if body.group_ids is not None:
-        await parts.groups.moved(caller.app_id, device_id, body.group_ids)
+        await services.groups.moved(caller.app_id, device_id, body.group_ids)
     return Device.of(device)
 
 
 @router.post("/{device_id}/mqtt-secret", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
 async def renew_secret(
-    caller: App, parts: Wired, response: Response, device_id: str, body: SecretIn | None = None
+    caller: App, services: Wired, response: Response, device_id: str, body: SecretIn | None = None
 ) -> DeviceSecret:
     """Give an MQTT device another secret, the given one or a fresh one; the answer shows it this once.
 
     Log-ins with the old one are refused within half a minute; a connection that is open stays.
     """
-    await _require_protocol(parts, caller, device_id, MQTT)
+    await _require_protocol(services, caller, device_id, MQTT)
     secret = (body and body.mqtt_secret) or new_mqtt_secret()
-    await parts.devices.change(caller.app_id, device_id, {MQTT_SECRET: parts.sealer.seal(secret.encode())})
+    await services.devices.change(caller.app_id, device_id, {MQTT_SECRET: services.sealer.seal(secret.encode())})
     response.headers.update(NO_STORE)
     return DeviceSecret(device_id=device_id, mqtt_secret=secret)
 
 
-async def _require_protocol(parts: Parts, caller: Caller, device_id: str, protocol: str) -> None:
-    device = await parts.devices.get(caller.app_id, device_id)
-    require_protocol(await parts.products.find(caller.app_id, device["product_id"]), protocol)
+async def _require_protocol(services: Services, caller: Caller, device_id: str, protocol: str) -> None:
+    device = await services.devices.get(caller.app_id, device_id)
+    require_protocol(await services.products.find(caller.app_id, device["product_id"]), protocol)
 
 
 @router.delete(
@@ -151,8 +152,8 @@ async def _require_protocol(parts: Parts, caller: Caller, device_id: str, protoc
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def delete_device(caller: App, parts: Wired, device_id: str) -> None:
+async def delete_device(caller: App, services: Wired, device_id: str) -> None:
     """Delete a device that has no active upgrade and no pending command."""
-    await parts.devices.get(caller.app_id, device_id)
-    await parts.busy.require_free(caller.app_id, {"device_ids": [device_id]})
-    await parts.devices.delete(caller.app_id, device_id)
+    await services.devices.get(caller.app_id, device_id)
+    await services.conflicts.require_free(caller.app_id, {"device_ids": [device_id]})
+    await services.devices.delete(caller.app_id, device_id)

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
 from sluice_api.domain.errors import NotFoundError
-from sluice_api.entrypoints.rest.dependencies import App, Creation, Wired
+from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.devices import Group, GroupIn, GroupPage, GroupQuery, Members, MembersResult
 
@@ -15,46 +16,46 @@ router = APIRouter(prefix="/groups", tags=["groups"])
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Group, responses=responses(HTTPStatus.CONFLICT))
-async def create_group(caller: App, parts: Wired, once: Creation, body: GroupIn) -> Response:
+async def create_group(caller: App, services: Wired, creation: Creation, body: GroupIn) -> Response:
     """Create a group; its name is unique."""
 
     async def create(group_id: str) -> Group:
-        document = {"_id": group_id, "app_id": caller.app_id, "name": body.name, "created_at": parts.now()}
-        return Group.of(await parts.groups.insert(document, "There is a group of this name."))
+        document = {"_id": group_id, "app_id": caller.app_id, "name": body.name, "created_at": services.now()}
+        return Group.of(await services.groups.insert(document, "There is a group of this name."))
 
     async def load(group_id: str) -> Group | None:
-        document = await parts.groups.find(caller.app_id, group_id)
+        document = await services.groups.find(caller.app_id, group_id)
         return Group.of(document) if document else None
 
-    return await once(create, load)
+    return await creation.answer(create, load)
 
 
 @router.get("")
-async def list_groups(caller: App, parts: Wired, query: Annotated[GroupQuery, FromQuery()]) -> GroupPage:
+async def list_groups(caller: App, services: Wired, query: Annotated[GroupQuery, FromQuery()]) -> GroupPage:
     """List groups."""
-    documents, after = await parts.groups.page(caller.app_id, query.wanted(), query.limit, query.after)
+    documents, after = await services.groups.page(caller.app_id, query.wanted(), query.limit, query.after)
     return GroupPage(items=[Group.of(d) for d in documents], next=after)
 
 
 @router.get("/{group_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def get_group(caller: App, parts: Wired, group_id: str) -> Group:
+async def get_group(caller: App, services: Wired, group_id: str) -> Group:
     """Get a group; `GET /devices?group_id=` lists its devices."""
-    return Group.of(await parts.groups.get(caller.app_id, group_id))
+    return Group.of(await services.groups.get(caller.app_id, group_id))
 
 
 @router.delete("/{group_id}", status_code=HTTPStatus.NO_CONTENT, responses=responses(HTTPStatus.NOT_FOUND))
-async def delete_group(caller: App, parts: Wired, group_id: str) -> None:
+async def delete_group(caller: App, services: Wired, group_id: str) -> None:
     """Delete a group; its devices stay."""
-    await parts.groups.delete(caller.app_id, group_id)
+    await services.groups.delete(caller.app_id, group_id)
 
 
 @router.post("/{group_id}/devices", responses=responses(HTTPStatus.NOT_FOUND))
-async def add_members(caller: App, parts: Wired, group_id: str, body: Members) -> MembersResult:
+async def add_members(caller: App, services: Wired, group_id: str, body: Members) -> MembersResult:
     """Put devices into a group; repeating it changes nothing."""
-    await parts.groups.get(caller.app_id, group_id)
+    await services.groups.get(caller.app_id, group_id)
     device_ids = sorted(set(body.device_ids))
-    await parts.devices.all_of(caller.app_id, device_ids)
-    return MembersResult(added=await parts.groups.add(caller.app_id, group_id, device_ids))
+    await services.devices.all_of(caller.app_id, device_ids)
+    return MembersResult(added=await services.groups.add(caller.app_id, group_id, device_ids))
 
 
 @router.delete(
@@ -62,8 +63,8 @@ async def add_members(caller: App, parts: Wired, group_id: str, body: Members) -
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(HTTPStatus.NOT_FOUND),
 )
-async def remove_member(caller: App, parts: Wired, group_id: str, device_id: str) -> None:
+async def remove_member(caller: App, services: Wired, group_id: str, device_id: str) -> None:
     """Take a device out of a group; a task under way goes on."""
-    await parts.groups.get(caller.app_id, group_id)
-    if not await parts.groups.remove(caller.app_id, group_id, device_id):
+    await services.groups.get(caller.app_id, group_id)
+    if not await services.groups.remove(caller.app_id, group_id, device_id):
         raise NotFoundError("device in this group", device_id)

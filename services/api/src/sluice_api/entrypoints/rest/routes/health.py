@@ -15,10 +15,10 @@ _DEADLINE = 2.0
 
 
 @router.get("/healthz", responses=responses(HTTPStatus.SERVICE_UNAVAILABLE))
-async def health(parts: Wired) -> dict[str, str]:
+async def health(services: Wired) -> dict[str, str]:
     """Return whether the API can reach its database."""
     try:
-        await asyncio.wait_for(parts.database.command("ping"), _DEADLINE)
+        await asyncio.wait_for(services.database.command("ping"), _DEADLINE)
     except TimeoutError as error:
         detail = "The database does not answer."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "database_unavailable", detail) from error

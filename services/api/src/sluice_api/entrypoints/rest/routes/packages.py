@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Query as FromQuery
 from fastapi.responses import StreamingResponse
 
-from sluice_api.entrypoints.rest.dependencies import App, Key, Wired, key_name
+from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.idempotency import Key, key_name
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.packages import Package, PackageFields, PackagePage, PackageQuery
 from sluice_api.entrypoints.rest.uploads.package import PackageUpload
@@ -36,27 +37,27 @@ _FORM = {
     responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
 )
-async def upload_package(request: Request, caller: App, parts: Wired, idempotency_key: Key = None) -> Response:
+async def upload_package(request: Request, caller: App, services: Wired, idempotency_key: Key = None) -> Response:
     """Upload a signed zip; verification follows at once, `status` tells its outcome.
 
     `device_type`, `manufacturer`, `model` and `protocol`, where given, must equal the product's. A public key of the
     manufacturer must be there (R052).
     """
-    upload = PackageUpload(parts, caller, request.headers.get("content-type", ""))
+    upload = PackageUpload(services, caller, request.headers.get("content-type", ""))
     return await upload.run(request.stream(), key_name(request, caller, idempotency_key))
 
 
 @router.get("")
-async def list_packages(caller: App, parts: Wired, query: Annotated[PackageQuery, FromQuery()]) -> PackagePage:
+async def list_packages(caller: App, services: Wired, query: Annotated[PackageQuery, FromQuery()]) -> PackagePage:
     """List packages."""
-    documents, after = await parts.packages.page(caller.app_id, query.wanted(), query.limit, query.after)
+    documents, after = await services.packages.page(caller.app_id, query.wanted(), query.limit, query.after)
     return PackagePage(items=[Package.of(d) for d in documents], next=after)
 
 
 @router.get("/{package_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def get_package(caller: App, parts: Wired, package_id: str) -> Package:
+async def get_package(caller: App, services: Wired, package_id: str) -> Package:
     """Get a package with the outcome of its verification."""
-    return Package.of(await parts.packages.get(caller.app_id, package_id))
+    return Package.of(await services.packages.get(caller.app_id, package_id))
 
 
 @router.get(
@@ -64,14 +65,14 @@ async def get_package(caller: App, parts: Wired, package_id: str) -> Package:
     response_class=StreamingResponse,
     responses=_FILE | responses(HTTPStatus.NOT_FOUND),
 )
-async def get_package_file(caller: App, parts: Wired, package_id: str) -> StreamingResponse:
+async def get_package_file(caller: App, services: Wired, package_id: str) -> StreamingResponse:
     """Download the zip as it was uploaded."""
-    package = await parts.packages.get(caller.app_id, package_id)
+    package = await services.packages.get(caller.app_id, package_id)
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(package['file_name'], safe='')}",
         "Content-Length": str(package["file_size"]),
     }
-    return StreamingResponse(await parts.packages.content(package_id), media_type="application/zip", headers=headers)
+    return StreamingResponse(await services.packages.content(package_id), media_type="application/zip", headers=headers)
 
 
 @router.delete(
@@ -79,9 +80,9 @@ async def get_package_file(caller: App, parts: Wired, package_id: str) -> Stream
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def delete_package(caller: App, parts: Wired, package_id: str) -> None:
+async def delete_package(caller: App, services: Wired, package_id: str) -> None:
     """Delete a package that no task under way uses.
 
     Repeat it where it was cut short: the package is DELETING until then, and no task can use it.
     """
-    await parts.packages.delete(caller.app_id, package_id)
+    await services.packages.delete(caller.app_id, package_id)

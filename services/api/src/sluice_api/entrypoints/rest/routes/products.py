@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Query as FromQuery
 
 from sluice_api.adapters.mongo.collections import Document
-from sluice_api.application.services import Parts
+from sluice_api.application.services import Services
 from sluice_api.domain.versions import check_minimum
-from sluice_api.entrypoints.rest.dependencies import App, Caller, Creation, Wired
+from sluice_api.entrypoints.rest.dependencies import App, Caller, Wired
+from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.problems import Problem
 from sluice_api.entrypoints.rest.schemas.products import (
@@ -54,19 +55,21 @@ _PROFILE_BODY: dict[str, Any] = {
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Product, responses=responses(HTTPStatus.CONFLICT))
-async def create_product(caller: App, parts: Wired, once: Creation, body: ProductIn) -> Response:
+async def create_product(caller: App, services: Wired, creation: Creation, body: ProductIn) -> Response:
     """Create a product model; manufacturer and model are unique."""
     _check(body)
 
     async def create(product_id: str) -> Product:
-        document = _document(product_id, caller, parts, body)
-        return Product.of(await parts.products.insert(document, "There is a product of this manufacturer and model."))
+        document = _document(product_id, caller, services, body)
+        return Product.of(
+            await services.products.insert(document, "There is a product of this manufacturer and model.")
+        )
 
     async def load(product_id: str) -> Product | None:
-        document = await parts.products.find(caller.app_id, product_id)
+        document = await services.products.find(caller.app_id, product_id)
         return Product.of(document) if document else None
 
-    return await once(create, load)
+    return await creation.answer(create, load)
 
 
 @router.post(
@@ -76,7 +79,7 @@ async def create_product(caller: App, parts: Wired, once: Creation, body: Produc
     responses=responses(HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     openapi_extra=_PROFILE_BODY,
 )
-async def import_products(request: Request, caller: App, parts: Wired, once: Creation) -> Response:
+async def import_products(request: Request, caller: App, services: Wired, creation: Creation) -> Response:
     """Create product models from a Huawei product profile: its zip, or `devicetype-capability.json` alone.
 
     Taken are manufacturer, model, device type, protocol and the maintenance capability; services and codecs are not.
@@ -86,15 +89,15 @@ async def import_products(request: Request, caller: App, parts: Wired, once: Cre
     models = [ProductIn.model_validate(m) for m in await asyncio.to_thread(read_profile, await request.body())]
 
     async def create(import_id: str) -> ProductImport:
-        documents = [_document(_nth_id(import_id, n), caller, parts, model) for n, model in enumerate(models)]
-        return ProductImport(items=[Product.of(d) for d in await parts.products.insert_all(documents)])
+        documents = [_document(_nth_id(import_id, n), caller, services, model) for n, model in enumerate(models)]
+        return ProductImport(items=[Product.of(d) for d in await services.products.insert_all(documents)])
 
-    return await once(create)
+    return await creation.answer(create)
 
 
-def _document(product_id: str, caller: Caller, parts: Parts, body: ProductIn) -> Document:
+def _document(product_id: str, caller: Caller, services: Services, body: ProductIn) -> Document:
     # Enumerations as the texts that they are.
-    return {"_id": product_id, "app_id": caller.app_id, "created_at": parts.now()} | body.model_dump(mode="json")
+    return {"_id": product_id, "app_id": caller.app_id, "created_at": services.now()} | body.model_dump(mode="json")
 
 
 def _check(body: ProductIn) -> None:
@@ -115,28 +118,28 @@ def _require_profile_type(request: Request) -> None:
 
 
 @router.get("")
-async def list_products(caller: App, parts: Wired, query: Annotated[ProductQuery, FromQuery()]) -> ProductPage:
+async def list_products(caller: App, services: Wired, query: Annotated[ProductQuery, FromQuery()]) -> ProductPage:
     """List product models."""
-    documents, after = await parts.products.page(caller.app_id, query.wanted(), query.limit, query.after)
+    documents, after = await services.products.page(caller.app_id, query.wanted(), query.limit, query.after)
     return ProductPage(items=[Product.of(d) for d in documents], next=after)
 
 
 @router.get("/{product_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def get_product(caller: App, parts: Wired, product_id: str) -> Product:
+async def get_product(caller: App, services: Wired, product_id: str) -> Product:
     """Get a product model, with its maintenance capability."""
-    return Product.of(await parts.products.get(caller.app_id, product_id))
+    return Product.of(await services.products.get(caller.app_id, product_id))
 
 
 @router.patch("/{product_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def change_product(caller: App, parts: Wired, product_id: str, body: ProductChange) -> Product:
+async def change_product(caller: App, services: Wired, product_id: str, body: ProductChange) -> Product:
     """Change what does not identify the model; tasks under way keep what they began with."""
-    product = await parts.products.get(caller.app_id, product_id)
+    product = await services.products.get(caller.app_id, product_id)
     if body.maintenance is not None:
         body.maintenance.check(product["protocol"])
     if body.anti_rollback is not None:
         check_minimum(body.anti_rollback.minimum_version, body.anti_rollback.ordering)
     changes = {name: value for name, value in body.model_dump(mode="json").items() if value is not None}
-    return Product.of(await parts.products.change(caller.app_id, product_id, changes))
+    return Product.of(await services.products.change(caller.app_id, product_id, changes))
 
 
 @router.delete(
@@ -144,6 +147,6 @@ async def change_product(caller: App, parts: Wired, product_id: str, body: Produ
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def delete_product(caller: App, parts: Wired, product_id: str) -> None:
+async def delete_product(caller: App, services: Wired, product_id: str) -> None:
     """Delete a product model that no device and no package has."""
-    await parts.products.delete(caller.app_id, product_id)
+    await services.products.delete(caller.app_id, product_id)

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
 from sluice_api.domain.public_keys import KeyStatus, read_public_key
-from sluice_api.entrypoints.rest.dependencies import App, Creation, Wired
+from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.products import Key, KeyIn, KeyPage, KeyQuery, KeyRevocation
 
@@ -15,7 +16,7 @@ router = APIRouter(prefix="/public-keys", tags=["public keys"])
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Key, responses=responses(HTTPStatus.CONFLICT))
-async def create_key(caller: App, parts: Wired, once: Creation, body: KeyIn) -> Response:
+async def create_key(caller: App, services: Wired, creation: Creation, body: KeyIn) -> Response:
     """Add a public key of a manufacturer; packages signed with it can be uploaded from then on."""
     fingerprint, algorithm, pem = read_public_key(body.pem)
 
@@ -28,44 +29,44 @@ async def create_key(caller: App, parts: Wired, once: Creation, body: KeyIn) -> 
             "algorithm": algorithm,
             "pem": pem,
             "status": (KeyStatus.ACTIVE if body.active else KeyStatus.INACTIVE).value,
-            "created_at": parts.now(),
+            "created_at": services.now(),
         }
-        return Key.of(await parts.public_keys.create(document))
+        return Key.of(await services.public_keys.create(document))
 
     async def load(key_id: str) -> Key | None:
-        document = await parts.public_keys.find(caller.app_id, key_id)
+        document = await services.public_keys.find(caller.app_id, key_id)
         return Key.of(document) if document else None
 
-    return await once(create, load)
+    return await creation.answer(create, load)
 
 
 @router.get("")
-async def list_keys(caller: App, parts: Wired, query: Annotated[KeyQuery, FromQuery()]) -> KeyPage:
+async def list_keys(caller: App, services: Wired, query: Annotated[KeyQuery, FromQuery()]) -> KeyPage:
     """List public keys."""
-    documents, after = await parts.public_keys.page(caller.app_id, query.wanted(), query.limit, query.after)
+    documents, after = await services.public_keys.page(caller.app_id, query.wanted(), query.limit, query.after)
     return KeyPage(items=[Key.of(d) for d in documents], next=after)
 
 
 @router.get("/{key_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def get_key(caller: App, parts: Wired, key_id: str) -> Key:
+async def get_key(caller: App, services: Wired, key_id: str) -> Key:
     """Get a public key."""
-    return Key.of(await parts.public_keys.get(caller.app_id, key_id))
+    return Key.of(await services.public_keys.get(caller.app_id, key_id))
 
 
 @router.post("/{key_id}/activate", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
-async def activate_key(caller: App, parts: Wired, key_id: str) -> Key:
+async def activate_key(caller: App, services: Wired, key_id: str) -> Key:
     """Verify packages by a key from now on; 409 if it is revoked."""
-    return Key.of(await parts.public_keys.set_active(caller.app_id, key_id, active=True))
+    return Key.of(await services.public_keys.set_active(caller.app_id, key_id, active=True))
 
 
 @router.post("/{key_id}/deactivate", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
-async def deactivate_key(caller: App, parts: Wired, key_id: str) -> Key:
+async def deactivate_key(caller: App, services: Wired, key_id: str) -> Key:
     """Verify no further packages by a key; those that it has verified stay usable."""
-    return Key.of(await parts.public_keys.set_active(caller.app_id, key_id, active=False))
+    return Key.of(await services.public_keys.set_active(caller.app_id, key_id, active=False))
 
 
 @router.post("/{key_id}/revoke", status_code=HTTPStatus.ACCEPTED, responses=responses(HTTPStatus.NOT_FOUND))
-async def revoke_key(caller: App, parts: Wired, key_id: str, body: KeyRevocation | None = None) -> Key:
+async def revoke_key(caller: App, services: Wired, key_id: str, body: KeyRevocation | None = None) -> Key:
     """Revoke a key, for ever, under every manufacturer that has it: its private half is in wrong hands.
 
     No new task can use a package that it has verified, at once. Within seconds those packages become REVOKED, gateways
@@ -73,7 +74,7 @@ async def revoke_key(caller: App, parts: Wired, key_id: str, body: KeyRevocation
     FAILED with `key_revoked`. Repeating it is harmless.
     """
     why = body.reason if body else ""
-    return Key.of(await parts.public_keys.revoke(caller.app_id, key_id, why, parts.now()))
+    return Key.of(await services.public_keys.revoke(caller.app_id, key_id, why, services.now()))
 
 
 @router.delete(
@@ -81,10 +82,10 @@ async def revoke_key(caller: App, parts: Wired, key_id: str, body: KeyRevocation
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def delete_key(caller: App, parts: Wired, key_id: str) -> None:
+async def delete_key(caller: App, services: Wired, key_id: str) -> None:
     """Delete a public key that has verified no package.
 
     Answers 409 `key_in_use` while packages need it or one of its manufacturer is being verified, and `key_revoked` if
     it is revoked: it stays, so that it cannot be added again.
     """
-    await parts.public_keys.delete(caller.app_id, key_id)
+    await services.public_keys.delete(caller.app_id, key_id)

@@ -8,10 +8,10 @@ from fastapi import Response
 
 from sluice_api.adapters.mongo.collections import Document
 from sluice_api.adapters.mongo.idempotency import Answer
-from sluice_api.application.services import Parts
+from sluice_api.application.services import Services
 from sluice_api.domain.device_secrets import MQTT_SECRET, mqtt_secret_of, stored_device
 from sluice_api.domain.errors import InvalidError
-from sluice_api.entrypoints.rest.dependencies import replayed
+from sluice_api.entrypoints.rest.idempotency import replayed
 from sluice_api.entrypoints.rest.problems import Problem, too_large
 from sluice_api.entrypoints.rest.schemas.devices import BulkError, BulkResult, BulkSecret
 from sluice_api.entrypoints.rest.uploads.device_lines import (
@@ -36,8 +36,8 @@ _REMEMBERED = 10_000
 class BulkUpload:
     """One upload: reads lines, checks what they name, inserts what is right and counts what is not."""
 
-    def __init__(self, parts: Parts, app_id: str) -> None:
-        self._parts = parts
+    def __init__(self, services: Services, app_id: str) -> None:
+        self._services = services
         self._app_id = app_id
         self._known: dict[tuple[str, str], Document | None] = {}
         self._batch: list[tuple[int, Document, BulkSecret | None]] = []
@@ -59,17 +59,17 @@ class BulkUpload:
         body = _Digested(content_type, stream)
         if key is None:
             return replayed(_kept(await self.run(content_type, body), ""), "")
-        reservation = await self._parts.idempotency.reserve(key, new_id(), self._parts.now())
+        reservation = await self._services.idempotency.reserve(key, new_id(), self._services.now())
         if reservation.answer is not None:
-            return replayed(reservation.answer, await body.fingerprint(self._parts.settings.bulk_limit))
+            return replayed(reservation.answer, await body.fingerprint(self._services.settings.bulk_limit))
         try:
             result = await self.run(content_type, body)
         except Exception:
             # Whatever was created is a duplicate to the next attempt.
-            await self._parts.idempotency.release(reservation)
+            await self._services.idempotency.release(reservation)
             raise
-        answer = _kept(result, await body.fingerprint(self._parts.settings.bulk_limit))
-        await self._parts.idempotency.finish(reservation, answer)
+        answer = _kept(result, await body.fingerprint(self._services.settings.bulk_limit))
+        await self._services.idempotency.finish(reservation, answer)
         return replayed(answer, answer.fingerprint)
 
     async def run(self, content_type: str, stream: AsyncIterable[bytes]) -> BulkResult:
@@ -91,7 +91,7 @@ class BulkUpload:
         return BulkResult(created=self._created, failed=self._failed, errors=errors, secrets=self._secrets)
 
     async def _lines(self, stream: AsyncIterable[bytes]) -> AsyncIterator[bytes | None]:
-        lines, size, limit = Lines(), 0, self._parts.settings.bulk_limit
+        lines, size, limit = Lines(), 0, self._services.settings.bulk_limit
         async for data in stream:
             size += len(data)
             if size > limit:
@@ -130,7 +130,7 @@ class BulkUpload:
         if made and self._made >= _SECRETS_SHOWN:
             detail = f"one upload makes {_SECRETS_SHOWN} secrets; give the others, or upload them later"
             raise InvalidError(MQTT_SECRET, detail, "secret_missing")
-        document = stored_device(new_id(), self._app_id, device, secret, self._parts.sealer, at=self._parts.now())
+        document = stored_device(new_id(), self._app_id, device, secret, self._services.sealer, at=self._services.now())
         if secret is None or not made:
             return document, None
         self._made += 1
@@ -140,7 +140,7 @@ class BulkUpload:
         if (kind, identifier) not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            repository = self._parts.products if kind == "product" else self._parts.groups
+            repository = self._services.products if kind == "product" else self._services.groups
             self._known[kind, identifier] = await repository.find(self._app_id, identifier)
         return self._known[kind, identifier]
 
@@ -148,7 +148,7 @@ class BulkUpload:
         if not self._batch:
             return
         batch, self._batch = self._batch, []
-        taken = set(await self._parts.devices.insert_all([document for _, document, _ in batch]))
+        taken = set(await self._services.devices.insert_all([document for _, document, _ in batch]))
         self._created += len(batch) - len(taken)
         for index, (number, document, secret) in enumerate(batch):
             if index in taken:

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from sluice_api.adapters.mongo.collections import Document
 from sluice_api.adapters.mongo.idempotency import Answer
 from sluice_api.adapters.mongo.packages import Upload
-from sluice_api.application.services import Parts
+from sluice_api.application.services import Services
 from sluice_api.domain.errors import ConflictError, DomainError, FieldError, InvalidError
 from sluice_api.domain.versions import require_no_rollback
-from sluice_api.entrypoints.rest.dependencies import Caller, key_reused, replayed
+from sluice_api.entrypoints.rest.dependencies import Caller
+from sluice_api.entrypoints.rest.idempotency import key_reused, replayed
 from sluice_api.entrypoints.rest.problems import Problem, too_large
 from sluice_api.entrypoints.rest.schemas.packages import Package, PackageFields
 from sluice_api.entrypoints.rest.uploads.multipart import FILE_FIELD, BadMultipartError, FormReader
@@ -53,8 +54,8 @@ class Received:
 class PackageUpload:
     """One upload."""
 
-    def __init__(self, parts: Parts, caller: Caller, content_type: str) -> None:
-        self._parts = parts
+    def __init__(self, services: Services, caller: Caller, content_type: str) -> None:
+        self._services = services
         self._caller = caller
         self._content_type = content_type
 
@@ -67,7 +68,7 @@ class PackageUpload:
             ConflictError: Its version lies below the least that the product allows, or no key can verify it.
         """
         package_id = new_id()
-        async with self._parts.packages.upload(package_id, self._caller.app_id, self._parts.now()) as upload:
+        async with self._services.packages.upload(package_id, self._caller.app_id, self._services.now()) as upload:
             received = await self._receive(stream, upload)
             package, product = await self._package(package_id, received)
             if key is None:
@@ -75,7 +76,7 @@ class PackageUpload:
             return await self._create_once(upload, package, product, key, received.fingerprint())
 
     async def _receive(self, stream: AsyncIterator[bytes], upload: Upload) -> Received:
-        limit, size, digest, magic = self._parts.settings.package_limit, 0, hashlib.sha256(), b""
+        limit, size, digest, magic = self._services.settings.package_limit, 0, hashlib.sha256(), b""
         try:
             form = FormReader(self._content_type)
             async for data in stream:
@@ -98,7 +99,7 @@ class PackageUpload:
 
     async def _package(self, package_id: str, received: Received) -> tuple[Document, Document]:
         fields = received.fields
-        product = await self._parts.products.named(self._caller.app_id, fields.product_id)
+        product = await self._services.products.named(self._caller.app_id, fields.product_id)
         for name in _MIRRORED:
             given = getattr(fields, name)
             if given is not None and given != product[name]:
@@ -118,33 +119,35 @@ class PackageUpload:
         } | {name: product[name] for name in _MIRRORED}, product
 
     async def _create(self, upload: Upload, package: Document, product: Document) -> Package:
-        keys = await self._parts.public_keys.of_manufacturer(self._caller.app_id, product["manufacturer"])
+        keys = await self._services.public_keys.of_manufacturer(self._caller.app_id, product["manufacturer"])
         if not keys:
             detail = f"Upload or activate a public key of {product['manufacturer']!r} first."
             raise ConflictError("no_public_key", detail)
         await upload.keep()
-        return Package.of(await self._parts.packages.create(package, keys, self._parts.now(), self._caller.traceparent))
+        return Package.of(
+            await self._services.packages.create(package, keys, self._services.now(), self._caller.traceparent)
+        )
 
     async def _create_once(
         self, upload: Upload, package: Document, product: Document, key: str, fingerprint: str
     ) -> Response:
         # Only now, with the file there, is it known whether this is the same request.
-        reservation = await self._parts.idempotency.reserve(key, package["_id"], self._parts.now())
+        reservation = await self._services.idempotency.reserve(key, package["_id"], self._services.now())
         if reservation.answer is not None:
             return replayed(reservation.answer, fingerprint)
-        left = await self._parts.packages.find(self._caller.app_id, reservation.resource_id)
+        left = await self._services.packages.find(self._caller.app_id, reservation.resource_id)
         if left is not None and not _is_same(left, package):
             raise key_reused()
         if left is None and reservation.resumed:
             # This file lies under another id than the one that was reserved: whoever resumes next must find it.
-            reservation = await self._parts.idempotency.rename(reservation, package["_id"])
+            reservation = await self._services.idempotency.rename(reservation, package["_id"])
         try:
             created = Package.of(left) if left else await self._create(upload, package, product)
         except DomainError:
-            await self._parts.idempotency.release(reservation)
+            await self._services.idempotency.release(reservation)
             raise
         response = _accepted(created)
-        await self._parts.idempotency.finish(reservation, Answer(fingerprint, _ACCEPTED, bytes(response.body)))
+        await self._services.idempotency.finish(reservation, Answer(fingerprint, _ACCEPTED, bytes(response.body)))
         return response
 
 
