@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.unit.signing.hostile import FAMILIES, Family, trusted_pems
+from tests.unit.signing.hostile.corpus import FAMILIES
+from tests.unit.signing.hostile.making import Family, trusted_pems
 
 from sluice_embedded.adapters.sockets import free_base
 from sluice_signing import ALGORITHMS

@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 import pytest
 import pytest_asyncio
-from tests.unit.signing.hostile import FAMILIES, Family, trusted_pems
+from tests.unit.signing.hostile.corpus import FAMILIES
+from tests.unit.signing.hostile.making import Family, trusted_pems
 
 from sluice_common.bus import Consumer, Producer, Received
 from sluice_common.ids import new_id

@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 import psutil
 import pytest
-from tests.unit.signing.hostile import FAMILIES, Family, trusted_pems
+from tests.unit.signing.hostile.corpus import FAMILIES
+from tests.unit.signing.hostile.making import Family, trusted_pems
 
 from sluice_signing import KeyPair, keygen, sign
 from sluice_signing.adapters.verifier import ProcessVerifier

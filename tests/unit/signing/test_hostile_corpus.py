@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.signing.hostile import FAMILIES, Family, honest, trusted, trusted_pems, write
+from tests.unit.signing.hostile.corpus import FAMILIES, write
+from tests.unit.signing.hostile.making import Family, honest, trusted, trusted_pems
 
 from sluice_signing import KeyPair, PackageRefusedError, sign, verify
 from sluice_signing.entrypoints.cli import EXIT_REFUSED, main

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.unit.signing.conftest import Packages
+from tests.unit.signing.packages import Packages
 
 from sluice_signing import KeyPair, PackageLimits, PackageRefusedError, PrivateKey, sign, verify
 from sluice_signing.adapters.archive import PIECE_BYTES, ZipArchive

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from tests.unit.signing.conftest import IMAGE, Packages
+from tests.unit.signing.packages import IMAGE, Packages
 
 from sluice_signing import (
     ALGORITHMS,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from tests.unit.signing.conftest import Packages
+from tests.unit.signing.packages import Packages
 
 from sluice_signing import (
     ALGORITHMS,

@@ -12,7 +12,7 @@ from zlib import crc32
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.signing.conftest import IMAGE, Packages
+from tests.unit.signing.packages import IMAGE, Packages
 
 from sluice_signing import (
     KeyPair,

@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.signing.conftest import Packages
+from tests.unit.signing.packages import Packages
 
 from sluice_signing.domain.content import ContentDigest
 from sluice_signing.domain.errors import NestedArchiveError

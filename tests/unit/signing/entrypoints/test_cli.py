@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.unit.signing.conftest import IMAGE
+from tests.unit.signing.packages import IMAGE
 
 from sluice_signing import ALGORITHMS
 from sluice_signing.entrypoints.cli import EXIT_FILE, EXIT_KEY, EXIT_REFUSED, main
