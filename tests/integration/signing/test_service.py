@@ -89,7 +89,7 @@ class Platform:
         self.database: Database = connect(settings)
         self.producer = Producer(settings)
         self.answers: list[Answer] = []
-        self._heard = asyncio.Condition()
+        self._answered = asyncio.Condition()
         group = f"test-{new_id()}"
         self._consumer = Consumer(settings, [PACKAGE_EVENTS], group, self._keep, self.producer)
         self._task: asyncio.Task[None] | None = None
@@ -110,9 +110,9 @@ class Platform:
         self.database.client.close()
 
     async def _keep(self, batch: Sequence[Received]) -> None:
-        async with self._heard:
+        async with self._answered:
             self.answers += [r.message for r in batch if isinstance(r.message, PackageVerified | PackageRejected)]
-            self._heard.notify_all()
+            self._answered.notify_all()
 
     async def upload(self, raw: bytes, *keys: KeyPair) -> PackageUploaded:
         """Store a zip and return the message that announces it."""
@@ -136,8 +136,8 @@ class Platform:
         def found() -> list[Answer]:
             return [answer for answer in self.answers if answer.package_id == upload.package_id]
 
-        async with asyncio.timeout(DEADLINE), self._heard:
-            await self._heard.wait_for(lambda: len(found()) >= count)
+        async with asyncio.timeout(DEADLINE), self._answered:
+            await self._answered.wait_for(lambda: len(found()) >= count)
             return found()
 
     async def image(self, image_id: str) -> bytes:

@@ -27,9 +27,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def _code(call: Callable[[], object]) -> str:
-    with pytest.raises(PackageRefusedError) as refusal:
+    with pytest.raises(PackageRefusedError) as refused:
         call()
-    return refusal.value.code
+    return refused.value.code
 
 
 def test_the_package_that_the_corpus_is_made_of_is_accepted() -> None:

@@ -25,10 +25,10 @@ TIGHT = PackageLimits(max_content_bytes=2 * MIB, max_entries=20, ratio_free_byte
 
 
 def _code(call: Callable[[], object]) -> str:
-    with pytest.raises(PackageRefusedError) as refusal:
+    with pytest.raises(PackageRefusedError) as refused:
         call()
-    assert refusal.value.diagnostics().endswith(".")
-    return refusal.value.code
+    assert refused.value.diagnostics().endswith(".")
+    return refused.value.code
 
 
 def _info(name: str, *, mode: int = 0o100644) -> zipfile.ZipInfo:

@@ -39,10 +39,12 @@ class GatewaySettings(SealingSettings):
         500, ge=1, le=60_000, description="Messages to devices that the broker has not acknowledged; at most its own."
     )
     mqtt_max_payload: int = Field(65_536, ge=1_024, description="Larger messages of devices are not looked at.")
-    mqtt_connect_timeout: float = Field(10.0, gt=0, description="For a connection to the broker to come about.")
+    mqtt_connect_timeout: float = Field(10.0, gt=0, description="For a connection to the broker to be made.")
     mqtt_reconnect_delay: float = Field(1.0, gt=0, description="Between attempts to reach the broker.")
     mqtt_heartbeat_interval: float = Field(
-        10.0, gt=0, description="How often a message to ourselves shows that the broker delivers; thrice missed: anew."
+        10.0,
+        gt=0,
+        description="Between messages to ourselves; the connection is made anew if three of them are missing.",
     )
     mqtt_stall_timeout: float = Field(
         120.0, gt=0, description="A message that waits for Kafka or MongoDB for this long ends the process."
@@ -62,7 +64,9 @@ class GatewaySettings(SealingSettings):
     )
 
     mqtt_device_ttl: float = Field(
-        30.0, ge=0, description="How long it is not looked up again whose a device is; a deleted one is heard as long."
+        30.0,
+        ge=0,
+        description="How long a device's app is not looked up again; reports of a deleted one count as long.",
     )
     mqtt_secret_ttl: float = Field(30.0, ge=0, description="How long a device's secret is not looked up again.")
     mqtt_unknown_ttl: float = Field(5.0, ge=0, description="How long an unknown device is not looked up again.")
@@ -78,15 +82,15 @@ class GatewaySettings(SealingSettings):
     )
     download_tls_cert: Path | None = Field(None, description="Certificate chain (PEM); with it downloads are HTTPS.")
     download_tls_key: Path | None = Field(None, description="Private key (PEM) of that certificate.")
-    download_max: int = Field(5_000, ge=1, description="Downloads served at once; more are told to come back.")
+    download_max: int = Field(5_000, ge=1, description="Downloads served at once; more are asked to come back.")
     download_cache: int = Field(268_435_456, ge=1_048_576, description="Bytes of images in memory, shared by all.")
     download_idle_timeout: float = Field(
-        60.0, gt=0, description="A client that takes no bytes for this long, or twice that, is left."
+        60.0, gt=0, description="A client that takes no bytes for this long, twice that at most, is cut off."
     )
     download_offer_wait: float = Field(
         3.0, ge=0, description="How long a request waits for an offer that this replica has not read yet."
     )
-    download_progress_interval: float = Field(60.0, gt=0, description="How often a download in progress is told of.")
+    download_progress_interval: float = Field(60.0, gt=0, description="Between two reports of a download in progress.")
 
     mqtt_counters_interval: float = Field(60.0, gt=0, description="How often counters are logged.")
 

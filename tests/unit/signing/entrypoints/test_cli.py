@@ -94,7 +94,7 @@ def test_inspecting_shows_entries_and_says_that_nothing_is_verified(keys: Path, 
     assert f"{len(IMAGE)}  app.bin" in shown
 
 
-def _refusal(status: int, capsys: Output) -> tuple[int, str]:
+def _status_and_code(status: int, capsys: Output) -> tuple[int, str]:
     """Return exit status and reason's code; the message is one line for people."""
     output = capsys.readouterr()
     assert "Traceback" not in output.err
@@ -108,21 +108,21 @@ def test_a_wrong_passphrase_is_a_refused_key(
 ) -> None:
     monkeypatch.setenv(PASSPHRASE_VARIABLE, "abc124")
     capsys.readouterr()
-    assert _refusal(_sign(keys, package), capsys) == (EXIT_KEY, "wrong_passphrase")
+    assert _status_and_code(_sign(keys, package), capsys) == (EXIT_KEY, "wrong_passphrase")
 
 
 @pytest.mark.requirement("R041")
 def test_a_weak_passphrase_makes_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     monkeypatch.setenv(PASSPHRASE_VARIABLE, "abcdefgh")
     status = main(["keygen", "--out", str(tmp_path / "keys")])
-    assert _refusal(status, capsys) == (EXIT_KEY, "weak_passphrase")
+    assert _status_and_code(status, capsys) == (EXIT_KEY, "weak_passphrase")
     assert not (tmp_path / "keys").exists()
 
 
 def test_keys_are_not_overwritten(keys: Path, capsys: Output) -> None:
     before = (keys / "private.pem").read_bytes()
     capsys.readouterr()
-    assert _refusal(main(["keygen", "--out", str(keys)]), capsys) == (EXIT_KEY, "key_exists")
+    assert _status_and_code(main(["keygen", "--out", str(keys)]), capsys) == (EXIT_KEY, "key_exists")
     assert (keys / "private.pem").read_bytes() == before
 
 
@@ -131,8 +131,8 @@ def test_signing_a_file_that_is_no_zip_is_refused(keys: Path, tmp_path: Path, ca
     path = tmp_path / "app.zip"
     path.write_bytes(IMAGE)
     capsys.readouterr()
-    assert _refusal(_sign(keys, path), capsys) == (EXIT_REFUSED, "not_a_zip")
-    assert _refusal(main(["inspect", str(path)]), capsys) == (EXIT_REFUSED, "not_a_zip")
+    assert _status_and_code(_sign(keys, path), capsys) == (EXIT_REFUSED, "not_a_zip")
+    assert _status_and_code(main(["inspect", str(path)]), capsys) == (EXIT_REFUSED, "not_a_zip")
 
 
 @pytest.mark.requirement("R023")
@@ -140,14 +140,14 @@ def test_unsigned_signed_and_foreign_packages_are_refused_with_different_codes(
     keys: Path, package: Path, tmp_path: Path, capsys: Output
 ) -> None:
     capsys.readouterr()
-    assert _refusal(_verify(keys, package), capsys) == (EXIT_REFUSED, "unsigned")
+    assert _status_and_code(_verify(keys, package), capsys) == (EXIT_REFUSED, "unsigned")
     _sign(keys, package)
     signed = package.with_name("app_signed.zip")
     capsys.readouterr()
-    assert _refusal(_sign(keys, signed), capsys) == (EXIT_REFUSED, "already_signed")
+    assert _status_and_code(_sign(keys, signed), capsys) == (EXIT_REFUSED, "already_signed")
     main(["keygen", "--algorithm", "ED25519", "--out", str(tmp_path / "other")])
     capsys.readouterr()
-    assert _refusal(_verify(tmp_path / "other", signed), capsys) == (EXIT_REFUSED, "unknown_key")
+    assert _status_and_code(_verify(tmp_path / "other", signed), capsys) == (EXIT_REFUSED, "unknown_key")
 
 
 def test_several_keys_may_be_given(keys: Path, package: Path, tmp_path: Path) -> None:
@@ -160,15 +160,15 @@ def test_several_keys_may_be_given(keys: Path, package: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["missing.zip", "."])
 def test_a_file_that_cannot_be_read_is_a_file_error(name: str, keys: Path, tmp_path: Path, capsys: Output) -> None:
     capsys.readouterr()
-    assert _refusal(_verify(keys, tmp_path / name), capsys) == (EXIT_FILE, "file")
+    assert _status_and_code(_verify(keys, tmp_path / name), capsys) == (EXIT_FILE, "file")
 
 
 def test_a_file_that_is_no_key_is_a_refused_key(keys: Path, package: Path, capsys: Output) -> None:
     capsys.readouterr()
     status = main(["sign", "--key", str(keys / "public.pem"), str(package)])
-    assert _refusal(status, capsys) == (EXIT_KEY, "bad_key")
+    assert _status_and_code(status, capsys) == (EXIT_KEY, "bad_key")
     status = main(["verify", "--key", str(keys / "private.pem"), str(package)])
-    assert _refusal(status, capsys) == (EXIT_KEY, "bad_key")
+    assert _status_and_code(status, capsys) == (EXIT_KEY, "bad_key")
 
 
 def test_without_a_terminal_the_error_names_the_environment_variable(
@@ -177,7 +177,7 @@ def test_without_a_terminal_the_error_names_the_environment_variable(
     monkeypatch.delenv(PASSPHRASE_VARIABLE)
     capsys.readouterr()
     status = _sign(keys, package)
-    assert _refusal(status, capsys) == (EXIT_KEY, "no_passphrase")
+    assert _status_and_code(status, capsys) == (EXIT_KEY, "no_passphrase")
 
 
 def _answers(monkeypatch: pytest.MonkeyPatch, *typed: str) -> None:
@@ -202,7 +202,7 @@ def test_a_new_passphrase_typed_in_two_ways_makes_no_key(
 ) -> None:
     _answers(monkeypatch, "secret 1", "secret 2")
     status = main(["keygen", "--out", str(tmp_path / "keys")])
-    assert _refusal(status, capsys) == (EXIT_KEY, "different_passphrases")
+    assert _status_and_code(status, capsys) == (EXIT_KEY, "different_passphrases")
     assert not (tmp_path / "keys").exists()
 
 
@@ -248,7 +248,7 @@ def test_without_a_display_the_window_is_an_error_that_names_the_command_line(
 ) -> None:
     pytest.importorskip("tkinter", reason="this Python comes without Tk")
     monkeypatch.delenv("DISPLAY", raising=False)
-    assert _refusal(main(["gui"]), capsys) == (EXIT_FILE, "no_window")
+    assert _status_and_code(main(["gui"]), capsys) == (EXIT_FILE, "no_window")
 
 
 def test_without_tk_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:

@@ -16,7 +16,7 @@ _POLL_MS = 1_000
 
 
 class CommandLog:
-    """A reader without a group; what nobody understands is the group's to bury."""
+    """A reader without a group; a message that cannot be decoded is dead-lettered by the consumer group."""
 
     def __init__(self, settings: CommonSettings) -> None:
         self._partitions = [TopicPartition(MQTT_COMMANDS.name, n) for n in range(settings.partitions)]

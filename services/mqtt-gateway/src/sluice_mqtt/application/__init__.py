@@ -1,1 +1,1 @@
-"""What the gateway does, told as use cases over ports; leaves out sockets, Kafka and MongoDB."""
+"""What the gateway does: use cases over ports; leaves out sockets, Kafka and MongoDB."""

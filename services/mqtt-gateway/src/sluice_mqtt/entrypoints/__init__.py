@@ -1,1 +1,1 @@
-"""Where sluice-mqtt-gateway is entered: bytes in, messages out."""
+"""What can be started (`python -m sluice_mqtt.entrypoints.gateway`), and the HTTP that it speaks."""

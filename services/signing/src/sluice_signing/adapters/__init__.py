@@ -1,1 +1,1 @@
-"""What sluice-signing talks to: Kafka, MongoDB, sockets."""
+"""What sluice-signing talks to: files, the verifying process, Kafka, MongoDB."""

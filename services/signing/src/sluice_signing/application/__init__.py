@@ -1,1 +1,1 @@
-"""What is done with packages, told as use cases over ports; leaves out Kafka, MongoDB and processes."""
+"""What is done with packages: use cases over ports; leaves out Kafka, MongoDB and processes."""

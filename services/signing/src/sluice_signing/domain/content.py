@@ -1,4 +1,4 @@
-"""What is kept of a content while it streams by: its digest, and its two ends."""
+"""What is kept of a content while it is read piece by piece: its digest, and its two ends."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Whether a content can itself be opened as a zip, judged by its two ends.
+"""Contents that can themselves be opened as a zip, judged by their two ends.
 
 Readers look for an archive's end record within some 64 KiB of the end, and forgive what stands before the
 archive or behind it: a script or an image followed by a zip opens as that zip. A content that only happens

@@ -5,7 +5,7 @@ from sluice_signing.domain.errors import WeakPassphraseError
 MIN_LENGTH = 6
 MIN_CLASSES = 2
 RECOMMENDED_LENGTH = 12
-"""Characters from which on a passphrase is not frowned upon."""
+"""Characters from which on the tool does not advise a longer passphrase."""
 
 
 def check_passphrase(passphrase: str) -> None:

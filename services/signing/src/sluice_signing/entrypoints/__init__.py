@@ -1,1 +1,1 @@
-"""Where sluice-signing is entered: bytes in, messages out."""
+"""What can be started: the offline tool, its window, the verification service and its verifying process."""

@@ -1,4 +1,4 @@
-"""The commands of the offline tool: each takes its options, and shows what came of it."""
+"""The commands of the offline tool: each does one thing with its options, and prints the result."""
 
 import argparse
 import signal
