@@ -7,7 +7,9 @@ import socket
 
 import aiocoap
 import pytest
-from tests.integration.lwm2m.conftest import GatewayProcess, NewDevice, NewGateway, Platform
+from tests.integration.lwm2m.conftest import NewDevice, NewGateway
+from tests.integration.lwm2m.gateway_process import GatewayProcess
+from tests.integration.lwm2m.platform_client import Platform
 
 from sluice_common.messages.device_events import DeviceUplink, OutcomeStatus
 from sluice_common.messages.lwm2m_commands import Read

@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import aiocoap
 import pytest
-from tests.integration.lwm2m.conftest import GatewayProcess, NewDevice, NewGateway, Platform
+from tests.integration.lwm2m.conftest import NewDevice, NewGateway
+from tests.integration.lwm2m.gateway_process import GatewayProcess
+from tests.integration.lwm2m.platform_client import Platform
 
 from sluice_common.messages.base import now
 from sluice_common.messages.device_events import (

@@ -7,7 +7,10 @@ from datetime import timedelta
 
 import aiocoap
 import pytest
-from tests.integration.lwm2m.conftest import Device, GatewayProcess, NewDevice, NewGateway, Platform
+from tests.integration.lwm2m.coap_device import Device
+from tests.integration.lwm2m.conftest import NewDevice, NewGateway
+from tests.integration.lwm2m.gateway_process import GatewayProcess
+from tests.integration.lwm2m.platform_client import Platform
 
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
