@@ -23,6 +23,15 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, _terminated)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables that tests have recorded, whether they passed or failed."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for table in (value for name, value in report.user_properties if name == "table"):
+                terminalreporter.section(report.nodeid)
+                terminalreporter.write_line(str(table))
+
+
 def own_settings(folder: Path) -> EmbeddedSettings:
     """Return settings for a system of its own: embedded parts even where the environment names real clusters."""
     own = {"kafka_bootstrap": None, "mongodb_uri": None, "mqtt_url": None}
