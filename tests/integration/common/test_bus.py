@@ -7,8 +7,9 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from sluice_common.bus import Consumer, Producer, Received
+from sluice_common.errors import PoisonError
 from sluice_common.ids import new_id
-from sluice_common.messages.base import now
+from sluice_common.messages.base import now, to_json
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.messages.task_events import TaskStopRequested
 from sluice_common.settings import CommonSettings
@@ -64,3 +65,32 @@ async def test_a_large_broken_message_is_buried_whole_and_the_next_one_is_handle
         await consumer.stop()
         await producer.stop()
         await raw.stop()
+
+
+async def test_of_a_batch_with_poison_the_poison_alone_is_dead_lettered_as_it_came(kafka: str) -> None:
+    settings = CommonSettings(kafka_bootstrap=kafka)
+    good, poison = new_id(), new_id()
+    handled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def handle(records: Sequence[Received]) -> None:
+        if any(r.message.task_id == poison for r in records):
+            raise PoisonError("no rule for it")
+        if any(r.message.task_id == good for r in records) and not handled.done():
+            handled.set_result(good)
+
+    producer = Producer(settings)
+    consumer = Consumer(settings, [TASK_EVENTS], f"test-{new_id()}", handle, producer)
+    await producer.start()
+    await consumer.start()
+    messages = [TaskStopRequested(app_id="a", occurred_at=now(), task_id=task_id) for task_id in (poison, good)]
+    running = asyncio.create_task(consumer.run())
+    try:
+        await producer.publish_all((TASK_EVENTS, poison, message) for message in messages)
+        assert await asyncio.wait_for(handled, 30) == good
+        letter = await buried(settings, to_json(messages[0]))
+        assert (letter.key, letter.reason) == (poison.encode(), "no rule for it")
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await consumer.stop()
+        await producer.stop()

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, TopicAlreadyExistsError, for_code
 
+from sluice_common.errors import PoisonError
 from sluice_common.messages.base import now, to_json
 from sluice_common.messages.codec import BrokenMessageError
 from sluice_common.messages.dead_letters import DeadLetter
@@ -167,12 +168,23 @@ class Producer:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A decoded record."""
+    """A decoded record.
+
+    Attributes:
+        message: What its value says.
+        topic: Where it stood.
+        partition: Its partition.
+        offset: Its offset.
+        key: Its key as it came.
+        value: Its value as it came.
+    """
 
     message: Any
     topic: str
     partition: int
     offset: int
+    key: bytes | None = None
+    value: bytes | None = None
 
 
 Handler = Callable[[Sequence[Received]], Awaitable[None]]
@@ -198,7 +210,8 @@ class Consumer:
             settings: Where Kafka is.
             topics: Topics of the subscription; each needs a decoder.
             group: Consumer group.
-            handler: Called with each batch, in the order of each partition.
+            handler: Called with each batch, in the order of each partition; where it raises `PoisonError`, again with
+                each record of the batch alone.
             producer: For dead letters.
             max_records: Most records of a batch.
             gather: Seconds to wait after a batch so that the next one is larger (saves CPU at low rates).
@@ -239,12 +252,23 @@ class Consumer:
             records = [record for batch in batches.values() for record in batch]
             if not records:
                 continue
-            await self._handler([r for record in records if (r := await self._decode(record))])
+            await self._handle([r for record in records if (r := await self._decode(record))])
             await self._kafka.commit(
                 {TopicPartition(p.topic, p.partition): batch[-1].offset + 1 for p, batch in batches.items()}
             )
             if self._gather:
                 await asyncio.sleep(self._gather)
+
+    async def _handle(self, records: Sequence[Received]) -> None:
+        """Hand a batch over; of one with poison, each record alone, and the poison to `dead-letters`."""
+        try:
+            await self._handler(records)
+        except PoisonError as error:
+            if len(records) > 1:
+                for record in records:
+                    await self._handle([record])
+            else:
+                await self._producer.dead_letter(records[0], str(error))
 
     async def _decode(self, record: Any) -> Received | None:
         decoder = self._decoders[record.topic]
@@ -253,4 +277,4 @@ class Consumer:
         except BrokenMessageError as error:
             await self._producer.dead_letter(record, str(error))
             return None
-        return Received(message, record.topic, record.partition, record.offset)
+        return Received(message, record.topic, record.partition, record.offset, record.key, record.value)

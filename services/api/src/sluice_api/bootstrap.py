@@ -20,6 +20,8 @@ from sluice_api.adapters.mongo.notifier.subscriptions import MongoSubscriptionSt
 from sluice_api.adapters.mongo.outbox import MongoOutboxStore
 from sluice_api.adapters.mongo.packages import Packages
 from sluice_api.adapters.mongo.products import Products
+from sluice_api.adapters.mongo.projector.projection import MongoProjectionStore
+from sluice_api.adapters.mongo.projector.verification import MongoVerificationStore
 from sluice_api.adapters.mongo.public_keys import PublicKeys
 from sluice_api.adapters.mongo.relay.leases import MongoLease
 from sluice_api.adapters.mongo.relay.revocation import MongoRevocationStore
@@ -33,6 +35,7 @@ from sluice_api.application.notifier.dispatcher import Dispatcher, DispatchLimit
 from sluice_api.application.notifier.notifier import Notifier
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.projector import Projector
+from sluice_api.application.projector.verification import Verification
 from sluice_api.application.relay.abandoned_uploads import AbandonedUploads
 from sluice_api.application.relay.outbox import Outbox
 from sluice_api.application.relay.relay import Relay
@@ -127,16 +130,17 @@ def create_relay(settings: RelaySettings, producer: Producer) -> Relay:
     )
 
 
-def create_projector(settings: ProjectorSettings, producer: Producer) -> Projector:
-    """Return a projector that sets broken messages aside with a started producer."""
+def create_projector(settings: ProjectorSettings) -> Projector:
+    """Return a projector."""
     database = connect(settings)
+    verification = Verification(MongoVerificationStore(database))
     return Projector(
-        Projection(database, settings.last_seen_interval),
+        Projection(MongoProjectionStore(database), verification, settings.last_seen_interval),
         TaskProgress(MongoProgressStore(database)),
-        producer,
         now=now,
         interval=settings.progress_interval,
         sweep=settings.progress_sweep,
+        trouble=_TROUBLE,
     )
 
 

@@ -16,7 +16,7 @@ _MAX_RECORDS = 5000
 async def _project(settings: ProjectorSettings) -> None:
     producer = Producer(settings)
     await producer.start()
-    projector = create_projector(settings, producer)
+    projector = create_projector(settings)
     consumer = Consumer(
         settings,
         _TOPICS,

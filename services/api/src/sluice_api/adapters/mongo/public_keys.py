@@ -2,7 +2,7 @@
 
 Revoking changes the key at once, so that no new task can use a package of it. The rest is the relay's
 (`application.relay.revocation`), which finds the key by `relay_at`. Who makes something of a package while its key is
-being revoked looks at the key again afterwards (`sweep_again`).
+being revoked has the relay look at the key once more afterwards.
 """
 
 from datetime import datetime
@@ -133,9 +133,3 @@ class PublicKeys(TenantRepository):
             if await self._database[PACKAGES].find_one(using, {"_id": 1}):
                 detail = "The key has verified packages, or may be doing so; deactivate it, or delete them first."
                 raise ConflictError("key_in_use", detail)
-
-
-async def sweep_again(database: Database, key_id: str | None, at: datetime) -> bool:
-    """Have the relay look for what uses a key if it is revoked; return whether it is."""
-    revoked = {"_id": key_id, "status": KeyStatus.REVOKED.value}
-    return (await database[PUBLIC_KEYS].update_one(revoked, {"$set": {"relay_at": at}})).matched_count == 1

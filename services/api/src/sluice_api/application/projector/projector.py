@@ -6,13 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
-from bson.errors import InvalidDocument
-from pymongo.errors import DocumentTooLarge, PyMongoError
 
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.task_progress import TaskProgress
-from sluice_common.bus import Producer, Received
-from sluice_common.messages.base import to_json
+from sluice_common.bus import Received
 
 _log = structlog.get_logger()
 _RETRY = 1.0
@@ -29,48 +26,43 @@ class Projector:
     Args:
         projection: Writes.
         progress: Counts.
-        producer: For dead letters.
         now: UTC time.
         interval: Least seconds between two counts of a task.
         sweep: Seconds between counts of all tasks that are under way: for those whose events went to a replica that
             died before it had counted.
+        trouble: Errors of MongoDB, after which a write or count is repeated.
     """
 
     def __init__(
         self,
         projection: Projection,
         progress: TaskProgress,
-        producer: Producer,
         *,
         now: Callable[[], datetime],
         interval: float,
         sweep: float,
+        trouble: tuple[type[Exception], ...],
     ) -> None:
         self._projection = projection
         self._progress = progress
-        self._producer = producer
         self._now = now
         self._interval = interval
         self._sweep = sweep
+        self._trouble = trouble
         self._not_before: dict[str, float] = {}
 
     async def handle(self, batch: Sequence[Received]) -> None:
-        """Write a batch; waits for MongoDB where it must, and sets aside what it can never take.
+        """Write a batch; waits for MongoDB where it must.
 
         Raises:
-            PyMongoError: MongoDB does not take it within the deadline.
+            PoisonError: A message of the batch can never be stored.
+            Exception: MongoDB does not take the batch within the deadline.
         """
         until = time.monotonic() + _DEADLINE
         while True:
             try:
-                return await self._projection.write(batch)
-            except (InvalidDocument, DocumentTooLarge, OverflowError) as error:
-                if len(batch) == 1:
-                    return await self._dead_letter(batch[0], error)
-                for received in batch:
-                    await self.handle([received])
-                return None
-            except PyMongoError as error:
+                return await self._projection.write([received.message for received in batch])
+            except self._trouble as error:
                 if time.monotonic() > until:
                     raise
                 _log.warning("projection_failed", error=type(error).__name__, detail=str(error)[:300])
@@ -85,7 +77,7 @@ class Projector:
                     sweep_at = time.monotonic() + self._sweep
                     self._projection.changed_tasks |= set(await self._progress.under_way())
                 await self._count_changed()
-            except PyMongoError as error:
+            except self._trouble as error:
                 _log.warning("count_failed", error=type(error).__name__, detail=str(error)[:300])
                 await asyncio.sleep(_RETRY)
             await asyncio.sleep(_TICK)
@@ -98,24 +90,10 @@ class Projector:
             before = time.monotonic()
             try:
                 again = await self._progress.refresh(task_id, self._now())
-            except PyMongoError:
+            except self._trouble:
                 self._projection.changed_tasks.add(task_id)
                 raise
             took = time.monotonic() - before
             self._not_before[task_id] = before + max(self._interval, took * _SHARE)
             if again:
                 self._projection.changed_tasks.add(task_id)
-
-    async def _dead_letter(self, received: Received, error: Exception) -> None:
-        await self._producer.dead_letter(_Record(received), f"cannot be stored: {error}")
-
-
-class _Record:
-    """A decoded message as the record that it came from."""
-
-    def __init__(self, received: Received) -> None:
-        self.topic = received.topic
-        self.partition = received.partition
-        self.offset = received.offset
-        self.key: bytes | None = None
-        self.value = to_json(received.message)

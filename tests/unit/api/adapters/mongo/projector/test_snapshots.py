@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from sluice_api.adapters.mongo.projector.snapshots import (
     command_fields,
+    device_fields,
     execution_fields,
-    newest,
-    registration_fields,
     storable,
 )
+from sluice_api.application.projector.news import DeviceNews
+from sluice_api.domain.models import DeviceRegistration
 from sluice_common.messages.execution_events import (
     DeviceCommandChanged,
     DeviceCommandStatus,
@@ -20,7 +21,6 @@ from sluice_common.messages.execution_events import (
     Reason,
     Step,
 )
-from sluice_common.messages.registrations import Registration
 from sluice_common.reasons import ReasonCode
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -44,14 +44,6 @@ def execution(name: str, version: int, status: ExecutionStatus = ExecutionStatus
         created_at=AT,
         history=(HistoryEntry(at=AT, attempt=1, step=Step.ENDED, reason=reason),),
     )
-
-
-@given(st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 9))))
-def test_of_many_snapshots_the_newest_of_each_is_kept_in_any_order(told: list[tuple[str, int]]) -> None:
-    kept = newest([execution(name, version) for name, version in told], lambda s: s.execution_id)
-    assert {name: s.version for name, s in kept.items()} == {
-        name: max(v for n, v in told if n == name) for name, _ in told
-    }
 
 
 @pytest.mark.parametrize("status", list(ExecutionStatus))
@@ -85,19 +77,20 @@ def test_a_command_is_open_until_it_has_ended() -> None:
         assert fields["values"] == {"/3/0/0": True}
 
 
-def test_a_device_that_left_is_not_registered() -> None:
-    registration = Registration(
-        app_id="a",
-        occurred_at=AT,
-        device_id="d",
-        endpoint="e",
-        address="x",
-        gateway=0,
-        epoch=1,
-        location="l",
+def test_of_a_device_only_what_was_reported_is_written() -> None:
+    registration = DeviceRegistration(
+        registered=True,
         lifetime=60,
+        queue_mode=False,
+        lwm2m_version="1.1",
+        address="x",
+        objects=("/5/0",),
         expires_at=AT,
-        deregistered=True,
+        last_seen=AT,
     )
-    fields = registration_fields(registration)
-    assert (fields["registered"], fields["last_seen"], fields["lifetime"]) == (False, AT, 60)
+    assert device_fields(DeviceNews(firmware_version="2")) == {"firmware_version": "2"}
+    fields = device_fields(DeviceNews(registration=registration))
+    assert set(fields) == {"registration"}
+    stored = fields["registration"]
+    assert set(stored) == set(DeviceRegistration.__struct_fields__)
+    assert (list(stored["objects"]), stored["last_seen"]) == (["/5/0"], AT)

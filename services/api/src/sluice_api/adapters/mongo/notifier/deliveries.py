@@ -11,12 +11,11 @@ from pymongo import ASCENDING, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from sluice_api.adapters.mongo.collections import DELIVERIES, Document, chunks
+from sluice_api.adapters.mongo.poison import DUPLICATE_KEY, content_errors_as_poison
 from sluice_api.application.notifier.records import Delivery, DeliveryStatus, Outcome
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
 from sluice_common.mongo import Database
-
-_DUPLICATE_KEY = 11_000
 
 
 class MongoDeliveryStore:
@@ -39,17 +38,22 @@ class MongoDeliveryStore:
         await self._collection.create_index([("created_at", ASCENDING)], expireAfterSeconds=self._keep)
 
     async def add(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Store new deliveries under a lease and return those that were not known."""
+        """Store new deliveries under a lease and return those that were not known.
+
+        Raises:
+            PoisonError: One of them can never be stored.
+        """
         if not deliveries:
             return []
         lease_end = now() + self._lease
         documents = [_document(delivery, lease_end) for delivery in deliveries]
         known: set[str] = set()
         try:
-            await self._collection.insert_many(documents, ordered=False)
+            with content_errors_as_poison():
+                await self._collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            failures: list[Document] = (error.details or {}).get("writeErrors", [])
-            if any(failure.get("code") != _DUPLICATE_KEY for failure in failures):
+            failures = error.details["writeErrors"]
+            if any(failure["code"] != DUPLICATE_KEY for failure in failures):
                 raise
             known = {documents[failure["index"]]["_id"] for failure in failures}
         return [delivery for delivery in deliveries if delivery.key not in known]

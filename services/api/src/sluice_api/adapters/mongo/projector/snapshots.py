@@ -1,30 +1,19 @@
-"""From messages to what is stored: the newest snapshot of each thing, in the shape of its document. Pure."""
+"""From messages to the fields of the documents that they change."""
 
-from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
+from sluice_api.adapters.mongo.collections import Document
+from sluice_api.application.projector.news import DeviceNews
 from sluice_common.messages.device_events import ResourceValue
 from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged
-from sluice_common.messages.registrations import Registration
 
-Snapshot = TypeVar("Snapshot", ExecutionChanged, DeviceCommandChanged)
 _INT64 = 2**63
 
 
-def newest(snapshots: Iterable[Snapshot], key: Callable[[Snapshot], str]) -> dict[str, Snapshot]:
-    """Return the snapshot with the highest version of each key."""
-    found: dict[str, Snapshot] = {}
-    for snapshot in snapshots:
-        name = key(snapshot)
-        if name not in found or snapshot.version > found[name].version:
-            found[name] = snapshot
-    return found
-
-
-def execution_fields(snapshot: ExecutionChanged) -> dict[str, Any]:
+def execution_fields(snapshot: ExecutionChanged) -> Document:
     """Return what a snapshot says of its execution; `active` is what the checks of D08 look for."""
     return {
         "version": snapshot.version,
@@ -47,7 +36,7 @@ def execution_fields(snapshot: ExecutionChanged) -> dict[str, Any]:
     }
 
 
-def command_fields(snapshot: DeviceCommandChanged) -> dict[str, Any]:
+def command_fields(snapshot: DeviceCommandChanged) -> Document:
     """Return what a snapshot says of its device command."""
     return {
         "version": snapshot.version,
@@ -59,18 +48,14 @@ def command_fields(snapshot: DeviceCommandChanged) -> dict[str, Any]:
     }
 
 
-def registration_fields(registration: Registration) -> dict[str, Any]:
-    """Return what users see of a registration."""
-    return {
-        "registered": not registration.deregistered,
-        "lifetime": registration.lifetime,
-        "queue_mode": registration.queue_mode,
-        "lwm2m_version": registration.lwm2m_version,
-        "address": registration.address,
-        "objects": list(registration.objects),
-        "expires_at": registration.expires_at,
-        "last_seen": registration.occurred_at,
-    }
+def device_fields(news: DeviceNews) -> Document:
+    """Return what was reported of a device; what was not stays as it is stored."""
+    fields: Document = {}
+    if news.firmware_version is not None:
+        fields["firmware_version"] = news.firmware_version
+    if news.registration is not None:
+        fields["registration"] = _plain(news.registration)
+    return fields
 
 
 def storable(value: ResourceValue) -> ResourceValue:

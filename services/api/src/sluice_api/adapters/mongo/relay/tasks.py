@@ -8,6 +8,7 @@ from pymongo.errors import BulkWriteError
 
 from sluice_api.adapters.mongo.collections import DEVICES, EXECUTIONS, TASKS, Document, chunks
 from sluice_api.adapters.mongo.outbox import messages_of
+from sluice_api.adapters.mongo.poison import DUPLICATE_KEY
 from sluice_api.adapters.mongo.relay.pages import pages
 from sluice_api.application.relay.records import DueTask, Member
 from sluice_api.domain.models import Checkpoint, Task, TaskStatus
@@ -15,7 +16,6 @@ from sluice_common.ids import execution_id
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.mongo import Database
 
-_DUPLICATE_KEY = 11_000
 _MEMBER = {"endpoint": 1, "product_id": 1, "group_ids": 1}
 
 
@@ -62,7 +62,7 @@ class MongoTaskStore:
             await self._executions.insert_many([_execution(task, page, m) for m in members], ordered=False)
         except BulkWriteError as error:
             # Executions that are there already: of a device in two groups, or of this page before a restart.
-            if any(e["code"] != _DUPLICATE_KEY for e in error.details["writeErrors"]):
+            if any(e["code"] != DUPLICATE_KEY for e in error.details["writeErrors"]):
                 raise
 
     async def members_of_page(self, task_id: str, page: int) -> list[Member]:

@@ -1,0 +1,105 @@
+"""What a batch of messages says, reduced to what is worth a write."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import TypeVar
+
+import msgspec
+
+from sluice_api.domain.models import DeviceRegistration
+from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged
+from sluice_common.messages.registrations import Registration
+
+Snapshot = TypeVar("Snapshot", ExecutionChanged, DeviceCommandChanged)
+_REMEMBERED = 100_000
+"""Devices of which is remembered what was written last."""
+
+
+class DeviceNews(msgspec.Struct, frozen=True, kw_only=True):
+    """What was reported of a device; None for what was not.
+
+    Attributes:
+        firmware_version: The version that it runs.
+        registration: Its registration.
+    """
+
+    firmware_version: str | None = None
+    registration: DeviceRegistration | None = None
+
+
+def newest(snapshots: Iterable[Snapshot], key: Callable[[Snapshot], str]) -> dict[str, Snapshot]:
+    """Return the snapshot with the highest version of each key."""
+    found: dict[str, Snapshot] = {}
+    for snapshot in snapshots:
+        name = key(snapshot)
+        if name not in found or snapshot.version > found[name].version:
+            found[name] = snapshot
+    return found
+
+
+def news_of(executions: Iterable[ExecutionChanged], registrations: Iterable[Registration]) -> dict[str, DeviceNews]:
+    """Return what snapshots and registrations report, by device."""
+    versions = {s.device_id: s.reported_version for s in executions if s.reported_version is not None}
+    newest_registrations = {message.device_id: registration_of(message) for message in registrations}
+    return {
+        device_id: DeviceNews(
+            firmware_version=versions.get(device_id), registration=newest_registrations.get(device_id)
+        )
+        for device_id in versions.keys() | newest_registrations.keys()
+    }
+
+
+def registration_of(message: Registration) -> DeviceRegistration:
+    """Return what users see of a registration."""
+    return DeviceRegistration(
+        registered=not message.deregistered,
+        lifetime=message.lifetime,
+        queue_mode=message.queue_mode,
+        lwm2m_version=message.lwm2m_version,
+        address=message.address,
+        objects=message.objects,
+        expires_at=message.expires_at,
+        last_seen=message.occurred_at,
+    )
+
+
+class WrittenNews:
+    """Remembers what was written of devices last, so that what has not changed is not written again.
+
+    Args:
+        lag: How long a registration that only goes on need not be written.
+    """
+
+    def __init__(self, lag: timedelta) -> None:
+        self._lag = lag
+        self._written: dict[str, DeviceNews] = {}
+
+    def unwritten(self, news: Mapping[str, DeviceNews]) -> dict[str, DeviceNews]:
+        """Return the part of news that is worth a write."""
+        parts = {device_id: self._unwritten(device_id, of_device) for device_id, of_device in news.items()}
+        return {device_id: part for device_id, part in parts.items() if part != DeviceNews()}
+
+    def remember(self, news: Mapping[str, DeviceNews]) -> None:
+        """Note that news have been written."""
+        if len(self._written) + len(news) > _REMEMBERED:
+            self._written.clear()
+        for device_id, new in news.items():
+            before = self._written.get(device_id, DeviceNews())
+            self._written[device_id] = DeviceNews(
+                firmware_version=new.firmware_version or before.firmware_version,
+                registration=new.registration or before.registration,
+            )
+
+    def _unwritten(self, device_id: str, new: DeviceNews) -> DeviceNews:
+        before = self._written.get(device_id, DeviceNews())
+        return DeviceNews(
+            firmware_version=None if new.firmware_version == before.firmware_version else new.firmware_version,
+            registration=None if self._is_known(before.registration, new.registration) else new.registration,
+        )
+
+    def _is_known(self, before: DeviceRegistration | None, new: DeviceRegistration | None) -> bool:
+        """Return whether a registration has only been kept up by an update, a moment after the one before."""
+        if before is None or new is None:
+            return new is None
+        kept_up = msgspec.structs.replace(before, expires_at=new.expires_at, last_seen=new.last_seen)
+        return new == before or (new == kept_up and new.last_seen - before.last_seen < self._lag)

@@ -1,0 +1,72 @@
+"""What the projector needs: what it writes for users to query."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from sluice_api.application.projector.news import DeviceNews
+from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged
+from sluice_common.messages.package_events import PackageRejected, PackageVerified
+
+
+class ProjectionStore(Protocol):
+    """Executions, device commands and devices.
+
+    Writes raise `PoisonError` if a message can never be stored; those of the other messages may have been done.
+    """
+
+    async def update_executions(self, snapshots: Collection[ExecutionChanged]) -> int:
+        """Write snapshots over older ones; return how many there were."""
+        ...
+
+    async def existing_executions(self, execution_ids: Sequence[str]) -> set[str]:
+        """Return those ids that executions have."""
+        ...
+
+    async def apps_of_tasks(self, task_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the apps of those tasks that exist and are not deleted."""
+        ...
+
+    async def insert_executions(self, snapshots: Collection[ExecutionChanged]) -> None:
+        """Insert executions that are missing, as their snapshots have them."""
+        ...
+
+    async def update_commands(self, snapshots: Collection[DeviceCommandChanged]) -> None:
+        """Write snapshots over older ones."""
+        ...
+
+    async def update_devices(self, news: Mapping[str, DeviceNews]) -> None:
+        """Write what is new of devices, by device."""
+        ...
+
+
+class VerificationStore(Protocol):
+    """Packages, their images and the keys that verify them."""
+
+    async def accept(self, message: PackageVerified) -> None:
+        """Make a package that is being verified a VERIFIED one."""
+        ...
+
+    async def reject(self, message: PackageRejected) -> None:
+        """Make a package that is being verified a REJECTED one."""
+        ...
+
+    async def reject_again(self, package_id: str, image_id: str) -> None:
+        """Make a package that was verified with an image a REJECTED one, as its key is gone."""
+        ...
+
+    async def key(self, key_id: str) -> Mapping[str, Any] | None:
+        """Return the key that verified a package, None if it has been deleted."""
+        ...
+
+    async def look_at_key_again(self, key_id: str, at: datetime) -> None:
+        """Have the relay look for what uses a key, if it is revoked."""
+        ...
+
+    async def image_of(self, package_id: str) -> str | None:
+        """Return the image of a package, None if it has none or has been deleted."""
+        ...
+
+    async def delete_image(self, image_id: str) -> None:
+        """Delete an image; it may be gone already."""
+        ...
