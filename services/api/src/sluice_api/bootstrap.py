@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 
 from aiokafka.errors import KafkaError
@@ -29,6 +30,7 @@ from sluice_api.adapters.mongo.relay.start_check import MongoStartCheckStore
 from sluice_api.adapters.mongo.relay.stop_and_purge import MongoTaskEndStore
 from sluice_api.adapters.mongo.relay.tasks import MongoTaskStore
 from sluice_api.adapters.mongo.relay.uploads import MongoUploadStore
+from sluice_api.adapters.mongo.resealing import secret_stores
 from sluice_api.adapters.mongo.task_progress import MongoProgressStore
 from sluice_api.adapters.mongo.tasks import Executions, Tasks
 from sluice_api.application.notifier.dispatcher import Dispatcher, DispatchLimits
@@ -42,15 +44,16 @@ from sluice_api.application.relay.relay import Relay
 from sluice_api.application.relay.revocation import Revocation
 from sluice_api.application.relay.start_check import StartCheck
 from sluice_api.application.relay.task_work import TaskWork
+from sluice_api.application.resealing import Resealing
 from sluice_api.application.services import Services
 from sluice_api.application.task_progress import TaskProgress
 from sluice_api.domain.access_tokens import ADMIN, AccessTokens
-from sluice_api.settings import ApiSettings, NotifierSettings, ProjectorSettings, RelaySettings
+from sluice_api.settings import ApiSettings, NotifierSettings, ProjectorSettings, RelaySettings, ResealSettings
 from sluice_common.bus import Consumer, Producer
 from sluice_common.messages import base
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
-from sluice_common.sealing import Sealer
+from sluice_common.sealing import NoSealingKeyError, Sealer
 from sluice_common.topics import EXECUTION_EVENTS
 
 _TROUBLE = (KafkaError, PyMongoError, TimeoutError)
@@ -142,6 +145,23 @@ def create_projector(settings: ProjectorSettings) -> Projector:
         sweep=settings.progress_sweep,
         trouble=_TROUBLE,
     )
+
+
+@asynccontextmanager
+async def opened_resealing(settings: ResealSettings) -> AsyncIterator[Resealing]:
+    """Give a resealing until the end of the block.
+
+    Raises:
+        SealingError: There is no key, or one is too short.
+    """
+    sealer = Sealer(settings.all_sealing_keys())
+    if not sealer.has_key:
+        raise NoSealingKeyError
+    database = connect(settings)
+    try:
+        yield Resealing(secret_stores(database), sealer, settings.reseal_page)
+    finally:
+        database.client.close()
 
 
 async def run_notifier(settings: NotifierSettings) -> None:

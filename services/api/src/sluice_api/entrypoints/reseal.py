@@ -8,10 +8,10 @@ with none of the keys, with 2 if there is no key.
 import asyncio
 import sys
 
-from sluice_api.adapters.mongo.resealing import Report, Resealing
+from sluice_api.application.resealing import Report
+from sluice_api.bootstrap import opened_resealing
 from sluice_api.settings import ResealSettings
-from sluice_common.mongo import connect
-from sluice_common.sealing import NoSealingKeyError, Sealer, SealingError
+from sluice_common.sealing import SealingError
 
 
 async def reseal(settings: ResealSettings) -> bool:
@@ -20,17 +20,11 @@ async def reseal(settings: ResealSettings) -> bool:
     Raises:
         SealingError: There is no key, or one is too short.
     """
-    sealer = Sealer(settings.all_sealing_keys())
-    if not sealer.has_key:
-        raise NoSealingKeyError
-    database = connect(settings)
     reports: dict[str, Report] = {}
-    try:
-        async for report in Resealing(database, sealer, settings.reseal_page).run():
+    async with opened_resealing(settings) as resealing:
+        async for report in resealing.run():
             reports[report.place] = report
             _show(report, end="\r" if sys.stderr.isatty() else "\n")
-    finally:
-        database.client.close()
     for report in reports.values():
         _show(report, end="\n")
         if report.unreadable:

@@ -1,16 +1,16 @@
-"""Key rotation of secrets at rest: everything that is sealed, sealed anew with the first key."""
+"""Where secrets lie sealed."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
 
 from pymongo import UpdateOne
 
 from sluice_api.adapters.mongo.collections import DELIVERIES, DEVICES, IDEMPOTENCY, SUBSCRIPTIONS, Document
+from sluice_api.adapters.mongo.pages import pages
+from sluice_api.application.resealing import ResealedSecret, SealedSecret
 from sluice_api.domain.device_secrets import MQTT_SECRET, PSK
 from sluice_common.mongo import Database
-from sluice_common.sealing import CannotOpenError, Sealer
 
-SEALED = (
+_SEALED = (
     (DEVICES, MQTT_SECRET),
     (DEVICES, PSK),
     (SUBSCRIPTIONS, "secret"),
@@ -18,72 +18,33 @@ SEALED = (
     (IDEMPOTENCY, "sealed"),
 )
 """Every collection and field that holds sealed secrets."""
-_NAMED = 10
-"""Most documents that a report names."""
 
 
-@dataclass
-class Report:
-    """What became of one field of a collection so far.
+class MongoSecretStore:
+    """The secrets of one field of a collection."""
 
-    Attributes:
-        place: `collection.field`.
-        resealed: Secrets that have been sealed anew.
-        current: Secrets that the first key had sealed already.
-        unreadable: Secrets that no key opens.
-        named: Ids of the first of those.
-    """
+    def __init__(self, database: Database, collection: str, field: str) -> None:
+        self._documents = database[collection]
+        self._field = field
+        self.place = f"{collection}.{field}"
 
-    place: str
-    resealed: int = 0
-    current: int = 0
-    unreadable: int = 0
-    named: tuple[str, ...] = ()
+    def pages(self, page: int) -> AsyncGenerator[list[SealedSecret], None]:
+        """Yield all secrets, page by page."""
+        # Greater than the empty text is every text, and nothing else: absent and null are left out.
+        return pages(self._documents.find({self._field: {"$gt": ""}}, {self._field: 1}), page, self._secret)
+
+    async def replace(self, secrets: Sequence[ResealedSecret]) -> int:
+        """Replace secrets, but for those that were renewed meanwhile; return how many were replaced."""
+        updates = [
+            UpdateOne({"_id": s.before.document_id, self._field: s.before.sealed}, {"$set": {self._field: s.sealed}})
+            for s in secrets
+        ]
+        return (await self._documents.bulk_write(updates, ordered=False)).modified_count
+
+    def _secret(self, document: Document) -> SealedSecret:
+        return SealedSecret(document["_id"], document[self._field])
 
 
-class Resealing:
-    """Seals page by page; interrupted or repeated, it goes on with what the first key has not sealed.
-
-    Args:
-        database: The database.
-        sealer: With the new key first and the old ones after it.
-        page: Documents of a page.
-    """
-
-    def __init__(self, database: Database, sealer: Sealer, page: int) -> None:
-        self._database = database
-        self._sealer = sealer
-        self._page = page
-
-    async def run(self) -> AsyncIterator[Report]:
-        """Yield the state of each place after every page, and at its end.
-
-        Raises:
-            NoSealingKeyError: There is no key.
-        """
-        for collection, field in SEALED:
-            report = Report(f"{collection}.{field}")
-            # Greater than the empty text is every text, and nothing else: absent and null are left out.
-            found = self._database[collection].find({field: {"$gt": ""}}, {field: 1}).batch_size(self._page)
-            while documents := await found.to_list(self._page):
-                await self._reseal(collection, field, documents, report)
-                yield report
-            yield report
-
-    async def _reseal(self, collection: str, field: str, documents: list[Document], report: Report) -> None:
-        updates = []
-        for document in documents:
-            sealed = document[field]
-            if self._sealer.is_current(sealed):
-                report.current += 1
-                continue
-            try:
-                anew = self._sealer.seal(self._sealer.open(sealed))
-            except CannotOpenError:
-                report.unreadable += 1
-                report.named = (*report.named, str(document["_id"]))[:_NAMED]
-                continue
-            # Unless it was renewed meanwhile.
-            updates.append(UpdateOne({"_id": document["_id"], field: sealed}, {"$set": {field: anew}}))
-        if updates:
-            report.resealed += (await self._database[collection].bulk_write(updates, ordered=False)).modified_count
+def secret_stores(database: Database) -> list[MongoSecretStore]:
+    """Return every place that holds sealed secrets."""
+    return [MongoSecretStore(database, collection, field) for collection, field in _SEALED]

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 
 from sluice_api.adapters.mongo.collections import EXECUTIONS, TASKS, Document, chunks
-from sluice_api.adapters.mongo.relay.pages import pages
+from sluice_api.adapters.mongo.pages import pages
 from sluice_api.application.relay.records import ActiveExecution
 from sluice_api.domain.models import TaskStatus
 from sluice_common.mongo import Database

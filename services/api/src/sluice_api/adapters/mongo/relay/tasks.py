@@ -8,8 +8,8 @@ from pymongo.errors import BulkWriteError
 
 from sluice_api.adapters.mongo.collections import DEVICES, EXECUTIONS, TASKS, Document, chunks
 from sluice_api.adapters.mongo.outbox import messages_of
+from sluice_api.adapters.mongo.pages import pages
 from sluice_api.adapters.mongo.poison import DUPLICATE_KEY
-from sluice_api.adapters.mongo.relay.pages import pages
 from sluice_api.application.relay.records import DueTask, Member
 from sluice_api.domain.models import Checkpoint, Task, TaskStatus
 from sluice_common.ids import execution_id
