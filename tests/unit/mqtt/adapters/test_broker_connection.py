@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from sluice_mqtt.adapters.broker_address import BrokerAddress
-from sluice_mqtt.adapters.broker_connection import BrokerConnection, OnMessage
+from sluice_mqtt.adapters.broker_connection import BrokerConnection
+from sluice_mqtt.adapters.message_intake import MessageIntake, OnMessage
 
 ADDRESS = BrokerAddress(
     url="mqtt://127.0.0.1:1",
@@ -22,7 +23,7 @@ ADDRESS = BrokerAddress(
 
 
 def make(on_message: OnMessage) -> BrokerConnection:
-    return BrokerConnection(ADDRESS, on_message, lambda: None, max_handled=10, max_in_flight=10)
+    return BrokerConnection(ADDRESS, MessageIntake(on_message, lambda: None, 10), max_in_flight=10)
 
 
 async def test_a_message_is_acknowledged_when_its_handler_has_returned() -> None:

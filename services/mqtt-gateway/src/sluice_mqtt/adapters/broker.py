@@ -11,7 +11,8 @@ import structlog
 from gmqtt.mqtt.handler import MQTTError
 
 from sluice_mqtt.adapters.broker_address import BrokerAddress
-from sluice_mqtt.adapters.broker_connection import BrokerConnection, OnMessage
+from sluice_mqtt.adapters.broker_connection import BrokerConnection
+from sluice_mqtt.adapters.message_intake import MessageIntake, OnMessage
 
 _log = structlog.get_logger()
 
@@ -77,13 +78,8 @@ class GmqttBroker:
             await asyncio.sleep(self._address.reconnect_delay)
 
     async def _connect_once(self) -> None:
-        connection = BrokerConnection(
-            self._address,
-            self._on_message,
-            self._on_dropped,
-            max_handled=self._max_unacknowledged,
-            max_in_flight=self._max_in_flight,
-        )
+        intake = MessageIntake(self._on_message, self._on_dropped, self._max_unacknowledged)
+        connection = BrokerConnection(self._address, intake, max_in_flight=self._max_in_flight)
         try:
             await connection.open(self._topic)
             self.connections += 1

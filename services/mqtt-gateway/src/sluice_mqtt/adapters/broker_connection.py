@@ -8,18 +8,17 @@ the broker delivers the message again. Heartbeats to ourselves show that the bro
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
 
-import structlog
 from gmqtt import Client
 
 from sluice_mqtt.adapters.acknowledgements import Unacknowledged
 from sluice_mqtt.adapters.broker_address import BrokerAddress
+from sluice_mqtt.adapters.message_intake import MessageIntake
 from sluice_mqtt.application.ports import ConnectionLostError
 
-_log = structlog.get_logger()
 _NEVER_RECONNECT = -2
 _MISSED_BEATS = 3
 _RESERVED_IDS = 8
@@ -27,36 +26,21 @@ _RESERVED_IDS = 8
 _REFUSED = 0x80
 logging.getLogger("gmqtt").setLevel(logging.CRITICAL)  # it logs payloads, which hold tokens; we log what matters
 
-OnMessage = Callable[[str, bytes], Awaitable[None]]
-
 
 class BrokerConnection:
     """One connection to the broker, with its subscription; used once."""
 
-    def __init__(
-        self,
-        address: BrokerAddress,
-        on_message: OnMessage,
-        on_dropped: Callable[[], None],
-        *,
-        max_handled: int,
-        max_in_flight: int,
-    ) -> None:
+    def __init__(self, address: BrokerAddress, intake: MessageIntake, *, max_in_flight: int) -> None:
         """Prepare; to be called in the event loop that the connection will run in.
 
         Args:
             address: Where the broker is.
-            on_message: Handles topic and payload; the message is acknowledged when it returns.
-            on_dropped: Called for a message of QoS 0 that comes while `max_handled` are being handled.
-            max_handled: Messages that the broker may send before the first of them is acknowledged.
+            intake: Handles messages; its own, since what it counts ends with the connection.
             max_in_flight: Messages to devices without acknowledgement, at most the broker's own limit.
         """
         self._address = address
-        self._on_message = on_message
-        self._on_dropped = on_dropped
-        self._max_handled = max_handled
+        self._intake = intake
         self._max_in_flight = max_in_flight
-        self._handling = 0
         self._unacknowledged = Unacknowledged()
         self._window = asyncio.Semaphore(max_in_flight)
         self._ended = asyncio.Event()
@@ -71,7 +55,7 @@ class BrokerConnection:
             clean_session=False,
             optimistic_acknowledgement=False,
             persistent_storage=self._unacknowledged,
-            receive_maximum=self._max_handled,
+            receive_maximum=self._intake.max_handled,
             session_expiry_interval=self._address.session_expiry,
         )
         client.set_config({"reconnect_retries": _NEVER_RECONNECT})
@@ -166,24 +150,10 @@ class BrokerConnection:
         """Handle a message; gmqtt acknowledges it with the returned reason code, and does not if None is returned."""
         if topic == self._heartbeats:
             self._delivered_at = time.monotonic()
-        elif qos == 0 and self._handling >= self._max_handled:
-            self._on_dropped()
-        elif not await self._handle(topic, payload):
+        elif not await self._intake.handle(topic, payload, qos):
+            self._ended.set()  # a message without acknowledgement would take a place of Receive Maximum for ever
             return None
         return 0
-
-    async def _handle(self, topic: str, payload: bytes) -> bool:
-        """Return whether a message was handled; the connection ends if not, so that the broker delivers it again."""
-        self._handling += 1
-        try:
-            await self._on_message(topic, payload)
-        except Exception:  # noqa: BLE001 - a message that is never acknowledged would take a place of Receive Maximum for ever
-            _log.exception("message_not_taken", topic=topic)
-            self._ended.set()
-            return False
-        finally:
-            self._handling -= 1
-        return True
 
     def _on_connack(self, _client: Any, _flags: int, _code: int, properties: dict[str, Any]) -> None:
         granted = properties.get("receive_maximum", self._max_in_flight)

@@ -7,7 +7,6 @@ does not hold. 416: no such bytes. 503: too many at once, or the database cannot
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
 
 import structlog
 from aiohttp import web
@@ -20,7 +19,7 @@ from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.downloads import DownloadPermission, Image
 from sluice_mqtt.domain.ranges import Slice, UnsatisfiableError, counts_from_zero, requested
 from sluice_mqtt.entrypoints.http.conditions import allows_range, failed_precondition
-from sluice_mqtt.entrypoints.http.send_queue import SendQueue
+from sluice_mqtt.entrypoints.http.device_connection import DeviceConnection, abort
 
 _log = structlog.get_logger()
 _PATH = "/downloads/{device_id}/{task_id}/{attempt:[0-9]{1,5}}/{file_name}"
@@ -116,7 +115,7 @@ class DownloadServer:
         """Send the image; abort the connection if that fails, so that the device sees that bytes are missing."""
         self._counters[Counted.DOWNLOADS] += 1
         try:
-            with closing(_Connection(request, response)) as connection:
+            with closing(DeviceConnection(request, response)) as connection:
                 await response.prepare(request)
                 await self._transfers.send(transfer, connection)
         except (FencedError, StoreUnavailableError, TimeoutError, OSError) as error:
@@ -124,35 +123,7 @@ class DownloadServer:
             self._counters[counted] += 1
             device_id = transfer.permission.device_id
             _log.info("download_broken", device_id=device_id, reason=str(error) or type(error).__name__)
-            _abort(request)
-
-
-class _Connection(SendQueue):
-    """The connection that a response is sent over."""
-
-    def __init__(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Prepare.
-
-        Raises:
-            OSError: The device has gone.
-        """
-        if request.transport is None:
-            raise ConnectionResetError("the device has gone")
-        super().__init__(request.transport)
-        self._response = response
-
-    async def write(self, data: memoryview) -> None:
-        self.sent += len(data)  # also if the connection breaks now: part of it may arrive
-        await self._response.write(data)
-
-    async def end(self) -> None:
-        await self._response.write_eof()
-
-
-def _abort(request: web.Request) -> None:
-    transport: Any = request.transport
-    if transport is not None:
-        transport.abort()
+            abort(request)
 
 
 def _requested_part(request: web.Request, image: Image, permission: DownloadPermission) -> Slice | None:
