@@ -169,7 +169,7 @@ class Fleet:
         device.ask_no += 1
         await self._send(SlotAsk, device, device.grant, awake_until=utc(time.time() + 1e4))
 
-    async def give_back(self, device: Device) -> None:
+    async def release(self, device: Device) -> None:
         device.state = "ended"
         self.holding[device.window] -= 1
         await self._send(SlotReturn, device, device.grant)
@@ -205,7 +205,7 @@ class Fleet:
 
     async def _use(self, device: Device) -> None:
         await asyncio.sleep(self._hold())
-        await self.give_back(device)
+        await self.release(device)
 
     async def _send(self, make: Callable[..., Any], device: Device, grant: Grant, **fields: Any) -> None:
         request = make(
@@ -248,7 +248,7 @@ async def test_devices_of_a_cell_get_slots_up_to_the_limit_and_the_next_one_when
     stage.start()
     devices = [await patient.ask(1, f"{patient.network}-{n}") for n in range(LIMIT + 2)]
     await patient.until(lambda: len(patient.order) == LIMIT)
-    await patient.give_back(devices[1])
+    await patient.release(devices[1])
     await patient.until(lambda: len(patient.order) == LIMIT + 1)
     assert patient.order[LIMIT] == devices[LIMIT].execution_id
     assert patient.peaks == {devices[0].window: LIMIT}
@@ -272,7 +272,7 @@ async def test_sigterm_ends_the_process_cleanly_and_the_next_one_goes_on(stage: 
     await patient.until(lambda: len(patient.order) == LIMIT)
     first.signal(signal.SIGTERM)
     assert first.wait() == 0
-    await patient.give_back(devices[0])
+    await patient.release(devices[0])
     stage.start()
     await patient.until(lambda: len(patient.order) == LIMIT + 1)
     assert patient.holding == {devices[0].window: LIMIT}

@@ -67,7 +67,7 @@ class Shard:
         )
         return Record(self.partition, offset, to_json(request))
 
-    def give_back(self, offset: int, execution: str) -> Record:
+    def release(self, offset: int, execution: str) -> Record:
         grant = Grant(execution_id=execution, attempt=1, ask_no=1)
         request = SlotReturn(app_id="app", occurred_at=now(), device_id="device", window=self.key, grant=grant)
         return Record(self.partition, offset, to_json(request))
@@ -131,7 +131,7 @@ async def test_grants_reach_the_partition_of_their_device_and_the_rest_waits(
 
 
 async def test_requests_applied_before_are_skipped(shard: Shard, committed: Committed) -> None:
-    batch = {shard.partition: [shard.ask(0, "e0"), shard.give_back(1, "e0")]}
+    batch = {shard.partition: [shard.ask(0, "e0"), shard.release(1, "e0")]}
     await shard.shard.apply(batch)
     await shard.shard.apply(batch)
     assert granted(await committed(DEVICE_EVENTS.name)) == ["e0"]
@@ -139,7 +139,7 @@ async def test_requests_applied_before_are_skipped(shard: Shard, committed: Comm
 
 async def test_whoever_takes_over_restores_every_holder_and_waiter(shard: Shard, committed: Committed) -> None:
     await shard.shard.apply({shard.partition: [shard.ask(n, f"e{n}") for n in range(5)]})
-    await shard.shard.apply({shard.partition: [shard.give_back(5, "e0"), shard.give_back(6, "e3")]})
+    await shard.shard.apply({shard.partition: [shard.release(5, "e0"), shard.release(6, "e3")]})
     heir = await shard.restored(end=7)
     try:
         (stored,) = (await read_changelog(shard.settings.kafka_bootstrap, [shard.partition])).values()
@@ -147,7 +147,7 @@ async def test_whoever_takes_over_restores_every_holder_and_waiter(shard: Shard,
         assert sorted(e.grant.execution_id for e in entries if isinstance(e, Holder)) == ["e1", "e2"]
         assert [e.execution_id for e in entries if isinstance(e, Waiter)] == ["e4"]
         assert heir.applied == {shard.partition: 6}
-        await heir.apply({shard.partition: [shard.give_back(7, "e1")]})
+        await heir.apply({shard.partition: [shard.release(7, "e1")]})
         assert granted(await committed(DEVICE_EVENTS.name)) == ["e0", "e1", "e2", "e4"]
     finally:
         await heir.stop()

@@ -59,7 +59,7 @@ class CellsSettings(CommonSettings):
 
 
 class DevicesSettings(CommonSettings):
-    """Settings of the stage `devices`: coverage bounds (D01), patience, and how the stage runs."""
+    """Settings of the stage `devices`: coverage bounds (D01), figures of the rules, and how the stage runs."""
 
     devices_data_dir: Path = Field(Path(".sluice/data/devices"), description="Folder of the records (RocksDB).")
     rsrp_level_0: float = Field(-105.0, description="Least RSRP of level 0, dBm.")
@@ -75,7 +75,7 @@ class DevicesSettings(CommonSettings):
     coverage_valid: float = Field(
         3_600.0, gt=0, description="Seconds after which a device that waits for a slot is asked anew for its coverage."
     )
-    surrenders: int = Field(10, ge=1, description="Slots returned for a silent device until it gets no more.")
+    max_slot_yields: int = Field(10, ge=1, description="Slots returned for a silent device until it gets no more.")
     clock_skew: float = Field(2.0, ge=0, description="Seconds that clocks of gateways and scheduler may differ.")
     download_token_lifetime: float = Field(
         86_400.0, gt=0, le=86_400, description="Most seconds that the download token of an MQTT device lives (R099)."
@@ -88,7 +88,9 @@ class DevicesSettings(CommonSettings):
     )
     version_queries: int = Field(2, ge=0, description="Version queries that an MQTT device may leave unanswered.")
     version_again: float = Field(60.0, gt=0, description="Seconds until a silent MQTT device is asked again.")
-    heard_for: float = Field(60.0, gt=0, description="Seconds that an MQTT device counts as online after a message.")
+    online_after_message: float = Field(
+        60.0, gt=0, description="Seconds that an MQTT device counts as online after a message."
+    )
     command_answer: float = Field(180.0, gt=0, description="Seconds that a device command may stay unanswered.")
     max_commands: int = Field(50, ge=1, description="Unfinished device commands per device.")
     max_ended: int = Field(200, ge=1, description="Ended device commands remembered per device.")
@@ -112,14 +114,14 @@ class DevicesSettings(CommonSettings):
             redrives=self.redrives,
             slot_reask=self.slot_reask,
             coverage_valid=self.coverage_valid,
-            surrenders=self.surrenders,
+            max_slot_yields=self.max_slot_yields,
             clock_skew=self.clock_skew,
             token_lifetime=self.download_token_lifetime,
             download_idle=self.download_idle,
             offer_again=self.offer_again,
             version_queries=self.version_queries,
             version_again=self.version_again,
-            heard_for=self.heard_for,
+            online_after_message=self.online_after_message,
             command_answer=self.command_answer,
             max_commands=self.max_commands,
             max_ended=self.max_ended,

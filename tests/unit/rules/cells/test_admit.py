@@ -48,7 +48,7 @@ class Cell:
             ),
         )
 
-    def give_back(
+    def release(
         self, execution: str, attempt: int = 1, ask_no: int = 1, *, at: float = 0, keep_place: bool = False
     ) -> Admission:
         return admit(
@@ -106,7 +106,7 @@ def test_a_device_over_the_limit_waits_until_a_slot_is_returned() -> None:
     cell.ask("a")
     cell.ask("b")
     assert granted(cell.ask("c")) == []
-    assert granted(cell.give_back("a")) == [grant("c")]
+    assert granted(cell.release("a")) == [grant("c")]
     assert cell.holding == {"b", "c"}
 
 
@@ -115,7 +115,7 @@ def test_slots_go_to_the_longest_waiting_first() -> None:
     cell = Cell(limit=1)
     for execution in "abcd":
         cell.ask(execution)
-    order = [granted(cell.give_back(e))[0].execution_id for e in "abc"]
+    order = [granted(cell.release(e))[0].execution_id for e in "abc"]
     assert order == ["b", "c", "d"]
 
 
@@ -126,9 +126,9 @@ def test_a_sleeper_is_passed_over_and_keeps_its_place() -> None:
     cell.ask("sleeper", awake_for=10)
     cell.ask("c")
     cell.ask("d")
-    assert granted(cell.give_back("a", at=20)) == [grant("c")]
+    assert granted(cell.release("a", at=20)) == [grant("c")]
     assert granted(cell.ask("sleeper", ask_no=2, at=30, awake_for=10)) == []
-    assert granted(cell.give_back("c", at=31)) == [grant("sleeper", ask_no=2)]
+    assert granted(cell.release("c", at=31)) == [grant("sleeper", ask_no=2)]
 
 
 @pytest.mark.requirement("R073")
@@ -136,7 +136,7 @@ def test_a_sleeper_that_wakes_gets_a_free_slot_at_once() -> None:
     cell = Cell(limit=1)
     cell.ask("a")
     cell.ask("sleeper", awake_for=10)
-    assert granted(cell.give_back("a", at=20)) == []
+    assert granted(cell.release("a", at=20)) == []
     assert granted(cell.ask("sleeper", ask_no=2, at=30, awake_for=10)) == [grant("sleeper", ask_no=2)]
 
 
@@ -151,11 +151,11 @@ def test_a_slot_is_freed_by_its_holder_only() -> None:
     cell = Cell(limit=1)
     cell.ask("a", ask_no=5)
     cell.ask("b")
-    cell.give_back("c", ask_no=9)
-    cell.give_back("a", attempt=2, ask_no=9)
-    cell.give_back("a", ask_no=4)
+    cell.release("c", ask_no=9)
+    cell.release("a", attempt=2, ask_no=9)
+    cell.release("a", ask_no=4)
     assert cell.holding == {"a"}
-    assert granted(cell.give_back("a", ask_no=5)) == [grant("b")]
+    assert granted(cell.release("a", ask_no=5)) == [grant("b")]
 
 
 @pytest.mark.requirement("R087")
@@ -169,7 +169,7 @@ def test_time_alone_never_frees_a_slot() -> None:
 def test_a_return_of_a_later_ask_frees_the_slot_of_an_earlier_one() -> None:
     cell = Cell(limit=1)
     cell.ask("a", ask_no=1)
-    cell.give_back("a", ask_no=3)
+    cell.release("a", ask_no=3)
     assert cell.window.is_empty
 
 
@@ -177,11 +177,11 @@ def test_a_waiter_that_returns_leaves_the_queue() -> None:
     cell = Cell(limit=1)
     cell.ask("a")
     cell.ask("b", ask_no=2)
-    cell.give_back("b", ask_no=1)
+    cell.release("b", ask_no=1)
     assert cell.waiting == ["b"]
-    cell.give_back("b", ask_no=2)
+    cell.release("b", ask_no=2)
     assert cell.waiting == []
-    assert granted(cell.give_back("a")) == []
+    assert granted(cell.release("a")) == []
 
 
 def test_the_same_ask_of_a_holder_sends_its_grant_again_and_changes_nothing() -> None:
@@ -196,7 +196,7 @@ def test_a_later_ask_of_a_holder_renames_its_grant_within_the_same_slot() -> Non
     cell = Cell(limit=1)
     cell.ask("a", ask_no=1)
     assert granted(cell.ask("a", ask_no=2)) == [grant("a", ask_no=2)]
-    cell.give_back("a", ask_no=1)
+    cell.release("a", ask_no=1)
     assert cell.holding == {"a"}
 
 
@@ -232,7 +232,7 @@ def test_a_new_attempt_does_not_free_the_slot_of_the_old_one() -> None:
     cell = Cell(limit=1)
     cell.ask("a", attempt=1, ask_no=1)
     assert granted(cell.ask("a", attempt=2, ask_no=2)) == []
-    assert granted(cell.give_back("a", attempt=1, ask_no=1)) == [grant("a", attempt=2, ask_no=2)]
+    assert granted(cell.release("a", attempt=1, ask_no=1)) == [grant("a", attempt=2, ask_no=2)]
 
 
 @pytest.mark.requirement("R087")
@@ -281,8 +281,8 @@ def test_a_forgotten_holder_is_put_back_above_the_limit_and_nothing_is_granted_u
     cell.ask("b")
     cell.still_hold("forgotten")
     assert cell.holding == {"a", "forgotten"}
-    assert granted(cell.give_back("a")) == []
-    assert granted(cell.give_back("forgotten")) == [grant("b")]
+    assert granted(cell.release("a")) == []
+    assert granted(cell.release("forgotten")) == [grant("b")]
 
 
 def test_a_forgotten_holder_that_waits_as_well_stops_waiting() -> None:
@@ -307,8 +307,8 @@ def test_a_window_is_empty_once_everybody_has_left() -> None:
     cell = Cell(limit=1)
     cell.ask("a")
     cell.ask("b")
-    cell.give_back("a")
-    cell.give_back("b")
+    cell.release("a")
+    cell.release("b")
     assert cell.window.is_empty
     assert cell.window.entries == {}
 
@@ -318,26 +318,26 @@ def test_a_grantee_that_slept_returns_the_slot_and_keeps_its_place() -> None:
     cell = Cell(limit=1)
     for execution in "abcd":
         cell.ask(execution)
-    cell.give_back("a", keep_place=True)
-    assert granted(cell.give_back("b")) == [grant("c")]
+    cell.release("a", keep_place=True)
+    assert granted(cell.release("b")) == [grant("c")]
     cell.ask("a", ask_no=2)
-    assert granted(cell.give_back("c")) == [grant("a", ask_no=2)]
+    assert granted(cell.release("c")) == [grant("a", ask_no=2)]
 
 
 def test_a_returned_grant_is_never_given_again() -> None:
     cell = Cell(limit=1)
     cell.ask("a")
-    cell.give_back("a", keep_place=True)
+    cell.release("a", keep_place=True)
     assert cell.ask("a") == Admission()
 
 
 def test_a_kept_place_is_left_by_a_plain_return() -> None:
     cell = Cell(limit=1)
     cell.ask("a")
-    cell.give_back("a", keep_place=True)
-    cell.give_back("a", keep_place=True)
+    cell.release("a", keep_place=True)
+    cell.release("a", keep_place=True)
     assert cell.waiting == ["a"]
-    cell.give_back("a")
+    cell.release("a")
     assert cell.window.is_empty
 
 
@@ -346,8 +346,8 @@ def test_a_kept_place_does_not_take_that_of_a_newer_attempt() -> None:
     cell.ask("a", attempt=1)
     cell.ask("b")
     cell.ask("a", attempt=2, ask_no=2)
-    assert granted(cell.give_back("a", attempt=1, keep_place=True)) == [grant("b")]
-    assert granted(cell.give_back("b")) == [grant("a", attempt=2, ask_no=2)]
+    assert granted(cell.release("a", attempt=1, keep_place=True)) == [grant("b")]
+    assert granted(cell.release("b")) == [grant("a", attempt=2, ask_no=2)]
 
 
 @pytest.mark.requirement("R073")
@@ -355,9 +355,9 @@ def test_who_leaves_and_comes_back_waits_behind_those_who_stayed() -> None:
     cell = Cell(limit=1)
     for execution in "abc":
         cell.ask(execution)
-    cell.give_back("b")
+    cell.release("b")
     cell.ask("b", attempt=2, ask_no=2)
-    assert granted(cell.give_back("a")) == [grant("c")]
+    assert granted(cell.release("a")) == [grant("c")]
 
 
 @pytest.mark.requirement("D02")
@@ -365,5 +365,5 @@ def test_apps_share_the_slots_of_a_cell_and_each_grant_bears_its_own_app() -> No
     cell = Cell(limit=1)
     cell.ask("a", app_id="one")
     cell.ask("b", app_id="other")
-    (event,) = cell.give_back("a").events
+    (event,) = cell.release("a").events
     assert (event.app_id, event.grant) == ("other", grant("b"))

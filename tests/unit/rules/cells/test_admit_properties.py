@@ -134,7 +134,7 @@ class WindowMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: any(d.ask_no is not None for d in self.devices.values()))
     @rule(pick=PICK, keep_place=st.booleans())
-    def end_or_give_back(self, pick: int, keep_place: bool) -> None:
+    def end_or_release(self, pick: int, keep_place: bool) -> None:
         asking = [d for d in self.devices.values() if d.ask_no is not None]
         device = asking[pick % len(asking)]
         keep_place = keep_place and device.holds
@@ -174,7 +174,7 @@ class WindowMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """A restored window learns at its first request who sleeps: offered a slot, they are set aside again."""
+        """A restored window learns at its first request who sleeps: offered a slot, they are passed over again."""
         self.window = Window(KEY, self.rules_of_window, self.stored)
         before = self.window.entries
         nobody = Grant(execution_id="nobody", attempt=1, ask_no=0)

@@ -44,7 +44,7 @@ def test_a_stop_while_a_failed_attempt_is_being_closed_forbids_the_next(story: S
     assert story.status is ExecutionStatus.STOPPED
 
 
-def test_a_stop_while_a_slot_is_being_surrendered_gives_up_the_place_too(story: Story) -> None:
+def test_a_stop_during_the_fence_of_a_silent_device_gives_up_its_place_in_the_queue_too(story: Story) -> None:
     story.reach(Step.OBSERVE).asleep().stop().answer()
     assert [r.keep_place for r in story.returns] == [False]
 
@@ -177,7 +177,7 @@ def test_the_history_tells_every_step_of_every_attempt_with_the_reasons(story: S
 
 def test_the_history_is_bounded_and_keeps_its_beginning(story: Story) -> None:
     story.reach(Step.OBSERVE)
-    for _ in range(story.rules.surrenders):
+    for _ in range(story.rules.max_slot_yields):
         story.asleep().answer().uplink().grant()
     story.execution.history = story.execution.history[:1] * story.rules.max_history
     story.answer(story.read("/5/0/3", 0), story.changed("/5/0/1"))

@@ -27,7 +27,7 @@ from sluice_rules.devices.device import deadlines
 from sluice_rules.devices.effects import Effect, ToGateway, ToMqtt
 from sluice_rules.devices.rules import Rules
 
-RULES = Rules(surrenders=3)
+RULES = Rules(max_slot_yields=3)
 
 
 class Bus(ABC):

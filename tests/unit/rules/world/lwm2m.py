@@ -183,7 +183,7 @@ class Lwm2mWorld(World):
                 execution = self.records[name].execution
                 assert execution is not None, "invariant 1: served after the end"
                 assert (execution.execution_id, execution.attempt.number) == served.attempt
-                assert execution.attempt.exposed, "invariant 1: served after the attempt"
+                assert execution.attempt.needs_fence, "invariant 1: served after the attempt"
 
     def check_observations(self) -> None:
         """Check that nothing is observed for an execution that has ended (R085)."""

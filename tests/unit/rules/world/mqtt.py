@@ -265,7 +265,7 @@ class MqttWorld(World):
         if attempt.slot is SlotState.HELD:
             assert execution.step is Step.DOWNLOADING
             assert execution.deadline <= self.now + RULES.download_idle
-        assert attempt.surrenders <= RULES.surrenders + 1
+        assert attempt.slot_yields <= RULES.max_slot_yields + 1
 
     def run_out(self) -> None:
         """In the end no token is left open, either."""

@@ -2,7 +2,7 @@
 
 The rules that move attempts between holding and waiting stand in `admit`; this module keeps them cheap. No
 operation looks at all waiters: the awake ones lie in a heap by position with lazy deletion, and one that is found
-asleep when a slot is offered is set aside until it asks again. Every change is noted ticket by ticket, so that a
+asleep when a slot is offered is passed over until it asks again. Every change is noted ticket by ticket, so that a
 queue of 50,000 is stored as the few entries that a request touched (`docs/upgrade.md`, "Sleeping devices").
 """
 
@@ -113,7 +113,7 @@ class Window:
                 self.waiters[entry.execution_id] = entry
         self._queue = [(waiter.position, waiter.execution_id) for waiter in self.waiters.values()]
         heapq.heapify(self._queue)
-        self._aside: set[str] = set()
+        self._asleep: set[str] = set()
         self._next_position = 1 + max((entry.position for entry in (entries or {}).values()), default=-1)
         self._changes: dict[Ticket, Entry | None] = {}
 
@@ -152,25 +152,25 @@ class Window:
             old = None
         self.waiters[waiter.execution_id] = waiter
         self._changes[waiter.execution_id, waiter.attempt] = waiter
-        if old is None or waiter.execution_id in self._aside:
-            self._aside.discard(waiter.execution_id)
+        if old is None or waiter.execution_id in self._asleep:
+            self._asleep.discard(waiter.execution_id)
             heapq.heappush(self._queue, (waiter.position, waiter.execution_id))
 
     def leave(self, waiter: Waiter) -> None:
         """Take a waiter out; its place in the heap is dropped when it comes up."""
         del self.waiters[waiter.execution_id]
-        self._aside.discard(waiter.execution_id)
+        self._asleep.discard(waiter.execution_id)
         self._changes[waiter.execution_id, waiter.attempt] = None
 
     def first_awake(self, until: float) -> Waiter | None:
-        """Return the longest-waiting waiter that is awake until then; those before it are set aside."""
+        """Return the longest-waiting waiter that is awake until then; those before it are asleep."""
         while self._queue:
             position, execution_id = self._queue[0]
             waiter = self.waiters.get(execution_id)
             if waiter is not None and waiter.position == position:
                 if waiter.awake_until >= until:
                     return waiter
-                self._aside.add(execution_id)
+                self._asleep.add(execution_id)
             heapq.heappop(self._queue)
         return None
 

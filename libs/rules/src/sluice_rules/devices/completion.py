@@ -25,7 +25,7 @@ from sluice_rules.devices.transition import Transition
 def succeed(transition: Transition, note: Reason | None = None) -> None:
     """The device runs the target version."""
     transition.execution.verdict = Verdict(After.END, ExecutionStatus.SUCCEEDED, note)
-    give_back(transition)
+    release(transition)
 
 
 def fail(transition: Transition, code: ReasonCode, /, *, settled: bool = False, **params: str) -> None:
@@ -47,7 +47,7 @@ def fail(transition: Transition, code: ReasonCode, /, *, settled: bool = False, 
     else:
         execution.verdict = Verdict(After.END, ExecutionStatus.FAILED, reason)
     if settled:
-        give_back(transition)
+        release(transition)
     else:
         fence(transition)
 
@@ -62,11 +62,11 @@ def stop(transition: Transition, request: ExecutionStopRequested) -> None:
         fence(transition)
 
 
-def surrender(transition: Transition) -> None:
+def yield_slot(transition: Transition) -> None:
     """The device did not answer: return the slot, keep the place in the queue, ask again when it speaks."""
     execution = transition.execution
-    execution.attempt.surrenders += 1
-    if execution.attempt.surrenders > transition.rules.surrenders:
+    execution.attempt.slot_yields += 1
+    if execution.attempt.slot_yields > transition.rules.max_slot_yields:
         fail(transition, ReasonCode.DEVICE_OFFLINE)
         return
     execution.verdict = Verdict(After.ASK_AGAIN, execution.status)
@@ -78,19 +78,19 @@ def fence(transition: Transition) -> None:
 
     MQTT devices have no radio to protect: their slot does not wait for the fence (ADR 0012).
     """
-    if transition.execution.attempt.exposed and not transition.execution.is_mqtt:
+    if transition.execution.attempt.needs_fence and not transition.execution.is_mqtt:
         transition.enter(Step.CLOSING)
     else:
-        give_back(transition)
+        release(transition)
 
 
-def give_back(transition: Transition) -> None:
+def release(transition: Transition) -> None:
     """The device is fenced or done: return the slot, and do what the verdict says."""
     execution = transition.execution
     after = execution.verdict.after if execution.verdict else After.END
-    if execution.attempt.exposed:
+    if execution.attempt.needs_fence:
         _close_download(transition)
-    execution.attempt.exposed = False
+    execution.attempt.needs_fence = False
     transition.release_slot(keep_place=after is After.ASK_AGAIN)
     if after is After.ASK_AGAIN:
         execution.verdict = None

@@ -155,7 +155,7 @@ def _outcome_too_late(transition: Transition, event: CommandOutcome) -> None:
     execution = transition.execution
     attempt = execution.attempt
     is_of_attempt = (execution.execution_id, attempt.number) == (event.execution_id, event.attempt)
-    gave_up = attempt.surrenders == 1 and (execution.step is Step.CLOSING or attempt.slot is SlotState.KEPT)
+    gave_up = attempt.slot_yields == 1 and (execution.step is Step.CLOSING or attempt.slot is SlotState.KEPT)
     if is_of_attempt and gave_up and _may_answer(transition, event):
         transition.see_awake(event.awake_until)
         transition.step.on_uplink(transition)

@@ -88,8 +88,8 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
         coverage_until: Until when that counts while the device waits, seconds since 1970.
         slot: What it has of its window.
         ask_no: Number of the newest ask.
-        surrenders: How often a slot was returned because the device did not answer; MQTT: since its last byte.
-        exposed: A Package URI or a download token may be with the device; it must be fenced at the end.
+        slot_yields: How often a slot was returned because the device did not answer; MQTT: since its last byte.
+        needs_fence: A Package URI or a download token may be with the device; it must be fenced at the end.
         not_after: End of the image token, seconds since 1970.
         start_by: When the download must have begun.
         epoch: Registration that the coverage query, later the URI, then the Execute was meant for.
@@ -102,7 +102,7 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
         recheck: Something happened during a result query: ask again if its answer is not final.
         online_by: When the device must have answered; later than that it is not waited for (MQTT only, like all below).
         unanswered: How many version queries it has left unanswered.
-        doubt: Why the attempt fails unless the device turns out to run the target version.
+        pending_failure: Why the attempt fails unless the device turns out to run the target version.
     """
 
     number: int = 1
@@ -113,8 +113,8 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
     coverage_until: float = 0.0
     slot: SlotState = SlotState.NONE
     ask_no: int = -1
-    surrenders: int = 0
-    exposed: bool = False
+    slot_yields: int = 0
+    needs_fence: bool = False
     not_after: float = 0.0
     start_by: float = 0.0
     epoch: int = -1
@@ -127,7 +127,7 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
     recheck: bool = False
     online_by: float = 0.0
     unanswered: int = 0
-    doubt: ReasonCode | None = None
+    pending_failure: ReasonCode | None = None
 
 
 def window_of(coverage: Coverage) -> WindowKey:

@@ -1,4 +1,4 @@
-"""What MQTT devices are told: the three commands of `mqtt-commands`, none of which has an outcome (ADR 0012)."""
+"""What goes to MQTT devices: the three commands of `mqtt-commands`, none of which has an outcome (ADR 0012)."""
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.mqtt_commands import CloseDownload, OfferFirmware, QueryVersion
@@ -23,7 +23,7 @@ def query_version(transition: Transition, *, though_offline: bool = False) -> No
 def offer_firmware(transition: Transition) -> None:
     """Tell the device where its image is; from here on it may fetch it until the token's end (R097)."""
     execution, attempt = transition.execution, transition.execution.attempt
-    attempt.exposed = True
+    attempt.needs_fence = True
     attempt.epoch = transition.link.epoch
     offer = OfferFirmware(
         **transition.head(execution.app_id),

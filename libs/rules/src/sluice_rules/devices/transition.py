@@ -138,10 +138,10 @@ class Transition:
             self.device.link = replace(self.link, awake_until=self.now)
 
     def see_online(self) -> None:
-        """Note that an MQTT device has just spoken, whatever the broker says of its presence."""
+        """Note that an MQTT device has just sent something, whatever the broker says of its presence."""
         if not self.awake:
             gateway, epoch = (self.device.link.gateway, self.device.link.epoch) if self.device.link else (0, 0)
-            self.device.link = Link(gateway, epoch, self.now + self.rules.heard_for)
+            self.device.link = Link(gateway, epoch, self.now + self.rules.online_after_message)
 
     def see_state(self, state: int) -> int | None:
         """Note the device's `/5/0/3`; return the one known before."""

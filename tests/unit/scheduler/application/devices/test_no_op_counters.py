@@ -9,27 +9,27 @@ from sluice_rules.devices.decide import Decision, decide
 from sluice_rules.devices.device import Device
 from sluice_rules.devices.effects import ToMqtt
 from sluice_rules.devices.rules import Rules
-from sluice_scheduler.application.devices.no_op_counters import Ignored
+from sluice_scheduler.application.devices.no_op_counters import NoOpCounters
 
 HEAD: dict[str, Any] = {"app_id": "app", "occurred_at": utc(1_800_000_000.0), "device_id": "d"}
 CLOSE = CloseDownload(**HEAD, command_id="c", execution_id="t:d", attempt=1)
 REPORT = UpgradeProgressReported(**HEAD, result_code=0, progress=100, version="2.0")
 
 
-def told(ignored: Ignored, event: DeviceEvent) -> None:
+def decided(ignored: NoOpCounters, event: DeviceEvent) -> None:
     ignored.note(event, None, decide(None, event, 1, Rules()))
 
 
 def test_reports_that_no_upgrade_waits_for_are_counted() -> None:
-    ignored = Ignored()
-    told(ignored, REPORT)
-    told(ignored, REPORT)
-    told(ignored, VersionReported(**HEAD, firmware_version="2.0"))
+    ignored = NoOpCounters()
+    decided(ignored, REPORT)
+    decided(ignored, REPORT)
+    decided(ignored, VersionReported(**HEAD, firmware_version="2.0"))
     assert ignored.log_fields() == {"ignored_upgrade_progress_reported": 2, "ignored_version_reported": 1}
 
 
 def test_what_changes_a_record_or_has_effects_is_not_counted() -> None:
-    ignored, device = Ignored(), Device(device_id="d")
+    ignored, device = NoOpCounters(), Device(device_id="d")
     ignored.note(REPORT, None, Decision(device, []))
     ignored.note(REPORT, device, Decision(device, [ToMqtt(CLOSE)]))
     assert ignored.log_fields() == {}

@@ -1,39 +1,39 @@
-"""Standing still is told from being idle and from being slow."""
+"""A stall differs from being idle and from being slow."""
 
 import subprocess
 import sys
 
-from sluice_scheduler.application.devices.stall_detector import Standstill
+from sluice_scheduler.application.devices.stall_detector import StallDetector
 
 
 def test_who_waits_for_nothing_may_stand_still() -> None:
-    standstill = Standstill(60)
-    assert [standstill.look(now, {}) for now in (0, 100, 1000)] == [[], [], []]
+    stall_detector = StallDetector(60)
+    assert [stall_detector.look(now, {}) for now in (0, 100, 1000)] == [[], [], []]
 
 
 def test_a_figure_that_something_waits_behind_must_move_within_the_limit() -> None:
-    standstill = Standstill(60)
-    assert standstill.look(0, {"position of 3": 7}) == []
-    assert standstill.look(60, {"position of 3": 7}) == []
-    assert standstill.look(61, {"position of 3": 7}) == ["position of 3"]
+    stall_detector = StallDetector(60)
+    assert stall_detector.look(0, {"position of 3": 7}) == []
+    assert stall_detector.look(60, {"position of 3": 7}) == []
+    assert stall_detector.look(61, {"position of 3": 7}) == ["position of 3"]
 
 
 def test_slow_progress_is_progress() -> None:
-    standstill = Standstill(60)
-    assert [standstill.look(now, {"position of 3": now}) for now in (0, 50, 100, 150)] == [[], [], [], []]
+    stall_detector = StallDetector(60)
+    assert [stall_detector.look(now, {"position of 3": now}) for now in (0, 50, 100, 150)] == [[], [], [], []]
 
 
 def test_having_waited_for_nothing_meanwhile_begins_anew() -> None:
-    standstill = Standstill(60)
-    standstill.look(0, {"commit of 1": 7})
-    standstill.look(50, {})
-    assert standstill.look(100, {"commit of 1": 7}) == []
+    stall_detector = StallDetector(60)
+    stall_detector.look(0, {"commit of 1": 7})
+    stall_detector.look(50, {})
+    assert stall_detector.look(100, {"commit of 1": 7}) == []
 
 
 def test_each_figure_counts_by_itself() -> None:
-    standstill = Standstill(60)
-    standstill.look(0, {"commit of 1": 7, "commit of 2": 7})
-    assert standstill.look(70, {"commit of 1": 7, "commit of 2": 8}) == ["commit of 1"]
+    stall_detector = StallDetector(60)
+    stall_detector.look(0, {"commit of 1": 7, "commit of 2": 7})
+    assert stall_detector.look(70, {"commit of 1": 7, "commit of 2": 8}) == ["commit of 1"]
 
 
 def test_a_process_that_cannot_stop_is_ended_all_the_same() -> None:

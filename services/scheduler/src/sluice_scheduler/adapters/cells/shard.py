@@ -113,36 +113,36 @@ class CellsShard:
             aiokafka.errors.KafkaError: Not committed, as far as this process knows.
             TimeoutError: Kafka did not commit in time.
         """
-        turn = _Turn(self._settings.partitions)
+        transaction = _Transaction(self._settings.partitions)
         for partition, records in batches.items():
             for record in records:
                 if record.offset > self.applied[partition]:
-                    self._apply(record, turn)
-        if not turn.applied:
+                    self._apply(record, transaction)
+        if not transaction.applied:
             return
         async with asyncio.timeout(self._settings.commit_deadline):
-            await _commit(self._producer, turn.records())
-        self.applied |= turn.applied
-        for (key, _), entry in turn.changes.items():
+            await _commit(self._producer, transaction.records())
+        self.applied |= transaction.applied
+        for (key, _), entry in transaction.changes.items():
             if isinstance(entry, Holder):
                 self._watch(key, entry)
 
-    def _apply(self, record: Any, turn: "_Turn") -> None:
-        turn.applied[record.partition] = record.offset
+    def _apply(self, record: Any, transaction: "_Transaction") -> None:
+        transaction.applied[record.partition] = record.offset
         try:
             request = self._decode(record)
         except BrokenMessageError as error:
             _log.warning("dead_letter", topic=record.topic, offset=record.offset, reason=str(error))
-            turn.letters.append((record, str(error)))
+            transaction.letters.append((record, str(error)))
             return
         key = request.window
         window = self._windows.get(key)
         if window is None:
             window = self._windows[key] = Window(key, self._settings.rules_of(key.coverage_class))
         admission = admit(window, request)
-        turn.events += admission.events
+        transaction.events += admission.events
         for ticket, entry in admission.changes.items():
-            turn.changes[key, ticket] = entry
+            transaction.changes[key, ticket] = entry
         if window.is_empty:
             del self._windows[key]
 
@@ -158,7 +158,7 @@ class CellsShard:
         return request
 
 
-class _Turn:
+class _Transaction:
     """What follows from the requests of one transaction."""
 
     def __init__(self, partitions: int) -> None:

@@ -43,7 +43,7 @@ class CellsStage(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is
         self._settings = settings
         self._assigned: set[int] = set()
         self._shards: dict[int, CellsShard] = {}
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._producer = Producer(settings)
         self._probes = ProbeTimer(self._producer, self._still_held, settings.probe_check)
         self._consumer = AIOKafkaConsumer(
@@ -106,7 +106,7 @@ class CellsStage(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is
             began = time.monotonic()
             await self._take_over()
             batches = await self._consumer.getmany(timeout_ms=int(_IDLE_WAIT * 1000), max_records=self._settings.batch)
-            async with self._turn:
+            async with self._lock:
                 await self._apply(batches)
             await asyncio.sleep(began + self._settings.round_interval - time.monotonic())
 
@@ -122,7 +122,7 @@ class CellsStage(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is
 
     async def _take_over(self) -> None:
         """Own the shards that are assigned but not owned yet: fence their last owners, restore them and seek."""
-        async with self._turn, asyncio.timeout(self._settings.restore_deadline):
+        async with self._lock, asyncio.timeout(self._settings.restore_deadline):
             missing: defaultdict[int, list[int]] = defaultdict(list)
             for partition in self._assigned:
                 if self._shard_of(partition) not in self._shards:
@@ -143,7 +143,7 @@ class CellsStage(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is
             self._consumer.seek(tp, self._shards[self._shard_of(tp.partition)].applied[tp.partition] + 1)
 
     async def _give_up(self) -> None:
-        async with self._turn:
+        async with self._lock:
             shards, self._shards = self._shards, {}
             await asyncio.gather(*(shard.stop() for shard in shards.values()))
 

@@ -37,8 +37,8 @@ from sluice_scheduler.adapters.devices import records
 from sluice_scheduler.adapters.devices.faust_table import NewerWinsTable, Records
 from sluice_scheduler.adapters.devices.faust_transport import CommittedTransport
 from sluice_scheduler.application.devices.deadlines import Deadlines
-from sluice_scheduler.application.devices.no_op_counters import Ignored
-from sluice_scheduler.application.devices.stall_detector import Standstill, end_within, waiting_events
+from sluice_scheduler.application.devices.no_op_counters import NoOpCounters
+from sluice_scheduler.application.devices.stall_detector import StallDetector, end_within, waiting_events
 from sluice_scheduler.settings import DevicesSettings
 
 _log = structlog.get_logger()
@@ -67,8 +67,8 @@ class DevicesStage:
         self._rules = settings.rules()
         self._producer: Producer
         self._deadlines = Deadlines()
-        self._ignored = Ignored()
-        self._turn = asyncio.Lock()
+        self._ignored = NoOpCounters()
+        self._lock = asyncio.Lock()
         self._arrived: list[Event] = []
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -121,7 +121,7 @@ class DevicesStage:
             await self._wake.wait()
             await asyncio.sleep(began + self._settings.devices_gather - time.monotonic())
             began = time.monotonic()
-            async with self._turn, asyncio.timeout(self._settings.devices_stall):
+            async with self._lock, asyncio.timeout(self._settings.devices_stall):
                 batch, self._arrived = self._arrived, []
                 self._wake.clear()
                 self._room.set()
@@ -165,8 +165,8 @@ class DevicesStage:
         match effect:
             case ToGateway(gateway=gateway, command=command):
                 return await self._producer.send(LWM2M_COMMANDS, device_id, command, partition=gateway)
-            case ToMqtt(command=told):
-                return await self._producer.send(MQTT_COMMANDS, device_id, told)
+            case ToMqtt():
+                return await self._producer.send(MQTT_COMMANDS, device_id, effect.command)
             case SlotAsk() | SlotReturn() | SlotHold():
                 return await self._producer.send(CELL_REQUESTS, effect.window.cell_key, effect)
             case ExecutionChanged():
@@ -206,10 +206,10 @@ class DevicesStage:
 
     async def _watch(self) -> None:
         """End the process when events wait and nothing happens."""
-        standstill = Standstill(self._settings.devices_stall)
+        stall_detector = StallDetector(self._settings.devices_stall)
         while True:
             await asyncio.sleep(_LOOK_EVERY)
-            if stuck := standstill.look(time.monotonic(), await waiting_events(self.app)):
+            if stuck := stall_detector.look(time.monotonic(), await waiting_events(self.app)):
                 raise StalledError(f"no progress for {self._settings.devices_stall} s: {', '.join(stuck)}")
 
     async def _count(self) -> None:
@@ -219,7 +219,7 @@ class DevicesStage:
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
         """Let the batch end, then forget everything: what is not acknowledged is read again by the next owner."""
-        async with self._turn:
+        async with self._lock:
             self._arrived.clear()
             self._room.set()
             self._records.forget()

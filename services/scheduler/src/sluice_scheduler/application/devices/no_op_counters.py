@@ -1,4 +1,4 @@
-"""Counts the events that change nothing: told twice, told late, or about something else; the log says how many.
+"""Counts the events that change nothing: delivered twice, late, or about something else; the log says how many.
 
 Leaves out events that nobody understands: those go to `dead-letters`.
 """
@@ -10,7 +10,7 @@ from sluice_rules.devices.decide import Decision
 from sluice_rules.devices.device import Device
 
 
-class Ignored:
+class NoOpCounters:
     """Counts since the process has started, by kind of event."""
 
     def __init__(self) -> None:

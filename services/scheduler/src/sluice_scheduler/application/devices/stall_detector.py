@@ -29,7 +29,7 @@ def end_within(seconds: float) -> None:
     timer.start()
 
 
-class Standstill:
+class StallDetector:
     """Compares figures from look to look.
 
     Args:

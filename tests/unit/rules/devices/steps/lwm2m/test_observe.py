@@ -70,7 +70,7 @@ def test_it_asks_again_when_it_speaks(story: Story) -> None:
     assert story.requests == (OBSERVE, uri(story))
 
 
-def test_it_asks_again_at_once_if_it_spoke_while_it_was_being_fenced(story: Story) -> None:
+def test_a_silent_device_that_sends_an_uplink_during_its_fence_asks_for_a_slot_again_at_once(story: Story) -> None:
     story.reach(Step.OBSERVE).asleep().uplink().answer()
     assert story.step is Step.AWAIT_SLOT
     assert len(story.asks) == 1
@@ -125,7 +125,7 @@ def test_one_that_answered_too_late_for_its_uri_asks_again_at_once_but_only_once
 
 
 def test_a_device_that_wastes_slots_again_and_again_fails(tell: Callable[..., Story]) -> None:
-    story = tell(surrenders=2).reach(Step.OBSERVE)
+    story = tell(max_slot_yields=2).reach(Step.OBSERVE)
     for _ in range(2):
         story.asleep().answer().uplink().grant()
     story.asleep().answer().asleep()

@@ -109,7 +109,7 @@ def test_one_that_falls_asleep_over_it_keeps_its_place_and_is_asked_when_it_spea
 
 
 def test_one_that_is_never_to_be_asked_fails_in_the_end(tell: Callable[..., Story]) -> None:
-    waiter = tell(surrenders=2).reach(Step.AWAIT_SLOT)
+    waiter = tell(max_slot_yields=2).reach(Step.AWAIT_SLOT)
     for _ in range(3):
         waiter.register().timed_out().deadline().deadline()
     assert (waiter.status, waiter.reason) == (ExecutionStatus.FAILED, "device_offline")
@@ -122,7 +122,7 @@ def test_one_that_can_not_tell_its_cell_any_more_fails(waiter: Story) -> None:
     assert (waiter.status, waiter.reason) == (ExecutionStatus.FAILED, "cell_id_unavailable")
 
 
-def test_a_registration_that_is_over_when_it_is_heard_of_ends_the_ask_too(waiter: Story) -> None:
+def test_an_uplink_whose_wake_time_has_passed_ends_the_ask_of_the_old_registration_too(waiter: Story) -> None:
     waiter.later(60).register(awake_for=-1)
     assert not waiter.commands
     waiter.grant()

@@ -121,13 +121,13 @@ def test_a_device_that_connects_again_and_again_and_never_fetches_has_no_slot_fo
         since, has_slot = mqtt.now, mqtt.execution.attempt.slot is SlotState.HELD
         mqtt.later(60).disconnect().connect().later(20).disconnect().connect().deadline()
         held += (mqtt.now - since) * has_slot
-    assert offers == 1 + mqtt.rules.surrenders
+    assert offers == 1 + mqtt.rules.max_slot_yields
     assert held == offers * (60 + mqtt.rules.offer_again)
 
 
 @pytest.mark.requirement("R102")
 def test_a_byte_makes_a_device_worth_further_slots(tell_mqtt: Callable[..., MqttStory]) -> None:
-    mqtt = tell_mqtt(surrenders=1).reach(Step.DOWNLOADING)
+    mqtt = tell_mqtt(max_slot_yields=1).reach(Step.DOWNLOADING)
     for _ in range(3):
         mqtt.disconnect().connect().deadline()
         assert mqtt.is_at(Step.AWAIT_SLOT)

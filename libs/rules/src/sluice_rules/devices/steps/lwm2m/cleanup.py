@@ -4,7 +4,7 @@ from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus
 from sluice_common.messages.execution_events import ExecutionStatus
 from sluice_common.messages.lwm2m_commands import CancelObserve as CancelObserveRequest
 from sluice_common.messages.lwm2m_commands import Write
-from sluice_rules.devices.completion import end, give_back
+from sluice_rules.devices.completion import end, release
 from sluice_rules.devices.judgements import IDLE
 from sluice_rules.devices.steps.base import StepRules
 from sluice_rules.devices.steps.lwm2m.version import PACKAGE_URI, STATE
@@ -39,8 +39,8 @@ class Closing(StepRules):
         self.begin(transition)
 
     def _closed(self, transition: Transition) -> None:
-        transition.execution.attempt.exposed = False
-        give_back(transition)
+        transition.execution.attempt.needs_fence = False
+        release(transition)
 
 
 class CancelObserve(StepRules):

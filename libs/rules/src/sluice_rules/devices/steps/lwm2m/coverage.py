@@ -10,7 +10,7 @@ from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.slots import CoverageClass
 from sluice_common.reasons import ReasonCode
 from sluice_rules.cells.coverage import coverage_class
-from sluice_rules.devices.completion import fail, surrender
+from sluice_rules.devices.completion import fail, yield_slot
 from sluice_rules.devices.device import window_of
 from sluice_rules.devices.readings import cell_id, number, value_at
 from sluice_rules.devices.steps.base import StepRules
@@ -44,7 +44,7 @@ class _Query(StepRules):
         if transition.execution.attempt.coverage is None:
             self.failed(transition)
         else:
-            surrender(transition)
+            yield_slot(transition)
 
 
 class QueryCoverage(_Query):

@@ -10,7 +10,7 @@ from sluice_common.messages.execution_events import Step
 from sluice_common.messages.lwm2m_commands import Observe as ObserveRequest
 from sluice_common.messages.lwm2m_commands import Write, WritePackageUri
 from sluice_common.reasons import ReasonCode
-from sluice_rules.devices.completion import fail, surrender
+from sluice_rules.devices.completion import fail, yield_slot
 from sluice_rules.devices.judgements import DOWNLOADED, DOWNLOADING, IDLE
 from sluice_rules.devices.readings import integer, value_at
 from sluice_rules.devices.steps.base import StepRules
@@ -33,8 +33,8 @@ class Observe(StepRules):
     def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
         """If the URI was too late to be sent, that says nothing about the device: it may ask again at once, once."""
         attempt = transition.execution.attempt
-        spoke_late = outcome.status is OutcomeStatus.TIMEOUT and outcome.results
-        attempt.recheck = bool(spoke_late or outcome.status is OutcomeStatus.STALE) and not attempt.surrenders
+        answered_in_part = outcome.status is OutcomeStatus.TIMEOUT and outcome.results
+        attempt.recheck = bool(answered_in_part or outcome.status is OutcomeStatus.STALE) and not attempt.slot_yields
         super().on_outcome(transition, outcome)
 
     def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
@@ -51,11 +51,11 @@ class Observe(StepRules):
 
     def unanswered(self, transition: Transition) -> None:
         """The device is out of reach."""
-        surrender(transition)
+        yield_slot(transition)
 
     def on_deadline(self, transition: Transition) -> None:
         """Silence costs the slot, not a retry."""
-        surrender(transition)
+        yield_slot(transition)
 
     def on_notified(self, transition: Transition, state: int) -> None:
         """A device that works has accepted the URI, though its answer is lost or late."""
@@ -76,7 +76,7 @@ class Observe(StepRules):
         execution = transition.execution
         timeouts = execution.policy.timeouts
         execution.deadline = transition.now + min(timeouts.slot_response, timeouts.observe)
-        execution.observed = execution.attempt.exposed = True
+        execution.observed = execution.attempt.needs_fence = True
         execution.attempt.epoch = transition.link.epoch
         uri = WritePackageUri(
             image_id=execution.package.image_id,

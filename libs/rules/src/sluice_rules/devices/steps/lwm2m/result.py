@@ -1,4 +1,4 @@
-"""`QUERY_RESULT`: read where the device stands and act on it (R084; invariant 5: doubt is settled by reading).
+"""`QUERY_RESULT`: read where the device stands and act on it (R084; invariant 5: only a reading settles what is open).
 
 It ends downloads and updates, and settles whatever a deadline, a restart or a lost notification left open. A reading
 that is not final sends the attempt back to its wait, unless the time for that is over. The slot is returned as soon

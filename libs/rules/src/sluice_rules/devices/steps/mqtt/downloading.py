@@ -40,12 +40,12 @@ class MqttDownloading(ReportedStep):
         transition.show_state(DOWNLOADING)
         self.arm(transition)
         attempt = transition.execution.attempt
-        if attempt.slot is not SlotState.HELD and attempt.surrenders <= transition.rules.surrenders:
+        if attempt.slot is not SlotState.HELD and attempt.slot_yields <= transition.rules.max_slot_yields:
             transition.ask_window()
 
     def on_served(self, transition: Transition, *, complete: bool) -> None:
         """Bytes flow, or the last one has left; what follows needs no slot."""
-        transition.execution.attempt.surrenders = 0
+        transition.execution.attempt.slot_yields = 0
         if not complete:
             self.moved(transition)
             return
@@ -70,10 +70,10 @@ class MqttDownloading(ReportedStep):
         execution, attempt = transition.execution, transition.execution.attempt
         transition.show_if_late()
         if attempt.not_after <= transition.now:
-            attempt.doubt = ReasonCode.DOWNLOAD_TIMEOUT
+            attempt.pending_failure = ReasonCode.DOWNLOAD_TIMEOUT
             transition.enter(Step.QUERY_RESULT)
             return
-        attempt.surrenders += attempt.slot is SlotState.HELD
+        attempt.slot_yields += attempt.slot is SlotState.HELD
         transition.release_slot()
         execution.deadline = attempt.not_after
         if transition.awake and _may_be_offered_again(transition):
@@ -86,8 +86,8 @@ def _may_be_offered_again(transition: Transition) -> bool:
     if execution.end_at <= transition.now:
         return False
     if transition.link.epoch > attempt.epoch:
-        return attempt.surrenders <= transition.rules.surrenders
-    return not attempt.started and attempt.surrenders <= transition.rules.redrives
+        return attempt.slot_yields <= transition.rules.max_slot_yields
+    return not attempt.started and attempt.slot_yields <= transition.rules.redrives
 
 
 def _is_idle(transition: Transition) -> bool:

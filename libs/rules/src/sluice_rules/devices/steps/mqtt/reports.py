@@ -3,7 +3,7 @@
 Devices do not say which upgrade a report belongs to. What counts is therefore the running version: the upgrade has
 succeeded when the device runs the target, and `result_code` 0 with another version, or before 100 percent, is only
 progress. Progress with a version that is neither the target nor the device's own belongs to another upgrade. A failure
-counts whatever version it names: that may be another component's, and a failure that is not heard costs a day.
+counts whatever version it names: that may be another component's, and a failure that is ignored costs a day.
 """
 
 from sluice_common.messages.device_events import UpgradeProgressReported
@@ -28,7 +28,7 @@ class ReportedStep(StepRules):
 
     def on_progress(self, transition: Transition, report: UpgradeProgressReported) -> None:
         """Act on what the device says of an offer that it was given."""
-        if not transition.execution.attempt.exposed:
+        if not transition.execution.attempt.needs_fence:
             return
         if report.result_code != _SUCCESS:
             _failed(transition, report)
@@ -53,7 +53,7 @@ def _failed(transition: Transition, report: UpgradeProgressReported) -> None:
     if code is not ReasonCode.ALREADY_LATEST:
         fail(transition, code, settled=True, code=str(report.result_code), description=text(report.description) or "")
     elif transition.execution.step is not Step.QUERY_RESULT:
-        transition.execution.attempt.doubt = code
+        transition.execution.attempt.pending_failure = code
         transition.enter(Step.QUERY_RESULT)
 
 

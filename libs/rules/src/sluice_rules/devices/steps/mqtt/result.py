@@ -1,4 +1,4 @@
-"""`QUERY_RESULT` of MQTT devices: whatever is in doubt is settled by the version that the device runs."""
+"""`QUERY_RESULT` of MQTT devices: the version that the device runs decides between success and the pending failure."""
 
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import mqtt_commands
@@ -24,7 +24,7 @@ class MqttQueryResult(ReportedStep):
         mqtt_commands.query_version(transition)
 
     def on_version(self, transition: Transition, version: str | None) -> None:
-        """The target is a success, everything else what was feared."""
+        """The target version is a success, any other one makes the pending failure final."""
         execution = transition.execution
         target = execution.package.version
         if version is None:
@@ -33,8 +33,10 @@ class MqttQueryResult(ReportedStep):
             reached(transition)
             return
         execution.reported_version = version
-        fail(transition, execution.attempt.doubt or ReasonCode.VERSION_MISMATCH, current=version, target=target)
+        fail(
+            transition, execution.attempt.pending_failure or ReasonCode.VERSION_MISMATCH, current=version, target=target
+        )
 
     def expired(self, transition: Transition) -> None:
-        """No answer: what was feared."""
-        fail(transition, transition.execution.attempt.doubt or ReasonCode.VERSION_CHECK_TIMEOUT)
+        """Without an answer the pending failure is final."""
+        fail(transition, transition.execution.attempt.pending_failure or ReasonCode.VERSION_CHECK_TIMEOUT)

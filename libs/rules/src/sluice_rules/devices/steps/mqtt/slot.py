@@ -19,7 +19,7 @@ class MqttAwaitSlot(AwaitSlot, ReportedStep):
     def arm(self, transition: Transition) -> None:
         """Look again after a while, at the task's end, and at the end of an offer."""
         super().arm(transition)
-        if transition.execution.attempt.exposed:
+        if transition.execution.attempt.needs_fence:
             transition.execution.deadline = min(transition.execution.deadline, transition.execution.attempt.not_after)
 
     def moved(self, transition: Transition) -> None:
@@ -39,8 +39,8 @@ class MqttAwaitSlot(AwaitSlot, ReportedStep):
     def on_deadline(self, transition: Transition) -> None:
         """Ask again, or end with the task or the offer."""
         attempt = transition.execution.attempt
-        if attempt.exposed and attempt.not_after <= transition.now:
-            attempt.doubt = ReasonCode.DOWNLOAD_TIMEOUT
+        if attempt.needs_fence and attempt.not_after <= transition.now:
+            attempt.pending_failure = ReasonCode.DOWNLOAD_TIMEOUT
             transition.enter(Step.QUERY_RESULT)
             return
         super().on_deadline(transition)

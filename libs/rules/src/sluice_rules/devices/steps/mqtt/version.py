@@ -23,15 +23,15 @@ class MqttQueryVersion(StepRules):
     def on_version(self, transition: Transition, version: str | None) -> None:
         """Compare with the target and its source versions; a report without a version may be followed by one."""
         attempt = transition.execution.attempt
-        attempt.doubt = ReasonCode.VERSION_UNREADABLE if version is None else None
+        attempt.pending_failure = ReasonCode.VERSION_UNREADABLE if version is None else None
         if version is not None and goes_on(transition, version):
             transition.enter(Step.AWAIT_SLOT)
 
     def expired(self, transition: Transition) -> None:
         """Wait for the device again, unless it answers without a version; silence counts only against one online."""
         attempt = transition.execution.attempt
-        if attempt.doubt is not None:
-            fail(transition, attempt.doubt, code="fw_version")
+        if attempt.pending_failure is not None:
+            fail(transition, attempt.pending_failure, code="fw_version")
             return
         attempt.unanswered += transition.awake
         if attempt.unanswered > transition.rules.version_queries:
