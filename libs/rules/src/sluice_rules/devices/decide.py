@@ -43,8 +43,7 @@ from sluice_rules.devices.device import Attempt, Device, Execution, Link, SlotSt
 from sluice_rules.devices.effects import Effect
 from sluice_rules.devices.readings import text
 from sluice_rules.devices.rules import Rules
-from sluice_rules.devices.steps import steps_of
-from sluice_rules.devices.steps.lwm2m import slot
+from sluice_rules.devices.steps import slot, steps_of
 from sluice_rules.devices.transition import Transition
 
 

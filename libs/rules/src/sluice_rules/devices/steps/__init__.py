@@ -10,7 +10,6 @@ from sluice_rules.devices.steps.lwm2m.coverage import QueryCell, QueryCoverage
 from sluice_rules.devices.steps.lwm2m.downloading import Downloading
 from sluice_rules.devices.steps.lwm2m.observe import Observe
 from sluice_rules.devices.steps.lwm2m.result import QueryResult
-from sluice_rules.devices.steps.lwm2m.slot import AwaitSlot
 from sluice_rules.devices.steps.lwm2m.updating import Updating
 from sluice_rules.devices.steps.lwm2m.version import QueryVersion
 from sluice_rules.devices.steps.mqtt.downloading import MqttDownloading
@@ -19,6 +18,7 @@ from sluice_rules.devices.steps.mqtt.result import MqttQueryResult
 from sluice_rules.devices.steps.mqtt.slot import MqttAwaitSlot
 from sluice_rules.devices.steps.mqtt.updating import MqttUpdating
 from sluice_rules.devices.steps.mqtt.version import MqttQueryVersion
+from sluice_rules.devices.steps.slot import AwaitSlot
 from sluice_rules.devices.steps.waiting import AwaitOnline, RetryWait, Waiting
 
 LWM2M_STEPS: Mapping[Step, StepRules] = {

@@ -20,8 +20,8 @@ from sluice_rules.devices.judgements import (
 )
 from sluice_rules.devices.readings import integer, text, value_at
 from sluice_rules.devices.steps.base import StepRules
+from sluice_rules.devices.steps.versions import is_supported
 from sluice_rules.devices.transition import Transition
-from sluice_rules.devices.versions import is_supported
 
 VERSION, PACKAGE_VERSION = "/3/0/3", "/5/0/7"
 STATE, RESULT, PACKAGE_URI = "/5/0/3", "/5/0/5", "/5/0/1"

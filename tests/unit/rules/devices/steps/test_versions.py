@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from sluice_rules.devices.versions import is_supported
+from sluice_rules.devices.steps.versions import is_supported
 
 
 @pytest.mark.requirement("R033", "D04")
