@@ -17,8 +17,9 @@ from sluice_common.messages.execution_events import (
 )
 from sluice_common.messages.lwm2m_commands import CloseDownload, DeviceRequest, DeviceRequests, Lwm2mCommand
 from sluice_rules.devices.decide import decide
-from sluice_rules.devices.device import Device, Execution
+from sluice_rules.devices.device import Device
 from sluice_rules.devices.effects import Effect, ToGateway
+from sluice_rules.devices.execution import Execution
 from sluice_rules.devices.rules import Rules
 
 START = 1_800_000_000.0

@@ -17,8 +17,8 @@ from sluice_common.messages.device_events import (
 from sluice_common.messages.lwm2m_commands import DeviceRequests, Execute, Lwm2mCommand, WritePackageUri
 from sluice_common.messages.slots import WindowKey
 from sluice_common.messages.snapshots import ProductSnapshot
+from sluice_rules.devices.attempt import SlotState
 from sluice_rules.devices.device import Device as Record
-from sluice_rules.devices.device import SlotState
 from sluice_rules.devices.effects import ToGateway, ToMqtt
 from sluice_rules.devices.judgements import DOWNLOADED, DOWNLOADING, IDLE, UPDATING
 

@@ -30,9 +30,10 @@ from sluice_common.messages.mqtt_commands import CloseDownload, MqttCommand, Off
 from sluice_common.messages.slots import Grant, task_window
 from sluice_common.messages.snapshots import ProductSnapshot
 from sluice_common.reasons import MQTT_RESULTS
+from sluice_rules.devices.attempt import SlotState
 from sluice_rules.devices.device import Device as Record
-from sluice_rules.devices.device import Execution, SlotState
 from sluice_rules.devices.effects import ToGateway, ToMqtt
+from sluice_rules.devices.execution import Execution
 
 FOR_EVER = 1e10
 IDLE, FETCHING, INSTALLING = "idle", "fetching", "installing"

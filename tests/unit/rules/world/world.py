@@ -15,8 +15,9 @@ from tests.unit.rules.world.windows import WINDOW_RULES, Windows
 from sluice_common.messages.base import utc
 from sluice_common.messages.slots import Grant, WindowKey
 from sluice_common.messages.snapshots import UpgradePolicy
+from sluice_rules.devices.attempt import SlotState
 from sluice_rules.devices.decide import decide
-from sluice_rules.devices.device import SlotState, deadlines
+from sluice_rules.devices.device import deadlines
 
 DAY = 86_400.0
 MAX_ROUNDS = 3_000

@@ -17,7 +17,7 @@ from sluice_common.messages.execution_events import (
 )
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import mqtt_commands
-from sluice_rules.devices.device import After, Execution, Verdict
+from sluice_rules.devices.execution import After, Execution, Verdict
 from sluice_rules.devices.retries import RETRIED
 from sluice_rules.devices.transition import Transition
 

@@ -38,9 +38,11 @@ from sluice_common.messages.device_events import (
 from sluice_common.messages.execution_events import Step
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import device_commands
+from sluice_rules.devices.attempt import Attempt, SlotState
 from sluice_rules.devices.completion import refuse, stop, stop_unknown
-from sluice_rules.devices.device import Attempt, Device, Execution, Link, SlotState
+from sluice_rules.devices.device import Device, Link
 from sluice_rules.devices.effects import Effect
+from sluice_rules.devices.execution import Execution
 from sluice_rules.devices.readings import text
 from sluice_rules.devices.rules import Rules
 from sluice_rules.devices.steps import slot, steps_of

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from sluice_common.messages.execution_events import ExecutionChanged, Step
-from sluice_rules.devices.device import Execution
+from sluice_rules.devices.execution import Execution
 
 _SHOWS_REASON = (Step.RETRY_WAIT, Step.ENDED)
 

@@ -18,8 +18,10 @@ from sluice_common.messages.device_events import DeviceEvent
 from sluice_common.messages.execution_events import HistoryEntry, Reason, Step
 from sluice_common.messages.lwm2m_commands import CloseDownload, DeviceRequest, DeviceRequests
 from sluice_common.messages.slots import Grant, WindowKey
-from sluice_rules.devices.device import Awaited, Device, Execution, Link, SlotState
+from sluice_rules.devices.attempt import SlotState
+from sluice_rules.devices.device import Device, Link
 from sluice_rules.devices.effects import Effect, ToGateway
+from sluice_rules.devices.execution import Awaited, Execution
 from sluice_rules.devices.judgements import DOWNLOADING
 from sluice_rules.devices.rules import Rules
 from sluice_rules.devices.snapshots import snapshot

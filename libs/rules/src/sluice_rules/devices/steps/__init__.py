@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from sluice_common.messages.execution_events import Step
-from sluice_rules.devices.device import MQTT
+from sluice_rules.devices.execution import MQTT
 from sluice_rules.devices.steps.base import StepRules
 from sluice_rules.devices.steps.lwm2m.cleanup import CancelObserve, Closing
 from sluice_rules.devices.steps.lwm2m.coverage import QueryCell, QueryCoverage

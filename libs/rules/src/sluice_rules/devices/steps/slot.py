@@ -6,8 +6,8 @@ by `decide`, in whatever step.
 
 from sluice_common.messages.execution_events import Step
 from sluice_common.reasons import ReasonCode
+from sluice_rules.devices.attempt import SlotState
 from sluice_rules.devices.completion import fail
-from sluice_rules.devices.device import SlotState
 from sluice_rules.devices.steps.base import StepRules
 from sluice_rules.devices.transition import Transition
 

@@ -3,8 +3,9 @@
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.snapshots import ProductSnapshot
 from sluice_common.reasons import ReasonCode
+from sluice_rules.devices.attempt import Attempt
 from sluice_rules.devices.completion import fail
-from sluice_rules.devices.device import MQTT, Attempt
+from sluice_rules.devices.execution import MQTT
 from sluice_rules.devices.steps.base import StepRules
 from sluice_rules.devices.transition import Transition
 

@@ -10,7 +10,7 @@ from sluice_common.messages.device_events import OutcomeStatus
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.lwm2m_commands import DeviceRequests, Observe, Write, WritePackageUri
 from sluice_common.messages.snapshots import UpgradePolicy
-from sluice_rules.devices.device import SlotState
+from sluice_rules.devices.attempt import SlotState
 
 OBSERVE = Observe(path="/5/0/3")
 

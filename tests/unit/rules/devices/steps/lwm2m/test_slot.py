@@ -11,7 +11,7 @@ from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.slots import CoverageClass, Grant, WindowKey
 from sluice_common.messages.snapshots import UpgradePolicy
-from sluice_rules.devices.device import SlotState
+from sluice_rules.devices.attempt import SlotState
 
 KEY = WindowKey(network="default", cell_id=77, coverage_class=CoverageClass.LEVEL_0)
 

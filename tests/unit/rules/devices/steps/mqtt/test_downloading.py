@@ -10,7 +10,7 @@ from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.mqtt_commands import OfferFirmware
 from sluice_common.messages.slots import task_window
 from sluice_common.messages.snapshots import ProductSnapshot, UpgradePolicy
-from sluice_rules.devices.device import SlotState
+from sluice_rules.devices.attempt import SlotState
 
 DAY = 86_400.0
 

@@ -10,8 +10,8 @@ from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.slots import CoverageClass
 from sluice_common.reasons import ReasonCode
 from sluice_rules.cells.coverage import coverage_class
+from sluice_rules.devices.attempt import window_of
 from sluice_rules.devices.completion import fail, yield_slot
-from sluice_rules.devices.device import window_of
 from sluice_rules.devices.readings import cell_id, number, value_at
 from sluice_rules.devices.steps.base import StepRules
 from sluice_rules.devices.transition import Transition

@@ -9,7 +9,7 @@ good meanwhile: one that goes on by itself is served without a slot, and asks fo
 from sluice_common.messages.execution_events import Step
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import mqtt_commands
-from sluice_rules.devices.device import SlotState
+from sluice_rules.devices.attempt import SlotState
 from sluice_rules.devices.judgements import DOWNLOADED, DOWNLOADING
 from sluice_rules.devices.steps.mqtt.reports import ReportedStep
 from sluice_rules.devices.transition import Transition

@@ -7,7 +7,7 @@ it under another slot. Its token still holds: it may go on by itself, and its ti
 from sluice_common.messages.execution_events import Step
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import mqtt_commands
-from sluice_rules.devices.device import SlotState
+from sluice_rules.devices.attempt import SlotState
 from sluice_rules.devices.steps.mqtt.reports import ReportedStep
 from sluice_rules.devices.steps.slot import AwaitSlot
 from sluice_rules.devices.transition import Transition

@@ -1,0 +1,81 @@
+"""The part of a record that a retry starts afresh: one attempt of an execution."""
+
+from enum import StrEnum
+
+import msgspec
+
+from sluice_common.messages.execution_events import Coverage
+from sluice_common.messages.slots import WindowKey
+from sluice_common.reasons import ReasonCode
+
+
+class SlotState(StrEnum):
+    """What the attempt has of its window.
+
+    `none`: nothing. `asked`: a place in the queue, and a grant of `ask_no` would be taken.
+    `held`: the slot, under the grant `ask_no`. `kept`: only the place; a grant would be returned.
+    """
+
+    NONE = "none"
+    ASKED = "asked"
+    HELD = "held"
+    KEPT = "kept"
+
+
+class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One run through the flow; a retry starts from a fresh one.
+
+    Attributes:
+        number: From 1.
+        busy: The device still works at the last attempt; it is awaited before this one goes on.
+        reset: `/5/0/1` was written empty to get the device out of its last attempt.
+        coverage: What the device reported of its radio.
+        coverage_epoch: Registration under which it did.
+        coverage_until: Until when that counts while the device waits, seconds since 1970.
+        slot: What it has of its window.
+        ask_no: Number of the newest ask.
+        slot_yields: How often a slot was returned because the device did not answer; MQTT: since its last byte.
+        needs_fence: A Package URI or a download token may be with the device; it must be fenced at the end.
+        not_after: End of the image token, seconds since 1970.
+        start_by: When the download must have begun.
+        epoch: Registration that the coverage query, later the URI, then the Execute was meant for.
+        firmware_state: Last known `/5/0/3`.
+        started: The download has begun.
+        execute_id: Command id of the Execute; the only one that this attempt will ever send.
+        unsent: The gateway answered that it did not send the Execute.
+        update_start_by: When the update must have begun.
+        update_by: When its result must be known.
+        recheck: Something happened during a result query: ask again if its answer is not final.
+        online_by: When the device must have answered; later than that it is not waited for (MQTT only, like all below).
+        unanswered: How many version queries it has left unanswered.
+        pending_failure: Why the attempt fails unless the device turns out to run the target version.
+    """
+
+    number: int = 1
+    busy: bool = False
+    reset: bool = False
+    coverage: Coverage | None = None
+    coverage_epoch: int = -1
+    coverage_until: float = 0.0
+    slot: SlotState = SlotState.NONE
+    ask_no: int = -1
+    slot_yields: int = 0
+    needs_fence: bool = False
+    not_after: float = 0.0
+    start_by: float = 0.0
+    epoch: int = -1
+    firmware_state: int | None = None
+    started: bool = False
+    execute_id: str | None = None
+    unsent: bool = False
+    update_start_by: float = 0.0
+    update_by: float = 0.0
+    recheck: bool = False
+    online_by: float = 0.0
+    unanswered: int = 0
+    pending_failure: ReasonCode | None = None
+
+
+def window_of(coverage: Coverage) -> WindowKey:
+    """Return the window of the devices in this cell and class."""
+    return WindowKey(network=coverage.network, cell_id=coverage.cell_id, coverage_class=coverage.coverage_class)
