@@ -6,8 +6,10 @@ from pydantic import Field
 
 from sluice_common.messages.slots import CoverageClass
 from sluice_common.settings import CommonSettings
+from sluice_common.topics import RETENTION_DAYS
+from sluice_rules.cells.coverage import Bounds, CoverageRules
 from sluice_rules.cells.window import WindowRules
-from sluice_rules.devices.rules import Bounds, Rules
+from sluice_rules.devices.rules import Rules
 
 
 class CellsSettings(CommonSettings):
@@ -109,8 +111,10 @@ class DevicesSettings(CommonSettings):
     def rules(self) -> Rules:
         """Return the figures of `decide`."""
         return Rules(
-            rsrp=Bounds(self.rsrp_level_0, self.rsrp_level_1, self.rsrp_level_2, self.rsrp_highest),
-            sinr=Bounds(self.sinr_level_0, self.sinr_level_1, self.sinr_level_2, self.sinr_highest),
+            coverage=CoverageRules(
+                rsrp=Bounds(self.rsrp_level_0, self.rsrp_level_1, self.rsrp_level_2, self.rsrp_highest),
+                sinr=Bounds(self.sinr_level_0, self.sinr_level_1, self.sinr_level_2, self.sinr_highest),
+            ),
             redrives=self.redrives,
             slot_reask=self.slot_reask,
             coverage_valid=self.coverage_valid,
@@ -125,5 +129,6 @@ class DevicesSettings(CommonSettings):
             command_answer=self.command_answer,
             max_commands=self.max_commands,
             max_ended=self.max_ended,
+            ended_kept=(RETENTION_DAYS + 1) * 86_400.0,
             max_history=self.max_history,
         )

@@ -5,10 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice_common.messages.slots import CoverageClass
-from sluice_rules.cells.coverage import coverage_class, level
-from sluice_rules.devices.rules import Rules
+from sluice_rules.cells.coverage import CoverageRules
 
-RULES = Rules()
+RULES = CoverageRules()
 LEVEL_0, LEVEL_1, LEVEL_2 = CoverageClass.LEVEL_0, CoverageClass.LEVEL_1, CoverageClass.LEVEL_2
 
 
@@ -31,11 +30,11 @@ LEVEL_0, LEVEL_1, LEVEL_2 = CoverageClass.LEVEL_0, CoverageClass.LEVEL_1, Covera
     ],
 )
 def test_the_weaker_level_counts(rsrp: float, sinr: float, expected: CoverageClass) -> None:
-    assert coverage_class(rsrp, sinr, RULES) is expected
+    assert RULES.coverage_class(rsrp, sinr) is expected
 
 
 @pytest.mark.requirement("R070")
 @given(st.floats(-200, 200), st.floats(-200, 200))
 def test_the_class_is_the_greater_of_the_two_levels(rsrp: float, sinr: float) -> None:
-    expected = max(level(rsrp, RULES.rsrp), level(sinr, RULES.sinr))
-    assert coverage_class(rsrp, sinr, RULES).value == f"level-{expected}"
+    expected = max(RULES.rsrp.level(rsrp), RULES.sinr.level(sinr))
+    assert RULES.coverage_class(rsrp, sinr).value == f"level-{expected}"

@@ -1,18 +1,8 @@
 """The figures of the rules of one device; the service's settings give them their values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sluice_common.topics import RETENTION_DAYS
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Lower bounds of the levels 0, 1 and 2 of one radio quantity, and the highest plausible value (D01)."""
-
-    level_0: float
-    level_1: float
-    level_2: float
-    highest: float
+from sluice_rules.cells.coverage import CoverageRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +10,7 @@ class Rules:
     """All figures that `decide` uses and a task's policy does not have.
 
     Attributes:
-        rsrp: Bounds of the RSRP, dBm. 3GPP TS 36.133 reports an NRSRP of at most -44 dBm (§9.1.22.9).
-        sinr: Bounds of the SINR, dB. 3GPP TS 36.133 reports an RS-SINR of at most 40 dB (§9.1.17.1).
+        coverage: Which radio makes which coverage class.
         redrives: How often a deadline drives its step again before the next one fails it (invariant 7).
         slot_reask: Seconds after which an awake waiter asks its window again, against lost messages.
         coverage_valid: Seconds for which a waiter is taken to be in the cell that it reported; then it is asked again.
@@ -37,12 +26,11 @@ class Rules:
         command_answer: Seconds that a device command may stay unanswered.
         max_commands: Unfinished commands of one device; further ones are refused.
         max_ended: Tombstones of device commands kept per device.
-        ended_kept: Seconds that a tombstone is kept: a day longer than the input topics keep records.
+        ended_kept: Seconds that a tombstone is kept: longer than a late duplicate may lie in an input topic.
         max_history: Entries of an execution's history; the oldest but the first go.
     """
 
-    rsrp: Bounds = Bounds(-105.0, -115.0, -125.0, -44.0)
-    sinr: Bounds = Bounds(7.0, -3.0, -8.0, 40.0)
+    coverage: CoverageRules = field(default_factory=CoverageRules)
     redrives: int = 1
     slot_reask: float = 300.0
     coverage_valid: float = 3_600.0
@@ -57,5 +45,5 @@ class Rules:
     command_answer: float = 180.0
     max_commands: int = 50
     max_ended: int = 200
-    ended_kept: float = (RETENTION_DAYS + 1) * 86_400.0
+    ended_kept: float = 8 * 86_400.0
     max_history: int = 200

@@ -9,7 +9,6 @@ from sluice_common.messages.execution_events import Coverage, Step
 from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.slots import CoverageClass
 from sluice_common.reasons import ReasonCode
-from sluice_rules.cells.coverage import coverage_class
 from sluice_rules.devices.attempt import window_of
 from sluice_rules.devices.completion import fail, yield_slot
 from sluice_rules.devices.readings import cell_id, number, value_at
@@ -68,7 +67,7 @@ class QueryCoverage(_Query):
             self.failed(transition)
             return
         rsrp, sinr = rsrp * product.rsrp_scale, sinr * product.sinr_scale
-        found = coverage_class(rsrp, sinr, transition.rules)
+        found = transition.rules.coverage.coverage_class(rsrp, sinr)
         _wait(transition, Coverage(cell_id=cell, rsrp=rsrp, sinr=sinr, coverage_class=found, network=product.network))
 
     def failed(self, transition: Transition) -> None:
