@@ -11,6 +11,7 @@ from sluice_common.messages.execution_events import ExecutionChanged, ExecutionS
 from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.snapshots import UpgradePolicy
 from sluice_common.reasons import ReasonCode
+from sluice_rules.devices.completion import NOT_RETRIED
 
 DAY = 86_400.0
 ACTIVE = [step for step in Step if step not in (Step.ENDED, Step.QUERY_CELL, Step.CLOSING, Step.RETRY_WAIT)]
@@ -208,3 +209,23 @@ def test_an_upgrade_without_trouble_takes_thirteen_events_and_seven_snapshots(st
         ("RUNNING", "UPDATING", 3),
         ("SUCCEEDED", "ENDED", 0),
     ]
+
+
+@pytest.mark.requirement("R134")
+def test_what_another_attempt_cannot_mend_is_not_retried() -> None:
+    assert {code.value for code in NOT_RETRIED} == {
+        "same_version",
+        "task_conflict",
+        "capability_missing",
+        "unsupported_source_version",
+        "unsupported_package_type",
+        "unsupported_protocol",
+        "already_latest",
+        "key_revoked",
+        "key_deleted",
+        "package_deleted",
+        "version_below_minimum",
+        "version_not_comparable",
+        "task_ended",
+        "stopped",
+    }

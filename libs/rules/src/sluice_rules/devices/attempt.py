@@ -22,6 +22,20 @@ class SlotState(StrEnum):
     KEPT = "kept"
 
 
+class MqttAttempt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The part of an attempt that only MQTT devices have.
+
+    Attributes:
+        online_by: When the device must have answered; later than that it is not waited for, seconds since 1970.
+        unanswered: How many version queries it has left unanswered.
+        pending_failure: Why the attempt fails unless the device turns out to run the target version.
+    """
+
+    online_by: float = 0.0
+    unanswered: int = 0
+    pending_failure: ReasonCode | None = None
+
+
 class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One run through the flow; a retry starts from a fresh one.
 
@@ -45,10 +59,9 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
         unsent: The gateway answered that it did not send the Execute.
         update_start_by: When the update must have begun.
         update_by: When its result must be known.
-        recheck: Something happened during a result query: ask again if its answer is not final.
-        online_by: When the device must have answered; later than that it is not waited for (MQTT only, like all below).
-        unanswered: How many version queries it has left unanswered.
-        pending_failure: Why the attempt fails unless the device turns out to run the target version.
+        ask_at_once: The device could be reached since it lost its slot by silence: it asks for another one at once.
+        reading_outdated: The device restarted or notified while its result was being read: the answer tells of before.
+        mqtt: What only MQTT devices have.
     """
 
     number: int = 1
@@ -70,10 +83,9 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
     unsent: bool = False
     update_start_by: float = 0.0
     update_by: float = 0.0
-    recheck: bool = False
-    online_by: float = 0.0
-    unanswered: int = 0
-    pending_failure: ReasonCode | None = None
+    ask_at_once: bool = False
+    reading_outdated: bool = False
+    mqtt: MqttAttempt = MqttAttempt()
 
 
 def window_of(coverage: Coverage) -> WindowKey:

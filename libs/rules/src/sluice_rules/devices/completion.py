@@ -1,25 +1,37 @@
-"""How attempts and executions end, and in which order their traces are removed.
+"""How attempts end, and in which order their traces are removed.
 
-An attempt that ends gives back what it has: first the device is fenced if a Package URI may be with it (step
-`CLOSING`), then the slot is returned, then another attempt waits or the observation is cancelled and the execution
-ends. The verdict of a device that was told to update is its last word: the image is served no more then, but the slot
-does not wait for that. Leaves out which reasons are retried (`retries`).
+First the device is fenced if a Package URI may be with it (step `CLOSING`), then the slot is returned, then another
+attempt waits, or the observation is cancelled and the execution ends (`endings`). A device that was told to update and
+gives its verdict fetches nothing any more: its image is closed then, but the slot does not wait for that.
 """
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import ExecutionStopRequested
-from sluice_common.messages.execution_events import (
-    ExecutionChanged,
-    ExecutionStatus,
-    HistoryEntry,
-    Reason,
-    Step,
-)
+from sluice_common.messages.execution_events import ExecutionStatus, Reason, Step
 from sluice_common.reasons import ReasonCode
-from sluice_rules.devices import mqtt_commands
-from sluice_rules.devices.execution import After, Execution, Verdict
-from sluice_rules.devices.retries import RETRIED
+from sluice_rules.devices import endings, lwm2m_commands, mqtt_commands, slots
+from sluice_rules.devices.execution import After, Verdict
 from sluice_rules.devices.transition import Transition
+
+NOT_RETRIED = frozenset(
+    {
+        ReasonCode.SAME_VERSION,
+        ReasonCode.TASK_CONFLICT,
+        ReasonCode.CAPABILITY_MISSING,
+        ReasonCode.UNSUPPORTED_SOURCE_VERSION,
+        ReasonCode.UNSUPPORTED_PACKAGE_TYPE,
+        ReasonCode.UNSUPPORTED_PROTOCOL,
+        ReasonCode.ALREADY_LATEST,
+        ReasonCode.TASK_ENDED,
+        ReasonCode.STOPPED,
+        ReasonCode.KEY_REVOKED,
+        ReasonCode.KEY_DELETED,
+        ReasonCode.PACKAGE_DELETED,
+        ReasonCode.VERSION_BELOW_MINIMUM,
+        ReasonCode.VERSION_NOT_COMPARABLE,
+    }
+)
+"""What another attempt cannot mend: the same package would meet the same refusal (D06)."""
 
 
 def succeed(transition: Transition, note: Reason | None = None) -> None:
@@ -41,7 +53,8 @@ def fail(transition: Transition, code: ReasonCode, /, *, settled: bool = False, 
     reason = Reason(code=code, params=params)
     execution = transition.execution
     again = execution.policy.retry_interval + transition.now
-    if RETRIED[code] and execution.attempt.number <= execution.policy.max_retries and again < execution.end_at:
+    has_retries = execution.attempt.number <= execution.policy.max_retries
+    if code not in NOT_RETRIED and has_retries and again < execution.end_at:
         execution.next_attempt_at = utc(again)
         execution.verdict = Verdict(After.RETRY, ExecutionStatus.FAILED, reason)
     else:
@@ -57,13 +70,13 @@ def stop(transition: Transition, request: ExecutionStopRequested) -> None:
     execution = transition.execution
     if execution.step is Step.CANCEL_OBSERVE:
         return
-    execution.verdict = Verdict(After.END, *_end_of(request))
+    execution.verdict = endings.stopped(request)
     if execution.step is not Step.CLOSING:
         fence(transition)
 
 
 def yield_slot(transition: Transition) -> None:
-    """The device did not answer: return the slot, keep the place in the queue, ask again when it speaks."""
+    """The device did not answer: return the slot, keep the place in the queue, ask again at its next uplink."""
     execution = transition.execution
     execution.attempt.slot_yields += 1
     if execution.attempt.slot_yields > transition.rules.max_slot_yields:
@@ -91,7 +104,7 @@ def release(transition: Transition) -> None:
     if execution.attempt.needs_fence:
         _close_download(transition)
     execution.attempt.needs_fence = False
-    transition.release_slot(keep_place=after is After.ASK_AGAIN)
+    slots.release(transition, keep_place=after is After.ASK_AGAIN)
     if after is After.ASK_AGAIN:
         execution.verdict = None
         transition.enter(Step.AWAIT_SLOT)
@@ -100,7 +113,7 @@ def release(transition: Transition) -> None:
     elif execution.observed:
         transition.enter(Step.CANCEL_OBSERVE)
     else:
-        end(transition)
+        endings.end(transition)
 
 
 def _close_download(transition: Transition) -> None:
@@ -108,69 +121,4 @@ def _close_download(transition: Transition) -> None:
     if transition.execution.is_mqtt:
         mqtt_commands.close_download(transition)
     else:
-        transition.close_download(awaited=False)
-
-
-def end(transition: Transition) -> None:
-    """The execution ends as its verdict says and becomes a tombstone."""
-    execution = transition.execution
-    close(transition, execution)
-    transition.device.execution = None
-
-
-def refuse(transition: Transition, execution: Execution, code: ReasonCode) -> None:
-    """End an execution that never became active."""
-    execution.verdict = Verdict(After.END, ExecutionStatus.FAILED, Reason(code=code))
-    close(transition, execution)
-
-
-def close(transition: Transition, execution: Execution) -> None:
-    """Give an execution its final snapshot and its tombstone."""
-    verdict = execution.verdict
-    if verdict is None:
-        raise LookupError("no verdict")
-    execution.step, execution.status, execution.next_attempt_at = Step.ENDED, verdict.status, None
-    entry = HistoryEntry(
-        at=transition.event.occurred_at, attempt=execution.attempt.number, step=Step.ENDED, reason=verdict.reason
-    )
-    execution.history = (*execution.history, entry)
-    transition.publish(execution)
-    _add_tombstone(transition, execution.execution_id)
-
-
-def stop_unknown(transition: Transition, request: ExecutionStopRequested) -> None:
-    """Record the stop of an execution that was never requested, so that a late request is ignored."""
-    at = request.occurred_at
-    status, reason = _end_of(request)
-    transition.effects.append(
-        ExecutionChanged(
-            **transition.head(request.app_id),
-            execution_id=request.execution_id,
-            task_id=request.task_id,
-            version=1,
-            status=status,
-            step=Step.ENDED,
-            attempt=0,
-            max_retries=0,
-            target_version="",
-            reason=reason,
-            created_at=at,
-            ended_at=at,
-            history=(HistoryEntry(at=at, attempt=0, step=Step.ENDED, reason=reason),),
-        )
-    )
-    _add_tombstone(transition, request.execution_id)
-
-
-def _end_of(request: ExecutionStopRequested) -> tuple[ExecutionStatus, Reason]:
-    if request.reason is None:
-        return ExecutionStatus.STOPPED, Reason(code=ReasonCode.STOPPED)
-    return ExecutionStatus.FAILED, Reason(code=request.reason)
-
-
-def _add_tombstone(transition: Transition, execution_id: str) -> None:
-    """Keep the id of what has ended; drop the tombstones that no late duplicate can need any more."""
-    oldest = transition.now - transition.rules.ended_kept
-    transition.device.ended = {key: at for key, at in transition.device.ended.items() if at > oldest} | {
-        execution_id: transition.now
-    }
+        lwm2m_commands.close_download(transition, awaited=False)

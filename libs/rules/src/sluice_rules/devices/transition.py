@@ -8,30 +8,59 @@ do.
 from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec.structs import replace
 
-from sluice_common.messages.base import utc
-from sluice_common.messages.cell_requests import SlotAsk, SlotHold, SlotReturn
-from sluice_common.messages.device_events import DeviceEvent
+from sluice_common.messages.device_events import CommandOutcome, DeviceEvent, UpgradeProgressReported
 from sluice_common.messages.execution_events import HistoryEntry, Reason, Step
-from sluice_common.messages.lwm2m_commands import CloseDownload, DeviceRequest, DeviceRequests
-from sluice_common.messages.slots import Grant, WindowKey
-from sluice_rules.devices.attempt import SlotState
 from sluice_rules.devices.device import Device, Link
-from sluice_rules.devices.effects import Effect, ToGateway
-from sluice_rules.devices.execution import Awaited, Execution
+from sluice_rules.devices.effects import Effect
+from sluice_rules.devices.execution import Execution
 from sluice_rules.devices.judgements import DOWNLOADING
 from sluice_rules.devices.rules import Rules
 from sluice_rules.devices.snapshots import snapshot
 
-if TYPE_CHECKING:
-    from sluice_rules.devices.steps.base import StepRules
-
 SHOWN_AT_ONCE = frozenset({Step.AWAIT_ONLINE, Step.AWAIT_SLOT, Step.UPDATING, Step.RETRY_WAIT})
 """Steps that make a snapshot of their own. The others last as long as a device takes to answer: they stand in the
 history, and in a snapshot when something else is to be shown or the answer stays away."""
+
+
+class StepHandler:
+    """What a step of an execution does when something happens: here nothing, each step overrides what is its own.
+
+    `steps` has one for each step. Only answers to the awaited command and reports about the active execution come here.
+    """
+
+    def begin(self, transition: "Transition") -> None:
+        """The step is entered."""
+
+    def on_uplink(self, transition: "Transition") -> None:
+        """The device can be reached."""
+
+    def on_outcome(self, transition: "Transition", outcome: CommandOutcome) -> None:
+        """The awaited command has ended."""
+
+    def on_granted(self, transition: "Transition") -> None:
+        """The attempt holds the slot that it has asked for."""
+
+    def on_notified(self, transition: "Transition", state: int) -> None:
+        """The device notified `/5/0/3`."""
+
+    def on_version(self, transition: "Transition", version: str | None) -> None:
+        """The MQTT device reported its firmware version, None for none that is one."""
+
+    def on_progress(self, transition: "Transition", report: UpgradeProgressReported) -> None:
+        """The MQTT device reported how its upgrade goes."""
+
+    def on_working(self, transition: "Transition") -> None:
+        """The MQTT device reported that it downloads or installs."""
+
+    def on_served(self, transition: "Transition", *, complete: bool) -> None:
+        """The MQTT device was served bytes of the image, or all of them."""
+
+    def on_deadline(self, transition: "Transition") -> None:
+        """The step's deadline passed."""
 
 
 class Transition:
@@ -53,7 +82,7 @@ class Transition:
         event: DeviceEvent,
         offset: int,
         rules: Rules,
-        steps_of: "Callable[[str], Mapping[Step, StepRules]]",
+        steps_of: Callable[[str], Mapping[Step, StepHandler]],
     ) -> None:
         self.device = copy(device)
         self.event = event
@@ -96,8 +125,8 @@ class Transition:
         return self.device.link is not None and self.device.link.awake_until > self.now
 
     @property
-    def step(self) -> "StepRules":
-        """The rules of the step that the active execution is in."""
+    def step(self) -> StepHandler:
+        """The handler of the step that the active execution is in."""
         return self._steps_of(self.execution.product.protocol)[self.execution.step]
 
     def move(self, step: Step) -> None:
@@ -177,74 +206,6 @@ class Transition:
         execution.shown = execution.step
         self.effects.append(snapshot(execution, self.device.device_id, self.event.occurred_at, self.event.traceparent))
 
-    def ask_device(self, *requests: DeviceRequest) -> None:
-        """Send requests to the device if it is awake; not sent after the deadline."""
-        if self.awake:
-            self.send(self.command_id(), *requests)
-
-    def send(self, command_id: str, *requests: DeviceRequest) -> None:
-        """Send requests under a given id, awake or not; their outcome is awaited."""
-        execution = self.execution
-        self._await(
-            DeviceRequests(
-                **self.head(execution.app_id),
-                command_id=command_id,
-                execution_id=execution.execution_id,
-                attempt=execution.attempt.number,
-                epoch=self.link.epoch,
-                expires_at=utc(execution.deadline),
-                requests=requests,
-            )
-        )
-
-    def close_download(self, *, awaited: bool) -> None:
-        """Have the gateway serve no more of the attempt's image; this needs no reachable device."""
-        execution = self.execution
-        close = CloseDownload(
-            **self.head(execution.app_id),
-            command_id=f"{self.command_id()}:close",  # the same event may ask the device something
-            execution_id=execution.execution_id,
-            attempt=execution.attempt.number,
-        )
-        if awaited:
-            self._await(close)
-        else:
-            self.effects.append(ToGateway(self.link.gateway, close))
-
-    def ask_window(self) -> None:
-        """Ask the window for a slot under a new number, if the device is awake."""
-        execution = self.execution
-        if execution.window is None or not self.awake:
-            return
-        execution.attempt.ask_no = self.offset
-        execution.attempt.slot = SlotState.ASKED
-        self.effects.append(
-            SlotAsk(
-                **self.head(execution.app_id),
-                window=execution.window,
-                grant=execution.grant,
-                awake_until=utc(self.link.awake_until),
-            )
-        )
-
-    def release_slot(self, *, keep_place: bool = False) -> None:
-        """Return the slot or the place in the queue; that the device is fenced is for the caller to know."""
-        execution = self.execution
-        if execution.window is None or execution.attempt.slot is SlotState.NONE:
-            return
-        self.return_grant(execution.window, execution.grant, keep_place=keep_place)
-        execution.attempt.slot = SlotState.KEPT if keep_place else SlotState.NONE
-
-    def return_grant(self, window: WindowKey, grant: Grant, *, keep_place: bool = False) -> None:
-        """Return a grant, the active execution's or one that nobody wants."""
-        self.effects.append(
-            SlotReturn(**self.head(self.event.app_id), window=window, grant=grant, keep_place=keep_place)
-        )
-
-    def hold_grant(self, window: WindowKey, grant: Grant) -> None:
-        """Tell a window that the grant is still needed."""
-        self.effects.append(SlotHold(**self.head(self.event.app_id), window=window, grant=grant))
-
     def head(self, app_id: str) -> dict[str, Any]:
         """Return what every message about this device begins with."""
         return {
@@ -258,7 +219,3 @@ class Transition:
         """Return the id of the command that this event causes."""
         execution = self.execution
         return f"{execution.execution_id}:{execution.attempt.number}:{self.offset}"
-
-    def _await(self, command: DeviceRequests | CloseDownload) -> None:
-        self.execution.awaited = Awaited(command.command_id, self.link.epoch)
-        self.effects.append(ToGateway(self.link.gateway, command))

@@ -9,7 +9,9 @@ from sluice_rules.devices.steps.lwm2m.cleanup import CancelObserve, Closing
 from sluice_rules.devices.steps.lwm2m.coverage import QueryCell, QueryCoverage
 from sluice_rules.devices.steps.lwm2m.downloading import Downloading
 from sluice_rules.devices.steps.lwm2m.observe import Observe
+from sluice_rules.devices.steps.lwm2m.online import AwaitOnline
 from sluice_rules.devices.steps.lwm2m.result import QueryResult
+from sluice_rules.devices.steps.lwm2m.slot import Lwm2mAwaitSlot
 from sluice_rules.devices.steps.lwm2m.updating import Updating
 from sluice_rules.devices.steps.lwm2m.version import QueryVersion
 from sluice_rules.devices.steps.mqtt.downloading import MqttDownloading
@@ -18,8 +20,7 @@ from sluice_rules.devices.steps.mqtt.result import MqttQueryResult
 from sluice_rules.devices.steps.mqtt.slot import MqttAwaitSlot
 from sluice_rules.devices.steps.mqtt.updating import MqttUpdating
 from sluice_rules.devices.steps.mqtt.version import MqttQueryVersion
-from sluice_rules.devices.steps.slot import AwaitSlot
-from sluice_rules.devices.steps.waiting import AwaitOnline, RetryWait, Waiting
+from sluice_rules.devices.steps.waiting import RetryWait, Waiting
 
 LWM2M_STEPS: Mapping[Step, StepRules] = {
     Step.WAITING: Waiting(),
@@ -27,7 +28,7 @@ LWM2M_STEPS: Mapping[Step, StepRules] = {
     Step.QUERY_VERSION: QueryVersion(),
     Step.QUERY_COVERAGE: QueryCoverage(),
     Step.QUERY_CELL: QueryCell(),
-    Step.AWAIT_SLOT: AwaitSlot(),
+    Step.AWAIT_SLOT: Lwm2mAwaitSlot(),
     Step.OBSERVE: Observe(),
     Step.DOWNLOADING: Downloading(),
     Step.UPDATING: Updating(),

@@ -1,20 +1,15 @@
-"""How a step of an execution answers events; each step overrides what is its own.
+"""How most steps of an execution answer events.
 
 The defaults suit a step that asks the device one thing and waits for the answer: it asks when the device is awake,
-asks again when its deadline passes (as often as the rules say) or when the device speaks after the gateway could not
-reach it, and then gives up. Only answers to the awaited command come here.
+asks again when its deadline passes (as often as the rules say) or when the device can be reached again after the
+gateway could not reach it, and then gives up.
 """
 
-from sluice_common.messages.device_events import (
-    CommandOutcome,
-    OutcomeStatus,
-    RequestResult,
-    UpgradeProgressReported,
-)
-from sluice_rules.devices.transition import Transition
+from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus, RequestResult
+from sluice_rules.devices.transition import StepHandler, Transition
 
 
-class StepRules:
+class StepRules(StepHandler):
     """The rules of one step; they have no state of their own."""
 
     def timeout(self, transition: Transition) -> float:
@@ -31,7 +26,7 @@ class StepRules:
         """The step's time is over."""
 
     def begin(self, transition: Transition) -> None:
-        """The step is entered."""
+        """Ask, and wait for the answer."""
         self.arm(transition)
         self.drive(transition)
 
@@ -40,12 +35,12 @@ class StepRules:
         transition.execution.deadline = transition.now + self.timeout(transition) / (transition.rules.redrives + 1)
 
     def on_uplink(self, transition: Transition) -> None:
-        """The device spoke: ask again what could not be asked."""
+        """Ask again what could not be asked."""
         if transition.execution.awaited is None:
             self.drive(transition)
 
     def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
-        """The awaited command has ended."""
+        """Take the answer; what was meant for an older registration is asked again."""
         awaited, transition.execution.awaited = transition.execution.awaited, None
         if outcome.status is OutcomeStatus.DONE:
             self.answered(transition, outcome.results)
@@ -55,29 +50,11 @@ class StepRules:
             self.unanswered(transition)
 
     def unanswered(self, transition: Transition) -> None:
-        """The device was not reached: wait for its next uplink or the deadline, and let readers know where."""
+        """The device was not reached: wait for its next uplink or the deadline, and show readers this step."""
         transition.show_if_late()
 
-    def on_granted(self, transition: Transition) -> None:
-        """The attempt holds the slot that it has asked for."""
-
-    def on_notified(self, transition: Transition, state: int) -> None:
-        """The device notified `/5/0/3`."""
-
-    def on_version(self, transition: Transition, version: str | None) -> None:
-        """The MQTT device reported its firmware version, None for none that is one."""
-
-    def on_progress(self, transition: Transition, report: UpgradeProgressReported) -> None:
-        """The MQTT device reported how its upgrade goes, in the same attempt or an earlier one."""
-
-    def moved(self, transition: Transition) -> None:
-        """The MQTT device reported that it is at work."""
-
-    def on_served(self, transition: Transition, *, complete: bool) -> None:
-        """The MQTT device of this attempt was served bytes of the image, or all of them."""
-
     def on_deadline(self, transition: Transition) -> None:
-        """The deadline passed: drive the step again, or give up (invariant 7)."""
+        """Drive the step again, or give up (invariant 7)."""
         execution = transition.execution
         if execution.redrives >= transition.rules.redrives:
             self.expired(transition)

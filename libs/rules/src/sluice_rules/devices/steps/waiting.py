@@ -47,28 +47,6 @@ class Waiting(StepRules):
             fail(transition, ReasonCode.CAPABILITY_MISSING)
 
 
-class AwaitOnline(StepRules):
-    """The device has to speak first; a sleeping device is sent nothing."""
-
-    def begin(self, transition: Transition) -> None:
-        """Go on at once with a device that is awake."""
-        execution = transition.execution
-        execution.deadline = min(transition.now + execution.policy.timeouts.online, execution.end_at)
-        self.drive(transition)
-
-    def drive(self, transition: Transition) -> None:
-        """Begin the negotiation, or end with the task."""
-        if transition.execution.end_at <= transition.now:
-            fail(transition, ReasonCode.TASK_ENDED)
-        elif transition.awake:
-            transition.enter(Step.QUERY_VERSION)
-
-    def on_deadline(self, transition: Transition) -> None:
-        """Nothing can be driven again while the device is silent."""
-        ended = transition.execution.end_at <= transition.now
-        fail(transition, ReasonCode.TASK_ENDED if ended else ReasonCode.ONLINE_TIMEOUT)
-
-
 class RetryWait(StepRules):
     """A failed attempt has given back everything; the next one starts over when its time has come."""
 

@@ -4,7 +4,9 @@ from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus
 from sluice_common.messages.execution_events import ExecutionStatus
 from sluice_common.messages.lwm2m_commands import CancelObserve as CancelObserveRequest
 from sluice_common.messages.lwm2m_commands import Write
-from sluice_rules.devices.completion import end, release
+from sluice_rules.devices import lwm2m_commands
+from sluice_rules.devices.completion import release
+from sluice_rules.devices.endings import end
 from sluice_rules.devices.judgements import IDLE
 from sluice_rules.devices.steps.base import StepRules
 from sluice_rules.devices.steps.lwm2m.version import PACKAGE_URI, STATE
@@ -22,7 +24,7 @@ class Closing(StepRules):
             self._closed(transition)
             return
         transition.execution.deadline = min(transition.now + transition.execution.policy.timeouts.close, token_end)
-        transition.close_download(awaited=True)
+        lwm2m_commands.close_download(transition, awaited=True)
 
     def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
         """Only a confirmation makes the fence; anything else leaves it to the deadline to try again."""
@@ -30,8 +32,8 @@ class Closing(StepRules):
             self._closed(transition)
 
     def on_uplink(self, transition: Transition) -> None:
-        """Remember that the device is within reach again."""
-        transition.execution.attempt.recheck = True
+        """Note that the device is within reach again."""
+        transition.execution.attempt.ask_at_once = True
 
     def on_deadline(self, transition: Transition) -> None:
         """Try again; the token's end bounds it."""
@@ -56,7 +58,7 @@ class CancelObserve(StepRules):
         requests: tuple[CancelObserveRequest | Write, ...] = (CancelObserveRequest(path=STATE),)
         if _may_be_downloading(transition):
             requests = (*requests, Write(path=PACKAGE_URI, value=""))
-        transition.send(transition.command_id(), *requests)
+        lwm2m_commands.send(transition, transition.command_id(), *requests)
 
     def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:  # noqa: ARG002 - any outcome will do
         """Whatever it was, the execution ends."""

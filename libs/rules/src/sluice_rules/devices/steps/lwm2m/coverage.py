@@ -9,6 +9,7 @@ from sluice_common.messages.execution_events import Coverage, Step
 from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.slots import CoverageClass
 from sluice_common.reasons import ReasonCode
+from sluice_rules.devices import lwm2m_commands, slots
 from sluice_rules.devices.attempt import window_of
 from sluice_rules.devices.completion import fail, yield_slot
 from sluice_rules.devices.readings import cell_id, number, value_at
@@ -53,9 +54,9 @@ class QueryCoverage(_Query):
         """Read the instance, and the SINR where the product keeps it elsewhere."""
         sinr = transition.execution.product.sinr_path
         if sinr.startswith(f"{INSTANCE}/"):
-            transition.ask_device(Read(path=INSTANCE))
+            lwm2m_commands.ask(transition, Read(path=INSTANCE))
         else:
-            transition.ask_device(Read(path=INSTANCE), Read(path=sinr))
+            lwm2m_commands.ask(transition, Read(path=INSTANCE), Read(path=sinr))
 
     def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """Join the window of the weaker level, or fall back to the cell ID."""
@@ -80,7 +81,7 @@ class QueryCell(_Query):
 
     def read(self, transition: Transition) -> None:
         """Read."""
-        transition.ask_device(Read(path=CELL_ID))
+        lwm2m_commands.ask(transition, Read(path=CELL_ID))
 
     def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """Join the cell's window for devices of unknown coverage."""
@@ -100,9 +101,9 @@ def _wait(transition: Transition, coverage: Coverage) -> None:
     """Wait in the window that the device belongs to now; one that has left another gives up its place there."""
     attempt = transition.execution.attempt
     if attempt.coverage is not None and window_of(attempt.coverage) != window_of(coverage):
-        transition.release_slot()
+        slots.release(transition)
     attempt.coverage = coverage
     attempt.coverage_epoch = attempt.epoch
     attempt.coverage_until = transition.now + transition.rules.coverage_valid
-    attempt.recheck = True
+    attempt.ask_at_once = True
     transition.enter(Step.AWAIT_SLOT)

@@ -10,6 +10,7 @@ from sluice_common.messages.execution_events import Step
 from sluice_common.messages.lwm2m_commands import Observe as ObserveRequest
 from sluice_common.messages.lwm2m_commands import Write, WritePackageUri
 from sluice_common.reasons import ReasonCode
+from sluice_rules.devices import lwm2m_commands
 from sluice_rules.devices.completion import fail, yield_slot
 from sluice_rules.devices.judgements import DOWNLOADED, DOWNLOADING, IDLE
 from sluice_rules.devices.readings import integer, value_at
@@ -33,8 +34,8 @@ class Observe(StepRules):
     def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
         """If the URI was too late to be sent, that says nothing about the device: it may ask again at once, once."""
         attempt = transition.execution.attempt
-        answered_in_part = outcome.status is OutcomeStatus.TIMEOUT and outcome.results
-        attempt.recheck = bool(answered_in_part or outcome.status is OutcomeStatus.STALE) and not attempt.slot_yields
+        is_partial = outcome.status is OutcomeStatus.TIMEOUT and bool(outcome.results)
+        attempt.ask_at_once = (is_partial or outcome.status is OutcomeStatus.STALE) and not attempt.slot_yields
         super().on_outcome(transition, outcome)
 
     def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
@@ -83,4 +84,4 @@ class Observe(StepRules):
             image_size=execution.package.image_size,
             not_after=utc(execution.attempt.not_after),
         )
-        transition.ask_device(first, uri)
+        lwm2m_commands.ask(transition, first, uri)

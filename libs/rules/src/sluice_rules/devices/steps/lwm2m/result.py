@@ -9,6 +9,7 @@ from sluice_common.messages.device_events import RequestResult
 from sluice_common.messages.execution_events import Reason, Step
 from sluice_common.messages.lwm2m_commands import Observe, Read
 from sluice_common.reasons import ReasonCode
+from sluice_rules.devices import lwm2m_commands
 from sluice_rules.devices.completion import fail, succeed
 from sluice_rules.devices.judgements import (
     DOWNLOADING,
@@ -35,7 +36,7 @@ class QueryResult(StepRules):
 
     def begin(self, transition: Transition) -> None:
         """Ask, and note what happens meanwhile."""
-        transition.execution.attempt.recheck = False
+        transition.execution.attempt.reading_outdated = False
         super().begin(transition)
 
     def drive(self, transition: Transition) -> None:
@@ -43,12 +44,12 @@ class QueryResult(StepRules):
 
         Only the gateway knows whether a device at work is awake: it does not tell of every block or notification.
         """
-        attempt = transition.execution.attempt
+        attempt, command_id = transition.execution.attempt, transition.command_id()
         attempt.epoch = transition.link.epoch
         if attempt.execute_id is None:
-            transition.send(transition.command_id(), Observe(path=STATE), Read(path=RESULT))
+            lwm2m_commands.send(transition, command_id, Observe(path=STATE), Read(path=RESULT))
         else:
-            transition.send(transition.command_id(), Read(path=VERSION), Read(path=STATE), Read(path=RESULT))
+            lwm2m_commands.send(transition, command_id, Read(path=VERSION), Read(path=STATE), Read(path=RESULT))
 
     def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """Act on the reading."""
@@ -69,7 +70,7 @@ class QueryResult(StepRules):
 
     def on_uplink(self, transition: Transition) -> None:
         """A restart during the query makes its answer old."""
-        transition.execution.attempt.recheck |= transition.link.epoch > transition.execution.attempt.epoch
+        transition.execution.attempt.reading_outdated |= transition.link.epoch > transition.execution.attempt.epoch
         super().on_uplink(transition)
 
     def on_notified(self, transition: Transition, state: int) -> None:
@@ -78,7 +79,7 @@ class QueryResult(StepRules):
         if transition.execution.awaited is None:
             self.drive(transition)
         else:
-            transition.execution.attempt.recheck = True
+            transition.execution.attempt.reading_outdated = True
 
     def expired(self, transition: Transition) -> None:
         """No answer: silence may be the update itself, or the end of the attempt's time."""
@@ -92,7 +93,7 @@ class QueryResult(StepRules):
             transition.enter(Step.UPDATING)
         elif meaning is Meaning.FAILED and (attempt.started or _overdue_download(transition)):
             fail(transition, failure_code(reading))
-        elif reading.state == IDLE and attempt.started and not attempt.recheck:
+        elif reading.state == IDLE and attempt.started and not attempt.reading_outdated:
             fail(transition, ReasonCode.CONNECTION_LOST)
         else:
             self._wait_on(transition)
@@ -104,7 +105,7 @@ class QueryResult(StepRules):
             succeed(transition, _other_version(reading, target))
         elif meaning is Meaning.FAILED:
             fail(transition, failure_code(reading), settled=not transition.execution.attempt.unsent)
-        elif meaning is Meaning.IDLE and not transition.execution.attempt.recheck:
+        elif meaning is Meaning.IDLE and not transition.execution.attempt.reading_outdated:
             self._idle(transition, reading.version)
         else:
             self._wait_on(transition)
@@ -113,7 +114,7 @@ class QueryResult(StepRules):
         """Take the package's version for that of an idle device that tells no other."""
         execution = transition.execution
         execution.reported_version = version or execution.reported_version
-        if execution.attempt.recheck:
+        if execution.attempt.reading_outdated:
             self._wait_on(transition)
         elif version == execution.package.version:
             succeed(transition)
@@ -122,7 +123,7 @@ class QueryResult(StepRules):
 
     def _idle(self, transition: Transition, version: str | None) -> None:
         if version is None:
-            transition.send(transition.command_id(), Read(path=PACKAGE_VERSION))
+            lwm2m_commands.send(transition, transition.command_id(), Read(path=PACKAGE_VERSION))
         else:
             self._without_verdict(transition, version)
 
@@ -139,7 +140,7 @@ class QueryResult(StepRules):
     def _wait_on(self, transition: Transition, *, silent: bool = False) -> None:
         """Read again if there is news, else go back to waiting, else give up."""
         attempt = transition.execution.attempt
-        if attempt.recheck and transition.execution.awaited is None and transition.awake:
+        if attempt.reading_outdated and transition.execution.awaited is None and transition.awake:
             transition.enter(Step.QUERY_RESULT)
             return
         transition.show()

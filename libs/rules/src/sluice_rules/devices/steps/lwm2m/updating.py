@@ -9,6 +9,7 @@ from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus, 
 from sluice_common.messages.execution_events import Step
 from sluice_common.messages.lwm2m_commands import Execute
 from sluice_common.reasons import ReasonCode
+from sluice_rules.devices import lwm2m_commands
 from sluice_rules.devices.completion import fail
 from sluice_rules.devices.judgements import DOWNLOADED, IDLE, UPDATING
 from sluice_rules.devices.steps.base import StepRules
@@ -38,7 +39,7 @@ class Updating(StepRules):
         attempt.epoch = transition.link.epoch
         if transition.awake and attempt.execute_id is not None:
             attempt.unsent = False
-            transition.send(attempt.execute_id, Execute(path=UPDATE))
+            lwm2m_commands.send(transition, attempt.execute_id, Execute(path=UPDATE))
 
     def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """A refusal ends the attempt; otherwise the device's state will tell."""

@@ -6,10 +6,11 @@ that of its last package, `/5/0/7`.
 """
 
 from sluice_common.messages.device_events import RequestResult
-from sluice_common.messages.execution_events import Reason, Step
+from sluice_common.messages.execution_events import Step
 from sluice_common.messages.lwm2m_commands import Read, Write
 from sluice_common.reasons import ReasonCode
-from sluice_rules.devices.completion import fail, succeed
+from sluice_rules.devices import lwm2m_commands
+from sluice_rules.devices.completion import fail
 from sluice_rules.devices.judgements import (
     DOWNLOADED,
     DOWNLOADING,
@@ -20,31 +21,11 @@ from sluice_rules.devices.judgements import (
 )
 from sluice_rules.devices.readings import integer, text, value_at
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.steps.versions import is_supported
+from sluice_rules.devices.steps.versions import goes_on
 from sluice_rules.devices.transition import Transition
 
 VERSION, PACKAGE_VERSION = "/3/0/3", "/5/0/7"
 STATE, RESULT, PACKAGE_URI = "/5/0/3", "/5/0/5", "/5/0/1"
-
-
-def goes_on(transition: Transition, version: str) -> bool:
-    """Compare a reported version with the target and its source versions; end the execution where that says so.
-
-    Returns:
-        Whether the device is to be upgraded.
-    """
-    execution = transition.execution
-    target = execution.package.version
-    execution.reported_version = version
-    execution.source_version = execution.source_version or version
-    if version == target:
-        upgraded = execution.source_version != target
-        succeed(transition, None if upgraded else Reason(code=ReasonCode.SAME_VERSION))
-        return False
-    if not is_supported(version, execution.package.source_versions):
-        fail(transition, ReasonCode.UNSUPPORTED_SOURCE_VERSION, current=version, target=target)
-        return False
-    return True
 
 
 class QueryVersion(StepRules):
@@ -58,9 +39,9 @@ class QueryVersion(StepRules):
     def drive(self, transition: Transition) -> None:
         """Read."""
         if transition.execution.attempt.number == 1:
-            transition.ask_device(Read(path=VERSION))
+            lwm2m_commands.ask(transition, Read(path=VERSION))
         else:
-            transition.ask_device(Read(path=VERSION), Read(path=STATE))
+            lwm2m_commands.ask(transition, Read(path=VERSION), Read(path=STATE))
 
     def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """Compare with the target and the supported source versions."""
@@ -71,7 +52,7 @@ class QueryVersion(StepRules):
         if version is not None:
             self._compare(transition, version, integer(value_at(results, STATE)))
         elif results and results[0].path == VERSION:
-            transition.ask_device(Read(path=STATE), Read(path=RESULT), Read(path=PACKAGE_VERSION))
+            lwm2m_commands.ask(transition, Read(path=STATE), Read(path=RESULT), Read(path=PACKAGE_VERSION))
         else:
             self._compare_package(transition, results)
 
@@ -91,7 +72,7 @@ class QueryVersion(StepRules):
         attempt = transition.execution.attempt
         if state in (DOWNLOADING, DOWNLOADED) and not attempt.reset:
             attempt.reset = True
-            transition.ask_device(Write(path=PACKAGE_URI, value=""))
+            lwm2m_commands.ask(transition, Write(path=PACKAGE_URI, value=""))
         elif state in (DOWNLOADING, DOWNLOADED, UPDATING):
             self._await_idle(transition)
         else:

@@ -8,10 +8,10 @@ good meanwhile: one that goes on by itself is served without a slot, and asks fo
 
 from sluice_common.messages.execution_events import Step
 from sluice_common.reasons import ReasonCode
-from sluice_rules.devices import mqtt_commands
+from sluice_rules.devices import mqtt_commands, slots
 from sluice_rules.devices.attempt import SlotState
 from sluice_rules.devices.judgements import DOWNLOADED, DOWNLOADING
-from sluice_rules.devices.steps.mqtt.reports import ReportedStep
+from sluice_rules.devices.steps.mqtt.reports import ReportedStep, settle_by_version
 from sluice_rules.devices.transition import Transition
 
 
@@ -35,21 +35,21 @@ class MqttDownloading(ReportedStep):
         execution = transition.execution
         execution.deadline = min(transition.now + transition.rules.download_idle, execution.attempt.not_after)
 
-    def moved(self, transition: Transition) -> None:
+    def on_working(self, transition: Transition) -> None:
         """The device is at work; one that has lost its slot asks for another."""
         transition.show_state(DOWNLOADING)
         self.arm(transition)
         attempt = transition.execution.attempt
         if attempt.slot is not SlotState.HELD and attempt.slot_yields <= transition.rules.max_slot_yields:
-            transition.ask_window()
+            slots.ask(transition)
 
     def on_served(self, transition: Transition, *, complete: bool) -> None:
         """Bytes flow, or the last one has left; what follows needs no slot."""
         transition.execution.attempt.slot_yields = 0
         if not complete:
-            self.moved(transition)
+            self.on_working(transition)
             return
-        transition.release_slot()
+        slots.release(transition)
         transition.show_state(DOWNLOADED)
         transition.enter(Step.UPDATING)
 
@@ -70,11 +70,10 @@ class MqttDownloading(ReportedStep):
         execution, attempt = transition.execution, transition.execution.attempt
         transition.show_if_late()
         if attempt.not_after <= transition.now:
-            attempt.pending_failure = ReasonCode.DOWNLOAD_TIMEOUT
-            transition.enter(Step.QUERY_RESULT)
+            settle_by_version(transition, ReasonCode.DOWNLOAD_TIMEOUT)
             return
         attempt.slot_yields += attempt.slot is SlotState.HELD
-        transition.release_slot()
+        slots.release(transition)
         execution.deadline = attempt.not_after
         if transition.awake and _may_be_offered_again(transition):
             transition.enter(Step.AWAIT_SLOT)

@@ -4,6 +4,8 @@ Presence is a hint: a device that is said to be online and does not answer comes
 is heard of, or after a while if it still seems to be online. All that takes no longer than the wait for a device.
 """
 
+from msgspec.structs import replace
+
 from sluice_common.messages.execution_events import Step
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices.completion import fail
@@ -17,18 +19,20 @@ class MqttAwaitOnline(StepRules):
     def begin(self, transition: Transition) -> None:
         """Go on at once with a device that is online and has left no query unanswered."""
         attempt = transition.execution.attempt
-        attempt.online_by = attempt.online_by or transition.now + transition.execution.policy.timeouts.online
+        if not attempt.mqtt.online_by:
+            online_by = transition.now + transition.execution.policy.timeouts.online
+            attempt.mqtt = replace(attempt.mqtt, online_by=online_by)
         self.arm(transition)
         if transition.execution.deadline <= transition.now:
             self.on_deadline(transition)
-        elif attempt.unanswered == 0:
+        elif attempt.mqtt.unanswered == 0:
             self.drive(transition)
 
     def arm(self, transition: Transition) -> None:
         """Wait for the device's time, or only a while for one that seems to be online."""
         execution = transition.execution
-        execution.deadline = min(execution.attempt.online_by, execution.end_at)
-        if transition.awake and execution.attempt.unanswered:
+        execution.deadline = min(execution.attempt.mqtt.online_by, execution.end_at)
+        if transition.awake and execution.attempt.mqtt.unanswered:
             execution.deadline = min(execution.deadline, transition.now + transition.rules.version_again)
 
     def drive(self, transition: Transition) -> None:
@@ -55,7 +59,7 @@ class MqttAwaitOnline(StepRules):
         execution = transition.execution
         if execution.end_at <= transition.now:
             fail(transition, ReasonCode.TASK_ENDED)
-        elif execution.attempt.online_by <= transition.now:
+        elif execution.attempt.mqtt.online_by <= transition.now:
             fail(transition, ReasonCode.ONLINE_TIMEOUT)
         elif transition.awake:
             transition.enter(Step.QUERY_VERSION)

@@ -6,6 +6,8 @@ progress. Progress with a version that is neither the target nor the device's ow
 counts whatever version it names: that may be another component's, and a failure that is ignored costs a day.
 """
 
+from msgspec.structs import replace
+
 from sluice_common.messages.device_events import UpgradeProgressReported
 from sluice_common.messages.execution_events import Step
 from sluice_common.reasons import MQTT_RESULTS, ReasonCode
@@ -37,7 +39,7 @@ class ReportedStep(StepRules):
         elif _is_final(transition, report):
             reached(transition)
         else:
-            self.moved(transition)
+            self.on_working(transition)
 
 
 def reached(transition: Transition) -> None:
@@ -47,14 +49,20 @@ def reached(transition: Transition) -> None:
     succeed(transition)
 
 
+def settle_by_version(transition: Transition, failure: ReasonCode) -> None:
+    """Ask the device for its version; unless that is the target, the attempt fails for this reason."""
+    attempt = transition.execution.attempt
+    attempt.mqtt = replace(attempt.mqtt, pending_failure=failure)
+    transition.enter(Step.QUERY_RESULT)
+
+
 def _failed(transition: Transition, report: UpgradeProgressReported) -> None:
     """Take the device's word for a failure; a device that says that it is up to date is asked for its version."""
     code = MQTT_RESULTS.get(report.result_code, ReasonCode.DEVICE_REPORTED_FAILURE)
     if code is not ReasonCode.ALREADY_LATEST:
         fail(transition, code, settled=True, code=str(report.result_code), description=text(report.description) or "")
     elif transition.execution.step is not Step.QUERY_RESULT:
-        transition.execution.attempt.pending_failure = code
-        transition.enter(Step.QUERY_RESULT)
+        settle_by_version(transition, code)
 
 
 def _is_final(transition: Transition, report: UpgradeProgressReported) -> bool:

@@ -1,7 +1,7 @@
 """`QUERY_RESULT` of MQTT devices: the version that the device runs decides between success and the pending failure."""
 
 from sluice_common.reasons import ReasonCode
-from sluice_rules.devices import mqtt_commands
+from sluice_rules.devices import mqtt_commands, slots
 from sluice_rules.devices.completion import fail
 from sluice_rules.devices.steps.mqtt.reports import ReportedStep, reached
 from sluice_rules.devices.transition import Transition
@@ -16,7 +16,7 @@ class MqttQueryResult(ReportedStep):
 
     def begin(self, transition: Transition) -> None:
         """Ask; the device needs no slot any more."""
-        transition.release_slot()
+        slots.release(transition)
         super().begin(transition)
 
     def drive(self, transition: Transition) -> None:
@@ -34,9 +34,12 @@ class MqttQueryResult(ReportedStep):
             return
         execution.reported_version = version
         fail(
-            transition, execution.attempt.pending_failure or ReasonCode.VERSION_MISMATCH, current=version, target=target
+            transition,
+            execution.attempt.mqtt.pending_failure or ReasonCode.VERSION_MISMATCH,
+            current=version,
+            target=target,
         )
 
     def expired(self, transition: Transition) -> None:
         """Without an answer the pending failure is final."""
-        fail(transition, transition.execution.attempt.pending_failure or ReasonCode.VERSION_CHECK_TIMEOUT)
+        fail(transition, transition.execution.attempt.mqtt.pending_failure or ReasonCode.VERSION_CHECK_TIMEOUT)

@@ -6,9 +6,9 @@ it under another slot. Its token still holds: it may go on by itself, and its ti
 
 from sluice_common.messages.execution_events import Step
 from sluice_common.reasons import ReasonCode
-from sluice_rules.devices import mqtt_commands
+from sluice_rules.devices import mqtt_commands, slots
 from sluice_rules.devices.attempt import SlotState
-from sluice_rules.devices.steps.mqtt.reports import ReportedStep
+from sluice_rules.devices.steps.mqtt.reports import ReportedStep, settle_by_version
 from sluice_rules.devices.steps.slot import AwaitSlot
 from sluice_rules.devices.transition import Transition
 
@@ -22,10 +22,10 @@ class MqttAwaitSlot(AwaitSlot, ReportedStep):
         if transition.execution.attempt.needs_fence:
             transition.execution.deadline = min(transition.execution.deadline, transition.execution.attempt.not_after)
 
-    def moved(self, transition: Transition) -> None:
+    def on_working(self, transition: Transition) -> None:
         """The device goes on without a further offer."""
         transition.move(Step.DOWNLOADING)
-        transition.step.moved(transition)
+        transition.step.on_working(transition)
 
     def on_granted(self, transition: Transition) -> None:
         """Offer the image."""
@@ -40,8 +40,7 @@ class MqttAwaitSlot(AwaitSlot, ReportedStep):
         """Ask again, or end with the task or the offer."""
         attempt = transition.execution.attempt
         if attempt.needs_fence and attempt.not_after <= transition.now:
-            attempt.pending_failure = ReasonCode.DOWNLOAD_TIMEOUT
-            transition.enter(Step.QUERY_RESULT)
+            settle_by_version(transition, ReasonCode.DOWNLOAD_TIMEOUT)
             return
         super().on_deadline(transition)
         if (
@@ -57,4 +56,4 @@ class MqttAwaitSlot(AwaitSlot, ReportedStep):
         super().on_version(transition, version)
         waits = transition.device.execution is not None and transition.execution.step is Step.AWAIT_SLOT
         if waits and transition.execution.attempt.slot is not SlotState.ASKED:
-            transition.ask_window()
+            slots.ask(transition)

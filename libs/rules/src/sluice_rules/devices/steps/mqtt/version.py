@@ -1,11 +1,13 @@
 """`QUERY_VERSION` of MQTT devices: ask for the firmware version and decide whether to go on (R093–R096)."""
 
+from msgspec.structs import replace
+
 from sluice_common.messages.execution_events import Step
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import mqtt_commands
 from sluice_rules.devices.completion import fail
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.steps.lwm2m.version import goes_on
+from sluice_rules.devices.steps.versions import goes_on
 from sluice_rules.devices.transition import Transition
 
 
@@ -23,18 +25,19 @@ class MqttQueryVersion(StepRules):
     def on_version(self, transition: Transition, version: str | None) -> None:
         """Compare with the target and its source versions; a report without a version may be followed by one."""
         attempt = transition.execution.attempt
-        attempt.pending_failure = ReasonCode.VERSION_UNREADABLE if version is None else None
+        unreadable = ReasonCode.VERSION_UNREADABLE if version is None else None
+        attempt.mqtt = replace(attempt.mqtt, pending_failure=unreadable)
         if version is not None and goes_on(transition, version):
             transition.enter(Step.AWAIT_SLOT)
 
     def expired(self, transition: Transition) -> None:
         """Wait for the device again, unless it answers without a version; silence counts only against one online."""
         attempt = transition.execution.attempt
-        if attempt.pending_failure is not None:
-            fail(transition, attempt.pending_failure, code="fw_version")
+        if attempt.mqtt.pending_failure is not None:
+            fail(transition, attempt.mqtt.pending_failure, code="fw_version")
             return
-        attempt.unanswered += transition.awake
-        if attempt.unanswered > transition.rules.version_queries:
+        attempt.mqtt = replace(attempt.mqtt, unanswered=attempt.mqtt.unanswered + transition.awake)
+        if attempt.mqtt.unanswered > transition.rules.version_queries:
             fail(transition, ReasonCode.VERSION_TIMEOUT)
         else:
             transition.enter(Step.AWAIT_ONLINE)
