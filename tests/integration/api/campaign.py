@@ -51,8 +51,8 @@ def snapshot(task: Json, device_id: str, status: str, version: int = 1, **change
     return msgspec.structs.replace(plain, **changes)
 
 
-def tell(bus: Bus, *snapshots: ExecutionChanged) -> None:
-    """Say it."""
+def publish(bus: Bus, *snapshots: ExecutionChanged) -> None:
+    """Publish snapshots as the scheduler does."""
     for s in snapshots:
         bus.publish(EXECUTION_EVENTS, (s.execution_id, s), partition_key=s.device_id)
 

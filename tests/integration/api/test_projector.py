@@ -4,7 +4,7 @@ import json
 import signal
 from typing import Any
 
-from tests.integration.api.campaign import counted, requests_of_all, snapshot, tell, wait_for
+from tests.integration.api.campaign import counted, publish, requests_of_all, snapshot, wait_for
 from tests.integration.api.conftest import Bus, Documents, NewFleet, NewProcess, Process, made
 
 from sluice_common.messages.execution_events import Coverage
@@ -23,9 +23,9 @@ def test_a_projector_that_is_killed_loses_nothing_and_ends_the_task(
     package, device_ids = fleet.package(), fleet.devices(20)
     requests_of_all(bus, task := made(fleet.task(package)), 20)
     wait_for(fleet.app, task, status="RUNNING")
-    tell(bus, *[snapshot(task, i, "RUNNING") for i in device_ids[:10]])
+    publish(bus, *[snapshot(task, i, "RUNNING") for i in device_ids[:10]])
     projector.stop(signal.SIGKILL)
-    tell(bus, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
+    publish(bus, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
     projector.start()
     ended = wait_for(fleet.app, task, status="FINISHED")
     assert ended["progress"] == counted(succeeded=20)
@@ -52,10 +52,10 @@ def test_executions_come_back_from_their_events(new_fleet: NewFleet, bus: Bus, d
     package, device_ids = fleet.package(), fleet.devices(2)
     requests_of_all(bus, task := made(fleet.task(package)), 2)
     wait_for(fleet.app, task, status="RUNNING")
-    tell(bus, snapshot(task, device_ids[0], "RUNNING"))
+    publish(bus, snapshot(task, device_ids[0], "RUNNING"))
     wait_for(fleet.app, task, progress=counted(waiting=1, running=1))
     database["executions"].delete_one({"_id": f"{task['task_id']}:{device_ids[0]}"})
-    tell(bus, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
+    publish(bus, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
     assert wait_for(fleet.app, task, status="FINISHED")["progress"] == counted(succeeded=2)
     shown = made(fleet.app.get(f"/executions/{task['task_id']}:{device_ids[0]}"))
     assert shown["endpoint"] == made(fleet.app.get(f"/devices/{device_ids[0]}"))["endpoint"]
@@ -75,7 +75,7 @@ def test_broken_messages_go_to_the_dead_letters_and_stop_nothing(
     # Understood, but nothing that the database can hold: the others of its batch get through.
     coverage = Coverage(cell_id=2**64, coverage_class=CoverageClass.LEVEL_0, network="default")
     unstorable = snapshot(task, device_ids[0], "RUNNING", coverage=coverage)
-    tell(bus, unstorable, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
+    publish(bus, unstorable, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
     assert wait_for(fleet.app, task, status="FINISHED")["progress"] == counted(succeeded=3)
     letters = dead_letters(bus)[before:]
     assert len(letters) >= 12
@@ -90,8 +90,8 @@ def test_two_projectors_share_the_work(
     package, device_ids = fleet.package(), fleet.devices(40)
     requests_of_all(bus, task := made(fleet.task(package)), 40)
     second = new_process("projector")
-    tell(bus, *[snapshot(task, i, "RUNNING") for i in device_ids])
+    publish(bus, *[snapshot(task, i, "RUNNING") for i in device_ids])
     second.stop(signal.SIGKILL)
-    tell(bus, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
+    publish(bus, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
     assert wait_for(fleet.app, task, status="FINISHED")["progress"] == counted(succeeded=40)
     assert projector.runs

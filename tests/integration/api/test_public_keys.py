@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from gridfs import GridFSBucket
-from tests.integration.api.campaign import requested, requests_of_all, snapshot, tell
+from tests.integration.api.campaign import publish, requested, requests_of_all, snapshot
 from tests.integration.api.conftest import (
     Bus,
     Documents,
@@ -98,15 +98,15 @@ def test_a_revoked_key_ends_the_use_of_its_packages(new_fleet: NewFleet, bus: Bu
     revoked = made(fleet.app.post(f"{path}/revoke", json={"reason": "stolen"}))
     assert (revoked["status"], revoked["revocation_reason"]) == ("REVOKED", "stolen")
     refused(fleet.task(package, {"device_ids": [free]}), 409, "package_revoked")
-    # The executions are told to stop for this reason, and the gateways that the image is to be handed out no more.
+    # The executions are asked to stop for this reason, and the gateways learn that the image is revoked.
     stop = requests_of_all(bus, task, 1, ExecutionStopRequested)[0]
     assert (stop.device_id, stop.reason) == (device_id, ReasonCode.KEY_REVOKED)
 
-    def told() -> list[PackageRevoked]:
+    def revocations() -> list[PackageRevoked]:
         found = [m for m in bus.read(PACKAGE_EVENTS) if isinstance(m, PackageRevoked)]
         return [m for m in found if m.package_id == package["package_id"]]
 
-    message = eventually(told)[0]  # at least once
+    message = eventually(revocations)[0]  # at least once
     assert message.key_id == package["key_id"]
     shown = made(fleet.app.get(f"/packages/{package['package_id']}"))
     assert (shown["status"], shown["rejection"]["code"]) == ("REVOKED", "key_revoked")
@@ -114,7 +114,7 @@ def test_a_revoked_key_ends_the_use_of_its_packages(new_fleet: NewFleet, bus: Bu
     stopping = made(fleet.app.get(f"/tasks/{task['task_id']}"))
     assert (stopping["status"], stopping["stop_reason"]["code"]) == ("STOPPING", "key_revoked")
     assert "revoked" in stopping["stop_reason"]["text"]
-    tell(bus, snapshot(task, device_id, "FAILED"))
+    publish(bus, snapshot(task, device_id, "FAILED"))
     ended = eventually(lambda: _ended(fleet, task))
     assert (ended["status"], ended["result"]) == ("STOPPED", "FAILED")
     # Nothing makes it usable again.

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.integration.api.campaign import counted, requested, requests_of_all, snapshot, tell, wait_for
+from tests.integration.api.campaign import counted, publish, requested, requests_of_all, snapshot, wait_for
 from tests.integration.api.conftest import APP, Bus, Documents, NewFleet, NewProcess, Process, eventually, made
 
 from sluice_common.ids import new_id
@@ -30,7 +30,7 @@ def test_a_relay_that_is_killed_goes_on_behind_its_checkpoint(
     assert {m.device_id for m in requested(bus, task)} == set(device_ids)
 
 
-def test_a_page_that_was_begun_is_published_even_if_its_devices_have_left_meanwhile(
+def test_a_page_that_was_inserted_is_published_even_if_its_devices_have_left_the_group(
     new_fleet: NewFleet, bus: Bus, relay: Process, database: Documents
 ) -> None:
     fleet = new_fleet()
@@ -46,7 +46,7 @@ def test_a_page_that_was_begun_is_published_even_if_its_devices_have_left_meanwh
     assert wait_for(fleet.app, task, status="RUNNING")["progress"]["total"] == 10
 
 
-def test_a_page_that_was_begun_when_the_task_was_stopped_is_told_to_stop_too(
+def test_executions_of_a_page_that_was_begun_when_the_task_was_stopped_are_asked_to_stop_too(
     new_fleet: NewFleet, bus: Bus, relay: Process, database: Documents
 ) -> None:
     fleet = new_fleet()
@@ -58,7 +58,7 @@ def test_a_page_that_was_begun_when_the_task_was_stopped_is_told_to_stop_too(
     relay.start()
     assert [m.device_id for m in requests_of_all(bus, task, 1)] == [device_ids[3]]
     assert [m.device_id for m in requests_of_all(bus, task, 1, ExecutionStopRequested)] == [device_ids[3]]
-    tell(bus, snapshot(task, device_ids[3], "STOPPED"))
+    publish(bus, snapshot(task, device_ids[3], "STOPPED"))
     assert wait_for(fleet.app, task, status="STOPPED")["progress"] == counted(stopped=1)
 
 
@@ -93,11 +93,13 @@ def test_a_killed_relay_goes_on_stopping(new_fleet: NewFleet, bus: Bus, relay: P
     time.sleep(0.2)
     relay.stop(signal.SIGKILL)
     relay.start()
-    told = requests_of_all(bus, task, 200, ExecutionStopRequested)
-    assert {m.device_id for m in told} == set(device_ids)
+    asked = requests_of_all(bus, task, 200, ExecutionStopRequested)
+    assert {m.device_id for m in asked} == set(device_ids)
 
 
-def test_what_was_written_while_no_relay_ran_is_published_later(new_fleet: NewFleet, bus: Bus, relay: Process) -> None:
+def test_messages_that_were_written_while_no_relay_ran_are_published_later(
+    new_fleet: NewFleet, bus: Bus, relay: Process
+) -> None:
     fleet = new_fleet()
     (device_id,) = fleet.devices(1)
     assert relay.stop(signal.SIGTERM) == 0
@@ -130,7 +132,7 @@ def test_of_two_relays_one_works_and_the_other_takes_over(
     second.stop()
 
 
-def test_two_relays_that_both_work_only_do_things_twice(
+def test_two_relays_that_both_work_lose_nothing_and_make_no_second_execution(
     new_fleet: NewFleet, bus: Bus, relay: Process, new_process: NewProcess
 ) -> None:
     fleet = new_fleet()

@@ -3,7 +3,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.api.campaign import counted, requested, requests_of_all, snapshot, state, tell, wait_for
+from tests.integration.api.campaign import counted, publish, requested, requests_of_all, snapshot, state, wait_for
 from tests.integration.api.conftest import APP, Bus, Documents, NewFleet, eventually, made, refused
 
 from sluice_common.ids import new_id
@@ -51,8 +51,8 @@ def test_a_task_asks_for_one_execution_per_device_of_its_groups(new_fleet: NewFl
         "failed": 0,
         "stopped": 0,
     }
-    (told,) = [m for m in bus.read(TASK_EVENTS) if isinstance(m, TaskCreated) and m.task_id == task["task_id"]]
-    assert told.target_version == "2.0"
+    (created,) = [m for m in bus.read(TASK_EVENTS) if isinstance(m, TaskCreated) and m.task_id == task["task_id"]]
+    assert created.target_version == "2.0"
 
 
 @pytest.mark.requirement("R110", "R115", "R117", "R135")
@@ -160,7 +160,7 @@ def test_executions_and_progress_follow_what_the_scheduler_says(new_fleet: NewFl
     coverage = Coverage(cell_id=7, rsrp=-100, sinr=5, coverage_class=CoverageClass.LEVEL_1, network="default")
     failure = Reason(code=ReasonCode.UNSUPPORTED_SOURCE_VERSION, params={"current": "0.9", "target": "2.0"})
     history = (HistoryEntry(at=now(), attempt=1, step=Step.ENDED, reason=failure),)
-    tell(
+    publish(
         bus,
         snapshot(task, one, "RUNNING", coverage=coverage, firmware_state=1, source_version="1.0"),
         snapshot(task, two, "RUNNING"),
@@ -175,7 +175,7 @@ def test_executions_and_progress_follow_what_the_scheduler_says(new_fleet: NewFl
     assert [e["device_id"] for e in failed] == [two]
     assert failed[0]["reason"]["text"] == "The current version 0.9 is not a supported source version of 2.0"
     assert "0.9" in failed[0]["history"][0]["reason"]["text_zh"]
-    tell(bus, snapshot(task, one, "SUCCEEDED", 9, reported_version="2.0"), snapshot(task, three, "SUCCEEDED"))
+    publish(bus, snapshot(task, one, "SUCCEEDED", 9, reported_version="2.0"), snapshot(task, three, "SUCCEEDED"))
     ended = wait_for(fleet.app, task, status="FINISHED")
     assert ended["result"] == "PARTIAL"
     assert ended["progress"] == counted(succeeded=2, failed=1)
@@ -203,10 +203,10 @@ def test_old_news_changes_nothing(new_fleet: NewFleet, bus: Bus) -> None:
     task = made(fleet.task(package))
     requests_of_all(bus, task, 1)
     done = snapshot(task, device_id, "SUCCEEDED", 5, reported_version="2.0")
-    tell(bus, snapshot(task, device_id, "RUNNING", 1), done)
+    publish(bus, snapshot(task, device_id, "RUNNING", 1), done)
     wait_for(fleet.app, task, status="FINISHED")
     before = made(fleet.app.get(f"/executions/{done.execution_id}"))
-    tell(bus, snapshot(task, device_id, "RUNNING", 2, reported_version="1.0"), done)
+    publish(bus, snapshot(task, device_id, "RUNNING", 2, reported_version="1.0"), done)
     other = new_fleet()
     other.package("marker")  # what was published before it has been projected
     assert made(fleet.app.get(f"/executions/{done.execution_id}")) == before
@@ -260,7 +260,7 @@ def test_a_task_is_refused_from_the_moment_another_one_has_its_devices(new_fleet
     wait_for(fleet.app, task, status="RUNNING")
     named = refused(fleet.task(package, {"group_ids": [second.group_id]}), 409, "devices_busy")["devices"]
     assert named == [{"device_id": device_ids[-1], "because": "active_execution", "task_id": task["task_id"]}]
-    tell(bus, snapshot(task, device_ids[-1], "FAILED"))
+    publish(bus, snapshot(task, device_ids[-1], "FAILED"))
     wait_for(fleet.app, task, progress=counted(waiting=24, failed=1))
     made(fleet.task(package, {"group_ids": [second.group_id]}))
 
@@ -290,7 +290,7 @@ def test_a_device_that_is_being_upgraded_gets_no_other_command(new_fleet: NewFle
     wait_for(fleet.app, task, status="RUNNING")
     refused(fleet.app.post(f"/devices/{device_id}/commands", json=body), 409, "devices_busy")
     refused(fleet.app.delete(f"/devices/{device_id}"), 409, "devices_busy")
-    tell(bus, snapshot(task, device_id, "SUCCEEDED"))
+    publish(bus, snapshot(task, device_id, "SUCCEEDED"))
     wait_for(fleet.app, task, status="FINISHED")
     made(fleet.app.post(f"/devices/{device_id}/commands", json=body))
 
@@ -372,7 +372,7 @@ def test_a_running_task_is_stopped_by_hand_before_it_can_be_deleted(new_fleet: N
     assert [(t["task_id"], t["name"]) for t in problem["tasks"]] == [(task["task_id"], task["name"])]
     requests_of_all(bus, task, 45)
     wait_for(fleet.app, task, status="RUNNING")
-    tell(bus, snapshot(task, device_ids[0], "SUCCEEDED"))
+    publish(bus, snapshot(task, device_ids[0], "SUCCEEDED"))
     wait_for(fleet.app, task, progress=counted(waiting=44, succeeded=1))
     for _ in range(2):
         assert made(fleet.app.post(f"{path}/stop"))["status"] == "STOPPING"
@@ -380,7 +380,7 @@ def test_a_running_task_is_stopped_by_hand_before_it_can_be_deleted(new_fleet: N
     stops = requests_of_all(bus, task, 44, ExecutionStopRequested)
     assert device_ids[0] not in {s.device_id for s in stops}
     assert any(isinstance(m, TaskStopRequested) and m.task_id == task["task_id"] for m in bus.read(TASK_EVENTS))
-    tell(bus, *[snapshot(task, i, "STOPPED", reason=Reason(code=ReasonCode.STOPPED)) for i in device_ids[1:]])
+    publish(bus, *[snapshot(task, i, "STOPPED", reason=Reason(code=ReasonCode.STOPPED)) for i in device_ids[1:]])
     ended = wait_for(fleet.app, task, status="STOPPED")
     assert ended["progress"] == counted(succeeded=1, stopped=44)
     assert ended["result"] == "STOPPED"
@@ -390,7 +390,7 @@ def test_a_running_task_is_stopped_by_hand_before_it_can_be_deleted(new_fleet: N
         refused(fleet.app.get(gone), 404, "not_found")
     eventually(lambda: made(fleet.app.get(f"/devices/{device_ids[1]}/executions"))["items"] == [])
     # Nothing that comes late brings anything back.
-    tell(bus, snapshot(task, device_ids[1], "SUCCEEDED", 99))
+    publish(bus, snapshot(task, device_ids[1], "SUCCEEDED", 99))
     new_fleet().package("marker")
     assert made(fleet.app.get(f"/devices/{device_ids[1]}/executions"))["items"] == []
     assert fleet.app.delete(f"/packages/{package['package_id']}").status_code == 204
@@ -405,18 +405,18 @@ def test_a_task_stopped_while_it_expands_takes_no_further_devices(
     task = made(fleet.task(package))
     made(fleet.app.post(f"/tasks/{task['task_id']}/stop"))
 
-    def everyone_told() -> bool:
+    def all_asked() -> bool:
         stored = database["tasks"].find_one({"_id": task["task_id"]})
         if stored is None or "relay_at" in stored:  # the relay still works on it
             return False
         asked = {m.device_id for m in requested(bus, task)}
-        told = {m.device_id for m in requested(bus, task, ExecutionStopRequested)}
-        return asked == told and state(fleet.app, task)["progress"]["total"] == len(asked)
+        stopping = {m.device_id for m in requested(bus, task, ExecutionStopRequested)}
+        return asked == stopping and state(fleet.app, task)["progress"]["total"] == len(asked)
 
-    eventually(everyone_told)
+    eventually(all_asked)
     asked = sorted({m.device_id for m in requested(bus, task)})
     assert len(asked) < 400
-    tell(bus, *[snapshot(task, i, "STOPPED") for i in asked])
+    publish(bus, *[snapshot(task, i, "STOPPED") for i in asked])
     assert wait_for(fleet.app, task, status="STOPPED")["progress"]["total"] == len(asked)
 
 

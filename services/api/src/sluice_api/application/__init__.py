@@ -1,1 +1,1 @@
-"""What the API and its workers do, told as use cases over ports; leaves out HTTP, MongoDB and Kafka."""
+"""What the API and its workers do, as use cases over ports; leaves out HTTP, MongoDB and Kafka."""
