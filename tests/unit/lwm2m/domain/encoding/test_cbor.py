@@ -62,7 +62,9 @@ def test_the_examples_of_the_specification_are_read(data: str, value: object) ->
         "bbffffffffffffffff",  # a map of more than there is memory
         "5bffffffffffffffff",  # a string of as many bytes
         "81818101",  # nested deeper than SenML
-        "c11a514b67b0",  # a tag
+        "c11a514b67b0",  # a tag: a date
+        "d8236128",  # a tag: a regular expression
+        "d81c81d81d00",  # tags: a list that holds itself
         "5f42010243030405ff",  # a string in chunks
         "a18001",  # a list as a key
         "61ff",  # not UTF-8

@@ -1,4 +1,4 @@
-"""The object list of a registration: CoRE Link Format (RFC 6690 §2, OMA TS 1.0.2 §5.3.1)."""
+"""The object list of a registration: CoRE Link Format (RFC 6690 §2, OMA TS 1.0.2 §5.3.1, ADR 0019)."""
 
 import re
 

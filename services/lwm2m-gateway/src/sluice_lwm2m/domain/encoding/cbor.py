@@ -1,7 +1,7 @@
 """The part of CBOR (RFC 8949) that SenML needs: numbers, strings, arrays, maps, booleans and null.
 
-No tags, no undefined, no nesting beyond SenML's own: a library for all of CBOR trusts the lengths that it is told and
-offers regular expressions, dates and shared references to whoever can send a datagram.
+No tags, no undefined, no nesting beyond SenML's own (ADR 0019): a decoder for all of CBOR compiles regular expressions
+and builds dates, bignums and shared references for whoever can send a datagram.
 """
 
 import struct

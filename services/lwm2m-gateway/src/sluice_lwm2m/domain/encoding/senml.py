@@ -1,7 +1,7 @@
 """SenML in CBOR and JSON (RFC 8428, OMA TS 1.1.1 §7.4.4) and the older LwM2M JSON (OMA TS 1.0.2 §6.4.4).
 
 All three are lists of records with a name below a base name. Times, units, sums and links are left out: the platform
-reads single current values.
+reads single current values (ADR 0019).
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
 """The LwM2M TLV format (OMA TS 1.0.2 §6.4.3): bytes to values by path.
 
 A TLV names itself with one id; where it stands decides what the id is: an Object Instance holds Resources, a Multiple
-Resource holds Resource Instances. Nesting ends where the path ends, so nothing here can recurse for long.
+Resource holds Resource Instances. Nesting ends where the path ends, so nothing here can recurse for long (ADR 0019).
 """
 
 from collections.abc import Iterator
