@@ -65,7 +65,7 @@ async def test_radio_coverage_is_read_as_numbers_from_any_format(
 
 
 @pytest.mark.requirement("R075")
-async def test_an_unreadable_resource_is_an_answer_and_ends_the_command(
+async def test_an_error_response_to_a_read_ends_the_command_as_done(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await registered(gateway, new_device, platform)
@@ -74,7 +74,7 @@ async def test_an_unreadable_resource_is_an_answer_and_ends_the_command(
     assert [r.code for r in outcome.results] == ["4.04"]
 
 
-async def test_a_payload_that_makes_no_sense_is_an_error_of_the_result(
+async def test_a_read_payload_that_cannot_be_decoded_is_an_error_of_the_result(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await registered(gateway, new_device, platform)
@@ -84,7 +84,7 @@ async def test_a_payload_that_makes_no_sense_is_an_error_of_the_result(
     assert not outcome.results[0].ok
 
 
-async def test_an_answer_in_blocks_is_put_together(
+async def test_a_read_response_in_blocks_is_put_together(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await registered(gateway, new_device, platform)
@@ -109,7 +109,7 @@ async def test_a_response_that_never_follows_its_acknowledgement_is_a_timeout(
     assert (await platform.ask(device, Read(path="/3/0/3"))).status == OutcomeStatus.TIMEOUT
 
 
-async def test_a_silent_device_is_a_timeout_and_nobody_else_waits_for_it(
+async def test_a_device_that_does_not_answer_is_a_timeout_and_delays_no_other_device(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     dead = await registered(gateway, new_device, platform)
@@ -122,7 +122,7 @@ async def test_a_silent_device_is_a_timeout_and_nobody_else_waits_for_it(
     assert (outcome.status, outcome.results) == (OutcomeStatus.TIMEOUT, ())
 
 
-async def test_commands_of_one_device_go_one_after_the_other(
+async def test_commands_of_one_device_are_sent_one_after_the_other(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await registered(gateway, new_device, platform)
@@ -166,7 +166,7 @@ async def test_a_device_command_writes_and_executes(
     assert (device.package_uri.written, device.package_uri.executed) == ([b""], [b"0='now'"])
 
 
-async def test_what_no_device_can_be_asked_is_refused_here(
+async def test_a_device_request_without_a_coap_request_is_answered_bad_request(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await registered(gateway, new_device, platform)
@@ -177,7 +177,7 @@ async def test_what_no_device_can_be_asked_is_refused_here(
 
 
 @pytest.mark.requirement("R078", "R081", "R083")
-async def test_an_observed_state_is_told_for_the_attempt_that_observes(
+async def test_an_observed_state_is_published_for_the_attempt_that_observes(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await registered(gateway, new_device, platform)
@@ -273,7 +273,7 @@ async def test_an_execute_is_recorded_and_never_sent_twice(
     assert len(device.update_resource.executed) == 1
 
 
-async def test_after_an_execute_nothing_is_sent_until_the_device_speaks(
+async def test_after_an_execute_sends_are_suspended_until_the_device_registers(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await registered(gateway, new_device, platform)
@@ -299,7 +299,7 @@ async def test_a_restarted_device_does_not_wait_for_a_request_that_it_lost(
     assert (await platform.ask(device, Read(path="/3/0/3"))).status == OutcomeStatus.DONE
 
 
-async def test_an_unknown_command_becomes_a_dead_letter_and_stops_nobody(
+async def test_an_unknown_command_becomes_a_dead_letter_and_later_ones_are_sent(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await registered(gateway, new_device, platform)
@@ -311,7 +311,7 @@ async def test_an_unknown_command_becomes_a_dead_letter_and_stops_nobody(
     assert letter.source_topic != DEAD_LETTERS.name
 
 
-async def test_a_client_that_answers_with_an_error_is_believed(
+async def test_an_error_response_to_a_write_is_the_result(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await registered(gateway, new_device, platform)

@@ -35,7 +35,7 @@ def hostile(seed: int) -> bytes:
     return b"\x40\x02" + generator.randbytes(2) + b"\xb2rd" + bytes([0x40 | len(query)]) + query + b"\xff" + noise
 
 
-async def test_a_flood_of_nonsense_stops_nobody(
+async def test_a_flood_of_malformed_datagrams_does_not_stop_registered_devices(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await new_device(gateway)
@@ -72,7 +72,7 @@ async def test_datagrams_that_are_too_large_are_ignored(gateway: GatewayProcess,
         (b"\x40\x02\x00\x09\xb2dp", aiocoap.NOT_FOUND),  # Send from nobody
     ],
 )
-async def test_requests_for_what_is_not_here_are_answered_with_the_right_error(
+async def test_requests_that_are_not_served_are_answered_with_the_error_for_them(
     gateway: GatewayProcess, new_device: NewDevice, datagram: bytes, code: aiocoap.Code
 ) -> None:
     device = await new_device(gateway)
@@ -80,7 +80,7 @@ async def test_requests_for_what_is_not_here_are_answered_with_the_right_error(
     assert answer[1] == code
 
 
-async def test_a_flood_of_strangers_leaves_room_for_those_who_are_known(
+async def test_a_flood_of_unknown_endpoints_leaves_room_for_known_ones(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await new_device(gateway)

@@ -96,14 +96,14 @@ async def test_the_device_chooses_the_size_of_blocks(
     assert first.opt.etag == last.opt.etag
 
 
-async def test_a_download_goes_on_in_the_middle(
+async def test_a_download_may_begin_at_any_block(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     download = await begin(gateway, new_device, platform, database)
     assert (await download.get(30)).payload == download.image[30 * 1024 : 31 * 1024]
 
 
-async def test_a_block_that_does_not_exist_is_a_bad_request(
+async def test_a_block_beyond_the_end_is_a_bad_request(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     download = await begin(gateway, new_device, platform, database)
@@ -111,7 +111,7 @@ async def test_a_block_that_does_not_exist_is_a_bad_request(
 
 
 @pytest.mark.parametrize("option", [{"uri_host": "firmware.example"}, {"uri_port": 5683}, {"accept": 42}])
-async def test_options_that_clients_add_do_no_harm(
+async def test_options_that_clients_add_to_block_requests_are_accepted(
     gateway: GatewayProcess,
     new_device: NewDevice,
     platform: Platform,
@@ -122,7 +122,7 @@ async def test_options_that_clients_add_do_no_harm(
     assert (await download.get(1, **option)).payload == download.image[1024:2048]
 
 
-async def test_a_closed_attempt_gets_no_block_more(
+async def test_no_block_is_served_to_an_attempt_after_its_close(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     download = await begin(gateway, new_device, platform, database)
@@ -133,7 +133,7 @@ async def test_a_closed_attempt_gets_no_block_more(
 
 
 @pytest.mark.requirement("D15")
-async def test_an_image_whose_key_was_revoked_is_handed_out_no_further_not_even_after_a_restart(
+async def test_a_revoked_image_is_no_longer_served_also_after_a_restart(
     new_gateway: NewGateway, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     gateway = new_gateway(image_cache=CACHE)
@@ -167,7 +167,7 @@ async def test_an_attempt_that_gets_another_slot_after_its_close_is_served_under
     assert (await download.get(2)).code == aiocoap.NOT_FOUND
 
 
-async def test_a_device_out_of_reach_is_fenced_too(
+async def test_a_close_fences_a_device_that_has_deregistered(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     download = await begin(gateway, new_device, platform, database)
@@ -176,7 +176,7 @@ async def test_a_device_out_of_reach_is_fenced_too(
     assert (await download.get(0)).code == aiocoap.NOT_FOUND
 
 
-async def test_a_close_of_another_attempt_changes_nothing(
+async def test_a_close_of_another_attempt_does_not_end_the_download(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     download = await begin(gateway, new_device, platform, database)
@@ -184,7 +184,7 @@ async def test_a_close_of_another_attempt_changes_nothing(
     assert (await download.get(0)).code == aiocoap.CONTENT
 
 
-async def test_the_next_attempt_fences_the_one_before(
+async def test_the_package_uri_of_the_next_attempt_fences_the_one_before(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     download = await begin(gateway, new_device, platform, database)
@@ -202,7 +202,7 @@ async def test_a_token_ends_with_the_download_deadline(
     assert (await download.get(1)).code == aiocoap.NOT_FOUND
 
 
-async def test_a_forged_token_opens_nothing(
+async def test_a_forged_token_is_not_found(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     download = await begin(gateway, new_device, platform, database)
@@ -219,7 +219,7 @@ async def test_an_image_that_does_not_exist_is_not_found(
     assert (await download.get(0)).code == aiocoap.NOT_FOUND
 
 
-async def test_an_image_larger_than_the_memory_for_images_is_served_all_the_same(
+async def test_an_image_larger_than_the_image_cache_is_served(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     download = await begin(gateway, new_device, platform, database, size=CACHE + CACHE // 2)
@@ -228,7 +228,7 @@ async def test_an_image_larger_than_the_memory_for_images_is_served_all_the_same
     assert (await download.get(1_536)).code == aiocoap.BAD_REQUEST
 
 
-async def test_more_images_than_fit_into_memory_are_served_in_turn(
+async def test_more_images_than_fit_into_the_cache_are_served_in_turn(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     downloads = [await begin(gateway, new_device, platform, database, size=CACHE // 2) for _ in range(4)]
@@ -237,7 +237,7 @@ async def test_more_images_than_fit_into_memory_are_served_in_turn(
             assert (await download.get(number)).payload == download.image[number * 1024 : (number + 1) * 1024]
 
 
-async def test_many_devices_that_ask_at_once_share_one_load(
+async def test_many_devices_may_download_at_once(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     downloads = [await begin(gateway, new_device, platform, database) for _ in range(10)]
@@ -245,7 +245,7 @@ async def test_many_devices_that_ask_at_once_share_one_load(
     assert [a.payload for a in answers] == [d.image for d in downloads]
 
 
-async def test_a_device_that_registers_anew_goes_on_downloading(
+async def test_a_download_continues_after_a_new_registration(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     download = await begin(gateway, new_device, platform, database)

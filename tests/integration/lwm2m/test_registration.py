@@ -27,7 +27,7 @@ def gateway(new_gateway: NewGateway) -> GatewayProcess:
     return new_gateway(awake_window=AWAKE, lifetime_min=2)
 
 
-async def test_a_registration_is_in_kafka_when_the_device_hears_of_it(
+async def test_a_registration_is_in_kafka_when_it_is_answered(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await new_device(gateway)
@@ -41,7 +41,7 @@ async def test_a_registration_is_in_kafka_when_the_device_hears_of_it(
     assert now() + timedelta(seconds=290) < record.expires_at < now() + timedelta(seconds=300)
 
 
-async def test_a_registration_that_needs_more_than_one_datagram_comes_in_blocks(
+async def test_a_registration_in_several_blocks_is_taken(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await new_device(gateway)
@@ -52,7 +52,7 @@ async def test_a_registration_that_needs_more_than_one_datagram_comes_in_blocks(
 
 
 @pytest.mark.requirement("R061")
-async def test_a_registration_tells_the_scheduler_that_the_device_is_awake(
+async def test_a_registration_is_reported_to_the_scheduler_as_an_uplink(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await new_device(gateway)
@@ -111,7 +111,7 @@ async def test_a_bad_registration_is_refused(  # noqa: PLR0917 - fixtures and pa
 
 
 @pytest.mark.parametrize(("asked", "granted"), [("0", 2), ("1", 2), ("4294967295", 31_536_000)])
-async def test_an_absurd_lifetime_is_clamped(
+async def test_a_lifetime_is_clamped_to_the_bounds(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, asked: str, granted: int
 ) -> None:
     device = await new_device(gateway)
@@ -120,15 +120,13 @@ async def test_an_absurd_lifetime_is_clamped(
     assert record.lifetime == granted
 
 
-async def test_an_update_of_an_unknown_location_makes_the_device_register_anew(
-    gateway: GatewayProcess, new_device: NewDevice
-) -> None:
+async def test_an_update_of_an_unknown_location_is_not_found(gateway: GatewayProcess, new_device: NewDevice) -> None:
     device = await new_device(gateway)
     device.location = ("rd", "nowhere")
     assert (await device.update()).code == aiocoap.NOT_FOUND
 
 
-async def test_a_device_that_deregisters_is_asleep(
+async def test_commands_for_a_device_that_has_deregistered_are_answered_asleep(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await new_device(gateway)
@@ -158,7 +156,7 @@ async def test_a_lifetime_ends_unless_it_is_renewed(
 
 
 @pytest.mark.requirement("R062")
-async def test_nothing_is_sent_to_a_device_that_sleeps(
+async def test_no_command_is_sent_to_a_device_after_its_awake_window(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await new_device(gateway)
@@ -172,7 +170,7 @@ async def test_nothing_is_sent_to_a_device_that_sleeps(
 
 
 @pytest.mark.requirement("R061")
-async def test_a_sleeper_is_announced_once_per_awake_window(
+async def test_a_queue_mode_device_is_reported_once_per_awake_window(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await new_device(gateway)
@@ -200,7 +198,7 @@ async def test_data_that_a_device_sends_on_its_own_is_an_uplink(
     await platform.wait_for(device, DeviceUplink, kind=UplinkKind.DATA)
 
 
-async def test_a_device_that_moves_is_recorded_and_asked_at_its_new_address(
+async def test_a_device_with_a_new_address_is_recorded_and_sent_commands_there(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await new_device(gateway)
@@ -217,7 +215,7 @@ async def test_a_device_that_moves_is_recorded_and_asked_at_its_new_address(
     assert outcome.status == OutcomeStatus.DONE
 
 
-async def test_an_update_changes_what_it_names(
+async def test_an_update_changes_lifetime_binding_and_objects(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await new_device(gateway)
@@ -229,7 +227,7 @@ async def test_an_update_changes_what_it_names(
     assert (record.lifetime, record.queue_mode, record.objects) == (600, True, ("/3/0", "/5/0", "/19/0"))
 
 
-async def test_a_retransmitted_registration_is_answered_alike_and_counted_once(
+async def test_a_retransmitted_registration_gets_the_same_answer_and_is_one_uplink(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await new_device(gateway)

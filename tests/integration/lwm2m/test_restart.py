@@ -41,7 +41,7 @@ async def registered(gateway: GatewayProcess, new_device: NewDevice, platform: P
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-async def test_registrations_and_observations_survive(
+async def test_registrations_and_observations_survive_a_restart(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, how: signal.Signals
 ) -> None:
     device = await registered(gateway, new_device, platform)
@@ -56,7 +56,7 @@ async def test_registrations_and_observations_survive(
     assert device.firmware.observers == 0
 
 
-async def test_a_download_and_its_fence_survive(
+async def test_a_download_and_its_fence_survive_a_restart(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform, database: Database
 ) -> None:
     device = await registered(gateway, new_device, platform)
@@ -73,7 +73,9 @@ async def test_a_download_and_its_fence_survive(
     assert (await device.request(aiocoap.GET, path)).code == aiocoap.NOT_FOUND
 
 
-async def test_an_execute_is_not_repeated(gateway: GatewayProcess, new_device: NewDevice, platform: Platform) -> None:
+async def test_an_execute_is_not_sent_again_after_a_restart(
+    gateway: GatewayProcess, new_device: NewDevice, platform: Platform
+) -> None:
     device = await registered(gateway, new_device, platform)
     command = await platform.command(device, Execute(path="/5/0/2"))
     await platform.outcome(device, command)
@@ -96,7 +98,7 @@ async def test_commands_in_flight_are_answered_after_the_restart(
     assert (await platform.outcome(device, command)).status == OutcomeStatus.DONE
 
 
-async def test_commands_sent_meanwhile_are_answered(
+async def test_commands_published_while_the_gateway_is_down_are_answered(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await registered(gateway, new_device, platform)
@@ -106,7 +108,7 @@ async def test_commands_sent_meanwhile_are_answered(
     assert (await platform.outcome(device, command)).status == OutcomeStatus.DONE
 
 
-async def test_answered_commands_are_not_run_again_after_a_stop(
+async def test_answered_commands_are_not_sent_again_after_a_stop(
     new_gateway: NewGateway, new_device: NewDevice, platform: Platform
 ) -> None:
     gateway = new_gateway()
@@ -118,7 +120,7 @@ async def test_answered_commands_are_not_run_again_after_a_stop(
     assert len(platform.events(device, CommandOutcome)) == 2
 
 
-async def test_a_device_that_restarted_notifies_with_its_old_token(
+async def test_a_notification_with_the_token_from_before_a_device_restart_is_published(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await registered(gateway, new_device, platform)

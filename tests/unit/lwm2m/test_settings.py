@@ -14,7 +14,7 @@ def test_the_image_uri_is_where_the_gateway_listens_unless_devices_reach_it_else
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "::0", "0", ""])  # noqa: S104 - nothing is bound
-def test_a_gateway_that_listens_everywhere_must_be_told_where_devices_reach_it(host: str) -> None:
+def test_a_gateway_that_listens_on_all_addresses_needs_a_public_uri(host: str) -> None:
     with pytest.raises(ValidationError, match="SLUICE_LWM2M_PUBLIC_URI"):
         GatewaySettings(lwm2m_host=host)
     reachable = GatewaySettings(lwm2m_host=host, lwm2m_public_uri="coap://fw.example")

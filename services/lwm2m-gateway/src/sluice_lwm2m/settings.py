@@ -28,7 +28,9 @@ class GatewaySettings(CommonSettings):
     lwm2m_socket_buffer: int = Field(
         4_194_304, ge=65_536, description="Bytes of the socket's buffers each, if granted."
     )
-    lwm2m_max_datagram: int = Field(4_096, ge=1_280, description="Bytes of the largest datagram that is looked at.")
+    lwm2m_max_datagram: int = Field(
+        4_096, ge=1_280, description="Bytes of the largest datagram that is taken; larger ones are dropped."
+    )
 
     lwm2m_ack_timeout: float = Field(8.0, gt=0, description="ACK_TIMEOUT (RFC 7252 §4.8), here for NB-IoT.")
     lwm2m_max_retransmit: int = Field(3, ge=0, le=10, description="MAX_RETRANSMIT (RFC 7252 §4.8), here for NB-IoT.")
@@ -47,15 +49,15 @@ class GatewaySettings(CommonSettings):
     )
 
     lwm2m_lifetime_default: int = Field(86_400, ge=1, description="Lifetime of a registration that gives none.")
-    lwm2m_lifetime_min: int = Field(10, ge=1, description="Shorter lifetimes are taken as this.")
-    lwm2m_lifetime_max: int = Field(31_536_000, ge=1, description="Longer lifetimes are taken as this.")
+    lwm2m_lifetime_min: int = Field(10, ge=1, description="Shorter lifetimes are raised to this.")
+    lwm2m_lifetime_max: int = Field(31_536_000, ge=1, description="Longer lifetimes are cut to this.")
     lwm2m_awake_window: float = Field(
         93.0, gt=0, description="How long a queue-mode device listens (MAX_TRANSMIT_WAIT)."
     )
     lwm2m_execute_silence: float = Field(
         30.0,
         ge=0,
-        description="Nothing is sent for this long after an Execute that restarts, unless the device speaks.",
+        description="How long sends are suspended after an Execute that restarts the device, if it sends nothing.",
     )
 
     lwm2m_device_cache_ttl: float = Field(60.0, ge=0, description="How long a known endpoint is not looked up again.")

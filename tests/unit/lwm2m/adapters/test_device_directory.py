@@ -41,13 +41,13 @@ def directory(devices: Devices, clock: Clock | None = None, capacity: int = 10) 
     return MongoDeviceDirectory(devices, ttl=60, capacity=capacity, clock=clock or Clock())
 
 
-async def test_a_device_is_found_and_a_stranger_is_not() -> None:
+async def test_a_known_endpoint_is_found_and_an_unknown_one_is_not() -> None:
     found = directory(Devices("ep"))
     assert await found.find("ep") == KnownDevice("id-ep", "a")
     assert await found.find("stranger") is None
 
 
-async def test_a_known_device_is_not_looked_up_again_for_a_while() -> None:
+async def test_a_known_endpoint_is_not_looked_up_again_before_its_ttl_ends() -> None:
     devices, clock = Devices("ep"), Clock()
     found = directory(devices, clock)
     await found.find("ep")
@@ -59,7 +59,7 @@ async def test_a_known_device_is_not_looked_up_again_for_a_while() -> None:
     assert await found.find("ep") is None
 
 
-async def test_a_stranger_is_looked_up_every_time() -> None:
+async def test_an_unknown_endpoint_is_looked_up_every_time() -> None:
     devices = Devices()
     found = directory(devices)
     assert await found.find("ep") is None
@@ -76,7 +76,7 @@ async def test_devices_that_come_together_are_looked_up_together() -> None:
     assert [len(asked) for asked in devices.asked] == [100, 100, 50]
 
 
-async def test_a_failure_reaches_everyone_who_waits_and_nobody_later() -> None:
+async def test_a_failed_look_up_reaches_all_who_wait_for_it_and_no_later_one() -> None:
     devices = Devices("ep")
     devices.failure = ConnectionError("no database")
     found = directory(devices)
@@ -86,7 +86,7 @@ async def test_a_failure_reaches_everyone_who_waits_and_nobody_later() -> None:
     assert await found.find("ep") is not None
 
 
-async def test_who_gives_up_waiting_leaves_the_others_their_answer() -> None:
+async def test_a_cancelled_look_up_leaves_the_others_their_result() -> None:
     found = directory(Devices("ep"))
     patient = asyncio.create_task(found.find("ep"))
     with pytest.raises(TimeoutError):

@@ -116,7 +116,7 @@ async def test_a_request_is_answered_in_its_acknowledgement() -> None:
     assert await gateway.take(request()) == [b"\x61\x44\x00\x07t\xffok"]
 
 
-async def test_a_request_that_wants_no_acknowledgement_gets_a_message_of_its_own() -> None:
+async def test_a_non_confirmable_request_is_answered_non_confirmable() -> None:
     (answer,) = await Gateway().take(request(coap.NON))
     message = codec.decode(answer)
     assert (message.kind, message.code, message.mid, message.token) == (coap.NON, coap.CHANGED, 99, b"t")
@@ -130,14 +130,14 @@ async def test_a_repeated_request_is_answered_alike_and_worked_on_once() -> None
     assert gateway.counters[Counted.DUPLICATES] == 2
 
 
-async def test_what_is_remembered_of_a_datagram_does_not_grow_with_it() -> None:
+async def test_the_memory_of_a_duplicate_does_not_grow_with_its_datagram() -> None:
     duplicates = Remembering()
     gateway = Gateway(duplicates=duplicates)
     await gateway.take(request() + b"\xff" + b"x" * 1_000)
     assert {len(key) for _, key in duplicates.noted} == {16}
 
 
-async def test_a_request_repeated_while_it_is_worked_on_is_left_alone() -> None:
+async def test_a_request_repeated_while_it_is_worked_on_is_answered_once() -> None:
     gateway = Gateway()
     gateway.gate.clear()
     assert await gateway.take(request(), request()) == []
@@ -146,7 +146,7 @@ async def test_a_request_repeated_while_it_is_worked_on_is_left_alone() -> None:
     assert len(gateway.requests) == 1
 
 
-async def test_a_restarted_device_that_counts_from_the_same_number_is_heard() -> None:
+async def test_a_message_id_used_again_with_another_token_is_no_duplicate() -> None:
     gateway = Gateway()
     await gateway.take(request(token=b"before"))
     await gateway.take(request(token=b"after"))
@@ -191,7 +191,7 @@ async def test_a_notification_is_acknowledged_when_it_has_been_taken() -> None:
     assert len(gateway.notified) == 1
 
 
-async def test_a_notification_without_confirmation_is_taken_in_silence() -> None:
+async def test_a_non_confirmable_notification_is_not_acknowledged() -> None:
     gateway = Gateway()
     assert await gateway.take(notification(coap.NON), notification(coap.NON)) == []
     assert len(gateway.notified) == 1
@@ -207,11 +207,11 @@ async def test_a_notification_that_could_not_be_taken_is_taken_when_repeated() -
 
 
 @pytest.mark.parametrize("kind", [coap.CON, coap.NON])
-async def test_a_notification_that_nobody_wants_is_reset(kind: int) -> None:
+async def test_a_notification_of_no_observation_is_reset(kind: int) -> None:
     assert await Gateway().take(notification(kind, token=b"else")) == [b"\x70\x00\x00\x08"]
 
 
-async def test_what_answers_nothing_any_more_is_still_a_word_of_its_sender() -> None:
+async def test_the_sender_of_a_message_that_matches_nothing_is_reported() -> None:
     gateway = Gateway()
     late = Message(coap.ACK, coap.CHANGED, 5, b"t")
     await gateway.take(codec.encode(late), notification(token=b"else"))
@@ -236,7 +236,7 @@ async def test_a_reserved_code_is_rejected() -> None:
     assert await Gateway().take(b"\x40\xe1\x12\x34") == [b"\x70\x00\x12\x34"]
 
 
-async def test_a_failure_here_is_an_answer_there() -> None:
+async def test_a_request_whose_handling_fails_is_answered_service_unavailable() -> None:
     gateway = Gateway()
     gateway.failure = RuntimeError("a bug")
     (answer,) = await gateway.take(request())
@@ -244,7 +244,7 @@ async def test_a_failure_here_is_an_answer_there() -> None:
     assert gateway.counters[Counted.FAILED] == 1
 
 
-async def test_more_than_can_be_worked_on_is_dropped_and_taken_when_repeated() -> None:
+async def test_requests_beyond_the_limit_are_dropped_and_taken_when_repeated() -> None:
     gateway = Gateway(pending=2)
     gateway.gate.clear()
     assert await gateway.take(*(request(mid=mid) for mid in range(5))) == []
@@ -255,7 +255,7 @@ async def test_more_than_can_be_worked_on_is_dropped_and_taken_when_repeated() -
     assert len(await gateway.take(request(mid=4))) == 1
 
 
-async def test_an_oversized_datagram_is_not_looked_at() -> None:
+async def test_an_oversized_datagram_is_dropped() -> None:
     gateway = Gateway()
     assert await gateway.take(request() + b"\xff" + b"x" * 1_280) == []
     assert gateway.counters == {Counted.OVERSIZED: 1}
@@ -264,13 +264,15 @@ async def test_an_oversized_datagram_is_not_looked_at() -> None:
 @pytest.mark.parametrize(
     ("data", "answer"), [(b"", []), (b"\x00" * 20, []), (b"\x49\x02\x00\x09", [b"\x70\x00\x00\x09"])]
 )
-async def test_malformed_messages_are_counted_and_rejected_if_they_ask_for_it(data: bytes, answer: list[bytes]) -> None:
+async def test_malformed_messages_are_counted_and_rejected_if_they_are_confirmable(
+    data: bytes, answer: list[bytes]
+) -> None:
     gateway = Gateway()
     assert await gateway.take(data) == answer
     assert gateway.counters[Counted.MALFORMED] == 1
 
 
-async def test_closing_waits_for_what_is_being_worked_on() -> None:
+async def test_closing_waits_for_requests_being_worked_on() -> None:
     gateway = Gateway()
     gateway.gate.clear()
     await gateway.take(request())

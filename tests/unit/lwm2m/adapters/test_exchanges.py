@@ -42,7 +42,7 @@ def ask(exchanges: Exchanges) -> asyncio.Task[Message]:
     return asyncio.create_task(exchanges.request(REMOTE, REQUEST))
 
 
-async def test_a_piggybacked_response_answers(exchanges: Exchanges, wire: Wire) -> None:
+async def test_a_piggybacked_response_ends_the_request(exchanges: Exchanges, wire: Wire) -> None:
     asked = ask(exchanges)
     await asyncio.sleep(0)
     response = Message(coap.ACK, coap.CONTENT, 77, b"token", payload=b"1.0")
@@ -72,7 +72,7 @@ async def test_an_acknowledged_request_is_not_repeated_and_awaits_its_response(
     assert len(wire.sent) == 1
 
 
-async def test_a_response_that_never_comes_is_not_awaited_for_ever(exchanges: Exchanges) -> None:
+async def test_a_request_without_a_response_after_its_acknowledgement_fails(exchanges: Exchanges) -> None:
     asked = ask(exchanges)
     await asyncio.sleep(0)
     for _ in range(3):
@@ -121,7 +121,9 @@ async def test_a_second_request_to_the_same_address_is_refused(exchanges: Exchan
         (Message(coap.RST, coap.EMPTY, 78), REMOTE),
     ],
 )
-async def test_what_does_not_match_is_not_taken(exchanges: Exchanges, message: Message, remote: Address) -> None:
+async def test_a_message_that_matches_no_request_is_not_taken(
+    exchanges: Exchanges, message: Message, remote: Address
+) -> None:
     asked = ask(exchanges)
     await asyncio.sleep(0)
     assert not exchanges.take_reply(message, remote)
@@ -132,7 +134,7 @@ async def test_what_does_not_match_is_not_taken(exchanges: Exchanges, message: M
         await asked
 
 
-async def test_answers_that_come_twice_are_taken_once(exchanges: Exchanges) -> None:
+async def test_a_response_that_comes_twice_is_taken_once(exchanges: Exchanges) -> None:
     asked = ask(exchanges)
     await asyncio.sleep(0)
     first = Message(coap.ACK, coap.CONTENT, 77, b"token", payload=b"1")

@@ -41,7 +41,7 @@ class Bucket:
             self.chunks.documents.append(part)
 
 
-async def test_a_chunk_is_read_by_its_number_and_stays() -> None:
+async def test_a_chunk_is_read_by_its_number_and_kept() -> None:
     bucket = Bucket()
     bucket.put("i", b"a" * CHUNK + b"b" * CHUNK + b"c")
     assert bucket.store.image("i") is None
@@ -81,7 +81,7 @@ async def test_an_empty_image_has_one_empty_chunk() -> None:
     assert bucket.store.chunk("i", 0) == b""
 
 
-async def test_what_is_missing_or_cut_off_is_not_served() -> None:
+async def test_a_missing_image_and_a_missing_or_short_chunk_are_not_served() -> None:
     bucket = Bucket()
     bucket.put("i", bytes(2 * CHUNK))
     bucket.chunks.documents[0]["data"] = bytes(CHUNK - 1)
@@ -99,7 +99,7 @@ async def test_an_image_in_chunks_that_cut_blocks_is_not_served() -> None:
     assert not await bucket.store.load_image("i")
 
 
-async def test_an_image_that_was_stored_anew_has_another_name() -> None:
+async def test_an_image_stored_again_has_another_etag() -> None:
     names = set()
     for at in (THEN, THEN, THEN.replace(hour=1)):
         bucket = Bucket()
@@ -111,7 +111,7 @@ async def test_an_image_that_was_stored_anew_has_another_name() -> None:
     assert len(names) == 2
 
 
-async def test_an_image_that_is_stored_anew_while_it_is_served_is_looked_at_again() -> None:
+async def test_an_image_stored_again_while_it_is_served_is_read_again() -> None:
     bucket = Bucket()
     bucket.put("i", bytes(2 * CHUNK))
     assert await bucket.store.load_image("i")

@@ -51,7 +51,7 @@ def test_all_chunks_together_are_as_long_as_the_image() -> None:
 
 
 @pytest.mark.parametrize("asked", [b"\x07", b"\x17", b"\x00\x00\x00\x06", b"\xff\xff\xf6"])
-def test_a_block_that_cannot_be_is_none(asked: bytes) -> None:
+def test_a_block_beyond_the_end_or_of_the_reserved_size_is_none(asked: bytes) -> None:
     assert served(b"x" * 2_000, asked) is None
 
 

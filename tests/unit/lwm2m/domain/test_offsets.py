@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sluice_lwm2m.domain.offsets import Offsets
 
 
-def test_the_lowest_open_command_holds_back_the_rest() -> None:
+def test_the_lowest_open_offset_is_committable() -> None:
     offsets = Offsets(5)
     assert offsets.committable == 5
     for offset in (5, 6, 9):
@@ -21,7 +21,7 @@ def test_the_lowest_open_command_holds_back_the_rest() -> None:
 
 
 @given(st.permutations(range(20)), st.integers(0, 20))
-def test_nothing_that_is_not_done_is_ever_passed(order: list[int], count: int) -> None:
+def test_no_open_offset_is_below_the_committable_one(order: list[int], count: int) -> None:
     offsets = Offsets(0)
     for offset in range(20):
         offsets.begin(offset)

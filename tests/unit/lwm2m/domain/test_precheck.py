@@ -27,13 +27,13 @@ def test_a_command_for_an_awake_device_is_sent() -> None:
     assert outcome() is None
 
 
-def test_a_device_that_nobody_knows_is_asleep() -> None:
+def test_a_device_without_a_registration_is_asleep() -> None:
     assert precheck(COMMAND, None, None, T0) is OutcomeStatus.ASLEEP
 
 
 @pytest.mark.requirement("R062")
 @pytest.mark.parametrize("changes", [{"deregistered": True}, {"queue_mode": True}])
-def test_a_device_out_of_reach_is_asleep(changes: dict[str, Any]) -> None:
+def test_an_unreachable_device_is_asleep(changes: dict[str, Any]) -> None:
     assert outcome(T0 + 20, **changes) is OutcomeStatus.ASLEEP
 
 
@@ -44,6 +44,6 @@ def test_expired_commands_other_epochs_and_other_owners_are_stale() -> None:
 
 
 @pytest.mark.requirement("R082")
-def test_an_execute_met_again_is_said_to_be_sent_whatever_else_holds() -> None:
+def test_a_recorded_execute_is_already_sent_whatever_else_holds() -> None:
     for now in (T0 + 1, T0 + 1_000):
         assert outcome(now, last_execute_id="c", epoch=9) is OutcomeStatus.ALREADY_SENT

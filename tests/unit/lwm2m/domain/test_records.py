@@ -51,7 +51,7 @@ def test_an_epoch_is_higher_than_any_before_whatever_the_clock_says(step: float)
     assert again(first, 0, T0 + step).epoch > first.epoch
 
 
-def test_what_an_upgrade_needs_outlives_a_registration() -> None:
+def test_observation_attempt_and_last_execute_are_kept_by_a_new_registration() -> None:
     before = registered(**OBSERVED, current_attempt=ATTEMPT, last_execute_id="x")
     after = again(before, 0, T0 + 1)
     assert (after.observe_token, after.observe_attempt) == ("aa", ATTEMPT)
@@ -59,14 +59,14 @@ def test_what_an_upgrade_needs_outlives_a_registration() -> None:
     assert (after.location, after.address) == ("m", "10.0.0.1:2")
 
 
-def test_a_device_of_another_gateway_comes_without_its_download() -> None:
+def test_a_registration_taken_over_from_another_gateway_has_no_current_attempt() -> None:
     before = registered(**OBSERVED, current_attempt=ATTEMPT, last_execute_id="x")
     after = again(before, 1, T0 + 1)
     assert after.current_attempt is None
     assert (after.observe_token, after.last_execute_id) == ("aa", "x")
 
 
-def test_an_update_that_changes_nothing_is_not_written() -> None:
+def test_an_update_that_changes_nothing_needs_no_new_record() -> None:
     record = registered()
     assert records.update(record, Parameters(), record.address, T0 + 499) is record
 
@@ -93,19 +93,19 @@ def test_after_a_restart_a_lifetime_ends_no_earlier_than_it_would_have() -> None
         (Parameters(), "10.0.0.1:9"),
     ],
 )
-def test_an_update_that_changes_something_is_written(parameters: Parameters, address: str) -> None:
+def test_an_update_that_changes_something_makes_a_new_record(parameters: Parameters, address: str) -> None:
     record = registered()
     changed = records.update(record, parameters, address, T0 + 1)
     assert changed is not record
     assert changed.epoch == record.epoch
 
 
-def test_a_command_that_only_reads_changes_nothing() -> None:
+def test_preparing_a_read_leaves_the_record_unchanged() -> None:
     record = registered()
     assert records.prepare(record, device_requests(Read(path="/3/0/3")), "bb", T0) is record
 
 
-def test_observation_and_download_are_noted_together() -> None:
+def test_preparing_a_command_records_its_observation_and_its_attempt() -> None:
     changed = records.prepare(registered(), device_requests(Observe(path="/5/0/3"), PACKAGE_URI), "bb", T0)
     assert (changed.observe_token, changed.observe_attempt, changed.current_attempt) == ("bb", ATTEMPT, ATTEMPT)
 
@@ -120,17 +120,17 @@ def test_the_next_attempt_gets_a_token_of_its_own() -> None:
     assert (changed.observe_token, changed.observe_attempt) == ("bb", SECOND)
 
 
-def test_a_device_command_neither_observes_nor_opens_a_download() -> None:
+def test_preparing_a_device_command_records_no_observation_and_no_attempt() -> None:
     record = registered()
     assert records.prepare(record, device_requests(Observe(path="/5/0/3"), PACKAGE_URI, attempt=0), "bb", T0) is record
 
 
 @pytest.mark.requirement("R082")
-def test_an_execute_is_noted_before_it_is_sent() -> None:
+def test_preparing_an_execute_records_its_command_id() -> None:
     assert records.prepare(registered(), device_requests(Execute(path="/5/0/2")), "bb", T0).last_execute_id == "c"
 
 
-def test_an_execute_that_was_not_sent_after_all_may_come_again() -> None:
+def test_clearing_the_last_execute_lets_its_command_id_be_sent_again() -> None:
     execute = device_requests(Execute(path="/5/0/2"))
     noted = records.prepare(registered(), execute, "bb", T0)
     assert records.clear_last_execute(noted, execute, T0).last_execute_id is None
@@ -139,7 +139,7 @@ def test_an_execute_that_was_not_sent_after_all_may_come_again() -> None:
 
 
 @pytest.mark.requirement("R085")
-def test_a_cancelled_observation_is_forgotten_whichever_attempt_of_its_execution_began_it() -> None:
+def test_a_cancel_clears_the_observation_whichever_attempt_of_its_execution_began_it() -> None:
     record = registered(**OBSERVED)
     for attempt in (1, 2):
         cancel = device_requests(CancelObserve(path="/5/0/3"), attempt=attempt)

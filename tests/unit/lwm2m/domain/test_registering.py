@@ -18,19 +18,19 @@ def post(*query: bytes, payload: bytes = b"", content_format: bytes | None = Non
     return Message(coap.CON, coap.POST, 1, b"", options, payload)
 
 
-def test_a_client_of_lwm2m_1_0_registers() -> None:
+def test_the_parameters_of_an_lwm2m_1_0_registration_are_parsed() -> None:
     parameters = parse_register(post(b"ep=urn:x", b"lt=300", b"lwm2m=1.0", b"b=UQ", payload=b"</5/0>"), BOUNDS)
     assert (parameters.endpoint, parameters.lifetime, parameters.version) == ("urn:x", 300, "1.0")
     assert parameters.queue_mode is True
     assert parameters.objects == ("/5/0",)
 
 
-def test_a_client_of_lwm2m_1_1_registers() -> None:
+def test_the_parameters_of_an_lwm2m_1_1_registration_are_parsed() -> None:
     parameters = parse_register(post(b"ep=urn:x", b"lwm2m=1.1", b"b=U", b"Q"), BOUNDS)
     assert (parameters.version, parameters.queue_mode) == ("1.1", True)
 
 
-def test_defaults_are_those_of_the_specification() -> None:
+def test_missing_parameters_have_the_defaults_of_the_specification() -> None:
     parameters = parse_register(post(b"ep=urn:x"), BOUNDS)
     assert (parameters.lifetime, parameters.version, parameters.queue_mode) == (86_400, "1.0", False)
 
@@ -63,7 +63,7 @@ def test_malformed_parameters_are_a_bad_request(query: tuple[bytes, ...]) -> Non
 
 
 @pytest.mark.parametrize("version", [b"0.9", b"1.2", b"2.0", b"", b"one"])
-def test_another_version_is_a_failed_precondition(version: bytes) -> None:
+def test_an_unsupported_lwm2m_version_is_a_failed_precondition(version: bytes) -> None:
     with pytest.raises(CoapError) as refused:
         parse_register(post(b"ep=x", b"lwm2m=" + version), BOUNDS)
     assert refused.value.code == coap.PRECONDITION_FAILED
@@ -84,18 +84,18 @@ def test_an_unusable_object_list_is_refused(payload: bytes, content_format: byte
     assert refused.value.code == code
 
 
-def test_an_update_leaves_alone_what_it_does_not_name() -> None:
+def test_an_update_without_parameters_changes_nothing() -> None:
     parameters = parse_update(post(), BOUNDS)
     assert (parameters.lifetime, parameters.queue_mode, parameters.objects) == (None, None, None)
 
 
-def test_an_update_may_name_everything() -> None:
+def test_an_update_may_change_lifetime_binding_and_objects() -> None:
     parameters = parse_update(post(b"lt=60", b"b=U", payload=b"</9/0>", content_format=b"\x28"), BOUNDS)
     assert (parameters.lifetime, parameters.queue_mode, parameters.objects) == (60, False, ("/9/0",))
 
 
 @given(st.lists(st.binary(max_size=40), max_size=5), st.binary(max_size=60))
-def test_any_request_is_understood_or_refused(query: list[bytes], payload: bytes) -> None:
+def test_any_request_is_parsed_or_a_coap_error(query: list[bytes], payload: bytes) -> None:
     for parse in (parse_register, parse_update):
         try:
             parameters = parse(post(*query, payload=payload), BOUNDS)

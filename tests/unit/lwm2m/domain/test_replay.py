@@ -40,7 +40,7 @@ def test_a_package_uri_of_the_current_attempt_was_sent_and_so_were_those_before_
     assert sent_before(backlog, known(current_attempt=current)) == {"1", "2", "3"}
 
 
-def test_nothing_was_sent_that_no_record_names() -> None:
+def test_commands_that_no_registration_names_were_not_sent() -> None:
     backlog = [command("1", UPDATE), command("2", PACKAGE_URI)]
     assert sent_before(backlog, known()) == frozenset()
     assert sent_before(backlog, lambda _: None) == frozenset()

@@ -51,7 +51,7 @@ def response(code: int, payload: bytes = b"", *options: tuple[int, bytes]) -> Me
         ),
     ],
 )
-def test_a_request_becomes_a_message(request_: DeviceRequest, message: Request) -> None:
+def test_a_device_request_becomes_a_coap_request(request_: DeviceRequest, message: Request) -> None:
     assert coap_request(request_, sign) == message
 
 
@@ -67,42 +67,42 @@ def test_a_request_becomes_a_message(request_: DeviceRequest, message: Request) 
         CancelObserve(path="/5/0"),
     ],
 )
-def test_what_no_device_can_be_asked_is_not_sent(request_: DeviceRequest) -> None:
+def test_a_device_request_without_a_coap_request_is_unsendable(request_: DeviceRequest) -> None:
     with pytest.raises(UnsendableError):
         coap_request(request_, sign)
 
 
-def test_a_further_block_is_asked_for_without_observing_again() -> None:
+def test_the_request_for_a_further_block_has_no_observe_option() -> None:
     asked = next_block(coap_request(Observe(path="/5/0/3"), sign), b"\x16")
     assert asked.options == (*STATE, (23, b"\x16"))
     assert asked.payload == b""
 
 
 @pytest.mark.requirement("R063")
-def test_a_value_is_a_result() -> None:
+def test_a_response_with_a_value_is_a_result() -> None:
     result = result_of(Read(path="/3/0/3"), response(coap.CONTENT, b"2.0", (12, b"")))
     assert (result.ok, result.code, result.values) == (True, "2.05", {"/3/0/3": "2.0"})
 
 
-def test_an_error_is_a_result_without_values() -> None:
+def test_an_error_response_is_a_result_without_values() -> None:
     result = result_of(Read(path="/4/0"), response(coap.NOT_FOUND, b"no such object"))
     assert (result.ok, result.code, result.values, result.error) == (False, "4.04", {}, None)
 
 
-def test_a_payload_that_is_not_understood_is_an_error_of_the_result() -> None:
+def test_a_payload_that_cannot_be_decoded_is_an_error_of_the_result() -> None:
     result = result_of(Read(path="/4/0"), response(coap.CONTENT, b"\xc3", (12, b"\x2d\x16")))
     assert not result.ok
     assert result.error == "a TLV that is cut off"
 
 
-def test_a_device_that_does_not_observe_is_found_out() -> None:
+def test_a_response_without_an_observe_option_is_an_error_of_the_result() -> None:
     answer = response(coap.CONTENT, b"0", (12, b""))
     assert not result_of(Observe(path="/5/0/3"), answer).ok
     observing = response(coap.CONTENT, b"0", (6, b"\x01"), (12, b""))
     assert result_of(Observe(path="/5/0/3"), observing).values == {"/5/0/3": 0}
 
 
-def test_the_payload_of_other_answers_is_of_no_interest() -> None:
+def test_the_payload_of_other_responses_is_ignored() -> None:
     assert result_of(Execute(path="/5/0/2"), response(coap.CHANGED, b"\xff")).ok
     assert result_of(CancelObserve(path="/5/0/3"), response(coap.CONTENT, b"\xff")).ok
 
@@ -114,6 +114,6 @@ def test_a_notification_holds_the_firmware_state(state: int) -> None:
 
 
 @pytest.mark.parametrize("payload", [b"", b"4", b"-1", b"1.5", b"idle"])
-def test_a_state_that_does_not_exist_is_none(payload: bytes) -> None:
+def test_a_firmware_state_that_does_not_exist_is_an_error(payload: bytes) -> None:
     with pytest.raises(PayloadError):
         firmware_state(response(coap.CONTENT, payload))

@@ -21,7 +21,7 @@ def session(*, queue_mode: bool) -> Session:
 
 
 @pytest.mark.requirement("R062")
-def test_a_sleeper_is_reachable_for_its_window_after_it_spoke() -> None:
+def test_a_queue_mode_device_is_reachable_for_its_awake_window_after_a_message() -> None:
     sleeper = session(queue_mode=True)
     assert sleeper.is_reachable(T0 + WINDOW - 1)
     assert not sleeper.is_reachable(T0 + WINDOW)
@@ -29,14 +29,14 @@ def test_a_sleeper_is_reachable_for_its_window_after_it_spoke() -> None:
     assert sleeper.is_reachable(T0 + 500 + WINDOW - 1)
 
 
-def test_any_other_device_is_reachable_until_its_lifetime_ends() -> None:
+def test_a_device_without_queue_mode_is_reachable_until_its_lifetime_ends() -> None:
     device = session(queue_mode=False)
     assert device.is_reachable(T0 + LIFETIME - 1)
     assert not device.is_reachable(T0 + LIFETIME)
 
 
 @pytest.mark.requirement("R061")
-def test_a_sleeper_is_news_once_per_window() -> None:
+def test_a_queue_mode_device_is_reported_once_per_awake_window() -> None:
     sleeper = session(queue_mode=True)
     assert not sleeper.note_uplink(T0 + 50)
     assert sleeper.note_uplink(T0 + 100)
@@ -45,7 +45,7 @@ def test_a_sleeper_is_news_once_per_window() -> None:
     assert sleeper.note_uplink(T0 + 100 + WINDOW)
 
 
-def test_a_renewed_lifetime_is_news_before_the_known_one_ends() -> None:
+def test_a_renewed_lifetime_is_reported_when_half_of_the_reported_one_is_over() -> None:
     device = session(queue_mode=False)
     device.expires_at = T0 + 400 + LIFETIME
     assert not device.note_uplink(T0 + 400)
@@ -53,13 +53,13 @@ def test_a_renewed_lifetime_is_news_before_the_known_one_ends() -> None:
     assert device.note_uplink(T0 + 600)
 
 
-def test_a_device_that_was_out_of_reach_is_news_as_soon_as_it_speaks() -> None:
+def test_a_device_taken_for_asleep_is_reported_with_its_next_message() -> None:
     device = session(queue_mode=False)
     device.clear_reported()
     assert device.note_uplink(T0 + 1)
 
 
-def test_after_an_execute_silence_ends_with_the_first_word() -> None:
+def test_suspended_sends_resume_with_the_next_message() -> None:
     device = session(queue_mode=False)
     device.suspended_until = T0 + 300
     assert not device.is_reachable(T0 + 1)
@@ -67,7 +67,7 @@ def test_after_an_execute_silence_ends_with_the_first_word() -> None:
     assert device.is_reachable(T0 + 2)
 
 
-def test_a_device_that_is_about_to_restart_stays_alone() -> None:
+def test_sends_stay_suspended_after_a_message_that_announces_a_restart() -> None:
     device = session(queue_mode=False)
     device.suspended_until = T0 + 300
     assert not device.note_uplink(T0 + 1, restarting=True)
@@ -75,20 +75,20 @@ def test_a_device_that_is_about_to_restart_stays_alone() -> None:
     assert device.is_reachable(T0 + 300)
 
 
-def test_a_device_whose_address_is_anothers_now_is_out_of_reach() -> None:
+def test_a_device_whose_address_another_one_has_is_unreachable_until_its_next_message() -> None:
     device = session(queue_mode=False)
     device.mark_unreachable()
     assert not device.is_reachable(T0 + 1)
     assert device.note_uplink(T0 + 2)
 
 
-def test_notifications_are_taken_in_their_order() -> None:
+def test_a_notification_is_accepted_only_if_its_sequence_number_is_newer() -> None:
     device = session(queue_mode=False)
     taken = [n for n in (2, 3, 3, 1, 7, 5, 8) if device.accept_sequence(n, T0)]
     assert taken == [2, 3, 7, 8]
 
 
-def test_the_sequence_goes_on_across_its_end_and_begins_anew_in_time() -> None:
+def test_sequence_numbers_wrap_and_any_is_newer_after_128_seconds() -> None:
     device = session(queue_mode=False)
     assert device.accept_sequence(2**24 - 1, T0)
     assert device.accept_sequence(0, T0)
@@ -96,14 +96,14 @@ def test_the_sequence_goes_on_across_its_end_and_begins_anew_in_time() -> None:
     assert device.accept_sequence(2**24 - 1, T0 + 129)  # RFC 7641 §3.4: after 128 seconds any is newer
 
 
-def test_a_device_that_registers_anew_counts_anew() -> None:
+def test_a_new_registration_restarts_the_sequence() -> None:
     device = session(queue_mode=False)
     assert device.accept_sequence(500, T0)
     device.begin_registration(device.record, T0 + 1 + LIFETIME, T0 + 1)
     assert device.accept_sequence(1, T0 + 1)
 
 
-def test_every_observation_is_counted_by_itself() -> None:
+def test_each_observation_has_a_sequence_of_its_own() -> None:
     device = session(queue_mode=False)
     assert device.accept_sequence(500, T0)
     device.replace_record(msgspec.structs.replace(device.record, observe_token="bb"))
@@ -111,7 +111,7 @@ def test_every_observation_is_counted_by_itself() -> None:
     assert not device.accept_sequence(1, T0)
 
 
-def test_the_answer_to_an_observe_request_begins_the_count() -> None:
+def test_the_response_to_an_observe_request_begins_the_sequence() -> None:
     device = session(queue_mode=False)
     assert device.accept_sequence(500, T0)
     device.note_sequence(3, T0)
@@ -120,7 +120,7 @@ def test_the_answer_to_an_observe_request_begins_the_count() -> None:
 
 
 @given(st.lists(st.integers(0, 2**24 - 1), max_size=20))
-def test_a_notification_is_never_taken_twice_in_a_row(sequences: list[int]) -> None:
+def test_the_same_sequence_number_is_never_accepted_twice_in_a_row(sequences: list[int]) -> None:
     device = session(queue_mode=False)
     for sequence in sequences:
         device.accept_sequence(sequence, T0)

@@ -21,7 +21,7 @@ def sessions() -> Sessions:
     return Sessions(OWN, awake_window=10)
 
 
-def test_a_session_is_found_by_all_its_names() -> None:
+def test_a_session_is_found_by_device_location_token_and_address() -> None:
     index = sessions()
     session = index.register(record(observe_token="0aff"), T0)
     assert index.owned("d") is session
@@ -32,20 +32,20 @@ def test_a_session_is_found_by_all_its_names() -> None:
     assert len(index) == 1
 
 
-def test_whatever_goes_to_a_device_is_numbered_together() -> None:
+def test_all_messages_to_a_device_share_one_message_id_counter() -> None:
     index = sessions()
     session = index.register(record(), T0)
     numbers = [index.next_mid(("10.0.0.1", 1)), session.next_mid(), index.next_mid(("10.0.0.1", 1))]
     assert [(number - numbers[0]) % 65_536 for number in numbers] == [0, 1, 2]  # RFC 7252 §4.4
 
 
-def test_strangers_share_their_numbers() -> None:
+def test_unknown_addresses_share_one_message_id_counter() -> None:
     index = sessions()
     numbers = {index.next_mid(("10.0.0.1", port)) for port in range(65_536)}
     assert numbers == set(range(65_536))
 
 
-def test_the_names_of_before_are_forgotten() -> None:
+def test_location_token_and_address_of_the_earlier_registration_are_dropped() -> None:
     index = sessions()
     session = index.register(record(observe_token="0a"), T0)
     index.register(record(epoch=2, address="10.0.0.1:2"), T0)
@@ -64,7 +64,7 @@ def test_a_location_ends_with_the_lifetime_and_with_the_registration() -> None:
     assert index.owned("d") is session
 
 
-def test_an_address_belongs_to_the_device_that_spoke_last_from_it() -> None:
+def test_an_address_belongs_to_the_device_that_used_it_last() -> None:
     index = sessions()
     first = index.register(record("first"), T0)
     second = index.register(record("second"), T0)
@@ -73,7 +73,7 @@ def test_an_address_belongs_to_the_device_that_spoke_last_from_it() -> None:
     assert second.is_reachable(T0)
 
 
-def test_lifetimes_end_once_and_not_before_their_last_renewal() -> None:
+def test_a_session_expires_once_and_not_before_its_last_renewal() -> None:
     index = sessions()
     session = index.register(record(), T0)
     index.register(record(epoch=2), T0 + 50)
@@ -85,7 +85,7 @@ def test_lifetimes_end_once_and_not_before_their_last_renewal() -> None:
     assert list(index.expired(T0 + 1_100)) == [session]
 
 
-def test_after_a_restart_own_devices_are_there_and_sleepers_asleep() -> None:
+def test_after_a_restart_own_devices_are_reachable_unless_they_are_in_queue_mode() -> None:
     index = sessions()
     index.apply(record("awake"))
     index.apply(record("sleeper", queue_mode=True, address="10.0.0.1:2"))
@@ -98,7 +98,7 @@ def test_after_a_restart_own_devices_are_there_and_sleepers_asleep() -> None:
     assert awake.is_saved
 
 
-def test_the_newest_of_several_records_holds() -> None:
+def test_the_record_with_the_highest_epoch_holds() -> None:
     index = sessions()
     for epoch in (1, 3, 2):
         index.apply(record(epoch=epoch))
@@ -116,7 +116,7 @@ def test_a_device_of_another_gateway_is_known_and_not_owned() -> None:
     assert index.observed_by(b"\x0a") is None
 
 
-def test_a_higher_epoch_elsewhere_takes_a_device_away() -> None:
+def test_a_higher_epoch_at_another_gateway_ends_ownership() -> None:
     index = sessions()
     index.register(record(epoch=5), T0)
     index.apply(record(epoch=6, gateway=OTHER))
@@ -125,7 +125,7 @@ def test_a_higher_epoch_elsewhere_takes_a_device_away() -> None:
     assert list(index.expired(T0 + 1_000)) == []
 
 
-def test_a_late_record_of_the_former_gateway_is_overwritten() -> None:
+def test_an_older_record_of_another_gateway_makes_the_own_one_unsaved() -> None:
     index = sessions()
     session = index.register(record(epoch=6), T0)
     session.saved = session.record

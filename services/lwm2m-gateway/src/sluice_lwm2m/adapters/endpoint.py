@@ -33,7 +33,7 @@ class Limits(msgspec.Struct, frozen=True):
     """What bounds the endpoint's work.
 
     Attributes:
-        datagram: Bytes of the largest datagram that is looked at.
+        datagram: Bytes of the largest datagram that is taken.
         pending: Requests being worked on at once; more are dropped and will be retransmitted.
         handling: Seconds after which a request that is worked on is answered 5.03.
     """
@@ -78,7 +78,7 @@ class Endpoint(asyncio.DatagramProtocol):
             on_request: Answers any other request.
             is_observed: Whether a token is an observation's.
             on_notification: Takes a notification of such an observation; it is acknowledged when done.
-            on_unmatched: Hears who sent a response or a notification that belongs to no request or observation.
+            on_unmatched: Takes the sender of a response or a notification that belongs to no request or observation.
             next_mid: Message ID of the next message to an address that does not acknowledge one.
         """
         self._on_get = on_get

@@ -1,6 +1,6 @@
 """Requests to devices: Confirmable, retransmitted, one in flight per device (RFC 7252 §4.2, §4.7, §5.2).
 
-One exchange per address is a dictionary look-up per datagram, however many devices are being asked at once.
+One exchange per address is a dictionary look-up per datagram, however many requests are in flight.
 """
 
 import asyncio

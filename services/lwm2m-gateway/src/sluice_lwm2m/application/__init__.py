@@ -1,1 +1,1 @@
-"""What the gateway does, told as use cases over ports; leaves out sockets, Kafka and MongoDB."""
+"""The use cases of the gateway, over ports; leaves out sockets, Kafka and MongoDB."""

@@ -88,7 +88,7 @@ class Notifications:
 
 
 def _state(session: Session, message: Message) -> int | None:
-    """Return the state; None if the device ends the observation (RFC 7641 §3.2) or says nothing sensible."""
+    """Return the state; None if the device ends the observation (RFC 7641 §3.2) or the payload is no state."""
     if not message.is_success:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What the application asks of the world outside: adapters implement it, unit tests fake it."""
+"""What the application needs from outside: adapters implement it, unit tests fake it."""
 
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -14,7 +14,7 @@ from sluice_lwm2m.domain.image import Image
 
 
 class Publisher(Protocol):
-    """Tells the platform; each method returns when Kafka has the message and raises if it does not get it."""
+    """Publishes to the platform; each method returns when Kafka has the message and raises if it does not take it."""
 
     async def publish_event(self, event: DeviceEvent) -> None:
         """Publish what happened at a device, for the scheduler."""
@@ -59,7 +59,7 @@ class Responder(Protocol):
 
         Args:
             request: What is answered.
-            remote: Who asked.
+            remote: Its sender.
             code: Response code.
             options: Encoded.
             payload: Body.

@@ -1,4 +1,4 @@
-"""Uplinks: the scheduler hears that a device can be reached, once per awake window (R061)."""
+"""Uplinks: that a device can be reached is reported to the scheduler once per awake window (R061)."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _log = structlog.get_logger()
 
 
 class UplinkReporter:
-    """Reports uplinks to the scheduler and notes in the session which window it has heard of."""
+    """Reports uplinks to the scheduler and notes in the session which window was reported."""
 
     def __init__(self, sessions: Sessions, publisher: Publisher, clock: Callable[[], float]) -> None:
         self._sessions = sessions
@@ -41,12 +41,14 @@ class UplinkReporter:
         session.mark_reported(now, until)
 
     def report_unmatched(self, remote: Address) -> None:
-        """Report the device that sent a message which belongs to no request or observation, if it is news."""
+        """Report the sender of a message that belongs to no request or observation, unless its window was reported."""
         if (session := self._sessions.at_address(remote, self._clock())) is not None:
             self.report_activity(session)
 
     def report_activity(self, session: Session) -> None:
-        """Report a device that asked for a block or answered too late, if it is news; nothing waits for Kafka.
+        """Report a device that requested a block or answered too late, unless its window was reported.
+
+        Returns at once; Kafka gets the report later.
 
         While sends are suspended after an Execute this may be a packet from before the restart: it is no uplink.
         """

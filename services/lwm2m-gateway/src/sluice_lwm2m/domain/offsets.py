@@ -4,7 +4,7 @@
 class Offsets:
     """Offsets of one partition that are being worked on.
 
-    They are begun in ascending order and done in any.
+    They begin in ascending order and end in any.
     """
 
     def __init__(self, position: int) -> None:

@@ -1,7 +1,7 @@
 """Device requests as CoAP messages, and the answers as results (OMA TS 1.0.2 §8.2.5, §8.2.6).
 
-Reads carry no Accept option: every client then answers in a format that it has, and all of them are understood here,
-so that none needs to be asked twice (4.06).
+Reads carry no Accept option: every client then answers in a format that it has, and all of them are decoded here, so
+that no read is repeated for a 4.06.
 """
 
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def next_block(request: Request, block: bytes) -> Request:
 
 
 def result_of(request: DeviceRequest, response: Message) -> RequestResult:
-    """Return what a device answered; a payload that is not understood is an error of the result."""
+    """Return what a device answered; a payload that cannot be decoded is an error of the result."""
     path = path_of(request)
     code = code_text(response.code)
     if not response.is_success or not isinstance(request, Read | Observe):

@@ -60,7 +60,7 @@ class Sessions:
     def next_mid(self, remote: Address) -> int:
         """Return a Message ID for a message to an address: a device's next one, for it must not repeat (RFC 7252 §4.4).
 
-        Strangers share a counter: they get no requests, so that nothing of theirs is mistaken for something else.
+        Unknown addresses share a counter: they get no requests, so their acknowledgements match nothing.
         """
         session = self._by_remote.get(remote)
         if session is not None:

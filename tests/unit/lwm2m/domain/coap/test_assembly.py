@@ -31,7 +31,7 @@ def refusal(blocks: Assembly, request: Message, now: float = 0.0) -> int:
 
 
 @given(st.binary(max_size=200), st.integers(0, 6))
-def test_blocks_together_are_the_body(body: bytes, exponent: int) -> None:
+def test_a_body_is_complete_with_its_last_block(body: bytes, exponent: int) -> None:
     blocks, size = assembly(), 16 << exponent
     count = max(1, -(-len(body) // size))
     for number in range(count):
@@ -49,7 +49,7 @@ def test_a_block_that_does_not_follow_is_incomplete() -> None:
     assert refusal(blocks, block(2, b"x", more=False)) == coap.REQUEST_ENTITY_INCOMPLETE
 
 
-def test_sources_and_paths_do_not_mix() -> None:
+def test_bodies_of_different_sources_or_paths_are_kept_apart() -> None:
     blocks = assembly()
     assert blocks.take(block(0, b"a" * 64, more=True), REMOTE, 0) is None
     assert blocks.take(block(0, b"b" * 64, more=True), ELSEWHERE, 0) is None
@@ -59,7 +59,7 @@ def test_sources_and_paths_do_not_mix() -> None:
     assert whole.payload == b"a" * 65
 
 
-def test_a_first_block_begins_anew() -> None:
+def test_a_first_block_replaces_an_unfinished_body() -> None:
     blocks = assembly()
     for part in (b"a", b"b"):
         assert blocks.take(block(0, part * 64, more=True), REMOTE, 0) is None
@@ -77,13 +77,13 @@ def test_malformed_blocks_and_long_bodies_are_refused() -> None:
     assert refusal(blocks, block(3, bytes(64), more=True)) == coap.REQUEST_ENTITY_TOO_LARGE
 
 
-def test_a_body_does_not_wait_for_ever() -> None:
+def test_an_unfinished_body_expires() -> None:
     blocks = assembly()
     assert blocks.take(block(0, bytes(64), more=True), REMOTE, 0) is None
     assert refusal(blocks, block(1, b"x", more=False), now=60) == coap.REQUEST_ENTITY_INCOMPLETE
 
 
-def test_a_flood_pushes_out_what_has_waited_longest() -> None:
+def test_the_oldest_unfinished_body_is_dropped_when_there_are_too_many() -> None:
     blocks = assembly(max_bodies=10)
     remotes: list[Address] = [("10.0.0.1", port) for port in range(20)]
     for remote in remotes:

@@ -27,7 +27,7 @@ def test_the_reserved_size_and_longer_options_are_refused(value: bytes) -> None:
 
 
 @given(st.integers(0, 2**20 - 1), st.booleans(), st.integers(0, 6))
-def test_what_is_written_is_read_alike(number: int, more: bool, exponent: int) -> None:
+def test_a_block_option_survives_encoding_and_parsing(number: int, more: bool, exponent: int) -> None:
     block = Block(number, more, exponent)
     assert parse_block(block.to_bytes()) == block
     assert block.start == number * block.size

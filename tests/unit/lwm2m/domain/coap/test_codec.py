@@ -31,7 +31,7 @@ def test_the_example_of_rfc_7252_figure_16_is_read() -> None:
 
 
 @given(messages)
-def test_what_is_encoded_is_decoded_alike(message: Message) -> None:
+def test_a_message_survives_encoding_and_decoding(message: Message) -> None:
     assert decode(encode(message)) == message
 
 
@@ -45,7 +45,7 @@ def test_any_bytes_are_a_message_or_one_of_two_errors(data: bytes) -> None:
 
 
 @given(st.binary(min_size=4, max_size=64).map(lambda data: bytes((0x40 | data[0] & 0x38, *data[1:]))))
-def test_what_both_implementations_accept_they_understand_alike(data: bytes) -> None:
+def test_a_message_that_aiocoap_accepts_too_is_decoded_alike(data: bytes) -> None:
     try:
         ours = decode(data)
         theirs = aiocoap.Message.decode(data)
@@ -56,7 +56,7 @@ def test_what_both_implementations_accept_they_understand_alike(data: bytes) -> 
 
 
 @pytest.mark.parametrize("data", [b"", b"\x40", b"\x40\x01\x00", b"\x00\x01\x00\x01", b"\xc0\x01\x00\x01"])
-def test_what_is_no_coap_of_this_version_is_none_of_our_business(data: bytes) -> None:
+def test_bytes_without_a_header_of_coap_version_1_are_not_coap(data: bytes) -> None:
     with pytest.raises(NotCoapError):
         decode(data)
 
@@ -76,7 +76,7 @@ def test_what_is_no_coap_of_this_version_is_none_of_our_business(data: bytes) ->
         b"\x40\x01\x00\x07\x1fa",  # reserved length
     ],
 )
-def test_a_malformed_message_names_what_has_to_be_rejected(data: bytes) -> None:
+def test_the_error_of_a_malformed_message_has_its_type_and_message_id(data: bytes) -> None:
     with pytest.raises(MessageFormatError) as caught:
         decode(data)
     assert (caught.value.kind, caught.value.mid) == (coap.CON, 7)

@@ -5,7 +5,7 @@ from sluice_lwm2m.domain.coap.duplicates import Duplicates
 REMOTE = ("10.0.0.1", 5683)
 
 
-def test_a_message_is_found_for_exactly_a_lifetime() -> None:
+def test_a_duplicate_is_recognised_for_exactly_one_lifetime() -> None:
     duplicates = Duplicates(lifetime=100, capacity=10)
     duplicates.note((REMOTE, b"a"), b"answer", 0)
     duplicates.note((REMOTE, b"b"), b"", 99)
@@ -16,19 +16,19 @@ def test_a_message_is_found_for_exactly_a_lifetime() -> None:
     assert duplicates.find((REMOTE, b"b"), 199) is None
 
 
-def test_a_message_ages_although_nothing_else_comes() -> None:
+def test_an_entry_expires_without_further_messages() -> None:
     duplicates = Duplicates(lifetime=100, capacity=10)
     duplicates.note((REMOTE, b"a"), b"answer", 0)
     assert duplicates.find((REMOTE, b"a"), 86_400) is None
 
 
-def test_the_same_bytes_from_elsewhere_are_another_message() -> None:
+def test_the_same_bytes_from_another_address_are_no_duplicate() -> None:
     duplicates = Duplicates(lifetime=100, capacity=10)
     duplicates.note((REMOTE, b"a"), b"answer", 0)
     assert duplicates.find((("10.0.0.2", 5683), b"a"), 0) is None
 
 
-def test_a_flood_pushes_out_the_oldest_and_takes_no_more_memory() -> None:
+def test_a_flood_drops_the_oldest_entries_and_takes_no_more_memory() -> None:
     duplicates = Duplicates(lifetime=100, capacity=10)
     for number in range(1_000):
         duplicates.note((REMOTE, number.to_bytes(2)), b"", 1)
@@ -37,7 +37,7 @@ def test_a_flood_pushes_out_the_oldest_and_takes_no_more_memory() -> None:
     assert found[-1] == 999
 
 
-def test_what_failed_may_be_tried_again() -> None:
+def test_a_forgotten_message_is_no_duplicate() -> None:
     duplicates = Duplicates(lifetime=100, capacity=10)
     duplicates.note((REMOTE, b"a"), b"", 0)
     duplicates.forget((REMOTE, b"a"))

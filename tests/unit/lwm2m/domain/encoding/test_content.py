@@ -35,7 +35,7 @@ def test_opaque_bytes_are_given_as_hex(content_format: int) -> None:
 
 
 @pytest.mark.parametrize("content_format", [None, 0, 42])
-def test_a_single_value_is_none_for_an_instance(content_format: int | None) -> None:
+def test_a_single_value_for_an_object_instance_is_an_error(content_format: int | None) -> None:
     with pytest.raises(PayloadError):
         decode_content((4, 0), content_format, b"-97")
 

@@ -16,5 +16,5 @@ def test_a_path_has_one_to_four_ids(text: str, path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "/", "3/0", "/3/", "/3/0/3/0/1", "/a", "/-1", "/03", "/65535", "/99999", "/3 ", "/٣", "/3\n"]
 )
-def test_anything_else_is_none(text: str) -> None:
+def test_other_texts_are_no_path(text: str) -> None:
     assert parse_path(text) is None

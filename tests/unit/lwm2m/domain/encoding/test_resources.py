@@ -23,7 +23,7 @@ from sluice_lwm2m.domain.encoding.resources import MAX_TEXT, Kind, from_bytes, f
         ((19, 0, 0), None),
     ],
 )
-def test_the_resources_of_the_flow_have_types(path: Path, kind: Kind | None) -> None:
+def test_the_resources_of_an_upgrade_have_types(path: Path, kind: Kind | None) -> None:
     assert kind_of(path) is kind
 
 
@@ -39,7 +39,7 @@ def test_the_resources_of_the_flow_have_types(path: Path, kind: Kind | None) -> 
         ("1.0", None, "1.0"),
     ],
 )
-def test_text_becomes_what_the_resource_is(text: str, kind: Kind | None, value: ResourceValue) -> None:
+def test_text_is_converted_to_the_type_of_its_resource(text: str, kind: Kind | None, value: ResourceValue) -> None:
     result = from_text(text, kind)
     assert result == value
     assert type(result) is type(value)
@@ -81,7 +81,7 @@ def test_text_of_another_type_is_an_error(text: str, kind: Kind) -> None:
         (b"\xca\xfe", None, "hex:cafe"),
     ],
 )
-def test_bytes_become_what_the_resource_is(raw: bytes, kind: Kind | None, value: ResourceValue) -> None:
+def test_bytes_are_converted_to_the_type_of_their_resource(raw: bytes, kind: Kind | None, value: ResourceValue) -> None:
     result = from_bytes(raw, kind)
     assert result == value
     assert type(result) is type(value)
@@ -140,7 +140,7 @@ def test_a_value_of_another_type_is_an_error(value: object, kind: Kind | None) -
         from_tree(value, kind)
 
 
-def test_text_is_utf_8() -> None:
+def test_text_that_is_not_utf_8_is_an_error() -> None:
     assert from_utf8("é".encode()) == "é"
     with pytest.raises(PayloadError):
         from_utf8(b"\xe9")

@@ -64,7 +64,7 @@ def test_a_base_name_alone_is_no_value() -> None:
         ((1, 1, 6), b'{"bn":"/1/1/6","e":[{"bv":true}]}', {(1, 1, 6): True}),
     ],
 )
-def test_the_older_json_is_read(path: Path, payload: bytes, values: dict[Path, ResourceValue]) -> None:
+def test_lwm2m_json_is_read(path: Path, payload: bytes, values: dict[Path, ResourceValue]) -> None:
     assert dict(decode_oma_json(path, payload)) == values
 
 
@@ -94,7 +94,7 @@ def test_malformed_senml_is_an_error(payload: bytes) -> None:
 @pytest.mark.parametrize(
     "payload", [b"[]", b'{"e":5}', b'{"bn":"/4/0/"}', b'{"e":[{"n":"2"}]}', b'{"bn":"/9/0/","e":[{"n":"2","v":1}]}']
 )
-def test_malformed_older_json_is_an_error(payload: bytes) -> None:
+def test_malformed_lwm2m_json_is_an_error(payload: bytes) -> None:
     with pytest.raises(PayloadError):
         dict(decode_oma_json((4, 0), payload))
 

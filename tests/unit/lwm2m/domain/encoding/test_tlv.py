@@ -43,17 +43,17 @@ VALUES = {
 }
 
 
-def test_the_object_instance_of_the_specification_is_read() -> None:
+def test_the_example_of_an_object_instance_in_the_specification_is_read() -> None:
     assert dict(decode_tlv((3, 0), DEVICE)) == VALUES
 
 
-def test_the_same_instance_wrapped_for_its_object_is_read() -> None:
+def test_an_object_instance_wrapped_for_its_object_is_read() -> None:
     wrapped = b"\x08\x00" + bytes([len(DEVICE)]) + DEVICE
     assert dict(decode_tlv((3,), wrapped)) == VALUES
     assert dict(decode_tlv((3, 0), wrapped)) == VALUES
 
 
-def test_the_object_without_its_wrapper_is_the_single_instance() -> None:
+def test_an_object_without_instance_tlv_is_its_single_instance() -> None:
     assert dict(decode_tlv((3,), DEVICE)) == VALUES
 
 
@@ -70,7 +70,7 @@ def test_the_object_without_its_wrapper_is_the_single_instance() -> None:
         ((4, 0), b"", {}),
     ],
 )
-def test_ids_and_lengths_come_in_every_width(path: Path, payload: bytes, values: dict[Path, object]) -> None:
+def test_ids_and_lengths_of_every_width_are_read(path: Path, payload: bytes, values: dict[Path, object]) -> None:
     assert dict(decode_tlv(path, payload)) == values
 
 
@@ -86,7 +86,7 @@ def test_ids_and_lengths_come_in_every_width(path: Path, payload: bytes, values:
         ((3, 0, 3), b"\xc1\x05\x00"),  # another Resource
     ],
 )
-def test_what_is_cut_off_or_misplaced_is_an_error(path: Path, payload: bytes) -> None:
+def test_a_tlv_that_is_cut_off_or_misplaced_is_an_error(path: Path, payload: bytes) -> None:
     with pytest.raises(PayloadError):
         dict(decode_tlv(path, payload))
 

@@ -26,7 +26,7 @@ from sluice_lwm2m.domain.sessions import Sessions
 
 @dataclass(slots=True)
 class _DeviceQueue:
-    """What one device is asked, one after the other."""
+    """The commands of one device, in order."""
 
     waiting: deque[PendingCommand | Renewal]
     worker: asyncio.Task[None]
@@ -89,7 +89,7 @@ class DeviceCommands:
             self._enqueue(command.device_id, PendingCommand(command, on_answered))
 
     def renew_observation(self, session: Session) -> None:
-        """Renew a device's observation, if it has one, after what it is being asked now."""
+        """Renew a device's observation, if it has one, after the commands that it has now."""
         if session.record.observe_token is not None:
             self._enqueue(session.record.device_id, Renewal(session, session.record.epoch))
 
@@ -100,7 +100,8 @@ class DeviceCommands:
     async def wait_idle(self, device_id: str) -> None:
         """Return when all commands that a device has now are answered.
 
-        The scheduler hears of the end of what it asked before it hears of a new registration, and can ask again.
+        The outcomes of commands that a new registration has ended are published before the registration is reported:
+        the scheduler can send them again.
         """
         if (queue := self._queues.get(device_id)) is not None:
             await asyncio.wait((queue.worker,))
@@ -135,7 +136,7 @@ class DeviceCommands:
         pending.on_answered()
 
     def _fence(self, close: CloseDownload) -> None:
-        """End what the attempt has asked of its device so far; it may get another slot and ask again."""
+        """Fence the earlier commands of the attempt; later ones belong to another slot of it."""
         queue, session = self._queues.get(close.device_id), self._sessions.owned(close.device_id)
         if queue is None or session is None:
             return

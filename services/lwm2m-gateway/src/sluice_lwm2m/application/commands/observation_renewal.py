@@ -20,7 +20,7 @@ class Renewal(NamedTuple):
 
 
 class ObservationRenewal:
-    """Asks again for the firmware state, with the token that the device knows."""
+    """Observes the firmware state again, with the token of the observation."""
 
     def __init__(self, requester: Requester, notifications: Notifications, clock: Callable[[], float]) -> None:
         self._requester = requester

@@ -57,7 +57,7 @@ class CommandOutcomes:
             await self._store.replace(session, record)
 
     async def _note_reported(self, session: Session, status: OutcomeStatus, until: float | None) -> None:
-        """Note which window the scheduler has heard of: one until a time, or none, so that the next uplink is reported.
+        """Note which window the outcome has reported: one until a time, or none, so that the next uplink is reported.
 
         A device that sent something while the outcome `asleep` was being published is reported at once.
         """

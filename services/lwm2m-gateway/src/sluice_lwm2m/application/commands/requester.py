@@ -1,4 +1,4 @@
-"""Asks a device: Message IDs, tokens, and answers in blocks put together (RFC 7959 §2.4)."""
+"""Requests to devices: Message IDs, tokens, and responses in blocks put together (RFC 7959 §2.4)."""
 
 from collections.abc import Callable
 from os import urandom
@@ -29,7 +29,7 @@ class Requester:
 
         Args:
             session: The device.
-            request: What to ask.
+            request: Without its message layer.
             token: Token of its observation, hex; a fresh one if None.
 
         Raises:

@@ -44,7 +44,7 @@ class PendingCommand:
 
 
 class CommandRunner:
-    """Runs commands of devices that are not being asked anything else."""
+    """Runs commands, of each device one at a time."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class CommandRunner:
         Args:
             sessions: The devices.
             store: Keeps what must survive.
-            requester: Asks the devices.
+            requester: Sends the requests.
             sign: Returns the image URI of a `WritePackageUri`.
             suspension: Seconds without sends after an Execute that restarts the device.
             clock: Seconds since 1970.
@@ -110,7 +110,7 @@ class CommandRunner:
     async def _ask(self, session: Session, command: DeviceRequests, request: DeviceRequest) -> RequestResult:
         try:
             message = coap_request(request, partial(self._sign, command))
-        except ValueError as error:  # no device can be asked this, or no token can express it
+        except ValueError as error:  # LwM2M has no such request, or no token can express it
             return RequestResult(path=path_of(request), code=coap.code_text(coap.BAD_REQUEST), error=str(error))
         token = None
         if message.observation and records.observes(session.record, command):

@@ -35,7 +35,7 @@ class ImageAccess:
             sessions: The devices.
             revoked: Ids of images that are served no more.
             signer: Verifies tokens.
-            reporter: Hears of devices that ask for blocks.
+            reporter: Reports devices that request blocks.
             clock: Seconds since 1970.
         """
         self._sessions = sessions

@@ -35,7 +35,7 @@ class ImageServer:
             access: Who may fetch what.
             store: Where images are.
             default_exponent: SZX of the blocks for a device that names no size.
-            reporter: Hears of devices whose request is refused.
+            reporter: Reports devices whose request is refused.
             responder: Sends the answers.
             counters: Count them.
         """

@@ -1,4 +1,4 @@
-"""Requests that wait until what they need of an image has been loaded: once, however many devices ask for it."""
+"""Requests that wait for a part of an image to be loaded: once, however many devices need it."""
 
 import asyncio
 from collections.abc import Callable

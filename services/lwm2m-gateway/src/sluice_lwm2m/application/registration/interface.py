@@ -97,7 +97,7 @@ class RegistrationInterface:
         return Response(coap.CHANGED)
 
     async def _take_other(self, remote: Address, *, is_send: bool) -> Response:
-        """Report the device; the data of a Send (OMA TS 1.1.1 §6.4.7) are for nobody here, other requests not found."""
+        """Report the device; the data of a Send (OMA TS 1.1.1 §6.4.7) are dropped, anything else is not found."""
         now = self._clock()
         session = self._sessions.at_address(remote, now)
         if session is None:

@@ -57,7 +57,7 @@ class RegistrationLifecycle:
         """Return the session registered at `/rd/{location}`.
 
         Raises:
-            CoapError: 4.04: there is none; the device registers anew.
+            CoapError: 4.04 if there is none, so that the device registers anew.
         """
         session = self._sessions.at_location(location.decode(errors="replace"), self._clock())
         if session is None:

@@ -1,6 +1,6 @@
 """Requests whose body comes in blocks (Block1, RFC 7959 §2.3, §2.5), put together.
 
-Leaves out bodies in parallel from one source to one path: a new first block begins anew, as §2.5 wants it.
+Leaves out bodies in parallel from one source to one path: a first block replaces what came before it (§2.5).
 """
 
 from collections import OrderedDict

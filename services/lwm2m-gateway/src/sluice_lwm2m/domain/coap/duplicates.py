@@ -1,7 +1,7 @@
 """Messages already seen, with what was answered (RFC 7252 §4.5).
 
-An entry is found for one lifetime: a device that wakes and says the same as before is heard. Two generations stand in
-for a timer per message: an entry takes memory for one to two lifetimes, less when a flood fills a generation. The whole
+An entry is found for one lifetime; later the same bytes are a new message. Two generations stand in for a timer per
+message: an entry takes memory for one to two lifetimes, less when a flood fills a generation. The whole
 datagram is the key and not its Message ID alone: a device that restarts may count from the same number again, and its
 new registration must not be answered with the old one's location.
 """
@@ -39,7 +39,7 @@ class Duplicates:
         self._capacity = capacity
         self._young: dict[Key, _Noted] = {}
         self._old: dict[Key, _Noted] = {}
-        self._turn_at = 0.0
+        self._next_generation_at = 0.0
 
     def find(self, key: Key, now: float) -> bytes | None:
         """Return the answer to a message seen before, empty while it is being worked on; None for a new message."""
@@ -48,9 +48,9 @@ class Duplicates:
 
     def note(self, key: Key, answer: bytes, now: float) -> None:
         """Remember a message with its answer."""
-        if now >= self._turn_at or len(self._young) >= self._capacity:
+        if now >= self._next_generation_at or len(self._young) >= self._capacity:
             self._old, self._young = self._young, {}
-            self._turn_at = now + self._lifetime
+            self._next_generation_at = now + self._lifetime
         self._young[key] = _Noted(answer, now + self._lifetime)
 
     def forget(self, key: Key) -> None:

@@ -2,4 +2,4 @@
 
 
 class PayloadError(ValueError):
-    """A payload that cannot be understood; the text says why and is safe to hand on."""
+    """A payload that cannot be decoded; the text says why and holds nothing of it."""

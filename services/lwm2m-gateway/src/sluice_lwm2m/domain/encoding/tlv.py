@@ -47,7 +47,7 @@ def decode_tlv(base: Path, payload: bytes) -> Iterator[tuple[Path, ResourceValue
 
 
 def _place(base: Path, kind: TlvType, number: int) -> Path:
-    """Return the path of a TLV: one level below the base, or the base itself if it is what was asked for."""
+    """Return the path of a TLV: one level below the base, or the base itself if that was requested."""
     depth = _DEPTH[kind]
     if len(base) == depth - 1:
         return (*base, number)
