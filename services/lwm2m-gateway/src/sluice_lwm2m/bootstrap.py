@@ -1,5 +1,6 @@
 """Puts the gateway together; the one place where its parts meet."""
 
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from sluice_common.revocations import RevokedImages
 from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_lwm2m.adapters.command_log import KafkaCommandLog
 from sluice_lwm2m.adapters.device_directory import MongoDeviceDirectory
-from sluice_lwm2m.adapters.endpoint import Endpoint, Limits
+from sluice_lwm2m.adapters.endpoint import Endpoint
 from sluice_lwm2m.adapters.images import GridFsImageStore
 from sluice_lwm2m.adapters.publisher import KafkaPublisher
 from sluice_lwm2m.adapters.registration_log import KafkaRegistrationLog
+from sluice_lwm2m.adapters.request_tasks import Limits
+from sluice_lwm2m.adapters.udp_socket import bind
 from sluice_lwm2m.application.commands.command_consumer import CommandConsumer
 from sluice_lwm2m.application.commands.device_commands import DeviceCommands
 from sluice_lwm2m.application.commands.observation_renewal import ObservationRenewal
@@ -55,6 +58,14 @@ class Gateway:
     commands: DeviceCommands
     lifecycle: RegistrationLifecycle
 
+    def bind(self) -> socket.socket:
+        """Return the socket for the endpoint; datagrams wait in its buffer until the endpoint is opened.
+
+        Raises:
+            OSError: The port is taken, or there is no such address.
+        """
+        return bind(self.settings.lwm2m_host, self.settings.lwm2m_port, self.settings.lwm2m_socket_buffer)
+
 
 class _Core:
     """What most parts share."""
@@ -70,7 +81,21 @@ class _Core:
         self.sessions = Sessions(settings.lwm2m_ordinal, settings.lwm2m_awake_window)
         self.store = RegistrationStore(self.sessions, self.publisher)
         self.reporter = UplinkReporter(self.sessions, self.publisher, clock)
-        self.endpoint = _endpoint(settings, self.counters)
+        self.endpoint = Endpoint(
+            Transmission(settings.lwm2m_ack_timeout, settings.lwm2m_max_retransmit, settings.lwm2m_response_timeout),
+            Limits(settings.lwm2m_max_datagram, settings.lwm2m_max_pending, settings.lwm2m_handling_timeout),
+            Duplicates(settings.lwm2m_exchange_lifetime, settings.lwm2m_max_duplicates),
+            self.counters,
+            self.sessions.next_mid,
+        )
+        self.notifications = Notifications(
+            sessions=self.sessions,
+            store=self.store,
+            publisher=self.publisher,
+            reporter=self.reporter,
+            counters=self.counters,
+            clock=clock,
+        )
 
 
 def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> Gateway:
@@ -84,16 +109,45 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         ValueError: The token key is too short.
     """
     core = _Core(settings, clock)
-    notifications = Notifications(
-        sessions=core.sessions,
-        store=core.store,
-        publisher=core.publisher,
-        reporter=core.reporter,
-        counters=core.counters,
-        clock=clock,
+    commands = _commands(core)
+    lifecycle = _lifecycle(core, commands)
+    revoked = RevokedImages(settings)
+    core.endpoint.serve(
+        on_get=_image_server(core, revoked).answer,
+        on_request=_registration_interface(core, lifecycle).answer,
+        is_observed=core.notifications.is_observed,
+        on_notification=core.notifications.take,
+        on_unmatched=core.reporter.report_unmatched,
     )
-    commands = _commands(core, notifications)
-    lifecycle = RegistrationLifecycle(
+    log = KafkaRegistrationLog(settings, core.producer)
+    return Gateway(
+        settings=settings,
+        counters=core.counters,
+        producer=core.producer,
+        sessions=core.sessions,
+        endpoint=core.endpoint,
+        replication=RegistrationReplication(settings.lwm2m_ordinal, log, core.sessions, core.store),
+        revoked=revoked,
+        consumer=_consumer(core, commands),
+        commands=commands,
+        lifecycle=lifecycle,
+    )
+
+
+def _consumer(core: _Core, commands: DeviceCommands) -> CommandConsumer:
+    settings = core.settings
+    return CommandConsumer(
+        KafkaCommandLog(settings, settings.lwm2m_ordinal, core.producer),
+        commands,
+        core.sessions,
+        max_records=settings.lwm2m_max_commands,
+        commit_interval=settings.lwm2m_commit_interval,
+    )
+
+
+def _lifecycle(core: _Core, commands: DeviceCommands) -> RegistrationLifecycle:
+    settings = core.settings
+    return RegistrationLifecycle(
         gateway=settings.lwm2m_ordinal,
         sessions=core.sessions,
         directory=MongoDeviceDirectory(
@@ -104,49 +158,11 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         reporter=core.reporter,
         commands=commands,
         counters=core.counters,
-        clock=clock,
-    )
-    revoked = RevokedImages(settings)
-    core.endpoint.serve(
-        on_get=_image_server(core, revoked).answer,
-        on_request=_registration_interface(core, lifecycle).answer,
-        is_observed=notifications.is_observed,
-        on_notification=notifications.take,
-        on_unmatched=core.reporter.report_unmatched,
-        next_mid=core.sessions.next_mid,
-    )
-    return Gateway(
-        settings=settings,
-        counters=core.counters,
-        producer=core.producer,
-        sessions=core.sessions,
-        endpoint=core.endpoint,
-        replication=RegistrationReplication(
-            settings.lwm2m_ordinal, KafkaRegistrationLog(settings, core.producer), core.sessions, core.store
-        ),
-        revoked=revoked,
-        consumer=CommandConsumer(
-            KafkaCommandLog(settings, settings.lwm2m_ordinal, core.producer),
-            commands,
-            core.sessions,
-            max_records=settings.lwm2m_max_commands,
-            commit_interval=settings.lwm2m_commit_interval,
-        ),
-        commands=commands,
-        lifecycle=lifecycle,
+        clock=core.clock,
     )
 
 
-def _endpoint(settings: GatewaySettings, counters: Counters) -> Endpoint:
-    return Endpoint(
-        Transmission(settings.lwm2m_ack_timeout, settings.lwm2m_max_retransmit, settings.lwm2m_response_timeout),
-        Limits(settings.lwm2m_max_datagram, settings.lwm2m_max_pending, settings.lwm2m_handling_timeout),
-        Duplicates(settings.lwm2m_exchange_lifetime, settings.lwm2m_max_duplicates),
-        counters,
-    )
-
-
-def _commands(core: _Core, notifications: Notifications) -> DeviceCommands:
+def _commands(core: _Core) -> DeviceCommands:
     settings = core.settings
     requester = Requester(core.endpoint.exchanges, core.clock)
     return DeviceCommands(
@@ -160,7 +176,7 @@ def _commands(core: _Core, notifications: Notifications) -> DeviceCommands:
             suspension=settings.lwm2m_execute_silence,
             clock=core.clock,
         ),
-        renewal=ObservationRenewal(requester, notifications, core.clock),
+        renewal=ObservationRenewal(requester, core.notifications, core.clock),
         outcomes=CommandOutcomes(
             sessions=core.sessions,
             store=core.store,

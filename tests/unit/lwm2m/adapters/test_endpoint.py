@@ -1,14 +1,14 @@
 """What the endpoint does with datagrams; the socket is the only thing that is not real."""
 
 import asyncio
-import socket
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_lwm2m.adapters.endpoint import Endpoint, Limits, bind
+from sluice_lwm2m.adapters.endpoint import Endpoint
+from sluice_lwm2m.adapters.request_tasks import Limits
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
@@ -61,7 +61,7 @@ class Gateway:
         self.counters = Counters()
         limits = Limits(datagram=1_280, pending=pending, handling=0.5)
         kept = duplicates or Duplicates(247, 100)
-        self.endpoint = Endpoint(Transmission(0.01, 1, 0.01), limits, kept, self.counters)
+        self.endpoint = Endpoint(Transmission(0.01, 1, 0.01), limits, kept, self.counters, lambda _: 99)
         self.transport = Transport()
         self.endpoint.connection_made(self.transport)
         self.gets: list[Message] = []
@@ -77,7 +77,6 @@ class Gateway:
             is_observed=lambda token: token == OBSERVED,
             on_notification=self.notify,
             on_unmatched=self.unmatched.append,
-            next_mid=lambda _: 99,
         )
 
     async def answer(self, request: Message, _: Address) -> Response:
@@ -297,18 +296,3 @@ def test_no_datagram_raises_anything(datagrams: list[bytes]) -> None:
         assert all(sent[0] >> 6 == 1 for sent in gateway.transport.sent)
 
     asyncio.run(feed())
-
-
-def test_a_taken_port_is_an_error_at_once() -> None:
-    with bind("127.0.0.1", 0, 65_536) as first:
-        assert first.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= 65_536
-        with pytest.raises(OSError, match="in use"):
-            bind("127.0.0.1", first.getsockname()[1], 65_536)
-
-
-def test_all_addresses_include_those_of_ipv4() -> None:
-    with bind("::", 0, 65_536) as endpoint, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.sendto(b"hello", ("127.0.0.1", endpoint.getsockname()[1]))
-        endpoint.setblocking(True)  # noqa: FBT003 - the standard library's signature
-        endpoint.settimeout(5)
-        assert endpoint.recv(10) == b"hello"

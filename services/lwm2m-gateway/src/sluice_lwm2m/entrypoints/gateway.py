@@ -25,9 +25,7 @@ async def run(settings: GatewaySettings) -> None:
     gateway = build(settings)
     async with AsyncExitStack() as stack:
         # Bound before anything slow: a taken port shows at once, and early datagrams wait in the socket's buffer
-        stack.enter_context(
-            gateway.endpoint.bind(settings.lwm2m_host, settings.lwm2m_port, settings.lwm2m_socket_buffer)
-        )
+        bound = stack.enter_context(gateway.bind())
         await gateway.producer.start()
         stack.push_async_callback(gateway.producer.stop)
         await gateway.replication.restore()
@@ -35,7 +33,7 @@ async def run(settings: GatewaySettings) -> None:
         await gateway.revoked.start()
         await gateway.consumer.start()
         stack.push_async_callback(gateway.consumer.stop)
-        await gateway.endpoint.open()
+        await gateway.endpoint.open(bound)
         stack.push_async_callback(gateway.endpoint.close)
         await _serve(gateway)
 

@@ -1,0 +1,125 @@
+"""Requests and notifications that are worked on, each once: a duplicate gets the first answer (RFC 7252 §4.5)."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import msgspec
+import structlog
+
+from sluice_lwm2m.domain.coap import codec
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.request_response import Response
+from sluice_lwm2m.domain.counters import Counted, Counters
+
+_log = structlog.get_logger()
+
+Send = Callable[[bytes, Address], None]
+OnRequest = Callable[[Message, Address], Awaitable[Response]]
+OnNotification = Callable[[Message, Address], Awaitable[None]]
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What bounds the endpoint's work.
+
+    Attributes:
+        datagram: Bytes of the largest datagram that is taken.
+        pending: Requests being worked on at once; more are dropped and will be retransmitted.
+        handling: Seconds after which a request that is worked on is answered 5.03.
+    """
+
+    datagram: int
+    pending: int
+    handling: float
+
+
+class RequestTasks:
+    """A task per request or notification."""
+
+    def __init__(
+        self,
+        *,
+        on_request: OnRequest,
+        on_notification: OnNotification,
+        respond: Callable[[Message, Address, Response], bytes],
+        send: Send,
+        limits: Limits,
+        duplicates: Duplicates,
+        counters: Counters,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            on_request: Answers a request.
+            on_notification: Takes a notification; it is acknowledged when done.
+            respond: Returns the datagram of a response.
+            send: Sends a datagram.
+            limits: Of tasks at once, and of their time.
+            duplicates: What was answered.
+            counters: Count what is dropped or fails.
+        """
+        self._on_request = on_request
+        self._on_notification = on_notification
+        self._respond = respond
+        self._send = send
+        self._limits = limits
+        self._duplicates = duplicates
+        self._counters = counters
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def answer(self, key: Key, request: Message) -> None:
+        """Work on a request and answer it."""
+        self._begin(key, self._answer(key, request))
+
+    def notify(self, key: Key, message: Message) -> None:
+        """Work on a notification and acknowledge it."""
+        self._begin(key, self._notify(key, message))
+
+    def acknowledge(self, key: Key, message: Message) -> None:
+        """Acknowledge a message at once, if it is Confirmable."""
+        if message.kind == coap.CON:
+            self._reply(key, codec.header(coap.ACK, coap.EMPTY, message.mid))
+
+    async def drain(self) -> None:
+        """Return when nothing is being worked on."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._limits.handling)
+
+    def _begin(self, key: Key, work: Coroutine[Any, Any, None]) -> None:
+        if len(self._tasks) >= self._limits.pending:
+            self._counters[Counted.OVERLOADED] += 1
+            work.close()
+            return
+        self._duplicates.note(key, b"", time.monotonic())
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, key: Key, request: Message) -> None:
+        try:
+            async with asyncio.timeout(self._limits.handling):
+                response = await self._on_request(request, key[0])
+        except Exception:  # noqa: BLE001 - the last barrier: the device gets an answer whatever went wrong here
+            _log.warning("request_failed", exc_info=True)
+            self._counters[Counted.FAILED] += 1
+            response = Response(coap.SERVICE_UNAVAILABLE)
+        self._reply(key, self._respond(request, key[0], response))
+
+    async def _notify(self, key: Key, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._limits.handling):
+                await self._on_notification(message, key[0])
+        except Exception:  # noqa: BLE001 - as above: not acknowledged, so that the device repeats it
+            _log.warning("notification_failed", exc_info=True)
+            self._counters[Counted.FAILED] += 1
+            self._duplicates.forget(key)
+        else:
+            self.acknowledge(key, message)
+
+    def _reply(self, key: Key, datagram: bytes) -> None:
+        self._duplicates.note(key, datagram, time.monotonic())
+        self._send(datagram, key[0])
