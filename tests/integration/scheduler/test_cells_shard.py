@@ -53,7 +53,7 @@ class Shard:
     async def restored(self, end: int) -> CellsShard:
         shard = self.another()
         await shard.start()
-        shard.restore(await read_changelog(self.settings.kafka_bootstrap, [self.partition]), {self.partition: end})
+        shard.restore(await read_changelog(self.settings, [self.partition]), {self.partition: end})
         return shard
 
     def ask(self, offset: int, execution: str, awake_for: float = 1e4) -> Record:
@@ -142,7 +142,7 @@ async def test_whoever_takes_over_restores_every_holder_and_waiter(shard: Shard,
     await shard.shard.apply({shard.partition: [shard.release(5, "e0"), shard.release(6, "e3")]})
     heir = await shard.restored(end=7)
     try:
-        (stored,) = (await read_changelog(shard.settings.kafka_bootstrap, [shard.partition])).values()
+        (stored,) = (await read_changelog(shard.settings, [shard.partition])).values()
         entries = stored.windows[shard.key].values()
         assert sorted(e.grant.execution_id for e in entries if isinstance(e, Holder)) == ["e1", "e2"]
         assert [e.execution_id for e in entries if isinstance(e, Waiter)] == ["e4"]
@@ -198,7 +198,7 @@ async def test_what_is_broken_becomes_a_dead_letter_and_stops_nothing(shard: Sha
 async def test_more_than_one_record_batch_fits_into_a_transaction(shard: Shard, committed: Committed) -> None:
     await shard.shard.apply({shard.partition: [shard.ask(n, f"{n:05}" + "x" * 1000) for n in range(2000)]})
     assert len(granted(await committed(DEVICE_EVENTS.name))) == LIMIT
-    stored = await read_changelog(shard.settings.kafka_bootstrap, [shard.partition])
+    stored = await read_changelog(shard.settings, [shard.partition])
     assert len(stored[shard.partition].windows[shard.key]) == 2000
 
 

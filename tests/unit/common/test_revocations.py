@@ -12,12 +12,12 @@ REVOKED = PackageRevoked(app_id="a", occurred_at=now(), package_id="p", image_id
 
 
 @pytest.mark.requirement("D15")
-def test_an_image_is_revoked_from_its_event_on() -> None:
+async def test_an_image_is_revoked_from_its_event_on() -> None:
     revoked = RevokedImages(CommonSettings())
     assert "i" not in revoked
-    revoked.take(PackageRejected(app_id="a", occurred_at=now(), package_id="p", code="c", message="i"))
+    await revoked.take(PackageRejected(app_id="a", occurred_at=now(), package_id="p", code="c", message="i"))
     assert "i" not in revoked
-    revoked.take(REVOKED)
+    await revoked.take(REVOKED)
     assert "i" in revoked
     assert "j" not in revoked
 

@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka.errors import KafkaTimeoutError
 
 from sluice_common.messages.base import Message
+from sluice_common.messages.dead_letters import DeadLetter
 from sluice_mqtt.application.ports import StoreUnavailableError
 from sluice_mqtt.domain.device import KnownDevice
 
@@ -120,7 +121,7 @@ class FakeProducer:
     def __init__(self, failures: int = 0) -> None:
         self.failures = failures
         self.sent: list[tuple[str, Any]] = []
-        self.dead_letters: list[tuple[Any, ...]] = []
+        self.dead_letters: list[DeadLetter] = []
 
     async def send(self, _topic: object, key: str, message: Any) -> asyncio.Future[None]:
         """Send a message."""
@@ -130,10 +131,10 @@ class FakeProducer:
         future.set_result(None)
         return future
 
-    async def dead_letter(self, record: Any, reason: str) -> None:
+    async def send_dead_letter(self, letter: DeadLetter) -> None:
         """Publish a dead letter."""
         self._fail()
-        self.dead_letters.append((record.topic, record.partition, record.offset, record.key, record.value, reason))
+        self.dead_letters.append(letter)
 
     def _fail(self) -> None:
         if self.failures:

@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, TopicAlreadyExistsError, for_code
 
 from sluice_common.errors import PoisonError
-from sluice_common.messages.base import now, to_json
+from sluice_common.messages.base import to_json
 from sluice_common.messages.codec import BrokenMessageError
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.partitions import partition_for
@@ -149,20 +149,28 @@ class Producer:
         await acknowledged([await self.send(topic, key, message) for topic, key, message in messages])
 
     async def dead_letter(self, record: Any, reason: str) -> None:
-        """Put a record that nobody understands into `dead-letters` and wait until Kafka has it."""
-        _log.warning("dead_letter", topic=record.topic, offset=record.offset, reason=reason)
-        letter = DeadLetter(
-            source_topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            reason=reason,
-            key=record.key,
-            value=record.value,
-            occurred_at=now(),
-        )
-        partition = record.partition % self._partitions
+        """Put a record that cannot be handled into `dead-letters` and wait until Kafka has it.
+
+        Args:
+            record: A record of aiokafka, or a `Received`.
+            reason: Why it cannot be handled.
+
+        Raises:
+            KafkaError: As of `acknowledged`.
+        """
+        await self.send_dead_letter(DeadLetter.of(record, reason))
+
+    async def send_dead_letter(self, letter: DeadLetter) -> None:
+        """Put a dead letter beside its source and wait until Kafka has it.
+
+        Raises:
+            KafkaError: As of `acknowledged`.
+        """
+        _log.warning("dead_letter", topic=letter.source_topic, offset=letter.offset, reason=letter.reason)
+        partition = letter.partition % self._partitions
+        value = to_json(letter)
         await acknowledged(
-            [await self._kafka.send(DEAD_LETTERS.name, value=to_json(letter), key=record.key, partition=partition)]
+            [await self._kafka.send(DEAD_LETTERS.name, value=value, key=letter.key, partition=partition)]
         )
 
 

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from sluice_common.bus import Producer
 from sluice_common.ids import split_execution_id
 from sluice_common.messages.lwm2m_commands import DeviceRequests, WritePackageUri
+from sluice_common.messages.registrations import Registration
 from sluice_common.mongo import IMAGE_BUCKET, Database, connect
 from sluice_common.revocations import RevokedImages
 from sluice_common.tokens import ImageToken, TokenSigner
+from sluice_common.topic_reader import TopicReader
+from sluice_common.topics import REGISTRATIONS
 from sluice_lwm2m.adapters.command_log import KafkaCommandLog
 from sluice_lwm2m.adapters.device_directory import MongoDeviceDirectory
 from sluice_lwm2m.adapters.endpoint import Endpoint
 from sluice_lwm2m.adapters.images import GridFsImageStore
 from sluice_lwm2m.adapters.publisher import KafkaPublisher
-from sluice_lwm2m.adapters.registration_log import KafkaRegistrationLog
 from sluice_lwm2m.adapters.request_tasks import Limits
 from sluice_lwm2m.adapters.udp_socket import bind
 from sluice_lwm2m.application.commands.command_consumer import CommandConsumer
@@ -119,7 +121,8 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         on_notification=core.notifications.take,
         on_unmatched=core.reporter.report_unmatched,
     )
-    log = KafkaRegistrationLog(settings, core.producer)
+    # Most of what comes later are this gateway's own records: there is no hurry.
+    log: TopicReader[Registration] = TopicReader(settings, REGISTRATIONS, max_delay=1.0)
     return Gateway(
         settings=settings,
         counters=core.counters,

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from sluice_common.bus import Consumer, Producer
+from sluice_common.messages.mqtt_commands import MqttCommand
 from sluice_common.mongo import IMAGE_BUCKET, connect
 from sluice_common.revocations import RevokedImages
 from sluice_common.sealing import Sealer
 from sluice_common.tokens import TokenSigner
+from sluice_common.topic_reader import TopicReader
 from sluice_common.topics import MQTT_COMMANDS
 from sluice_mqtt.adapters.broker import GmqttBroker
 from sluice_mqtt.adapters.broker_address import BrokerAddress
-from sluice_mqtt.adapters.command_log import CommandLog
 from sluice_mqtt.adapters.dead_letters import KafkaDeadLetters
 from sluice_mqtt.adapters.device_events import KafkaDeviceEvents
 from sluice_mqtt.adapters.devices import Lifetimes, MongoDevices
@@ -52,13 +53,17 @@ class Gateway:
     pending: PendingOperations
     presence: Presence
     permissions: DownloadPermissions
-    log: CommandLog
+    commands: TopicReader[MqttCommand]
     consumer: Consumer
     broker: GmqttBroker
     access: BrokerAccess
     broker_presence: BrokerPresence
     download_access: DownloadAccess
     transfers: Transfers
+
+    async def take(self, command: MqttCommand) -> None:
+        """Learn from a command of any replica which attempt may download."""
+        self.permissions.apply(command)
 
 
 def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> Gateway:
@@ -141,7 +146,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
         pending=pending,
         presence=presence,
         permissions=permissions,
-        log=CommandLog(settings),
+        commands=TopicReader(settings, MQTT_COMMANDS),
         consumer=consumer,
         broker=broker,
         access=access,

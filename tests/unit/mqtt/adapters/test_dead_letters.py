@@ -12,5 +12,6 @@ async def test_a_dead_letter_is_published_however_often_kafka_fails(monkeypatch:
     monkeypatch.setattr(dead_letters, "_RETRY_DELAY", 0.0)
     producer, pending = FakeProducer(failures=3), PendingOperations()
     await KafkaDeadLetters(producer, pending).dead_letter("$oc/up", b"{}", "why")
-    assert producer.dead_letters == [("$oc/up", 0, -1, None, b"{}", "why")]
+    (letter,) = producer.dead_letters
+    assert (letter.source_topic, letter.offset, letter.value, letter.reason) == ("$oc/up", -1, b"{}", "why")
     assert pending.oldest() == 0.0

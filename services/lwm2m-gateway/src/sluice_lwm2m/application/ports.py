@@ -1,6 +1,6 @@
 """What the application needs from outside: adapters implement it, unit tests fake it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -26,11 +26,11 @@ class Publisher(Protocol):
 class RegistrationLog(Protocol):
     """The registrations of all gateways."""
 
-    def history(self) -> AsyncIterator[Registration]:
-        """Yield what is there now, in the order of each device."""
+    async def read(self, take: Callable[[Registration], Awaitable[None]]) -> None:
+        """Hand over what is there now, in the order of each device."""
 
-    def follow(self) -> AsyncIterator[Registration]:
-        """Yield what comes after the history, until cancelled; up to a second late."""
+    async def follow(self, take: Callable[[Registration], Awaitable[None]]) -> None:
+        """Hand over what comes after that, until cancelled; up to a second late."""
 
 
 class NoAnswerError(Exception):

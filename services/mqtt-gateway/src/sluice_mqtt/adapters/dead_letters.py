@@ -1,34 +1,24 @@
 """The topic `dead-letters`: messages of devices that the gateway itself fails at, kept whole."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from aiokafka.errors import KafkaError
 
+from sluice_common.messages.base import now
+from sluice_common.messages.dead_letters import DeadLetter
 from sluice_mqtt.application.pending_operations import PendingOperations
 
 _log = structlog.get_logger()
 _RETRY_DELAY = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Letter:
-    """A message in the form of a record; a broker knows no partitions and offsets."""
-
-    topic: str
-    value: bytes
-    key: bytes | None = None
-    partition: int = 0
-    offset: int = -1
-
-
 class Producer(Protocol):
     """What sends messages to Kafka."""
 
-    async def dead_letter(self, record: Any, reason: str, /) -> None:
-        """Put a record into `dead-letters`; return when Kafka has it."""
+    async def send_dead_letter(self, letter: DeadLetter, /) -> None:
+        """Put a dead letter into Kafka; return when Kafka has it."""
 
 
 class KafkaDeadLetters:
@@ -43,16 +33,23 @@ class KafkaDeadLetters:
         operation = self._pending.begin()
         try:
             while True:
-                if await self._try_publish(_Letter(topic, payload), reason):
+                if await self._try_publish(_letter(topic, payload, reason)):
                     return
                 await asyncio.sleep(_RETRY_DELAY)
         finally:
             self._pending.end(operation)
 
-    async def _try_publish(self, letter: _Letter, reason: str) -> bool:
+    async def _try_publish(self, letter: DeadLetter) -> bool:
         try:
-            await self._producer.dead_letter(letter, reason)
+            await self._producer.send_dead_letter(letter)
         except KafkaError as error:
-            _log.warning("message_not_dead_lettered", topic=letter.topic, reason=repr(error))
+            _log.warning("message_not_dead_lettered", topic=letter.source_topic, reason=repr(error))
             return False
         return True
+
+
+def _letter(topic: str, payload: bytes, reason: str) -> DeadLetter:
+    """A message in the form of a record; a broker knows no keys, partitions and offsets."""
+    return DeadLetter(
+        source_topic=topic, partition=0, offset=-1, reason=reason, key=None, value=payload, occurred_at=now()
+    )

@@ -41,10 +41,7 @@ async def run(settings: GatewaySettings) -> None:
     async with AsyncExitStack() as stack:
         await gateway.producer.start()
         stack.push_async_callback(gateway.producer.stop)
-        await gateway.log.start()
-        stack.push_async_callback(gateway.log.stop)
-        stack.push_async_callback(gateway.revoked.stop)
-        await gateway.revoked.start()
+        await gateway.revoked.read()
         await _read_permissions(gateway)
         downloads = await _listen(stack, gateway)
         try:
@@ -55,8 +52,7 @@ async def run(settings: GatewaySettings) -> None:
 
 async def _read_permissions(gateway: Gateway) -> None:
     started = time.monotonic()
-    async for command in gateway.log.history():
-        gateway.permissions.apply(command)
+    await gateway.commands.read(gateway.take)
     gateway.permissions.prune(time.time())
     _log.info("permissions_read", executions=len(gateway.permissions), seconds=round(time.monotonic() - started, 3))
 
@@ -87,8 +83,8 @@ async def _work(gateway: Gateway, downloads: DownloadServer) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(gateway.broker.run())
         tasks.create_task(_consume(gateway))
-        tasks.create_task(_over_kafka_errors("permissions_not_read", lambda: _follow(gateway)))
-        tasks.create_task(_over_kafka_errors("revocations_not_read", gateway.revoked.run))
+        tasks.create_task(_over_kafka_errors("permissions_not_read", lambda: gateway.commands.follow(gateway.take)))
+        tasks.create_task(_over_kafka_errors("revocations_not_read", gateway.revoked.follow))
         tasks.create_task(upkeep.end_when_stalled(gateway.pending, settings.mqtt_stall_timeout))
         tasks.create_task(upkeep.prune(gateway.permissions))
         tasks.create_task(upkeep.log_counters(gateway.counters, settings.mqtt_counters_interval, gauges))
@@ -111,11 +107,6 @@ async def _consume(gateway: Gateway) -> None:
         await _over_kafka_errors("commands_not_read", gateway.consumer.run)
     finally:
         await gateway.consumer.stop()
-
-
-async def _follow(gateway: Gateway) -> None:
-    async for command in gateway.log.follow():
-        gateway.permissions.apply(command)
 
 
 async def _over_kafka_errors(event: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -1,6 +1,6 @@
 """Registrations that other gateways publish, and those of this one after a restart."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 
 from tests.unit.lwm2m.application_under_test import Application
 from tests.unit.lwm2m.builders import registration
@@ -18,15 +18,15 @@ class Log:
         self._before = before
         self._after = after
 
-    async def history(self) -> AsyncIterator[Registration]:
-        """Yield what is there."""
+    async def read(self, take: Callable[[Registration], Awaitable[None]]) -> None:
+        """Hand over what is there."""
         for record in self._before:
-            yield record
+            await take(record)
 
-    async def follow(self) -> AsyncIterator[Registration]:
-        """Yield what comes."""
+    async def follow(self, take: Callable[[Registration], Awaitable[None]]) -> None:
+        """Hand over what comes."""
         for record in self._after:
-            yield record
+            await take(record)
 
 
 async def test_the_registrations_of_this_gateway_are_there_after_a_restart() -> None:

@@ -4,6 +4,7 @@ import time
 
 import structlog
 
+from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.application.ports import RegistrationLog
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.domain.sessions import Sessions
@@ -23,15 +24,17 @@ class RegistrationReplication:
     async def restore(self) -> None:
         """Take what was there before this process started."""
         started = time.monotonic()
-        async for record in self._log.history():
-            if (session := self._sessions.apply(record)) is not None:
-                await self._store.save(session)
+        await self._log.read(self._apply)
         _log.info("registrations_read", devices=len(self._sessions), seconds=round(time.monotonic() - started, 3))
 
     async def follow(self) -> None:
         """Take what other gateways publish, until cancelled."""
-        async for record in self._log.follow():
-            if record.gateway == self._gateway:
-                continue
-            if (session := self._sessions.apply(record)) is not None:
-                await self._store.save(session)
+        await self._log.follow(self._apply_foreign)
+
+    async def _apply(self, record: Registration) -> None:
+        if (session := self._sessions.apply(record)) is not None:
+            await self._store.save(session)
+
+    async def _apply_foreign(self, record: Registration) -> None:
+        if record.gateway != self._gateway:
+            await self._apply(record)

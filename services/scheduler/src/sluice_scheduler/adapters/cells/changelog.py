@@ -8,12 +8,14 @@ in the same transaction as what follows from the requests.
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from sluice_common.messages.base import Value, to_json
 from sluice_common.messages.slots import CoverageClass, WindowKey
+from sluice_common.settings import CommonSettings
+from sluice_common.topic_reader import TopicReader
 from sluice_common.topics import CELL_WINDOWS
 from sluice_rules.cells.window import Entry, Ticket
 
@@ -81,34 +83,22 @@ def entry_value(entry: Entry | None) -> bytes | None:
     return None if entry is None else to_json(entry)
 
 
-async def read_changelog(bootstrap: str, partitions: Collection[int]) -> dict[int, Stored]:
+async def read_changelog(settings: CommonSettings, partitions: Collection[int]) -> dict[int, Stored]:
     """Return what is committed, up to the end of each partition.
 
     To be called when the partition's producer has started: that has ended what its predecessor had under way, so
     that the end is final.
+
+    Raises:
+        KafkaError: Kafka cannot be reached.
+        msgspec.DecodeError: As of `Stored.apply`.
     """
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
-    try:
-        return await _read_to_end(consumer, [TopicPartition(CELL_WINDOWS.name, p) for p in partitions])
-    finally:
-        await consumer.stop()
+    stored = {partition: Stored() for partition in partitions}
 
+    async def take(record: Any) -> None:
+        stored[record.partition].apply(record.key, record.value)
 
-async def _read_to_end(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> dict[int, Stored]:
-    stored = {tp.partition: Stored() for tp in partitions}
-    consumer.assign(partitions)
-    await consumer.seek_to_beginning(*partitions)
-    ends = await consumer.end_offsets(partitions)
-    while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
-        for tp, records in (await consumer.getmany(timeout_ms=200)).items():
-            for record in records:
-                stored[tp.partition].apply(record.key, record.value)
+    await TopicReader(settings, CELL_WINDOWS, decode=lambda record: record, partitions=partitions).read(take)
     return stored
 
 

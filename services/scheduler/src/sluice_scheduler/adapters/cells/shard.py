@@ -183,7 +183,9 @@ class _Transaction:
             stamped = msgspec.structs.replace(event, occurred_at=given_at)
             records[DEVICE_EVENTS.name, partition].append((event.device_id.encode(), to_json(stamped)))
         for record, reason in self.letters:
-            records[DEAD_LETTERS.name, record.partition].append((record.key, _letter(record, reason)))
+            records[DEAD_LETTERS.name, record.partition].append(
+                (record.key, to_json(DeadLetter.of(record, reason, _MAX_LETTER)))
+            )
         return records
 
 
@@ -204,17 +206,3 @@ async def _commit(producer: AIOKafkaProducer, outgoing: _Records) -> None:
             sent.append(await producer.send_batch(batch, topic, partition=partition))
         # aiokafka commits a transaction even if one of its batches has failed: wait for each first.
         await asyncio.gather(*sent)
-
-
-def _letter(record: Any, reason: str) -> bytes:
-    return to_json(
-        DeadLetter(
-            source_topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            reason=reason,
-            key=record.key,
-            value=record.value and record.value[:_MAX_LETTER],
-            occurred_at=now(),
-        )
-    )

@@ -135,7 +135,7 @@ class CellsStage(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is
             self._shards[number] = CellsShard(number, partitions, self._settings, self._probes.watch)
             await self._shards[number].start()
         partitions = [partition for shard in missing.values() for partition in shard]
-        stored = await read_changelog(self._settings.kafka_bootstrap, partitions)
+        stored = await read_changelog(self._settings, partitions)
         inputs = await self._consumer.end_offsets([TopicPartition(CELL_REQUESTS.name, p) for p in partitions])
         for number in missing:
             self._shards[number].restore(stored, {tp.partition: end for tp, end in inputs.items()})
