@@ -1,7 +1,9 @@
 """The notifier against a real Kafka, a real MongoDB-wire server and real HTTP receivers."""
 
 import asyncio
+import gc
 import json
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -214,6 +216,22 @@ async def test_a_deleted_subscription_is_called_no_more(settings: NotifierSettin
         called = len(receiver.bodies)
         await asyncio.sleep(1.0)
     assert len(receiver.bodies) == called < 100
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.02, 0.1, 0.5, 2.0])
+async def test_a_notifier_that_is_cancelled_while_it_starts_leaves_nothing_open(
+    settings: NotifierSettings, seconds: float
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        starting = asyncio.create_task(run_notifier(settings))
+        await asyncio.sleep(seconds)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        gc.collect()
+    unclosed = [str(warning.message) for warning in caught if warning.category is ResourceWarning]
+    # aiokafka forgets a connection that opens while it closes.
+    assert [text for text in unclosed if "AIOKafkaConnection " not in text] == []
 
 
 async def test_of_two_notifiers_one_claims_a_delivery(settings: NotifierSettings) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
@@ -51,13 +52,16 @@ from sluice_api.domain.access_tokens import ADMIN, AccessTokens
 from sluice_api.settings import ApiSettings, NotifierSettings, ProjectorSettings, RelaySettings, ResealSettings
 from sluice_common.bus import Consumer, Producer
 from sluice_common.messages import base
-from sluice_common.mongo import connect
+from sluice_common.mongo import Database, connect
 from sluice_common.observability import announce_ready
 from sluice_common.sealing import NoSealingKeyError, Sealer
-from sluice_common.topics import EXECUTION_EVENTS
+from sluice_common.settings import CommonSettings
+from sluice_common.topics import EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
 
 _TROUBLE = (KafkaError, PyMongoError, TimeoutError)
 """Errors that may pass: what failed with them is done again."""
+_MAX_PROJECTED = 5000
+"""Most records of one batch of the projector."""
 
 
 def now() -> datetime:
@@ -99,9 +103,68 @@ def create_services(settings: ApiSettings) -> Services:
     )
 
 
-def create_relay(settings: RelaySettings, producer: Producer) -> Relay:
-    """Return a relay that publishes with a started producer."""
-    database = connect(settings)
+async def run_relay(settings: RelaySettings) -> None:
+    """Relay until cancelled."""
+    async with AsyncExitStack() as stack:
+        database = _open_database(settings, stack)
+        relay = _relay(settings, database, await _open_producer(settings, stack))
+        announce_ready(settings)
+        await relay.run()
+
+
+async def run_projector(settings: ProjectorSettings) -> None:
+    """Project until cancelled."""
+    async with AsyncExitStack() as stack:
+        projector = _projector(settings, _open_database(settings, stack))
+        consumer = Consumer(
+            settings,
+            [EXECUTION_EVENTS, REGISTRATIONS, PACKAGE_EVENTS],
+            "projector",
+            projector.handle,
+            await _open_producer(settings, stack),
+            max_records=_MAX_PROJECTED,
+            gather=settings.projector_gather,
+        )
+        await _consume(settings, stack, consumer, projector.count)
+
+
+async def run_notifier(settings: NotifierSettings) -> None:
+    """Notify until cancelled."""
+    async with AsyncExitStack() as stack:
+        database = _open_database(settings, stack)
+        # A delivery is another's to take once its post must have ended, however long it queued here before.
+        deliveries = MongoDeliveryStore(database, lease=3 * settings.callback_timeout, keep=settings.callback_keep)
+        await deliveries.prepare()
+        client = await stack.enter_async_context(_callback_client(settings))
+        subscriptions = MongoSubscriptionStore(database)
+        dispatcher = Dispatcher(_dispatch_limits(settings), subscriptions, deliveries, client)
+        stack.push_async_callback(dispatcher.flush)
+        consumer = Consumer(
+            settings,
+            [EXECUTION_EVENTS],
+            "notifier",
+            Notifier(subscriptions, deliveries, dispatcher).handle,
+            await _open_producer(settings, stack),
+            gather=settings.notifier_gather,
+        )
+        await _consume(settings, stack, consumer, dispatcher.run)
+
+
+@asynccontextmanager
+async def opened_resealing(settings: ResealSettings) -> AsyncIterator[Resealing]:
+    """Give a resealing until the end of the block.
+
+    Raises:
+        SealingError: There is no key, or one is too short.
+    """
+    sealer = Sealer(settings.all_sealing_keys())
+    if not sealer.has_key:
+        raise NoSealingKeyError
+    async with AsyncExitStack() as stack:
+        yield Resealing(secret_stores(_open_database(settings, stack)), sealer, settings.reseal_page)
+
+
+def _relay(settings: RelaySettings, database: Database, producer: Producer) -> Relay:
     lease = MongoLease(
         database,
         name="relay",
@@ -133,9 +196,7 @@ def create_relay(settings: RelaySettings, producer: Producer) -> Relay:
     )
 
 
-def create_projector(settings: ProjectorSettings) -> Projector:
-    """Return a projector."""
-    database = connect(settings)
+def _projector(settings: ProjectorSettings, database: Database) -> Projector:
     verification = Verification(MongoVerificationStore(database))
     return Projector(
         Projection(MongoProjectionStore(database), verification, settings.last_seen_interval),
@@ -147,54 +208,39 @@ def create_projector(settings: ProjectorSettings) -> Projector:
     )
 
 
-@asynccontextmanager
-async def opened_resealing(settings: ResealSettings) -> AsyncIterator[Resealing]:
-    """Give a resealing until the end of the block.
-
-    Raises:
-        SealingError: There is no key, or one is too short.
-    """
-    sealer = Sealer(settings.all_sealing_keys())
-    if not sealer.has_key:
-        raise NoSealingKeyError
+def _open_database(settings: CommonSettings, stack: AsyncExitStack) -> Database:
     database = connect(settings)
-    try:
-        yield Resealing(secret_stores(database), sealer, settings.reseal_page)
-    finally:
-        database.client.close()
+    stack.callback(database.client.close)
+    return database
 
 
-async def run_notifier(settings: NotifierSettings) -> None:
-    """Notify until cancelled."""
-    database = connect(settings)
+async def _open_producer(settings: CommonSettings, stack: AsyncExitStack) -> Producer:
     producer = Producer(settings)
-    # A delivery is another's to take once its post must have ended, however long it queued here before.
-    deliveries = MongoDeliveryStore(database, lease=3 * settings.callback_timeout, keep=settings.callback_keep)
-    client = HttpCallbackClient(
+    # Before it starts: one that is cancelled there is to be closed, too.
+    stack.push_async_callback(producer.stop)
+    await producer.start()
+    return producer
+
+
+async def _consume(
+    settings: CommonSettings, stack: AsyncExitStack, consumer: Consumer, beside: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """Consume until cancelled, and run something else beside."""
+    stack.push_async_callback(consumer.stop)
+    await consumer.start()
+    announce_ready(settings)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(consumer.run())
+        group.create_task(beside())
+
+
+def _callback_client(settings: NotifierSettings) -> HttpCallbackClient:
+    return HttpCallbackClient(
         settings.callback_timeout,
         settings.callback_concurrency,
         Sealer(settings.all_sealing_keys()),
         allow_private=settings.callback_allow_private,
     )
-    subscriptions = MongoSubscriptionStore(database)
-    dispatcher = Dispatcher(_dispatch_limits(settings), subscriptions, deliveries, client)
-    notifier = Notifier(subscriptions, deliveries, dispatcher)
-    consumer = Consumer(
-        settings, [EXECUTION_EVENTS], "notifier", notifier.handle, producer, gather=settings.notifier_gather
-    )
-    async with AsyncExitStack() as stack:
-        stack.callback(database.client.close)
-        await deliveries.prepare()
-        await stack.enter_async_context(client)
-        stack.push_async_callback(producer.stop)
-        await producer.start()
-        stack.push_async_callback(dispatcher.flush)
-        stack.push_async_callback(consumer.stop)
-        await consumer.start()
-        announce_ready(settings)
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        tasks.create_task(consumer.run())
-        tasks.create_task(dispatcher.run())
 
 
 def _dispatch_limits(settings: NotifierSettings) -> DispatchLimits:
