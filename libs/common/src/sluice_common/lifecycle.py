@@ -1,12 +1,15 @@
 """How every service process begins and ends.
 
 SIGTERM and SIGINT cancel the service's one coroutine, which closes what it opened and ends the process with 0. An
-error that reaches the top is logged and ends it with 1, so that the supervisor starts it again.
+error that reaches the top is logged and ends it with 1, so that the supervisor starts it again. A process that cannot
+close what it opened ends with 1 after `SHUTDOWN_SECONDS`: what is not committed is read again by its successor.
 """
 
 import asyncio
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -15,6 +18,9 @@ import uvloop
 
 from sluice_common.observability import configure_logging
 from sluice_common.settings import CommonSettings
+
+SHUTDOWN_SECONDS = 25.0
+"""Kubernetes grants a container 30 seconds by default, the launcher more."""
 
 
 def run_service(name: str, settings: CommonSettings, service: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -42,6 +48,7 @@ async def _until_signalled(service: Callable[[], Coroutine[Any, Any, None]]) -> 
         nonlocal signalled
         signalled = True
         task.cancel()
+        end_within(SHUTDOWN_SECONDS)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
@@ -50,3 +57,12 @@ async def _until_signalled(service: Callable[[], Coroutine[Any, Any, None]]) -> 
     except asyncio.CancelledError:
         if not signalled:
             raise
+    finally:
+        end_within(SHUTDOWN_SECONDS)  # tasks that the service has left behind may not end
+
+
+def end_within(seconds: float) -> None:
+    """End this process with 1 after so many seconds, whatever it does by then."""
+    timer = threading.Timer(seconds, os._exit, [1])
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,69 @@
+"""How a service process ends: in good order, by an error, or although something in it does not end."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import asyncio, sys
+from sluice_common import lifecycle
+from sluice_common.settings import CommonSettings
+
+lifecycle.SHUTDOWN_SECONDS = 0.2
+
+async def orderly():
+    try:
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+    finally:
+        print("closed", flush=True)
+
+async def failing():
+    print("ready", flush=True)
+    raise RuntimeError("broken")
+
+async def stubborn():
+    print("ready", flush=True)
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            pass
+
+async def leaving_a_stubborn_task():
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0.1)
+    raise RuntimeError("broken")
+
+lifecycle.run_service("test", CommonSettings(), globals()[sys.argv[1]])
+"""
+
+
+def ended(service: str, *, by: signal.Signals | None) -> tuple[int, str]:
+    """Run a service until it ends, by itself or by a signal; return its exit status and what it printed."""
+    command = [sys.executable, "-c", PROGRAM, service]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+        printed = process.stdout.readline()
+        if by is not None:
+            process.send_signal(by)
+        return process.wait(60), printed + process.stdout.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_that_is_told_to_end_closes_what_it_opened_and_ends_with_0(number: signal.Signals) -> None:
+    assert ended("orderly", by=number) == (0, "ready\nclosed\n")
+
+
+def test_a_service_that_fails_ends_with_1() -> None:
+    assert ended("failing", by=None) == (1, "ready\n")
+
+
+def test_a_service_that_ignores_its_cancellation_is_ended_with_1() -> None:
+    assert ended("stubborn", by=signal.SIGTERM) == (1, "ready\n")
+
+
+def test_a_service_that_fails_is_ended_although_a_task_of_it_does_not_end() -> None:
+    assert ended("leaving_a_stubborn_task", by=None) == (1, "ready\n")
