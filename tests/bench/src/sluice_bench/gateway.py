@@ -14,6 +14,7 @@ from sluice_common.messages.device_events import (
     CommandOutcome,
     DeviceEvent,
     DeviceUplink,
+    FirmwareState,
     FirmwareStateNotified,
     OutcomeStatus,
     RequestResult,
@@ -35,7 +36,7 @@ GATEWAY: Final = 0
 """Its ordinal: the partition of its commands."""
 _APP: Final = "bench"
 _AWAKE: Final = 86_400.0
-_IDLE, _DOWNLOADING, _DOWNLOADED, _UPDATING = range(4)
+_IDLE, _DOWNLOADING, _DOWNLOADED, _UPDATING = FirmwareState
 _SUCCESS: Final = 1
 
 

@@ -1,7 +1,7 @@
 """`device-events`, key device_id: everything that the rules of one device must hear, in order."""
 
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from sluice_common.messages.base import Message, Value
 from sluice_common.messages.lwm2m_commands import DeviceRequest
@@ -142,6 +142,15 @@ class CommandOutcome(Message, frozen=True, kw_only=True):
     awake_until: datetime | None = None
 
 
+class FirmwareState(IntEnum):
+    """State of the firmware update object, `/5/0/3` (OMA TS 1.1.1 §E.6)."""
+
+    IDLE = 0
+    DOWNLOADING = 1
+    DOWNLOADED = 2
+    UPDATING = 3
+
+
 class FirmwareStateNotified(Message, frozen=True, kw_only=True):
     """A notification of the observed `/5/0/3`, for the attempt that observed it.
 
@@ -149,7 +158,7 @@ class FirmwareStateNotified(Message, frozen=True, kw_only=True):
         device_id: The device.
         execution_id: The execution whose observation it belongs to.
         attempt: Its attempt.
-        state: 0 idle, 1 downloading, 2 downloaded, 3 updating (OMA TS 1.1.1 §E.6).
+        state: As in `FirmwareState`.
         awake_until: As in `DeviceUplink`.
     """
 

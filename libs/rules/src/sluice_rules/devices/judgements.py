@@ -7,9 +7,10 @@ from enum import Enum, auto
 
 import msgspec
 
+from sluice_common.messages.device_events import FirmwareState
 from sluice_common.reasons import UPDATE_RESULTS, ReasonCode
 
-IDLE, DOWNLOADING, DOWNLOADED, UPDATING = range(4)
+IDLE, DOWNLOADING, DOWNLOADED, UPDATING = FirmwareState
 """States of `/5/0/3`."""
 _SUCCESS = 1
 _FIRST_FAILURE = 2

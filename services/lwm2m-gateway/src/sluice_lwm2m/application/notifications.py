@@ -9,7 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from sluice_common.messages.base import utc
-from sluice_common.messages.device_events import FirmwareStateNotified, UplinkKind
+from sluice_common.messages.device_events import FirmwareState, FirmwareStateNotified, UplinkKind
 from sluice_lwm2m.application.ports import Publisher
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.application.uplinks import UplinkReporter
@@ -24,7 +24,6 @@ from sluice_lwm2m.domain.session import Session
 from sluice_lwm2m.domain.sessions import Sessions
 
 _log = structlog.get_logger()
-_UPDATING = 3
 
 
 class Notifications:
@@ -61,13 +60,13 @@ class Notifications:
         moved = remote != session.remote
         if moved:
             await self._store.replace(session, records.change_address(session.record, address_text(remote), now))
-        if session.note_uplink(now, restarting=state == _UPDATING) or moved:
+        if session.note_uplink(now, restarting=state is FirmwareState.UPDATING) or moved:
             await self._reporter.report(session, UplinkKind.NOTIFY, now)
         sequence = message.uint(coap.OBSERVE)
         if state is not None and (sequence is None or session.accept_sequence(sequence, now)):
             await self.publish(session, state, now)
 
-    async def publish(self, session: Session, state: int, now: float) -> None:
+    async def publish(self, session: Session, state: FirmwareState, now: float) -> None:
         """Publish the firmware state of an observed device."""
         record, until = session.record, session.awake_until
         attempt = record.observe_attempt
@@ -87,7 +86,7 @@ class Notifications:
         self._counters[Counted.NOTIFIED] += 1
 
 
-def _state(session: Session, message: Message) -> int | None:
+def _state(session: Session, message: Message) -> FirmwareState | None:
     """Return the state; None if the device ends the observation (RFC 7641 §3.2) or the payload is no state."""
     if not message.is_success:
         return None

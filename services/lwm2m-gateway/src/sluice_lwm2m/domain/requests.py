@@ -5,9 +5,10 @@ that no read is repeated for a 4.06.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from operator import itemgetter
 
-from sluice_common.messages.device_events import RequestResult
+from sluice_common.messages.device_events import FirmwareState, RequestResult
 from sluice_common.messages.lwm2m_commands import (
     CancelObserve,
     DeviceRequest,
@@ -33,7 +34,6 @@ MAX_VALUE_BYTES = 1_024
 
 _REGISTER_OBSERVATION = b""
 _CANCEL_OBSERVATION = b"\x01"
-_STATES = range(4)
 
 
 class UnsendableError(ValueError):
@@ -92,17 +92,18 @@ def result_of(request: DeviceRequest, response: Message) -> RequestResult:
     return RequestResult(path=path, code=code, values=values)
 
 
-def firmware_state(response: Message) -> int:
+def firmware_state(response: Message) -> FirmwareState:
     """Return the state in a notification of `/5/0/3`.
 
     Raises:
-        PayloadError: There is none, or none that exists (OMA TS 1.1.1 §E.6).
+        PayloadError: There is none, or none that exists.
     """
     values = decode_content((5, 0, 3), response.uint(coap.CONTENT_FORMAT), response.payload)
     state = values.get(FIRMWARE_STATE)
-    if not isinstance(state, int) or state not in _STATES:
-        raise PayloadError("no firmware state")
-    return state
+    if isinstance(state, int):
+        with suppress(ValueError):
+            return FirmwareState(state)
+    raise PayloadError("no firmware state")
 
 
 def _parse(request: DeviceRequest) -> Path:
