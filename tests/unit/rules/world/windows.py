@@ -80,6 +80,7 @@ class AdmittingWindows:
 
     def __init__(self) -> None:
         self._windows: dict[WindowKey, Window] = {}
+        self._latest: dict[WindowKey, float] = {}
 
     def apply(self, request: CellRequest, now: float) -> list[SlotGranted | SlotProbed]:  # noqa: ARG002 - time is in it
         """Apply a request; no free slot is left beside a waiter that is awake (invariant 6)."""
@@ -89,7 +90,9 @@ class AdmittingWindows:
         # Who reads on from an older position may say once more that it holds what it has returned since: such a slot
         # is put back above the limit until the return is repeated too, and nothing is granted meanwhile.
         assert len(window.holders) <= max(LIMIT, before + isinstance(request, SlotHold)), "invariant 1"
-        awake = [w for w in window.waiters.values() if w.awake_until >= request.at + WINDOW_RULES.begin_margin]
+        # A request that comes late finds asleep who was found asleep before, though it was awake at the request's time.
+        latest = self._latest[request.window] = max(self._latest.get(request.window, 0.0), request.at)
+        awake = [w for w in window.waiters.values() if w.awake_until >= latest + WINDOW_RULES.begin_margin]
         assert not (window.has_free_slot and awake)
         return events
 
