@@ -9,13 +9,16 @@ import pytest
 from tests.unit.signing.packages import IMAGE, Packages
 
 from sluice_signing import KeyPair, PrivateKey, keygen, load_private_key
+from sluice_signing.domain import pkcs8
 
 PASSPHRASE = "Correct horse 5"  # noqa: S105 - opens keys of tests only
 
 
 @cache
 def _pair(algorithm: str) -> KeyPair:
-    return keygen(algorithm, PASSPHRASE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pkcs8, "_SCRYPT_N", 2)  # opens in no time: tests do so hundreds of times
+        return keygen(algorithm, PASSPHRASE)
 
 
 @cache

@@ -1,4 +1,5 @@
 import hashlib
+import re
 import subprocess
 from collections.abc import Callable
 
@@ -53,17 +54,18 @@ def test_openssl_opens_private_keys(
 
 
 @pytest.mark.requirement("R042")
-def test_private_keys_are_derived_by_scrypt_and_hold_nothing_in_the_clear(
-    key_pair: KeyPairs, passphrase: str, needs_openssl: Callable[[str], None]
+def test_private_keys_are_derived_by_slow_scrypt_and_hold_nothing_in_the_clear(
+    passphrase: str, needs_openssl: Callable[[str], None]
 ) -> None:
     needs_openssl("ED25519")
-    pair = key_pair("ED25519")
+    pair = keygen("ED25519", passphrase)
     raw = load_private_key(pair.private_pem, passphrase).material.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     command = ["openssl", "asn1parse"]
     shown = subprocess.run(command, input=pair.private_pem, capture_output=True, check=True).stdout
     assert b":scrypt" in shown
+    assert re.findall(rb"INTEGER +:(\w+)", shown)[-3:] == [b"4000", b"08", b"05"]
     assert b":aes-256-cbc" in shown
     assert raw[-32:].hex().upper().encode() not in shown
 
