@@ -166,7 +166,7 @@ async def test_events_of_different_devices_in_one_request_wait_for_kafka_at_the_
     events.delays = [0.05] * 500
     started = time.monotonic()
     await report(client, [connected(name, 1000) for name in names])
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 20.0  # one after the other, it would be 25
     assert {event.device_id for event in events.published} == set(names)
 
 
