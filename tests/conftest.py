@@ -1,5 +1,6 @@
 """Real parts for tests: they start when the first test asks for them, on ports and in folders of their own."""
 
+import os
 import re
 import signal
 import uuid
@@ -8,10 +9,18 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sluice_embedded.adapters.sockets import free_base
 from sluice_embedded.settings import EmbeddedSettings
 from sluice_embedded.stack import Stack
+
+
+if "CI" not in os.environ:
+    # How long an example takes says how busy the machine is. Where CI is set, Hypothesis has such a profile by itself,
+    # with the same examples in every run, so that a commit does not pass once and fail once. Here it looks for others.
+    settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("local")
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:
