@@ -10,11 +10,12 @@ from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from sluice_embedded.adapters.sockets import free_base
 from sluice_embedded.settings import EmbeddedSettings
 from sluice_embedded.stack import Stack
-
 
 if "CI" not in os.environ:
     # How long an example takes says how busy the machine is. Where CI is set, Hypothesis has such a profile by itself,
@@ -39,6 +40,28 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for table in (value for name, value in report.user_properties if name == "table"):
                 terminalreporter.section(report.nodeid)
                 terminalreporter.write_line(str(table))
+
+
+class _ByFolder(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Keeps together in one worker what shares processes: the end-to-end tests, and each folder of integration tests.
+
+    So no two whole systems run at once, and a package's processes start once. Every worker has a Kafka and a
+    MongoDB-wire server of its own, as the groups of their consumers have the same names. What takes longest comes
+    first; unit tests, one file at a time, fill the end.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        suite, folder, *_ = file.removeprefix("tests/").split("/")
+        if suite == "unit":
+            return file
+        return f"{suite}/{folder}" if suite == "integration" else suite
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Return what hands out the tests to workers."""
+    return _ByFolder(config, log)
 
 
 def own_settings(folder: Path) -> EmbeddedSettings:

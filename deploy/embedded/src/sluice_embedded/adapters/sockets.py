@@ -9,12 +9,13 @@ import socket
 
 import psutil
 
-from sluice_embedded.domain.ports import HIGHEST_BASE, Ports
+from sluice_embedded.domain.ports import CLIENT_HOST, HIGHEST_BASE, Ports
 
 _BLOCK = 100
 _TEST_PORTS = range(22_000, 32_000, _BLOCK)
 _FIRST_TEST_PORT = "SLUICE_TEST_PORT_BASE"
 _MAX_FILES = 65_536
+_claims: dict[int, socket.socket] = {}
 
 
 class PortTakenError(Exception):
@@ -69,10 +70,10 @@ def require_free(port: int, service: str, *, udp: bool = False, host: str = "127
 
 
 def free_base() -> int:
-    """Return the base of a block of ports that are free now, for tests and their like.
+    """Return the base of a block of ports that are free now and that no other process gets while this one lives.
 
-    `SLUICE_TEST_PORT_BASE` says from where on to look; without it, several checkouts do not meet, as each looks
-    elsewhere first.
+    It is for tests and their like. `SLUICE_TEST_PORT_BASE` says from where on to look; without it, several checkouts
+    do not meet, as each looks elsewhere first.
 
     Raises:
         PortTakenError: There is none.
@@ -84,9 +85,22 @@ def free_base() -> int:
         random.Random(os.getpid()).shuffle(bases)  # noqa: S311 - spreads test runs, protects nothing
     for base in bases:
         ports = Ports(base)
-        if is_free(ports.coap(0), udp=True) and all(is_free(port) for port in ports.tcp()):
+        if _claim(base) and is_free(ports.coap(0), udp=True) and all(is_free(port) for port in ports.tcp()):
             return base
     raise PortTakenError(f"no block of {_BLOCK} free ports from {bases[0]} on")
+
+
+def _claim(base: int) -> bool:
+    """Return whether a block is this process's: the socket at its last port, held until the process ends, says so."""
+    if base not in _claims:
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind((CLIENT_HOST, base + _BLOCK - 1))
+        except OSError:
+            claim.close()
+            return False
+        _claims[base] = claim
+    return True
 
 
 def raise_file_limit() -> None:

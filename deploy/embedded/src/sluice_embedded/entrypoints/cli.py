@@ -18,7 +18,11 @@ from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
 from sluice_embedded.install import ROOT
 from sluice_embedded.settings import EmbeddedSettings
 
-SUITES = ("unit", "integration", "e2e")
+_PYTEST_DEFAULTS = ("--numprocesses=2", "--dist=loadscope", "--no-loadscope-reorder", "--durations=10")
+"""Two workers, however many processors there are: each starts a Kafka and more, and tests have deadlines.
+
+`tests/conftest.py` says what goes to which worker.
+"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -61,14 +65,14 @@ def _commands() -> dict[str, Callable[[argparse.Namespace], int]]:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Become pytest for one suite, for all, or for whatever pytest is told."""
+    """Become pytest for one suite, a folder of `tests`, for those that run by default, or for whatever it is told."""
     options, rest = _test_parser().parse_known_args(arguments)
     if options.port_base is not None:
         os.environ["SLUICE_TEST_PORT_BASE"] = str(options.port_base)
     os.chdir(ROOT)
-    if rest and rest[0] in SUITES:
+    if rest and (ROOT / "tests" / rest[0]).is_dir():
         rest[0] = f"tests/{rest[0]}"
-    return hand_over(["-m", "pytest", *rest])
+    return hand_over(["-m", "pytest", *_PYTEST_DEFAULTS, *rest])
 
 
 def _test_parser() -> argparse.ArgumentParser:
