@@ -91,12 +91,11 @@ async def running_notifier(settings: NotifierSettings) -> AsyncIterator[tuple[Pr
     """Run a notifier beside a producer and the database."""
     producer = Producer(settings)
     await producer.start()
-    database = connect(settings)
     task = asyncio.create_task(run_notifier(settings))
     try:
-        yield producer, database
+        async with connect(settings) as database:
+            yield producer, database
     finally:
-        database.client.close()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await producer.stop()
@@ -235,16 +234,13 @@ async def test_a_notifier_that_is_cancelled_while_it_starts_leaves_nothing_open(
 
 
 async def test_of_two_notifiers_one_claims_a_delivery(settings: NotifierSettings) -> None:
-    database, client = connect(settings), connect(settings)
-    notifiers = [MongoDeliveryStore(d, lease=-1.0, keep=60.0) for d in (database, client)]
-    waiting = [delivery(number) for number in range(250)]
-    assert await notifiers[0].add(waiting) == waiting
-    notifiers = [MongoDeliveryStore(d, lease=60.0, keep=60.0) for d in (database, client)]
-    claimed = await asyncio.gather(*(n.claim_due("host:80", 200) for n in notifiers))
-    keys = [d.key for some in (*claimed, await notifiers[0].claim_due("host:80", 200)) for d in some]
+    async with connect(settings) as one, connect(settings) as other:
+        waiting = [delivery(number) for number in range(250)]
+        assert await MongoDeliveryStore(one, lease=-1.0, keep=60.0).add(waiting) == waiting
+        notifiers = [MongoDeliveryStore(d, lease=60.0, keep=60.0) for d in (one, other)]
+        claimed = await asyncio.gather(*(n.claim_due("host:80", 200) for n in notifiers))
+        keys = [d.key for some in (*claimed, await notifiers[0].claim_due("host:80", 200)) for d in some]
     assert len(keys) == len(set(keys)) == 250
-    database.client.close()
-    client.client.close()
 
 
 def delivery(number: int) -> Delivery:

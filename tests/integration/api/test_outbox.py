@@ -17,7 +17,7 @@ from sluice_common.bus import Producer
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
 from sluice_common.messages.task_events import TaskCreated
-from sluice_common.mongo import Database, connect
+from sluice_common.mongo import connect
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import TASK_EVENTS
 
@@ -62,13 +62,12 @@ async def published(bus: Bus, key: str) -> list[str]:
 @pytest_asyncio.fixture
 async def relays(kafka: str, mongodb: str, database_name: str) -> AsyncIterator[Relays]:
     settings = CommonSettings(kafka_bootstrap=kafka, mongodb_uri=mongodb, mongodb_database=database_name)
-    database: Database = connect(settings)
     producer = Producer(settings)
     await producer.start()
-    store = MongoOutboxStore(database, COMMANDS)
-    yield Relays(database[COMMANDS], store, Outbox(store, producer), Outbox(store, producer))
+    async with connect(settings) as database:
+        store = MongoOutboxStore(database, COMMANDS)
+        yield Relays(database[COMMANDS], store, Outbox(store, producer), Outbox(store, producer))
     await producer.stop()
-    database.client.close()
 
 
 async def test_a_message_that_is_too_large_for_kafka_keeps_no_other_back(relays: Relays, bus: Bus) -> None:

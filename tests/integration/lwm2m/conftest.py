@@ -64,9 +64,8 @@ def new_gateway(environment: dict[str, str], tmp_path_factory: pytest.TempPathFa
 @pytest_asyncio.fixture
 async def database(settings: CommonSettings) -> AsyncIterator[Database]:
     """The module's database."""
-    database = connect(settings)
-    yield database
-    database.client.close()
+    async with connect(settings) as database:
+        yield database
 
 
 NewDevice = Callable[[GatewayProcess], Awaitable[Device]]

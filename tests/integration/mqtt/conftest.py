@@ -39,12 +39,11 @@ async def bus(system: System) -> AsyncIterator[Bus]:
     await bus.stop()
 
 
-@pytest.fixture
-def database(system: System) -> Iterator[Database]:
+@pytest_asyncio.fixture
+async def database(system: System) -> AsyncIterator[Database]:
     """The platform's database."""
-    database = connect(system.settings)
-    yield database
-    database.client.close()
+    async with connect(system.settings) as database:
+        yield database
 
 
 @pytest_asyncio.fixture

@@ -85,8 +85,8 @@ def service(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactor
 class Platform:
     """The parts of the platform around the service."""
 
-    def __init__(self, settings: CommonSettings) -> None:
-        self.database: Database = connect(settings)
+    def __init__(self, settings: CommonSettings, database: Database) -> None:
+        self.database = database
         self.producer = Producer(settings)
         self.answers: list[Answer] = []
         self._answered = asyncio.Condition()
@@ -107,7 +107,6 @@ class Platform:
         await asyncio.wait([self._task])
         await self._consumer.stop()
         await self.producer.stop()
-        self.database.client.close()
 
     async def _keep(self, batch: Sequence[Received]) -> None:
         async with self._answered:
@@ -156,10 +155,12 @@ class Platform:
 async def platform(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Platform]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    platform = Platform(CommonSettings())
-    await platform.start()
-    yield platform
-    await platform.stop()
+    settings = CommonSettings()
+    async with connect(settings) as database:
+        platform = Platform(settings, database)
+        await platform.start()
+        yield platform
+        await platform.stop()
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from sluice_common.mongo import connect
 from sluice_mqtt.bootstrap import build
 from sluice_mqtt.settings import GatewaySettings
 
@@ -32,5 +33,7 @@ def test_a_broker_is_named_by_a_url_without_secrets(url: str) -> None:
 
 
 async def test_a_gateway_without_a_token_key_does_not_start() -> None:
-    with pytest.raises(ValueError, match="at least 32 bytes"):
-        build(GatewaySettings(token_key=""))
+    settings = GatewaySettings(token_key="")
+    async with connect(settings) as database:
+        with pytest.raises(ValueError, match="at least 32 bytes"):
+            build(settings, database)

@@ -1,18 +1,21 @@
 """The MongoDB client, and the collections that more than one service touches.
 
-`motor` stays inside this module and the services' adapters (it is deprecated upstream in favour of PyMongo's own
-async client). Everything here runs on MongoDB 6+ and on servers that speak its protocol.
+Everything here runs on MongoDB 6+ and on servers that speak its protocol.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase, AsyncIOMotorGridFSBucket
-from pymongo import WriteConcern
+from gridfs import AsyncGridFSBucket
+from pymongo import AsyncMongoClient, WriteConcern
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.read_concern import ReadConcern
 
+from sluice_common.cancellation import mend_wait_for
 from sluice_common.settings import CommonSettings
 
-Database = AsyncIOMotorDatabase[dict[str, Any]]
+Database = AsyncDatabase[dict[str, Any]]
 
 PACKAGE_BUCKET = "packages"
 """GridFS bucket of uploaded zips; file id = package_id."""
@@ -26,22 +29,28 @@ SIGNATURE_TOOL = "signtool.zip"
 _TIMEOUT_MS = 10_000
 
 
-def connect(settings: CommonSettings) -> Database:
-    """Return the platform's database; writes are acknowledged by a majority and journaled."""
-    client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
+@asynccontextmanager
+async def connect(settings: CommonSettings) -> AsyncIterator[Database]:
+    """Give the platform's database until the end of the block; writes are acknowledged by a majority and journaled.
+
+    Connections are opened when they are needed: a server that does not answer shows with the first operation.
+    """
+    mend_wait_for()
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         settings.mongodb_uri,
         tz_aware=True,
         serverSelectionTimeoutMS=_TIMEOUT_MS,
         socketTimeoutMS=3 * _TIMEOUT_MS,
         retryWrites=False,
     )
-    return client.get_database(
-        settings.mongodb_database,
-        write_concern=WriteConcern(w="majority", j=True),
-        read_concern=ReadConcern("majority"),
-    )
+    async with client:
+        yield client.get_database(
+            settings.mongodb_database,
+            write_concern=WriteConcern(w="majority", j=True),
+            read_concern=ReadConcern("majority"),
+        )
 
 
-def bucket(database: Database, name: str) -> AsyncIOMotorGridFSBucket:
+def bucket(database: Database, name: str) -> AsyncGridFSBucket:
     """Return a GridFS bucket."""
-    return AsyncIOMotorGridFSBucket(database, bucket_name=name)
+    return AsyncGridFSBucket(database, bucket_name=name)

@@ -70,7 +70,7 @@ def now() -> datetime:
     return exact.replace(microsecond=exact.microsecond // 1000 * 1000)
 
 
-def create_services(settings: ApiSettings) -> Services:
+def create_services(settings: ApiSettings, database: Database) -> Services:
     """Return what routes need.
 
     Raises:
@@ -81,7 +81,6 @@ def create_services(settings: ApiSettings) -> Services:
     if settings.bootstrap_app_id and not settings.bootstrap_app_secret.get_secret_value():
         raise ValueError("bootstrap_app_secret is missing")
     sealer = Sealer(settings.all_sealing_keys())
-    database = connect(settings)
     return Services(
         settings=settings,
         database=database,
@@ -106,7 +105,7 @@ def create_services(settings: ApiSettings) -> Services:
 async def run_relay(settings: RelaySettings) -> None:
     """Relay until cancelled."""
     async with AsyncExitStack() as stack:
-        database = _open_database(settings, stack)
+        database = await stack.enter_async_context(connect(settings))
         relay = _relay(settings, database, await _open_producer(settings, stack))
         announce_ready(settings)
         await relay.run()
@@ -115,7 +114,7 @@ async def run_relay(settings: RelaySettings) -> None:
 async def run_projector(settings: ProjectorSettings) -> None:
     """Project until cancelled."""
     async with AsyncExitStack() as stack:
-        projector = _projector(settings, _open_database(settings, stack))
+        projector = _projector(settings, await stack.enter_async_context(connect(settings)))
         consumer = Consumer(
             settings,
             [EXECUTION_EVENTS, REGISTRATIONS, PACKAGE_EVENTS],
@@ -131,7 +130,7 @@ async def run_projector(settings: ProjectorSettings) -> None:
 async def run_notifier(settings: NotifierSettings) -> None:
     """Notify until cancelled."""
     async with AsyncExitStack() as stack:
-        database = _open_database(settings, stack)
+        database = await stack.enter_async_context(connect(settings))
         # A delivery is another's to take once its post must have ended, however long it queued here before.
         deliveries = MongoDeliveryStore(database, lease=3 * settings.callback_timeout, keep=settings.callback_keep)
         await deliveries.prepare()
@@ -160,8 +159,8 @@ async def opened_resealing(settings: ResealSettings) -> AsyncIterator[Resealing]
     sealer = Sealer(settings.all_sealing_keys())
     if not sealer.has_key:
         raise NoSealingKeyError
-    async with AsyncExitStack() as stack:
-        yield Resealing(secret_stores(_open_database(settings, stack)), sealer, settings.reseal_page)
+    async with connect(settings) as database:
+        yield Resealing(secret_stores(database), sealer, settings.reseal_page)
 
 
 def _relay(settings: RelaySettings, database: Database, producer: Producer) -> Relay:
@@ -206,12 +205,6 @@ def _projector(settings: ProjectorSettings, database: Database) -> Projector:
         sweep=settings.progress_sweep,
         trouble=_TROUBLE,
     )
-
-
-def _open_database(settings: CommonSettings, stack: AsyncExitStack) -> Database:
-    database = connect(settings)
-    stack.callback(database.client.close)
-    return database
 
 
 async def _open_producer(settings: CommonSettings, stack: AsyncExitStack) -> Producer:

@@ -9,7 +9,7 @@ from sluice_common.bus import Producer
 from sluice_common.ids import split_execution_id
 from sluice_common.messages.lwm2m_commands import DeviceRequests, WritePackageUri
 from sluice_common.messages.registrations import Registration
-from sluice_common.mongo import IMAGE_BUCKET, Database, connect
+from sluice_common.mongo import IMAGE_BUCKET, Database
 from sluice_common.revocations import RevokedImages
 from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_common.topic_reader import TopicReader
@@ -72,12 +72,12 @@ class Gateway:
 class _Core:
     """What most parts share."""
 
-    def __init__(self, settings: GatewaySettings, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: GatewaySettings, database: Database, clock: Callable[[], float]) -> None:
         self.settings = settings
         self.clock = clock
         self.counters = Counters()
         self.signer = TokenSigner(settings.token_key.get_secret_value().encode())
-        self.database: Database = connect(settings)
+        self.database = database
         self.producer = Producer(settings)
         self.publisher = KafkaPublisher(self.producer)
         self.sessions = Sessions(settings.lwm2m_ordinal, settings.lwm2m_awake_window)
@@ -100,17 +100,18 @@ class _Core:
         )
 
 
-def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> Gateway:
+def build(settings: GatewaySettings, database: Database, clock: Callable[[], float] = time.time) -> Gateway:
     """Return a gateway that is connected to nothing yet.
 
     Args:
         settings: All of them.
+        database: The platform's.
         clock: Seconds since 1970.
 
     Raises:
         ValueError: The token key is too short.
     """
-    core = _Core(settings, clock)
+    core = _Core(settings, database, clock)
     commands = _commands(core)
     lifecycle = _lifecycle(core, commands)
     revoked = RevokedImages(settings)

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from sluice_common.bus import Consumer, Producer
 from sluice_common.messages.mqtt_commands import MqttCommand
-from sluice_common.mongo import IMAGE_BUCKET, connect
+from sluice_common.mongo import IMAGE_BUCKET, Database
 from sluice_common.revocations import RevokedImages
 from sluice_common.sealing import Sealer
 from sluice_common.tokens import TokenSigner
@@ -66,11 +66,12 @@ class Gateway:
         self.permissions.apply(command)
 
 
-def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> Gateway:
+def build(settings: GatewaySettings, database: Database, clock: Callable[[], float] = time.time) -> Gateway:
     """Return a gateway that is connected to nothing yet; to be called in the event loop that it will run in.
 
     Args:
         settings: All of them.
+        database: The platform's.
         clock: Seconds since 1970.
 
     Raises:
@@ -81,7 +82,6 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = time.time) -> 
     producer = Producer(settings)
     revoked = RevokedImages(settings)
     events = KafkaDeviceEvents(producer, pending)
-    database = connect(settings)
     devices = MongoDevices(
         database["devices"],
         Sealer(settings.all_sealing_keys()),

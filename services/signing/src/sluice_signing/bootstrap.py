@@ -5,7 +5,7 @@ from tempfile import TemporaryFile
 
 from sluice_common.bus import Consumer, Producer
 from sluice_common.messages.base import now
-from sluice_common.mongo import connect
+from sluice_common.mongo import Database
 from sluice_common.topics import PACKAGE_EVENTS
 from sluice_signing.adapters.answers import KafkaAnswers
 from sluice_signing.adapters.store import PackageStore, publish_tool
@@ -21,10 +21,10 @@ GROUP = "signing"
 class SigningService:
     """Consumes uploads from `package-events` and answers there."""
 
-    def __init__(self, settings: SigningSettings) -> None:
+    def __init__(self, settings: SigningSettings, database: Database) -> None:
         self._producer = Producer(settings)
-        self._database = connect(settings)
-        self._store = PackageStore(self._database, PackageLimits())
+        self._database = database
+        self._store = PackageStore(database, PackageLimits())
         uploads = Uploads(
             self._store,
             ProcessVerifier(memory_bytes=settings.signing_memory_bytes, time_limit=settings.signing_time_limit),
@@ -51,4 +51,3 @@ class SigningService:
         """Leave the group and disconnect."""
         await self._consumer.stop()
         await self._producer.stop()
-        self._database.client.close()

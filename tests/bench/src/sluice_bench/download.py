@@ -124,9 +124,8 @@ async def _offer(stack: Stack, settings: EmbeddedSettings, image: _Image, client
         mongodb_uri=stack.endpoints.mongodb_uri,
         mongodb_database=stack.endpoints.mongodb_database,
     )
-    database = connect(common)
-    await bucket(database, IMAGE_BUCKET).upload_from_stream_with_id(image.image_id, "image.bin", image.data)
-    database.client.close()
+    async with connect(common) as database:
+        await bucket(database, IMAGE_BUCKET).upload_from_stream_with_id(image.image_id, "image.bin", image.data)
     signer, producer = TokenSigner(secrets_of(settings).token_key.encode()), Producer(common)
     downloads = stack.endpoints.downloads
     if downloads is None:

@@ -216,7 +216,7 @@ def test_wrong_use_ends_with_2(arguments: list[str], capsys: Output) -> None:
 
 _WITHOUT_PLATFORM = """
 import sys
-for name in ("aiokafka", "motor", "pymongo", "pydantic", "structlog", "sluice_common", "socket"):
+for name in ("aiokafka", "pymongo", "pydantic", "structlog", "sluice_common", "socket"):
     sys.modules[name] = None
 from sluice_signing.entrypoints.cli import main
 sys.exit(main(["algorithms"]))

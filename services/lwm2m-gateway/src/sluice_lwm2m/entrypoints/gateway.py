@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, suppress
 import structlog
 
 from sluice_common.lifecycle import run_service
+from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
 from sluice_lwm2m.bootstrap import Gateway, build
 from sluice_lwm2m.domain.counters import log_fields
@@ -22,8 +23,8 @@ async def run(settings: GatewaySettings) -> None:
         KafkaError: Kafka is out of reach at the start.
         ExceptionGroup: Kafka did not take something for too long; the next start reads it again.
     """
-    gateway = build(settings)
     async with AsyncExitStack() as stack:
+        gateway = build(settings, await stack.enter_async_context(connect(settings)))
         # Bound before anything slow: a taken port shows at once, and early datagrams wait in the socket's buffer
         bound = stack.enter_context(gateway.bind())
         await gateway.producer.start()

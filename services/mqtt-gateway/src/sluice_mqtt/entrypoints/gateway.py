@@ -13,6 +13,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from sluice_common.lifecycle import run_service
+from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
 from sluice_mqtt.application import upkeep
 from sluice_mqtt.bootstrap import Gateway, build
@@ -37,8 +38,8 @@ async def run(settings: GatewaySettings) -> None:
         KafkaError: Kafka cannot be reached at the start.
         ExceptionGroup: With a `StalledError`.
     """
-    gateway = build(settings)
     async with AsyncExitStack() as stack:
+        gateway = build(settings, await stack.enter_async_context(connect(settings)))
         await gateway.producer.start()
         stack.push_async_callback(gateway.producer.stop)
         await gateway.revoked.read()

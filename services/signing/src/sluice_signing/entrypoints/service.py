@@ -1,6 +1,7 @@
 """The service that opens uploaded zips: ``python -m sluice_signing.entrypoints.service``."""
 
 from sluice_common.lifecycle import run_service
+from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
 from sluice_signing.bootstrap import SigningService
 from sluice_signing.settings import SigningSettings
@@ -8,13 +9,14 @@ from sluice_signing.settings import SigningSettings
 
 async def serve(settings: SigningSettings) -> None:
     """Answer uploads until cancelled."""
-    service = SigningService(settings)
-    try:
-        await service.start()
-        announce_ready(settings)
-        await service.run()
-    finally:
-        await service.stop()
+    async with connect(settings) as database:
+        service = SigningService(settings, database)
+        try:
+            await service.start()
+            announce_ready(settings)
+            await service.run()
+        finally:
+            await service.stop()
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from bson import ObjectId
+from gridfs import AsyncGridFSBucket
 from gridfs.errors import NoFile
-from motor.motor_asyncio import AsyncIOMotorGridFSBucket
 
 from sluice_api.adapters.mongo.collections import PACKAGES, TASKS, UPLOADS, Document
 from sluice_api.adapters.mongo.outbox import with_messages
@@ -167,7 +167,7 @@ def package_in_use(tasks: Sequence[Document]) -> ConflictError:
     return ConflictError("package_in_use", "Tasks that are under way use the package; stop them first.", tasks=named)
 
 
-async def delete_file(files: AsyncIOMotorGridFSBucket, file_id: str) -> None:
+async def delete_file(files: AsyncGridFSBucket, file_id: str) -> None:
     """Delete a file; it may be gone already."""
     try:
         await files.delete(file_id)

@@ -6,7 +6,7 @@ Every query names the app, so that another app's id is simply not found.
 from collections.abc import Mapping
 from typing import Any
 
-from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
 from sluice_api.adapters.mongo.collections import Document, Filter
@@ -14,7 +14,7 @@ from sluice_api.domain.cursors import decode_cursor, encode_cursor
 from sluice_api.domain.errors import ConflictError, NotFoundError
 from sluice_common.mongo import Database
 
-Collection = AsyncIOMotorCollection[Document]
+Collection = AsyncCollection[Document]
 
 
 async def page_of(

@@ -24,7 +24,7 @@ class MongoProgressStore:
             {"$match": {"task_id": task_id}},
             {"$group": {"_id": "$status", "count": {"$sum": 1}}},
         ]
-        return {found["_id"]: found["count"] async for found in self._executions.aggregate(pipeline)}
+        return {found["_id"]: found["count"] async for found in await self._executions.aggregate(pipeline)}
 
     async def save(self, task_id: str, progress: Mapping[str, int], now: datetime) -> None:
         """Save the progress of a task unless it has ended."""

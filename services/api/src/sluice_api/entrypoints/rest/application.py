@@ -26,6 +26,7 @@ from sluice_api.entrypoints.rest.routes import (
     tools,
 )
 from sluice_api.settings import ApiSettings
+from sluice_common.mongo import connect
 
 _PREFIX = "/api/v1"
 _DESCRIPTION = """\
@@ -47,14 +48,14 @@ def create_http(settings: ApiSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services = create_services(settings)
-        await ensure_indexes(services.database)
-        if settings.bootstrap_app_id:
-            secret = settings.bootstrap_app_secret.get_secret_value()
-            await services.apps.bootstrap(settings.bootstrap_app_id, secret, services.now())
-        app.state.services = services
-        yield
-        services.database.client.close()
+        async with connect(settings) as database:
+            services = create_services(settings, database)
+            await ensure_indexes(database)
+            if settings.bootstrap_app_id:
+                secret = settings.bootstrap_app_secret.get_secret_value()
+                await services.apps.bootstrap(settings.bootstrap_app_id, secret, services.now())
+            app.state.services = services
+            yield
 
     app = _Api(
         title="Sluice",
