@@ -5,8 +5,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from sluice_common.bus import FETCH_WAIT_MS, Producer
+from sluice_common.errors import PoisonError
 from sluice_common.messages.codec import LWM2M_COMMANDS as DECODER
-from sluice_common.messages.codec import BrokenMessageError
 from sluice_common.messages.lwm2m_commands import Lwm2mCommand
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import LWM2M_COMMANDS
@@ -67,7 +67,7 @@ class KafkaCommandLog:
     async def _decode(self, record: Any) -> Lwm2mCommand | None:
         try:
             command: Lwm2mCommand = DECODER.decode(record.value)
-        except BrokenMessageError as error:
+        except PoisonError as error:
             await self._producer.dead_letter(record, str(error))
             return None
         return command

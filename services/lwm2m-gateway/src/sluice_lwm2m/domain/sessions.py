@@ -6,7 +6,7 @@ from secrets import randbelow
 from typing import TypeVar
 
 from sluice_common.messages.registrations import Registration
-from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.addresses import Address, parse_address
 from sluice_lwm2m.domain.records import latest_expiry
 from sluice_lwm2m.domain.session import Session
 
@@ -93,7 +93,11 @@ class Sessions:
         Returns:
             The session if the record is an older one that another gateway wrote late: the session's own record must be
             published again, so that it is the last of its key.
+
+        Raises:
+            PoisonError: Its address is none; nothing has changed.
         """
+        parse_address(record.address)
         session = self._by_device.get(record.device_id)
         if session is None:
             session = self._by_device[record.device_id] = Session(record, self._awake_window, latest_expiry(record))

@@ -8,6 +8,7 @@ import structlog
 from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
+from sluice_common.resources import started
 from sluice_lwm2m.bootstrap import Gateway, build
 from sluice_lwm2m.domain.counters import log_fields
 from sluice_lwm2m.settings import GatewaySettings
@@ -27,12 +28,10 @@ async def run(settings: GatewaySettings) -> None:
         gateway = build(settings, await stack.enter_async_context(connect(settings)))
         # Bound before anything slow: a taken port shows at once, and early datagrams wait in the socket's buffer
         bound = stack.enter_context(gateway.bind())
-        await gateway.producer.start()
-        stack.push_async_callback(gateway.producer.stop)
+        await stack.enter_async_context(started(gateway.producer))
         await gateway.replication.restore()
         await gateway.revoked.read()
-        await gateway.consumer.start()
-        stack.push_async_callback(gateway.consumer.stop)
+        await stack.enter_async_context(started(gateway.consumer))
         await gateway.endpoint.open(bound)
         stack.push_async_callback(gateway.endpoint.close)
         await _serve(gateway)

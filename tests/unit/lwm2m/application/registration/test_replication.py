@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
+import pytest
 from tests.unit.lwm2m.application_under_test import Application
-from tests.unit.lwm2m.builders import registration
+from tests.unit.lwm2m.builders import T0, registration
 
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.application.registration.replication import RegistrationReplication
@@ -64,3 +65,15 @@ async def test_records_of_this_gateway_that_come_back_are_ignored() -> None:
     log = Log([], [registration("d", epoch=3)])
     await RegistrationReplication(OWN, log, application.sessions, application.store).follow()
     assert session.record.epoch == 1
+
+
+@pytest.mark.parametrize("address", ["", "nowhere", "10.0.0.1:", ":5683", "10.0.0.1:coap"])
+async def test_a_registration_without_an_address_is_skipped_and_later_ones_are_taken(address: str) -> None:
+    application = Application()
+    log = Log([registration("d"), registration("d", epoch=2, address=address), registration("e")], [])
+    await RegistrationReplication(OWN, log, application.sessions, application.store).restore()
+    session = application.sessions.owned("d")
+    assert session is not None
+    assert session.record.epoch == 1
+    assert application.sessions.at_location(session.record.location, T0) is session
+    assert application.sessions.owned("e") is not None

@@ -34,8 +34,10 @@ class CommandConsumer:
 
     async def stop(self) -> None:
         """Commit what is answered, and disconnect."""
-        await self._log.commit(self._offsets.committable)
-        await self._log.stop()
+        try:
+            await self._log.commit(self._offsets.committable)
+        finally:
+            await self._log.stop()
 
     async def run(self) -> None:
         """Consume until cancelled; what a process before this one may have sent is not sent again (`domain.replay`)."""

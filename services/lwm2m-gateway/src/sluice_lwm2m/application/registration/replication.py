@@ -4,6 +4,7 @@ import time
 
 import structlog
 
+from sluice_common.errors import PoisonError
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.application.ports import RegistrationLog
 from sluice_lwm2m.application.registration_store import RegistrationStore
@@ -32,7 +33,12 @@ class RegistrationReplication:
         await self._log.follow(self._apply_foreign)
 
     async def _apply(self, record: Registration) -> None:
-        if (session := self._sessions.apply(record)) is not None:
+        try:
+            session = self._sessions.apply(record)
+        except PoisonError as error:
+            _log.error("registration_skipped", device_id=record.device_id, reason=str(error))
+            return
+        if session is not None:
             await self._store.save(session)
 
     async def _apply_foreign(self, record: Registration) -> None:

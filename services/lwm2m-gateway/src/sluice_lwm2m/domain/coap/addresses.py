@@ -1,5 +1,7 @@
 """Addresses of devices: socket tuples and the text that a registration keeps."""
 
+from sluice_common.errors import PoisonError
+
 Address = tuple[str, int] | tuple[str, int, int, int]
 """What the socket gives: (host, port) for IPv4, (host, port, flow, scope) for IPv6."""
 
@@ -14,9 +16,9 @@ def parse_address(text: str) -> Address:
     """Return the socket tuple of `host:port`; its scope is lost.
 
     Raises:
-        ValueError: No such text.
+        PoisonError: No such text.
     """
     host, _, port = text.rpartition(":")
-    if host.startswith("["):
-        return host[1:-1], int(port), 0, 0
-    return host, int(port)
+    if not host or not (port.isascii() and port.isdigit()):
+        raise PoisonError("not host:port")
+    return (host[1:-1], int(port), 0, 0) if host.startswith("[") else (host, int(port))
