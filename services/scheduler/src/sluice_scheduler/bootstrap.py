@@ -1,9 +1,14 @@
 """Where the scheduler's stages are wired together."""
 
-from typing import Any
+import asyncio
 
+from sluice_common.bus import Producer
 from sluice_common.observability import announce_ready
 from sluice_scheduler.adapters.cells.stage import CellsStage
+from sluice_scheduler.application.devices.batches import BatchProcessor
+from sluice_scheduler.application.devices.deadlines import Deadlines, publish_deadlines
+from sluice_scheduler.application.devices.stage import DevicesStage
+from sluice_scheduler.application.devices.stall_detector import watch
 from sluice_scheduler.settings import CellsSettings, DevicesSettings
 
 
@@ -18,21 +23,45 @@ async def serve_cells(settings: CellsSettings) -> None:
         await stage.stop()
 
 
-def devices_worker(settings: DevicesSettings) -> Any:
-    """Return a Faust worker that runs the stage `devices`; its process ends with 1 if the stage fails."""
+async def serve_devices(settings: DevicesSettings) -> None:
+    """Run the stage `devices` until cancelled."""
     # Only here, so that the stage `cells` does not carry Faust.
-    import faust  # noqa: PLC0415
+    from sluice_scheduler.adapters.devices.faust_app import consume, faust_app, records_table, run_app  # noqa: PLC0415
+    from sluice_scheduler.adapters.devices.faust_table import FaustRecords  # noqa: PLC0415
+    from sluice_scheduler.adapters.devices.progress import FaustProgress  # noqa: PLC0415
 
-    from sluice_scheduler.adapters.devices.stage import DevicesStage  # noqa: PLC0415
-
-    stage = DevicesStage(settings)
+    producer, deadlines = Producer(settings), Deadlines()
+    app = faust_app(settings)
+    table = records_table(app, settings.partitions)
+    records = FaustRecords(table, producer)
+    batches = BatchProcessor(
+        records,
+        producer,
+        deadlines,
+        settings.rules(),
+        partitions=settings.partitions,
+        max_seconds=settings.devices_session_timeout / 2,
+    )
+    stage = DevicesStage(
+        batches,
+        records,
+        deadlines,
+        max_batch=settings.devices_batch,
+        gather=settings.devices_gather,
+        max_seconds=settings.devices_stall,
+    )
+    consume(app, table, stage.take, stage.take_over, stage.give_up)
 
     async def serve() -> None:
         announce_ready(settings)
-        await stage.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(stage.run())
+            tasks.create_task(stage.log_counters(settings.devices_counters_interval))
+            tasks.create_task(publish_deadlines(deadlines, producer, settings.deadline_check))
+            tasks.create_task(watch(FaustProgress(app), settings.devices_stall))
 
-    stage.app.task(serve)
-    worker = faust.Worker(stage.app, loglevel="WARN", quiet=True, redirect_stdouts=False)
-    # The spinner turns with every log record, for which Faust sets the root logger to DEBUG: an eighth of the CPU time.
-    worker.spinner = None
-    return worker
+    await producer.start()
+    try:
+        await run_app(app, serve)
+    finally:
+        await producer.stop()

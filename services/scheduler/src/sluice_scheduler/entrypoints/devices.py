@@ -1,18 +1,14 @@
 """Stage `devices`: `python -m sluice_scheduler.entrypoints.devices`."""
 
-import mode.loop
-
-from sluice_common.observability import configure_logging
-from sluice_scheduler.bootstrap import devices_worker
+from sluice_common.lifecycle import run_service
+from sluice_scheduler.bootstrap import serve_devices
 from sluice_scheduler.settings import DevicesSettings
 
 
 def main() -> None:
-    """Serve the devices until signalled."""
-    mode.loop.use("uvloop")
+    """Serve the devices until signalled; a process that makes no progress ends with 1."""
     settings = DevicesSettings()
-    configure_logging("devices", settings)
-    devices_worker(settings).execute_from_commandline()
+    run_service("devices", settings, lambda: serve_devices(settings))
 
 
 if __name__ == "__main__":

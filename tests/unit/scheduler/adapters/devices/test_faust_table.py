@@ -1,12 +1,12 @@
 """Restoring keeps the newer of two records, whatever order a late writer has left them in."""
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from sluice_rules.devices.device import Device
 from sluice_scheduler.adapters.devices import records
-from sluice_scheduler.adapters.devices.faust_table import Event, NewerWinsTable
+from sluice_scheduler.adapters.devices.faust_table import NewerWinsTable
 
 
 class Message:
@@ -46,8 +46,7 @@ def table() -> Table:
 
 def kept(table: Table, *events: Changed) -> list[tuple[bytes, int]]:
     """Return key and offset of what is written."""
-    newer = list(table._newer(cast("list[Event]", list(events))))
-    return [(e.message.key, records.offset_of(e.message.value)) for e in cast("list[Changed]", newer)]
+    return [(e.message.key, records.offset_of(e.message.value)) for e in table._newer(events)]
 
 
 def test_newer_records_follow_older_ones(table: Table) -> None:
@@ -67,6 +66,6 @@ def test_the_same_record_again_does_no_harm(table: Table) -> None:
     assert kept(table, Changed("d", 5), Changed("d", 5)) == [(b"d", 5), (b"d", 5)]
 
 
-def test_devices_and_partitions_are_told_apart(table: Table) -> None:
+def test_devices_and_partitions_do_not_mix(table: Table) -> None:
     table.data._db_for_partition(1)[b"e"] = records.encode(Device(device_id="e", offset=9))
     assert kept(table, Changed("d", 1), Changed("e", 2, partition=1)) == [(b"d", 1)]

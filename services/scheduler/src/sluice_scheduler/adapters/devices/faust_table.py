@@ -1,24 +1,35 @@
-"""The records of the stage `devices`: a Faust table on RocksDB, written after everything that follows from it.
+"""The records of the stage `devices`: a Faust table on RocksDB.
 
 The stage writes the changelog itself, because the order matters: first the outputs are in Kafka, then the changelog,
-then RocksDB, then the input is acknowledged. A record tells which event it has seen last, so an output that was lost
+then RocksDB, then the input is acknowledged. A record names the last event that it contains, so an output that was lost
 behind a stored record would never be made again.
 """
 
-import weakref
-from collections.abc import Iterable, Iterator
-from typing import Any
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 import faust
-from faust.streams import _current_event
+import msgspec
 from faust.types import TP
-from faust.types.events import EventT
 
+from sluice_common.topics import Topic
 from sluice_rules.devices.device import Device
 from sluice_scheduler.adapters.devices import records
+from sluice_scheduler.application.devices.ports import ChangedRecord, Producer
 
 _CACHED = 20_000
-Event = EventT[Any]
+
+
+class ChangelogEvent(Protocol):
+    """A record of the changelog, as Faust hands it over."""
+
+    @property
+    def message(self) -> Any:
+        """Its key, value, partition and offset."""
+
+
+Changed = TypeVar("Changed", bound=ChangelogEvent)
 
 
 class NewerWinsTable(faust.Table[bytes, bytes]):
@@ -27,11 +38,19 @@ class NewerWinsTable(faust.Table[bytes, bytes]):
     A worker that was stalled for longer than its session may write late what its successor has long overtaken.
     """
 
-    def apply_changelog_batch(self, batch: Iterable[Event]) -> None:
-        """Apply events of the changelog, newer records over older ones only."""
-        super().apply_changelog_batch(list(self._newer(batch)))
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """Apply events of the changelog, newer records over older ones only.
 
-    def _newer(self, batch: Iterable[Event]) -> Iterator[Event]:
+        Raises:
+            Exception: What RocksDB raises. It ends the worker: Faust would try to recover for ever.
+        """
+        try:
+            super().apply_changelog_batch(list(self._newer(batch)))
+        except Exception as error:
+            self.add_future(self.app.crash(error))
+            raise
+
+    def _newer(self, batch: Iterable[Changed]) -> Iterator[Changed]:
         best: dict[bytes, int] = {}
         store: Any = self.data
         for event in batch:
@@ -45,43 +64,55 @@ class NewerWinsTable(faust.Table[bytes, bytes]):
                 yield event
 
 
-class Records:
+class FaustRecords:
     """Decoded records over the table, by device id.
+
+    Errors of RocksDB are raised as they are: they are trouble, and end the process.
 
     Args:
         table: The table; keys and values are bytes.
+        producer: Writes the changelog.
     """
 
-    def __init__(self, table: NewerWinsTable) -> None:
+    def __init__(self, table: NewerWinsTable, producer: Producer) -> None:
         self._table = table
+        self._producer = producer
         self._decoded: dict[str, Device] = {}
 
-    @property
-    def changelog(self) -> str:
-        """Name of the changelog topic."""
-        return str(self._table.changelog_topic.get_topic_name())
+    def get(self, partition: int, device_id: str) -> Device | None:
+        """Return the record of a device, None if there is none.
 
-    def get(self, event: Event, device_id: str) -> Device | None:
-        """Return the record of a device whose event is being processed."""
+        Raises:
+            BrokenRecordError: What is stored is no record.
+        """
         device = self._decoded.get(device_id)
         if device is None:
-            self._at(event)
-            stored = self._table.data.get(device_id.encode())
+            stored = self._database(partition).get(device_id.encode())
             if stored is None:
                 return None
             device = records.decode(stored)
             self._remember(device)
         return device
 
-    def put(self, event: Event, device: Device, value: bytes) -> None:
-        """Store a record whose changelog entry is in Kafka."""
-        self._at(event)
-        self._table.data[device.device_id.encode()] = value
-        self._remember(device)
+    def encode(self, device: Device) -> bytes:
+        """Return the bytes of a record."""
+        return records.encode(device)
 
-    def stored_up_to(self, partition: int, offset: int) -> None:
-        """Note the offset in the changelog from which a recovery goes on."""
-        self._table.data.set_persisted_offset(TP(self.changelog, partition), offset)
+    async def store(self, changed: Sequence[ChangedRecord]) -> None:
+        """Store records: in the changelog first, then in RocksDB."""
+        changelog = str(self._table.changelog_topic.get_topic_name())
+        stored = await asyncio.gather(
+            *[
+                await self._producer.send(
+                    Topic(changelog, None), device.device_id, msgspec.Raw(value), partition=partition
+                )
+                for partition, device, value in changed
+            ]
+        )
+        for (partition, device, value), metadata in zip(changed, stored, strict=True):
+            self._database(partition).put(device.device_id.encode(), value)
+            self._remember(device)
+            self._table.data.set_persisted_offset(TP(changelog, partition), metadata.offset)
 
     def forget(self) -> None:
         """Drop what is decoded: another worker may have written since."""
@@ -91,8 +122,7 @@ class Records:
         """Yield (partition, record) of all devices of partitions."""
         store: Any = self._table.data
         for partition in partitions:
-            database = store._db_for_partition(partition)  # noqa: SLF001 - items() tells no partition
-            for key, value in database.items():
+            for key, value in self._database(partition).items():
                 if key != store.offset_key:
                     yield partition, records.decode(value)
 
@@ -102,7 +132,7 @@ class Records:
         if len(self._decoded) > _CACHED:
             del self._decoded[next(iter(self._decoded))]
 
-    @staticmethod
-    def _at(event: Event) -> None:
-        """Tell the store which partition is meant; Faust itself only does so for one event at a time."""
-        _current_event.set(weakref.ref(event))
+    def _database(self, partition: int) -> Any:
+        """Return the RocksDB of a partition; Faust's table would look for it by the event that Faust processes."""
+        store: Any = self._table.data
+        return store._db_for_partition(partition)  # noqa: SLF001 - the only way

@@ -8,6 +8,7 @@ import struct
 
 import msgspec
 
+from sluice_common.errors import PoisonError
 from sluice_rules.devices.device import Device
 
 _OFFSET = struct.Struct(">q")
@@ -15,7 +16,7 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Device)
 
 
-class BrokenRecordError(ValueError):
+class BrokenRecordError(PoisonError):
     """The bytes are no record."""
 
 

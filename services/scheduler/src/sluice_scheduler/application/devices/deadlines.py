@@ -4,11 +4,15 @@ A deadline that is due is published to `device-events`, again every 30 s until t
 no longer has is dropped when it comes up. Leaves out what a deadline does: `decide` knows.
 """
 
+import asyncio
+import time
 from heapq import heapify, heappop, heappush
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeadlinePassed
+from sluice_common.topics import DEVICE_EVENTS
 from sluice_rules.devices.device import Deadline, Device, deadlines
+from sluice_scheduler.application.devices.ports import Producer
 
 REPEAT = 30.0
 """Seconds until a deadline is published again."""
@@ -58,6 +62,17 @@ class Deadlines:
             return
         self._due = [entry for entry in self._due if entry[2] in self._current.get(entry[1], (0, frozenset()))[1]]
         heapify(self._due)
+
+
+async def publish_deadlines(deadlines: Deadlines, producer: Producer, interval: float) -> None:
+    """Look every `interval` seconds for deadlines that have passed, and publish them, until cancelled."""
+    while True:
+        await asyncio.sleep(interval)
+        sent = [
+            await producer.send(DEVICE_EVENTS, passed.device_id, passed, partition=partition)
+            for partition, passed in deadlines.take_due(time.time())
+        ]
+        await asyncio.gather(*sent)
 
 
 def _passed(device_id: str, deadline: Deadline, now: float) -> DeadlinePassed:

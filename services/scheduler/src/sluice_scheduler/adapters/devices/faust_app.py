@@ -1,0 +1,125 @@
+"""The Faust app of the stage `devices`: partitions, offsets, recovery and standby of `device-events`."""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import Any
+
+import faust
+
+from sluice_common.topics import DEVICE_EVENTS
+from sluice_scheduler.adapters.devices.faust_table import NewerWinsTable
+from sluice_scheduler.adapters.devices.faust_transport import CommittedTransport
+from sluice_scheduler.settings import DevicesSettings
+
+_NAME = "sluice-devices"
+_RECORDS = "records"
+_STOP_DEADLINE = 15.0
+"""Seconds that a process has to stop in good order."""
+
+
+def faust_app(settings: DevicesSettings) -> faust.App:
+    """Return the Faust app with what was measured to work; `exactly_once` is broken upstream (#177, #323, #517)."""
+    folder = settings.devices_data_dir.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    app = faust.App(
+        _NAME,
+        broker=[f"kafka://{server}" for server in settings.kafka_bootstrap.split(",")],
+        store="rocksdb://",
+        datadir=str(folder),
+        Table=NewerWinsTable,
+        processing_guarantee="at_least_once",
+        topic_partitions=settings.partitions,
+        topic_replication_factor=settings.replication_factor,
+        topic_allow_declare=True,
+        topic_disable_leader=True,
+        table_standby_replicas=settings.devices_standbys,
+        consumer_auto_offset_reset="earliest",
+        broker_commit_interval=1.0,
+        broker_session_timeout=settings.devices_session_timeout,
+        broker_heartbeat_interval=settings.devices_session_timeout / 5,
+        producer_linger=settings.linger,
+        stream_buffer_maxsize=2 * settings.devices_batch,
+        web_enabled=False,
+        autodiscover=False,
+    )
+    app.transport = CommittedTransport(app.conf.broker_consumer, app)
+    return app
+
+
+def records_table(app: faust.App, partitions: int) -> Any:
+    """Return the table of the devices' records."""
+    return app.Table(_RECORDS, key_type=bytes, value_type=bytes, partitions=partitions)
+
+
+def consume(
+    app: faust.App,
+    table: Any,
+    take: Callable[[AsyncIterable[Any]], Awaitable[None]],
+    take_over: Callable[[set[int]], None],
+    give_up: Callable[[], Awaitable[None]],
+) -> None:
+    """Have the app hand over events, and say what becomes of partitions.
+
+    Args:
+        app: The app.
+        table: The table whose recovery is waited for.
+        take: Takes all events; each is to be acknowledged.
+        take_over: Called when the records of all partitions that this worker owns now have been recovered.
+        give_up: Called when partitions are taken away.
+    """
+    topic = app.topic(
+        DEVICE_EVENTS.name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
+
+    async def devices(stream: Any) -> None:
+        await take(stream.noack().events())
+
+    async def recovered(*_: Any) -> None:
+        take_over({tp.partition for tp in app.consumer.assignment() if tp.topic == DEVICE_EVENTS.name})
+
+    async def revoked(*_: Any, **__: Any) -> None:
+        await give_up()
+
+    app.agent(topic, name="devices", concurrency=1)(devices)
+    table.on_recover(recovered)
+    app.on_partitions_revoked.connect(revoked)
+
+
+async def run_app(app: faust.App, serve: Callable[[], Awaitable[None]]) -> None:
+    """Run the app, and `serve` once all records have been recovered, until cancelled.
+
+    This process ends within seconds after that, whatever Faust does.
+
+    Raises:
+        BaseException: What the app or `serve` failed with.
+    """
+    app.task(serve)
+    running = asyncio.ensure_future(_until_stopped(app))
+    try:
+        # Not cancelled in the middle of its start, which Faust takes for a crash, but stopped.
+        await asyncio.shield(running)
+    finally:
+        # Faust was seen to stop for ever after Kafka had been away, in a group that did not know it any more.
+        end_within(_STOP_DEADLINE)
+        await app.stop()
+        running.cancel()
+
+
+async def _until_stopped(app: faust.App) -> None:
+    """Start the app, wait until it stops, and raise what it has crashed with."""
+    await app.start()
+    await app.wait_until_stopped()
+    if app.crash_reason is not None:
+        raise app.crash_reason
+
+
+def end_within(seconds: float) -> None:
+    """End this process with 1 after so many seconds, whatever it does by then.
+
+    For the time after a failure: what is not committed is read again, so that nothing is lost by not tidying up.
+    """
+    timer = threading.Timer(seconds, os._exit, [1])
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,52 @@
+"""How far a worker has come, by Faust's and Kafka's word.
+
+Faust has ways to stand still that raise nothing: agents that stop consuming after the broker was lost (#523),
+partitions that never commit again (#596).
+"""
+
+import asyncio
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from sluice_common.topics import DEVICE_EVENTS
+
+_ANSWER = 10.0
+"""Seconds that Kafka has to tell where its partitions end."""
+
+
+class FaustProgress:
+    """Positions and commits in the owned partitions of `device-events`.
+
+    Args:
+        app: The Faust app.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def waiting(self) -> dict[str, int]:
+        """Return the position in each owned partition that has more to read, and its commit if it has more to commit.
+
+        Nothing waits during a rebalance, and nothing is known while Kafka does not answer.
+        """
+        if self._app.rebalancing:
+            return {}
+        consumer = self._app.consumer
+        owned = [tp for tp in consumer.assignment() if tp.topic == DEVICE_EVENTS.name]
+        acked = consumer._acked  # noqa: SLF001 - Faust does not tell
+        figures = {f"commit of {tp.partition}": _committed(consumer, tp) for tp in owned if acked.get(tp)}
+        try:
+            async with asyncio.timeout(_ANSWER):
+                ends = await consumer.highwaters(*owned) if owned else {}
+                positions = {tp: await consumer.position(tp) for tp in owned}
+        except (KafkaError, TimeoutError):
+            return figures
+        behind = {f"position of {tp.partition}": at for tp, at in positions.items() if at is not None and at < ends[tp]}
+        return figures | behind
+
+
+def _committed(consumer: Any, tp: TP) -> int:
+    offset: int | None = consumer._committed_offset.get(tp)  # noqa: SLF001 - as above
+    return -1 if offset is None else offset
