@@ -4,6 +4,7 @@ import asyncio
 
 from sluice_common.bus import Producer
 from sluice_common.observability import announce_ready
+from sluice_common.resources import started
 from sluice_scheduler.adapters.cells.stage import CellsStage
 from sluice_scheduler.application.devices.batches import BatchProcessor
 from sluice_scheduler.application.devices.deadlines import Deadlines, publish_deadlines
@@ -60,8 +61,5 @@ async def serve_devices(settings: DevicesSettings) -> None:
             tasks.create_task(publish_deadlines(deadlines, producer, settings.deadline_check))
             tasks.create_task(watch(FaustProgress(app), settings.devices_stall))
 
-    await producer.start()
-    try:
+    async with started(producer):
         await run_app(app, serve)
-    finally:
-        await producer.stop()

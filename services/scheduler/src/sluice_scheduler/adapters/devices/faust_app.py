@@ -1,13 +1,12 @@
 """The Faust app of the stage `devices`: partitions, offsets, recovery and standby of `device-events`."""
 
 import asyncio
-import os
-import threading
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any
 
 import faust
 
+from sluice_common.lifecycle import end_within
 from sluice_common.topics import DEVICE_EVENTS
 from sluice_scheduler.adapters.devices.faust_table import NewerWinsTable
 from sluice_scheduler.adapters.devices.faust_transport import CommittedTransport
@@ -113,13 +112,3 @@ async def _until_stopped(app: faust.App) -> None:
     await app.wait_until_stopped()
     if app.crash_reason is not None:
         raise app.crash_reason
-
-
-def end_within(seconds: float) -> None:
-    """End this process with 1 after so many seconds, whatever it does by then.
-
-    For the time after a failure: what is not committed is read again, so that nothing is lost by not tidying up.
-    """
-    timer = threading.Timer(seconds, os._exit, [1])
-    timer.daemon = True
-    timer.start()
