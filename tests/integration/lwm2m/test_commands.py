@@ -29,7 +29,7 @@ STATE = "/5/0/3"
 
 @pytest.fixture(scope="module")
 def gateway(new_gateway: NewGateway) -> GatewayProcess:
-    return new_gateway(response_timeout=1.0, execute_silence=30)
+    return new_gateway(response_timeout=1.0, execute_suspension=30)
 
 
 async def registered(gateway: GatewayProcess, new_device: NewDevice, platform: Platform) -> Device:

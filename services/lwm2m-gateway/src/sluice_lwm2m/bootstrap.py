@@ -177,7 +177,7 @@ def _commands(core: _Core) -> DeviceCommands:
             store=core.store,
             requester=requester,
             sign=_uri_signer(core.signer, settings.image_uri),
-            suspension=settings.lwm2m_execute_silence,
+            suspension=settings.lwm2m_execute_suspension,
             clock=core.clock,
         ),
         renewal=ObservationRenewal(requester, core.notifications, core.clock),

@@ -54,7 +54,7 @@ class GatewaySettings(CommonSettings):
     lwm2m_awake_window: float = Field(
         93.0, gt=0, description="How long a queue-mode device listens (MAX_TRANSMIT_WAIT)."
     )
-    lwm2m_execute_silence: float = Field(
+    lwm2m_execute_suspension: float = Field(
         30.0,
         ge=0,
         description="How long sends are suspended after an Execute that restarts the device, if it sends nothing.",

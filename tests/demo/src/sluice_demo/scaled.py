@@ -28,7 +28,7 @@ _SERVICES: Final[Mapping[str, str]] = {
     _ACK_TIMEOUT: "2.0",
     _MAX_RETRANSMIT: "2",
     "SLUICE_LWM2M_AWAKE_WINDOW": str(_AWAKE_SECONDS - 0.5),  # a request takes its time to arrive
-    "SLUICE_LWM2M_EXECUTE_SILENCE": "5.0",
+    "SLUICE_LWM2M_EXECUTE_SUSPENSION": "5.0",
     "SLUICE_LAST_SEEN_INTERVAL": "300.0",  # devices speak many times as often as in the field
 }
 _MQTT_IMAGE_BYTES: Final = 256 * 1024

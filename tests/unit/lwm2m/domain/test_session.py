@@ -1,4 +1,4 @@
-"""Awake windows, silence after Execute, and the order of notifications."""
+"""Awake windows, sends suspended after an Execute, and the sequence of notifications."""
 
 import msgspec
 import pytest
