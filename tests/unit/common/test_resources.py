@@ -4,48 +4,97 @@ import asyncio
 
 import pytest
 
-from sluice_common.resources import started
+from sluice_common import resources
+from sluice_common.resources import started, uninterrupted
 
 
 class Socket:
-    """Opens in two steps, and can be held or fail between them."""
+    """Opens and closes in several steps; can fail in the middle of opening."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
         self.opening = asyncio.Event()
-        self.hold = asyncio.Event()
+        self.opened = asyncio.Event()
         self.is_open = False
+        self.was_cut_short = False
 
     async def start(self) -> None:
         """Open it."""
-        self.is_open = True
-        self.opening.set()
-        await self.hold.wait()
-        if self.failure is not None:
-            raise self.failure
+        try:
+            self.is_open = True
+            self.opening.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            if self.failure is not None:
+                raise self.failure
+            self.opened.set()
+        except asyncio.CancelledError:
+            self.was_cut_short = True
+            raise
 
     async def stop(self) -> None:
         """Close it."""
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         self.is_open = False
+
+
+class Stuck(Socket):
+    """Opens only to its half."""
+
+    async def start(self) -> None:
+        """Open it, for ever."""
+        self.is_open = True
+        self.opening.set()
+        await asyncio.Event().wait()
+
+
+async def own(socket: Socket) -> None:
+    """Hold a socket open until cancelled."""
+    async with started(socket):
+        await asyncio.Event().wait()
 
 
 async def test_a_resource_is_open_within_the_block_and_closed_after_it() -> None:
     socket = Socket()
-    socket.hold.set()
     async with started(socket) as same:
         assert same is socket
+        assert socket.opened.is_set()
         assert socket.is_open
     assert not socket.is_open
 
 
-async def test_a_resource_is_closed_when_its_owner_is_cancelled_while_it_opens() -> None:
+@pytest.mark.parametrize("steps", range(10))
+async def test_a_resource_is_closed_at_whatever_step_of_opening_its_owner_is_cancelled(steps: int) -> None:
     socket = Socket()
+    owner = asyncio.create_task(own(socket))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    owner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
+    assert not socket.is_open
+    assert not socket.was_cut_short
 
-    async def own() -> None:
-        async with started(socket):
-            raise AssertionError("it never opened")
 
-    owner = asyncio.create_task(own())
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_resource_is_closed_though_its_owner_is_cancelled_again_while_it_closes(steps: int) -> None:
+    socket = Socket()
+    owner = asyncio.create_task(own(socket))
+    await socket.opened.wait()
+    owner.cancel()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+        owner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
+    assert not socket.is_open
+
+
+async def test_a_start_that_does_not_end_is_cancelled_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "_START_GRACE", 0.01)
+    socket = Stuck()
+    owner = asyncio.create_task(own(socket))
     await socket.opening.wait()
     owner.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -55,8 +104,27 @@ async def test_a_resource_is_closed_when_its_owner_is_cancelled_while_it_opens()
 
 async def test_a_resource_is_closed_when_it_fails_to_open() -> None:
     socket = Socket(OSError("taken"))
-    socket.hold.set()
     with pytest.raises(OSError, match="taken"):
-        async with started(socket):
-            raise AssertionError("it never opened")
+        await own(socket)
     assert not socket.is_open
+
+
+async def test_a_deadline_of_the_owner_closes_what_was_being_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "_START_GRACE", 0.01)
+    socket = Stuck()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await own(socket)
+    assert not socket.is_open
+
+
+async def test_what_fails_to_close_raises_its_error_rather_than_the_cancellation() -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise OSError("lost")
+
+    closing = asyncio.create_task(uninterrupted(fail()))
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(OSError, match="lost"):
+        await closing

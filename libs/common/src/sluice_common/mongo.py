@@ -13,6 +13,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.read_concern import ReadConcern
 
 from sluice_common.cancellation import mend_wait_for
+from sluice_common.resources import uninterrupted
 from sluice_common.settings import CommonSettings
 
 Database = AsyncDatabase[dict[str, Any]]
@@ -43,12 +44,14 @@ async def connect(settings: CommonSettings) -> AsyncIterator[Database]:
         socketTimeoutMS=3 * _TIMEOUT_MS,
         retryWrites=False,
     )
-    async with client:
+    try:
         yield client.get_database(
             settings.mongodb_database,
             write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
         )
+    finally:
+        await uninterrupted(client.close())
 
 
 def bucket(database: Database, name: str) -> AsyncGridFSBucket:

@@ -1,15 +1,22 @@
-"""Who opens something closes it, also when it is cancelled or fails while it opens.
-
-`await consumer.start()` followed by `try … finally: await consumer.stop()` leaves a socket open when the start itself
-is cancelled. With `started` there is no such gap:
+"""Whoever opens something closes it, also when it is cancelled or fails while it opens or closes.
 
     async with AsyncExitStack() as stack:
         producer = await stack.enter_async_context(started(Producer(settings)))
+
+`await consumer.start()` and a `finally` with `await consumer.stop()` leave three gaps, which are closed here: a start
+that fails, a stop that is cancelled half-way, and a start that is cancelled. aiokafka's clients must not be cancelled
+while they ask the first broker for metadata (`AIOKafkaClient.bootstrap`): nobody else knows that connection yet, so it
+would stay open.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+_START_GRACE = 2.0
+"""Seconds for which a start goes on when its owner is cancelled; a bootstrap takes less, joining a group may take more.
+"""
 
 
 class Startable(Protocol):
@@ -32,8 +39,38 @@ async def started(resource: Resource) -> AsyncIterator[Resource]:
     Raises:
         Exception: What `start` and `stop` raise.
     """
+    starting = asyncio.ensure_future(resource.start())
     try:
-        await resource.start()
+        await asyncio.shield(starting)
         yield resource
     finally:
-        await resource.stop()
+        await uninterrupted(_stop(resource, starting))
+
+
+async def uninterrupted(closing: Coroutine[Any, Any, None]) -> None:
+    """Close something to the end, though the closing task is cancelled meanwhile.
+
+    Raises:
+        CancelledError: It was cancelled; what was to be closed is closed.
+        Exception: What `closing` raises.
+    """
+    task = asyncio.ensure_future(closing)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+async def _stop(resource: Startable, starting: asyncio.Task[object]) -> None:
+    if not starting.done():
+        await asyncio.wait([starting], timeout=_START_GRACE)
+        starting.cancel()
+        await asyncio.wait([starting])
+    if not starting.cancelled():
+        starting.exception()  # raised to the owner, unless that was cancelled
+    await resource.stop()
