@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from sluice_common.bus import FETCH_WAIT_MS
 from sluice_common.errors import PoisonError
 from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
@@ -20,8 +21,6 @@ _STALL_SECONDS = 60.0
 """Without a record for so long, reading what a topic holds has failed."""
 _READ_POLL_MS = 200
 _FOLLOW_POLL_MS = 1_000
-_IDLE_FETCH_MS = 2_000
-"""How long a broker holds a fetch that finds nothing: Kafka's 500 ms cost four times the CPU when idle."""
 _LATE_FETCH_BYTES = 65_536
 
 
@@ -55,7 +54,7 @@ class TopicReader(Generic[Message]):
         self._fetching = (
             {"fetch_min_bytes": _LATE_FETCH_BYTES, "fetch_max_wait_ms": int(max_delay * 1000)}
             if max_delay
-            else {"fetch_max_wait_ms": _IDLE_FETCH_MS}
+            else {"fetch_max_wait_ms": FETCH_WAIT_MS}
         )
 
     async def read(self, take: Callable[[Message], Awaitable[None]]) -> None:

@@ -1,23 +1,16 @@
-"""Kafka for all services but the scheduler's stages: a producer, and consumers that lose nothing.
+"""Kafka for all services: a producer, and consumers that lose nothing.
 
 Everything is at least once: a consumer commits after its handler has returned, so handlers are idempotent.
 What cannot be decoded goes to `dead-letters` and never stops a consumer.
 """
 
-from sluice_common.bus.producer import (
-    FETCH_WAIT_MS,
-    SEND_TIMEOUT,
-    Consumer,
-    Handler,
-    Producer,
-    Received,
-    acknowledged,
-    create_topics,
-)
+from sluice_common.bus.admin import AdminClient, create_topics
+from sluice_common.bus.consumer import FETCH_WAIT_MS, Consumer, Handler, Received
+from sluice_common.bus.producer import Producer, acknowledged
 
 __all__ = [
     "FETCH_WAIT_MS",
-    "SEND_TIMEOUT",
+    "AdminClient",
     "Consumer",
     "Handler",
     "Producer",

@@ -1,56 +1,25 @@
-"""Kafka for all services but the scheduler's stages: a producer, and consumers that lose nothing.
-
-Everything is at least once: a consumer commits after its handler has returned, so handlers are idempotent.
-What cannot be decoded goes to `dead-letters` and never stops a consumer.
-"""
+"""The producer, which waits for Kafka to acknowledge what it is given."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, TopicAlreadyExistsError, for_code
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
-from sluice_common.errors import PoisonError
 from sluice_common.messages.base import to_json
-from sluice_common.messages.codec import BrokenMessageError
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.partitions import partition_for
 from sluice_common.settings import CommonSettings
-from sluice_common.topics import ALL_TOPICS, DEAD_LETTERS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, Topic
+from sluice_common.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, Topic
 
 _log = structlog.get_logger()
-FETCH_WAIT_MS = 2_000
-"""How long a broker holds a fetch that finds nothing, milliseconds; Kafka's 500 cost four times the CPU when idle."""
 SEND_TIMEOUT = 30.0
 """Seconds to wait for Kafka's acknowledgement, here and in `acknowledged`.
 
 The client alone would wait for ever: batches of an idempotent producer never expire while their leader is known.
 """
-
-
-async def create_topics(settings: CommonSettings, topics: Sequence[Topic] = ALL_TOPICS) -> None:
-    """Create the topics that do not exist; those that do are left as they are."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    await admin.start()
-    try:
-        existing = set(await admin.list_topics())
-        missing = [
-            NewTopic(t.name, settings.partitions, settings.replication_factor, topic_configs=t.config)
-            for t in topics
-            if t.name not in existing
-        ]
-        if missing:
-            response = await admin.create_topics(missing)
-            for _, code, *_ in response.topic_errors:
-                error = for_code(code)
-                if code and error is not TopicAlreadyExistsError:
-                    raise error
-    finally:
-        await admin.close()
 
 
 async def acknowledged(sent: Iterable[Awaitable[Any]]) -> None:
@@ -172,117 +141,3 @@ class Producer:
         await acknowledged(
             [await self._kafka.send(DEAD_LETTERS.name, value=value, key=letter.key, partition=partition)]
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A decoded record.
-
-    Attributes:
-        message: What its value says.
-        topic: Where it stood.
-        partition: Its partition.
-        offset: Its offset.
-        key: Its key as it came.
-        value: Its value as it came.
-    """
-
-    message: Any
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None = None
-    value: bytes | None = None
-
-
-Handler = Callable[[Sequence[Received]], Awaitable[None]]
-
-
-class Consumer:
-    """Feeds batches of decoded messages of a group's partitions to a handler, then commits."""
-
-    def __init__(
-        self,
-        settings: CommonSettings,
-        topics: Sequence[Topic],
-        group: str,
-        handler: Handler,
-        producer: Producer,
-        *,
-        max_records: int = 1000,
-        gather: float = 0.0,
-    ) -> None:
-        """Prepare a consumer.
-
-        Args:
-            settings: Where Kafka is.
-            topics: Topics of the subscription; each needs a decoder.
-            group: Consumer group.
-            handler: Called with each batch, in the order of each partition; where it raises `PoisonError`, again with
-                each record of the batch alone.
-            producer: For dead letters.
-            max_records: Most records of a batch.
-            gather: Seconds to wait after a batch so that the next one is larger (saves CPU at low rates).
-        """
-        self._decoders = {t.name: t.decoder for t in topics if t.decoder is not None}
-        self._handler = handler
-        self._producer = producer
-        self._max_records = max_records
-        self._gather = gather
-        self._kafka = AIOKafkaConsumer(
-            *self._decoders,
-            bootstrap_servers=settings.kafka_bootstrap,
-            group_id=group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
-            isolation_level="read_committed",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
-        )
-
-    async def start(self) -> None:
-        """Join the group."""
-        await self._kafka.start()
-
-    async def stop(self) -> None:
-        """Leave the group."""
-        await self._kafka.stop()
-
-    async def run(self) -> None:
-        """Consume until cancelled.
-
-        Raises:
-            Exception: What the handler raises; nothing of that batch is committed.
-        """
-        while True:
-            batches = await self._kafka.getmany(timeout_ms=1000, max_records=self._max_records)
-            records = [record for batch in batches.values() for record in batch]
-            if not records:
-                continue
-            await self._handle([r for record in records if (r := await self._decode(record))])
-            await self._kafka.commit(
-                {TopicPartition(p.topic, p.partition): batch[-1].offset + 1 for p, batch in batches.items()}
-            )
-            if self._gather:
-                await asyncio.sleep(self._gather)
-
-    async def _handle(self, records: Sequence[Received]) -> None:
-        """Hand a batch over; of one with poison, each record alone, and the poison to `dead-letters`."""
-        try:
-            await self._handler(records)
-        except PoisonError as error:
-            if len(records) > 1:
-                for record in records:
-                    await self._handle([record])
-            else:
-                await self._producer.dead_letter(records[0], str(error))
-
-    async def _decode(self, record: Any) -> Received | None:
-        decoder = self._decoders[record.topic]
-        try:
-            message = decoder.decode(record.value)
-        except BrokenMessageError as error:
-            await self._producer.dead_letter(record, str(error))
-            return None
-        return Received(message, record.topic, record.partition, record.offset, record.key, record.value)
