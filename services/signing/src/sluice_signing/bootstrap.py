@@ -1,11 +1,13 @@
 """Wires the verification service together; `library` does so for the offline tool."""
 
 import asyncio
+from collections.abc import Callable
 from tempfile import TemporaryFile
 
 from sluice_common.bus import Consumer, Producer
 from sluice_common.messages.base import now
 from sluice_common.mongo import Database
+from sluice_common.resources import started
 from sluice_common.topics import PACKAGE_EVENTS
 from sluice_signing.adapters.answers import KafkaAnswers
 from sluice_signing.adapters.store import PackageStore, publish_tool
@@ -35,19 +37,19 @@ class SigningService:
         # One at a time: each may take minutes, and Kafka expects a poll every five.
         self._consumer = Consumer(settings, [PACKAGE_EVENTS], GROUP, uploads.handle, self._producer, max_records=1)
 
-    async def start(self) -> None:
-        """Connect and join the group."""
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Offer the tool for download, and answer uploads until cancelled.
+
+        Args:
+            on_ready: Called when uploads are consumed.
+
+        Raises:
+            KafkaError: Kafka cannot be reached at the start.
+            PyMongoError: MongoDB cannot be reached at the start.
+            ExceptionGroup: With what ended it later.
+        """
         await self._store.prepare()
-        await self._producer.start()
-        await self._consumer.start()
-
-    async def run(self) -> None:
-        """Offer the tool for download, and answer uploads until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        async with started(self._producer), started(self._consumer), asyncio.TaskGroup() as group:
             group.create_task(publish_tool(self._database))
+            on_ready()
             await self._consumer.run()
-
-    async def stop(self) -> None:
-        """Leave the group and disconnect."""
-        await self._consumer.stop()
-        await self._producer.stop()

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
+from sluice_common.resources import started
 from sluice_mqtt.application import upkeep
 from sluice_mqtt.bootstrap import Gateway, build
 from sluice_mqtt.domain.counters import log_fields
@@ -40,8 +41,7 @@ async def run(settings: GatewaySettings) -> None:
     """
     async with AsyncExitStack() as stack:
         gateway = build(settings, await stack.enter_async_context(connect(settings)))
-        await gateway.producer.start()
-        stack.push_async_callback(gateway.producer.stop)
+        await stack.enter_async_context(started(gateway.producer))
         await gateway.revoked.read()
         await _read_permissions(gateway)
         downloads = await _listen(stack, gateway)
@@ -52,10 +52,10 @@ async def run(settings: GatewaySettings) -> None:
 
 
 async def _read_permissions(gateway: Gateway) -> None:
-    started = time.monotonic()
+    begun = time.monotonic()
     await gateway.commands.read(gateway.take)
     gateway.permissions.prune(time.time())
-    _log.info("permissions_read", executions=len(gateway.permissions), seconds=round(time.monotonic() - started, 3))
+    _log.info("permissions_read", executions=len(gateway.permissions), seconds=round(time.monotonic() - begun, 3))
 
 
 async def _listen(stack: AsyncExitStack, gateway: Gateway) -> DownloadServer:
@@ -102,12 +102,9 @@ def _collect_seldom() -> None:
 
 async def _consume(gateway: Gateway) -> None:
     """Publish commands; joining the group may take as long as Kafka misses a process that was killed."""
-    try:
-        await gateway.consumer.start()
+    async with started(gateway.consumer):
         # After an error nothing of the batch is committed, or all of it was published: it may be read again.
         await _over_kafka_errors("commands_not_read", gateway.consumer.run)
-    finally:
-        await gateway.consumer.stop()
 
 
 async def _over_kafka_errors(event: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -10,13 +10,7 @@ from sluice_signing.settings import SigningSettings
 async def serve(settings: SigningSettings) -> None:
     """Answer uploads until cancelled."""
     async with connect(settings) as database:
-        service = SigningService(settings, database)
-        try:
-            await service.start()
-            announce_ready(settings)
-            await service.run()
-        finally:
-            await service.stop()
+        await SigningService(settings, database).run(lambda: announce_ready(settings))
 
 
 def main() -> None:
