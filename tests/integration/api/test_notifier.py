@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from sluice_api.adapters.mongo.commands import Subscriptions
 from sluice_api.adapters.mongo.notifier.deliveries import MongoDeliveryStore
+from sluice_api.adapters.mongo.subscriptions import Subscriptions
 from sluice_api.application.notifier.records import Delivery
 from sluice_api.bootstrap import run_notifier
 from sluice_api.domain.callbacks import signature

@@ -12,10 +12,12 @@ from pymongo.errors import PyMongoError
 
 from sluice_api.adapters.callback_client import HttpCallbackClient
 from sluice_api.adapters.mongo.apps import Apps
-from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS
-from sluice_api.adapters.mongo.commands import Commands, Subscriptions
+from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS, ensure_indexes
+from sluice_api.adapters.mongo.commands import Commands
 from sluice_api.adapters.mongo.device_conflicts import DeviceConflicts
-from sluice_api.adapters.mongo.devices import Devices, Groups
+from sluice_api.adapters.mongo.devices import Devices
+from sluice_api.adapters.mongo.executions import Executions
+from sluice_api.adapters.mongo.groups import Groups
 from sluice_api.adapters.mongo.idempotency import Idempotency
 from sluice_api.adapters.mongo.notifier.deliveries import MongoDeliveryStore
 from sluice_api.adapters.mongo.notifier.subscriptions import MongoSubscriptionStore
@@ -32,8 +34,11 @@ from sluice_api.adapters.mongo.relay.stop_and_purge import MongoTaskEndStore
 from sluice_api.adapters.mongo.relay.tasks import MongoTaskStore
 from sluice_api.adapters.mongo.relay.uploads import MongoUploadStore
 from sluice_api.adapters.mongo.resealing import secret_stores
+from sluice_api.adapters.mongo.subscriptions import Subscriptions
 from sluice_api.adapters.mongo.task_progress import MongoProgressStore
-from sluice_api.adapters.mongo.tasks import Executions, Tasks
+from sluice_api.adapters.mongo.tasks import Tasks
+from sluice_api.adapters.mongo.tools import Tools
+from sluice_api.application.credentials import Credentials
 from sluice_api.application.notifier.dispatcher import Dispatcher, DispatchLimits
 from sluice_api.application.notifier.notifier import Notifier
 from sluice_api.application.projector.projection import Projection
@@ -48,6 +53,7 @@ from sluice_api.application.relay.task_work import TaskWork
 from sluice_api.application.resealing import Resealing
 from sluice_api.application.services import Services
 from sluice_api.application.task_progress import TaskProgress
+from sluice_api.application.tasks import TaskStopper
 from sluice_api.domain.access_tokens import ADMIN, AccessTokens
 from sluice_api.settings import ApiSettings, NotifierSettings, ProjectorSettings, RelaySettings, ResealSettings
 from sluice_common.bus import Consumer, Producer
@@ -58,6 +64,8 @@ from sluice_common.sealing import NoSealingKeyError, Sealer
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
 
+DATABASE_ERROR = PyMongoError
+"""What adapters raise when the database cannot be reached."""
 _TROUBLE = (KafkaError, PyMongoError, TimeoutError)
 """Errors that may pass: what failed with them is done again."""
 _MAX_PROJECTED = 5000
@@ -70,8 +78,9 @@ def now() -> datetime:
     return exact.replace(microsecond=exact.microsecond // 1000 * 1000)
 
 
-def create_services(settings: ApiSettings, database: Database) -> Services:
-    """Return what routes need.
+@asynccontextmanager
+async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
+    """Yield what routes need, with indexes and the first app in place.
 
     Raises:
         ValueError: A setting that must be there is missing or wrong.
@@ -80,13 +89,29 @@ def create_services(settings: ApiSettings, database: Database) -> Services:
         raise ValueError(f"bootstrap_app_id must not be {ADMIN!r}")
     if settings.bootstrap_app_id and not settings.bootstrap_app_secret.get_secret_value():
         raise ValueError("bootstrap_app_secret is missing")
+    tokens = AccessTokens.of(settings.signing_key(), settings.access_token_lifetime)
     sealer = Sealer(settings.all_sealing_keys())
+    async with connect(settings) as database:
+        services = _services(database, tokens, sealer)
+        await ensure_indexes(database)
+        if settings.bootstrap_app_id:
+            secret = settings.bootstrap_app_secret.get_secret_value()
+            await services.credentials.create_first(settings.bootstrap_app_id, secret, now())
+        yield services
+
+
+def _services(database: Database, tokens: AccessTokens, sealer: Sealer) -> Services:
+    async def ping() -> None:
+        await database.command("ping")
+
+    apps = Apps(database)
     return Services(
-        settings=settings,
-        database=database,
-        tokens=AccessTokens.of(settings.signing_key(), settings.access_token_lifetime),
+        ping=ping,
         now=now,
-        apps=Apps(database, time.monotonic),
+        tokens=tokens,
+        credentials=Credentials(apps, time.monotonic),
+        sealer=sealer,
+        apps=apps,
         products=Products(database),
         public_keys=PublicKeys(database),
         packages=Packages(database),
@@ -98,7 +123,7 @@ def create_services(settings: ApiSettings, database: Database) -> Services:
         subscriptions=Subscriptions(database),
         conflicts=DeviceConflicts(database),
         idempotency=Idempotency(database, sealer),
-        sealer=sealer,
+        tools=Tools(database),
     )
 
 
@@ -172,7 +197,7 @@ def _relay(settings: RelaySettings, database: Database, producer: Producer) -> R
         monotonic=time.monotonic,
         now=now,
     )
-    tasks = Tasks(database)
+    tasks = TaskStopper(Tasks(database))
     work = TaskWork(
         MongoTaskStore(database),
         MongoTaskEndStore(database),

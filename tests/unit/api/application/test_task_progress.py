@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sluice_api.application.task_progress import TaskProgress
-from sluice_api.domain.tasks import TaskStatus
+from sluice_api.domain.models import Progress, TaskResult, TaskStatus
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -16,13 +16,13 @@ class FakeStore:
         self.status = status
         self.complete = complete
         self.counts = counts
-        self.result: str | None = None
-        self.saved: Mapping[str, int] = {}
+        self.result: TaskResult | None = None
+        self.saved = Progress()
 
     async def count(self, task_id: str) -> Mapping[str, int]:  # noqa: ARG002 - a port
         return self.counts
 
-    async def save(self, task_id: str, progress: Mapping[str, int], now: datetime) -> None:  # noqa: ARG002 - a port
+    async def save(self, task_id: str, progress: Progress, now: datetime) -> None:  # noqa: ARG002 - a port
         self.saved = progress
 
     async def end(
@@ -31,8 +31,8 @@ class FakeStore:
         before: TaskStatus,
         after: TaskStatus,
         *,
-        result: str | None,
-        progress: Mapping[str, int],
+        result: TaskResult | None,
+        progress: Progress,
         now: datetime,  # noqa: ARG002 - a port
     ) -> bool:
         if self.status is not before or not self.complete:
@@ -51,7 +51,7 @@ async def test_a_task_with_executions_under_way_is_counted_and_does_not_end() ->
     store = FakeStore(TaskStatus.RUNNING, RUNNING=1, SUCCEEDED=2)
     assert not await TaskProgress(store).refresh("t", AT)
     assert store.status is TaskStatus.RUNNING
-    assert (store.saved["running"], store.saved["succeeded"], store.saved["total"]) == (1, 2, 3)
+    assert (store.saved.running, store.saved.succeeded, store.saved.total) == (1, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ async def test_a_task_with_executions_under_way_is_counted_and_does_not_end() ->
 async def test_a_task_ends_with_its_last_execution(before: TaskStatus, after: TaskStatus) -> None:
     store = FakeStore(before, SUCCEEDED=2)
     assert not await TaskProgress(store).refresh("t", AT)
-    assert (store.status, store.result) == (after, "SUCCEEDED")
+    assert (store.status, store.result) == (after, TaskResult.SUCCEEDED)
 
 
 async def test_a_task_that_is_being_expanded_is_counted_again_as_its_last_execution_may_have_ended() -> None:

@@ -6,8 +6,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from sluice_api.domain.errors import InvalidError
-from sluice_api.domain.public_keys import KeyStatus, read_public_key, unusable
+from sluice_api.domain.errors import ConflictError, InvalidError
+from sluice_api.domain.models import KeyStatus
+from sluice_api.domain.public_keys import read_public_key, require_usable, why_unusable
 from sluice_common.reasons import ReasonCode
 from sluice_signing.domain.algorithms import ALGORITHMS
 
@@ -71,17 +72,25 @@ def test_private_and_other_keys_are_refused() -> None:
 @pytest.mark.parametrize(
     ("key", "why"),
     [
-        ({"status": KeyStatus.ACTIVE.value}, None),
-        ({"status": KeyStatus.INACTIVE.value}, None),
-        ({"status": KeyStatus.REVOKED.value}, ReasonCode.KEY_REVOKED),
-        ({"status": KeyStatus.DELETING.value}, ReasonCode.KEY_DELETED),
+        (KeyStatus.ACTIVE, None),
+        (KeyStatus.INACTIVE, None),
+        (KeyStatus.REVOKED, ReasonCode.KEY_REVOKED),
+        (KeyStatus.DELETING, ReasonCode.KEY_DELETED),
         (None, ReasonCode.KEY_DELETED),
     ],
 )
 def test_packages_are_usable_while_their_key_is_there_and_not_revoked(
-    key: dict[str, str] | None, why: ReasonCode | None
+    key: KeyStatus | None, why: ReasonCode | None
 ) -> None:
-    assert unusable(key) is why
+    assert why_unusable(key) is why
+
+
+@pytest.mark.parametrize(("key", "code"), [(KeyStatus.REVOKED, "key_revoked"), (KeyStatus.DELETING, "key_deleted")])
+def test_a_key_that_is_revoked_or_being_deleted_does_not_change(key: KeyStatus, code: str) -> None:
+    with pytest.raises(ConflictError) as caught:
+        require_usable(key)
+    assert caught.value.code == code
+    require_usable(KeyStatus.ACTIVE)
 
 
 def test_of_several_keys_none_is_taken() -> None:

@@ -1,32 +1,28 @@
 from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.api.records import AT, package, product
 
-from sluice_api.domain.tasks import (
-    TaskStatus,
-    is_done,
-    package_snapshot,
-    product_for,
-    product_snapshot,
-    progress_of,
-    result_of,
-    stored,
-    upgrade_policy,
-)
+from sluice_api.domain.errors import InvalidError
+from sluice_api.domain.models import Maintenance, Targets, TaskPolicy, TaskStatus
+from sluice_api.domain.tasks import NewTask, check_end, is_done, new_task, product_for, progress_of, result_of
 from sluice_api.entrypoints.rest.schemas.tasks import Policy
 from sluice_common.messages.execution_events import ExecutionStatus
 from sluice_common.messages.snapshots import UpgradePolicy
 
+END = datetime(2030, 1, 1, tzinfo=UTC)
 COUNTS = st.dictionaries(st.sampled_from([s.value for s in ExecutionStatus]), st.integers(0, 10**6))
 
 
 @pytest.mark.requirement("R139")
 @given(COUNTS)
 def test_progress_always_adds_up(counts: dict[str, int]) -> None:
-    progress = progress_of(counts)
-    assert progress["total"] == sum(counts.values()) == sum(v for k, v in progress.items() if k != "total")
+    progress = msgspec.structs.asdict(progress_of(counts))
+    assert progress.pop("total") == sum(counts.values()) == sum(progress.values())
 
 
 @given(COUNTS)
@@ -54,54 +50,63 @@ def test_only_what_has_ended_may_be_deleted() -> None:
     assert {s for s in TaskStatus if s.is_final} == {TaskStatus.FINISHED, TaskStatus.STOPPED}
 
 
-PRODUCT = {
-    "_id": "p1",
-    "protocol": "LWM2M",
-    "maintenance": {"firmware_upgrade": True, "upgrade_protocol": "LWM2M"},
-    "network": "n1",
-    "radio": {"rsrp_scale": 0.1, "sinr_scale": 1, "sinr_path": "/4/0/11"},
-}
-
-
 @pytest.mark.requirement("R015")
 def test_a_device_of_another_product_has_no_capability_for_the_package() -> None:
-    product = product_snapshot(PRODUCT)
-    assert product_for("p1", product) == product
-    assert product_for("p2", product).firmware_upgrade is False
-    assert product_for("p2", product).product_id == "p2"
+    snapshot = product().snapshot()
+    assert product_for("m", snapshot) == snapshot
+    assert product_for("m2", snapshot).firmware_upgrade is False
+    assert product_for("m2", snapshot).product_id == "m2"
 
 
 @pytest.mark.requirement("R012", "R013")
 def test_a_capability_without_protocol_is_kept_as_such() -> None:
-    product = product_snapshot(PRODUCT | {"maintenance": {"firmware_upgrade": True, "upgrade_protocol": None}})
-    assert (product.firmware_upgrade, product.upgrade_protocol) == (True, "")
+    snapshot = product(maintenance=Maintenance(firmware_upgrade=True, upgrade_protocol=None)).snapshot()
+    assert (snapshot.firmware_upgrade, snapshot.upgrade_protocol) == (True, "")
 
 
 def test_products_of_devices_that_count_bytes_from_1_say_so() -> None:
-    assert product_snapshot(PRODUCT).one_based_ranges is False
-    assert product_snapshot(PRODUCT | {"one_based_ranges": True}).one_based_ranges is True
+    assert product().snapshot().one_based_ranges is False
+    assert product(one_based_ranges=True).snapshot().one_based_ranges is True
 
 
-def test_snapshots_survive_storage() -> None:
-    package = {
-        "_id": "k1",
-        "version": "2",
-        "image_id": "i",
-        "image_size": 7,
-        "image_sha256": "ab",
-        "source_versions": ["1.*"],
-    }
-    assert stored(package_snapshot(package))["source_versions"] in (["1.*"], ("1.*",))
-    assert stored(product_snapshot(PRODUCT))["network"] == "n1"
+def test_a_package_that_was_never_verified_has_no_snapshot() -> None:
+    with pytest.raises(ValueError, match="no image"):
+        package(image_id=None).snapshot()
 
 
 @pytest.mark.requirement("R117", "R134", "R135")
 def test_a_policy_that_is_left_out_is_the_platforms_default() -> None:
-    assert upgrade_policy(Policy().model_dump()) == UpgradePolicy()
+    assert Policy().as_record(TaskPolicy).of_executions() == UpgradePolicy()
 
 
 def test_a_policy_keeps_what_was_asked_for() -> None:
-    end = datetime(2030, 1, 1, tzinfo=UTC)
-    policy = Policy.model_validate({"max_retries": 5, "end_at": end, "start_at": end.replace(year=2029)})
-    kept = upgrade_policy(policy.model_dump())
-    assert (kept.max_retries, kept.end_at) == (5, end)
+    policy = Policy.model_validate({"max_retries": 5, "end_at": END, "start_at": END.replace(year=2029)})
+    kept = policy.as_record(TaskPolicy).of_executions()
+    assert (kept.max_retries, kept.end_at) == (5, END)
+
+
+def new(**policy: Any) -> NewTask:
+    return NewTask(
+        task_id="t",
+        app_id="a",
+        name="n",
+        package_id="p",
+        targets=Targets(group_ids=("g",)),
+        policy=TaskPolicy(**policy),
+    )
+
+
+def test_a_task_begins_at_once_unless_it_is_for_later() -> None:
+    task = new_task(new(), package(), product(), AT)
+    assert (task.status, task.begins_at, task.target_version) == (TaskStatus.EXPANDING, AT, "2.0.0")
+    late = new_task(new(start_at=END), package(), product(), AT)
+    assert (late.status, late.begins_at) == (TaskStatus.SCHEDULED, END)
+    past = new_task(new(start_at=AT.replace(year=2020)), package(), product(), AT)
+    assert (past.status, past.begins_at) == (TaskStatus.EXPANDING, AT)
+
+
+def test_a_task_that_ends_before_it_begins_is_refused() -> None:
+    check_end(TaskPolicy(), AT)
+    check_end(TaskPolicy(end_at=END), AT)
+    with pytest.raises(InvalidError, match="past"):
+        check_end(TaskPolicy(end_at=AT), AT)

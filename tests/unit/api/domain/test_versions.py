@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice_api.domain.errors import ConflictError, InvalidError
+from sluice_api.domain.models import AntiRollback, Ordering
 from sluice_api.domain.versions import (
-    Ordering,
     VersionFormatError,
     check_minimum,
     is_below,
@@ -20,6 +20,7 @@ from sluice_common.messages.execution_events import Reason
 from sluice_common.reasons import ReasonCode
 
 SEMVER, NUMERIC, LEXICAL = Ordering.SEMVER, Ordering.NUMERIC, Ordering.LEXICAL
+FROM_1_4 = AntiRollback(ordering=SEMVER, minimum_version="1.4.0")
 
 
 def test_semantic_versions_are_ordered_as_the_specification_shows() -> None:
@@ -71,15 +72,15 @@ def test_any_text_is_ordered_or_refused(version: str, ordering: Ordering) -> Non
 @pytest.mark.parametrize(("version", "ordering"), [("1.0", SEMVER), ("01.0.0", SEMVER), ("1.0-rc", NUMERIC)])
 def test_a_minimum_without_a_place_in_its_ordering_is_refused(version: str, ordering: Ordering) -> None:
     with pytest.raises(InvalidError) as caught:
-        check_minimum(version, ordering)
+        check_minimum(AntiRollback(ordering=ordering, minimum_version=version))
     assert caught.value.code == "version_not_comparable"
     assert caught.value.errors[0].field == "anti_rollback.minimum_version"
 
 
 def test_a_product_without_a_minimum_lets_every_version_through() -> None:
-    check_minimum(None, SEMVER)
-    for product in ({}, {"anti_rollback": None}, {"anti_rollback": {"ordering": "semver", "minimum_version": None}}):
-        assert rollback("anything", product) is None
+    rule = AntiRollback(ordering=SEMVER, minimum_version=None)
+    check_minimum(rule)
+    assert rollback("anything", rule) is None
 
 
 @pytest.mark.requirement("D16")
@@ -88,11 +89,10 @@ def test_a_product_without_a_minimum_lets_every_version_through() -> None:
     [("1.3.9", "version_below_minimum"), ("1.4.0-rc.1", "version_below_minimum"), ("V1", "version_not_comparable")],
 )
 def test_what_lies_below_the_minimum_is_refused_with_both_versions(version: str, code: str) -> None:
-    product = {"anti_rollback": {"ordering": "semver", "minimum_version": "1.4.0"}}
     params = {"version": version, "minimum": "1.4.0", "ordering": "semver"}
-    assert rollback(version, product) == Reason(code=ReasonCode(code), params=params)
+    assert rollback(version, FROM_1_4) == Reason(code=ReasonCode(code), params=params)
     with pytest.raises(ConflictError) as caught:
-        require_no_rollback(version, product)
+        require_no_rollback(version, FROM_1_4)
     assert caught.value.code == code
     assert f"Version {version} " in caught.value.detail
     assert "1.4.0" in caught.value.detail
@@ -100,6 +100,5 @@ def test_what_lies_below_the_minimum_is_refused_with_both_versions(version: str,
 
 @pytest.mark.parametrize("version", ["1.4.0", "1.4.1-rc.1", "2.0.0"])
 def test_the_minimum_itself_and_what_lies_above_go(version: str) -> None:
-    product = {"anti_rollback": {"ordering": "semver", "minimum_version": "1.4.0"}}
-    assert rollback(version, product) is None
-    require_no_rollback(version, product)
+    assert rollback(version, FROM_1_4) is None
+    require_no_rollback(version, FROM_1_4)

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
+from tests.unit.api import records
 
 from sluice_api.entrypoints.rest.schemas import apps, devices, packages  # noqa: F401 - their bodies are tested
 from sluice_api.entrypoints.rest.schemas.base import Body, Item
 from sluice_api.entrypoints.rest.schemas.commands import CommandIn
+from sluice_api.entrypoints.rest.schemas.devices import Device, DeviceIn, NewDevice
 from sluice_api.entrypoints.rest.schemas.products import Radio
 from sluice_api.entrypoints.rest.schemas.tasks import Policy
-from sluice_api.entrypoints.rest.uploads.device_lines import DeviceIn
 from sluice_lwm2m.domain.encoding.paths import parse_path
 from sluice_lwm2m.domain.requests import MAX_VALUE_BYTES
 
@@ -70,8 +71,7 @@ def models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 def fields() -> Iterator[tuple[type[BaseModel], str]]:
     """Yield every field of a request that may hold text."""
-    bodies: list[type[BaseModel]] = [*models(Body), DeviceIn]
-    for model in bodies:
+    for model in models(Body):
         for name, field in model.model_fields.items():
             if "str" in str(field.annotation):
                 yield model, name
@@ -85,7 +85,34 @@ def test_no_text_of_a_request_may_hold_half_a_surrogate_pair(model: type[BaseMod
         assert name in {error["loc"][0] for error in refusal.value.errors()}
 
 
-@pytest.mark.parametrize("model", [*models(Body), *models(Item), DeviceIn])
+@pytest.mark.parametrize("model", [*models(Body), *models(Item)])
 def test_an_example_is_one(model: type[BaseModel]) -> None:
     if shown := model.model_json_schema().get("example"):
         model.model_validate(shown)
+
+
+def device(**fields: object) -> DeviceIn:
+    return DeviceIn.model_validate({"endpoint": "e", "product_id": "p"} | fields)
+
+
+@pytest.mark.parametrize("secret", ["short12", "x" * 33, "with space", "密码密码密码密码", "line\nbreak"])
+def test_a_secret_has_8_to_32_printable_characters(secret: str) -> None:
+    with pytest.raises(ValueError, match="pattern"):
+        device(mqtt_secret=secret)
+
+
+@pytest.mark.parametrize("psk", ["00" * 15, "00" * 65, "0" * 33, "zz" * 16])
+def test_a_pre_shared_key_has_16_to_64_bytes_in_hex(psk: str) -> None:
+    with pytest.raises(ValueError, match="pattern"):
+        device(psk=psk)
+
+
+def test_a_device_shows_whether_it_has_secrets_and_only_a_new_one_shows_its_own() -> None:
+    kept = records.device(mqtt_secret="sealed", psk="sealed")
+    shown = Device.of(kept)
+    assert (shown.has_mqtt_secret, shown.has_psk) == (True, True)
+    assert "sealed" not in shown.model_dump_json()
+    new = NewDevice.with_secret(kept, "the-secret")
+    assert new.mqtt_secret == "the-secret"
+    assert "the-secret" not in repr(new)
+    assert "the-secret" not in repr(device(mqtt_secret="the-secret"))

@@ -1,42 +1,39 @@
 """What the routes of the API are given; `bootstrap` wires it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sluice_api.adapters.mongo.apps import Apps
-from sluice_api.adapters.mongo.commands import Commands, Subscriptions
-from sluice_api.adapters.mongo.device_conflicts import DeviceConflicts
-from sluice_api.adapters.mongo.devices import Devices, Groups
-from sluice_api.adapters.mongo.idempotency import Idempotency
-from sluice_api.adapters.mongo.packages import Packages
-from sluice_api.adapters.mongo.products import Products
-from sluice_api.adapters.mongo.public_keys import PublicKeys
-from sluice_api.adapters.mongo.tasks import Executions, Tasks
+from sluice_api.application import ports
+from sluice_api.application.credentials import Credentials
 from sluice_api.domain.access_tokens import AccessTokens
-from sluice_api.settings import ApiSettings
-from sluice_common.mongo import Database
 from sluice_common.sealing import Sealer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Services:
-    """Everything that routes need, wired in `bootstrap`."""
+    """Everything that routes and use cases need of the world.
 
-    settings: ApiSettings
-    database: Database
-    tokens: AccessTokens
+    Attributes:
+        ping: Returns when the database answers.
+        now: UTC time, in milliseconds.
+    """
+
+    ping: Callable[[], Awaitable[None]]
     now: Callable[[], datetime]
-    apps: Apps
-    products: Products
-    public_keys: PublicKeys
-    packages: Packages
-    devices: Devices
-    groups: Groups
-    tasks: Tasks
-    executions: Executions
-    commands: Commands
-    subscriptions: Subscriptions
-    conflicts: DeviceConflicts
-    idempotency: Idempotency
+    tokens: AccessTokens
+    credentials: Credentials
     sealer: Sealer
+    apps: ports.AppRepository
+    products: ports.ProductRepository
+    public_keys: ports.PublicKeyRepository
+    packages: ports.PackageRepository
+    devices: ports.DeviceRepository
+    groups: ports.GroupRepository
+    tasks: ports.TaskRepository
+    executions: ports.ExecutionRepository
+    commands: ports.CommandRepository
+    subscriptions: ports.SubscriptionRepository
+    conflicts: ports.DeviceConflicts
+    idempotency: ports.IdempotencyKeys
+    tools: ports.ToolRepository

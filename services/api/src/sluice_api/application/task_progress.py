@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from sluice_api.domain.tasks import TaskStatus, is_done, progress_of, result_of
+from sluice_api.domain.models import Progress, TaskResult, TaskStatus
+from sluice_api.domain.tasks import is_done, progress_of, result_of
 
 _ENDS = ((TaskStatus.RUNNING, TaskStatus.FINISHED), (TaskStatus.STOPPING, TaskStatus.STOPPED))
-Progress = Mapping[str, int]
 
 
 class ProgressStore(Protocol):
@@ -27,7 +27,7 @@ class ProgressStore(Protocol):
         before: TaskStatus,
         after: TaskStatus,
         *,
-        result: str | None,
+        result: TaskResult | None,
         progress: Progress,
         now: datetime,
     ) -> bool:

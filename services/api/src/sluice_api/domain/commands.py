@@ -1,6 +1,7 @@
 """From what app servers ask of a device to an LwM2M request. Pure."""
 
 from sluice_api.domain.errors import InvalidError
+from sluice_api.domain.models import Operation
 from sluice_common.messages.lwm2m_commands import DeviceRequest, Execute, Read, Write
 
 _RESOURCE_DEPTH = 3
@@ -8,7 +9,7 @@ _FIRMWARE_UPDATE = "5"
 """Object id (OMA TS 1.1.1 §E.6)."""
 
 
-def device_request(operation: str, path: str, value: str | float | bool | None) -> DeviceRequest:
+def device_request(operation: Operation, path: str, value: str | float | bool | None) -> DeviceRequest:
     """Return the request that a command stands for.
 
     Raises:
@@ -16,7 +17,7 @@ def device_request(operation: str, path: str, value: str | float | bool | None) 
             which know how many devices of a cell may use it at once.
     """
     parts = path.strip("/").split("/")
-    if operation == "read":
+    if operation is Operation.READ:
         if value is not None:
             raise InvalidError("value", "read takes none")
         return Read(path=path)
@@ -24,7 +25,7 @@ def device_request(operation: str, path: str, value: str | float | bool | None) 
         raise InvalidError("path", f"{operation} needs a resource, as in /3/0/4")
     if parts[0] == _FIRMWARE_UPDATE:
         raise InvalidError("path", "object 5 is driven by upgrade tasks only", "reserved_object")
-    if operation == "execute":
+    if operation is Operation.EXECUTE:
         return Execute(path=path, arguments="" if value is None else as_text(value))
     if value is None:
         raise InvalidError("value", "write needs a value")

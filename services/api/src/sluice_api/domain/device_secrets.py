@@ -1,22 +1,37 @@
-"""Which secrets a device has, how they are made, and how a device with them is stored: sealed, and shown once.
+"""Which secrets a device has, how they are made, and how a device with them is kept: sealed, and shown once.
 
 An MQTT device logs in with a secret (Huawei's device protocol); an LwM2M device may have a pre-shared key for DTLS.
 """
 
 import secrets
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from sluice_api.domain.errors import ConflictError, InvalidError
-from sluice_api.entrypoints.rest.uploads.device_lines import DeviceIn
+from sluice_api.domain.models import Device, Product, Protocol, Record
 from sluice_common.sealing import Sealer
 
-MQTT, LWM2M = "MQTT", "LWM2M"
-MQTT_SECRET, PSK = "mqtt_secret", "psk"
-SEALED_FIELDS = (MQTT_SECRET, PSK)
-"""Fields of a stored device that hold a sealed secret."""
 _SECRET_BYTES = 16
+
+
+class NewDevice(Record, frozen=True, kw_only=True):
+    """A device as a user asks for it.
+
+    Attributes:
+        mqtt_secret: Password of MQTT log-ins; None has one made if the product needs it.
+        psk: Pre-shared key of DTLS, hex.
+    """
+
+    endpoint: str
+    product_id: str
+    name: str
+    tags: tuple[str, ...]
+    group_ids: tuple[str, ...]
+    mqtt_secret: str | None = None
+    psk: str | None = None
+
+    def __repr__(self) -> str:
+        """Return its endpoint: secrets stay out of logs and tracebacks."""
+        return f"NewDevice({self.endpoint!r})"
 
 
 def new_mqtt_secret() -> str:
@@ -24,42 +39,48 @@ def new_mqtt_secret() -> str:
     return secrets.token_hex(_SECRET_BYTES)
 
 
-def mqtt_secret_of(body: DeviceIn, protocol: str) -> str | None:
+def mqtt_secret_of(new: NewDevice, protocol: Protocol) -> str | None:
     """Return the secret that a new device gets: the given one, or a fresh one; None if it needs none.
 
     Raises:
         InvalidError: A secret was given that a device of this protocol cannot have.
     """
-    if body.mqtt_secret is not None and protocol != MQTT:
-        raise InvalidError(MQTT_SECRET, "only devices of MQTT products have one", "wrong_protocol")
-    if body.psk is not None and protocol != LWM2M:
-        raise InvalidError(PSK, "only devices of LwM2M products have one", "wrong_protocol")
-    if protocol != MQTT:
+    if new.mqtt_secret is not None and protocol is not Protocol.MQTT:
+        raise InvalidError("mqtt_secret", "only devices of MQTT products have one", "wrong_protocol")
+    if new.psk is not None and protocol is not Protocol.LWM2M:
+        raise InvalidError("psk", "only devices of LwM2M products have one", "wrong_protocol")
+    if protocol is not Protocol.MQTT:
         return None
-    return body.mqtt_secret or new_mqtt_secret()
+    return new.mqtt_secret or new_mqtt_secret()
 
 
-def stored_device(
-    device_id: str, app_id: str, body: DeviceIn, secret: str | None, sealer: Sealer, *, at: datetime
-) -> dict[str, Any]:
-    """Return the document of a new device.
+def sealed_device(
+    device_id: str, app_id: str, new: NewDevice, secret: str | None, sealer: Sealer, *, at: datetime
+) -> Device:
+    """Return a new device with its secrets sealed.
 
     Raises:
         NoSealingKeyError: It has a secret, and there is no key to seal it.
     """
-    document = {"_id": device_id, "app_id": app_id, "created_at": at} | body.model_dump(exclude=set(SEALED_FIELDS))
-    if secret is not None:
-        document[MQTT_SECRET] = sealer.seal(secret.encode())
-    if body.psk is not None:
-        document[PSK] = sealer.seal(bytes.fromhex(body.psk))
-    return document
+    return Device(
+        device_id=device_id,
+        app_id=app_id,
+        product_id=new.product_id,
+        endpoint=new.endpoint,
+        name=new.name,
+        tags=new.tags,
+        group_ids=new.group_ids,
+        created_at=at,
+        mqtt_secret=None if secret is None else sealer.seal(secret.encode()),
+        psk=None if new.psk is None else sealer.seal(bytes.fromhex(new.psk)),
+    )
 
 
-def require_protocol(product: Mapping[str, Any] | None, protocol: str) -> None:
+def require_protocol(product: Product | None, protocol: Protocol) -> None:
     """Check that a device is of a protocol: that it may have its secrets, and be sent its requests.
 
     Raises:
         ConflictError: Its product has another protocol.
     """
-    if product is None or product["protocol"] != protocol:
+    if product is None or product.protocol is not protocol:
         raise ConflictError("wrong_protocol", f"The device's product is not of protocol {protocol}.")

@@ -7,9 +7,6 @@ How an algorithm signs is the signing service's table; here is only which keys i
 """
 
 import hashlib
-from collections.abc import Mapping
-from enum import StrEnum
-from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -17,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from sluice_api.domain.errors import ConflictError, InvalidError
+from sluice_api.domain.models import KeyStatus
 from sluice_common.reasons import ReasonCode
 
 _ML_DSA: tuple[type, ...]
@@ -33,15 +31,6 @@ _PEM_BEGIN = "-----BEGIN "
 """Of every block (RFC 7468 §2)."""
 _CURVES = ("secp256k1", "secp256r1")
 _KINDS = "RSA of 2048 or 3072 bits with the exponent 65537, the curves secp256k1 and P-256, Ed25519 and ML-DSA-65"
-
-
-class KeyStatus(StrEnum):
-    """What a key is good for."""
-
-    ACTIVE = "ACTIVE"
-    INACTIVE = "INACTIVE"
-    REVOKED = "REVOKED"
-    DELETING = "DELETING"
 
 
 def read_public_key(pem: str) -> tuple[str, str, str]:
@@ -78,19 +67,26 @@ def _algorithm(key: PublicKeyTypes) -> str | None:
     return None
 
 
-def unusable(key: Mapping[str, Any] | None) -> ReasonCode | None:
+def why_unusable(key: KeyStatus | None) -> ReasonCode | None:
     """Return why packages that a key has verified must not be used, None if they may.
 
     Args:
-        key: The key as stored, None if it is not there any more.
+        key: Its status, None if it is not there any more.
     """
-    if key is None or key["status"] == KeyStatus.DELETING.value:
+    if key is None or key is KeyStatus.DELETING:
         return ReasonCode.KEY_DELETED
-    return ReasonCode.KEY_REVOKED if key["status"] == KeyStatus.REVOKED.value else None
+    return ReasonCode.KEY_REVOKED if key is KeyStatus.REVOKED else None
 
 
-def key_unusable(why: ReasonCode) -> ConflictError:
-    """Return the error: a revoked key stays revoked, and stays; a deletion that has begun is completed."""
-    if why is ReasonCode.KEY_REVOKED:
-        return ConflictError("key_revoked", "The key is revoked, for ever; it stays, so that it cannot be added again.")
-    return ConflictError("key_deleted", "The deletion of the key has begun; repeat it, or revoke the key.")
+def require_usable(key: KeyStatus) -> None:
+    """Check that a key may change.
+
+    Raises:
+        ConflictError: It is revoked, and stays so; or its deletion has begun, which is completed.
+    """
+    match why_unusable(key):
+        case ReasonCode.KEY_REVOKED:
+            detail = "The key is revoked, for ever; it stays, so that it cannot be added again."
+            raise ConflictError("key_revoked", detail)
+        case ReasonCode.KEY_DELETED:
+            raise ConflictError("key_deleted", "The deletion of the key has begun; repeat it, or revoke the key.")

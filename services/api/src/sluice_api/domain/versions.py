@@ -5,12 +5,10 @@ it for another. Without a minimum everything goes, downgrades too (R065). It lea
 """
 
 import re
-from collections.abc import Mapping
-from enum import StrEnum
 from itertools import zip_longest
-from typing import Any
 
 from sluice_api.domain.errors import ConflictError, InvalidError
+from sluice_api.domain.models import AntiRollback, Ordering
 from sluice_common.messages.execution_events import Reason
 from sluice_common.reasons import ReasonCode, reason_text
 
@@ -21,18 +19,6 @@ _SEMVER = re.compile(
     re.ASCII,
 )
 _NUMERIC = re.compile(r"[Vv]?(\d+(?:\.\d+)*)", re.ASCII)
-
-
-class Ordering(StrEnum):
-    """How the versions of a product are ordered.
-
-    `semver`: Semantic Versioning 2.0.0 §11. `numeric`: numbers between dots, an initial V aside; missing ones are 0.
-    `lexical`: character by character.
-    """
-
-    SEMVER = "semver"
-    NUMERIC = "numeric"
-    LEXICAL = "lexical"
 
 
 class VersionFormatError(ValueError):
@@ -55,41 +41,39 @@ def is_below(version: str, minimum: str, ordering: Ordering) -> bool:
             return version < minimum
 
 
-def check_minimum(minimum: str | None, ordering: Ordering) -> None:
-    """Check that a minimum has a place in its ordering.
+def check_minimum(rule: AntiRollback) -> None:
+    """Check that the minimum of a rule has a place in its ordering.
 
     Raises:
         InvalidError: It has none.
     """
-    if minimum is None:
+    if rule.minimum_version is None:
         return
     try:
-        is_below(minimum, minimum, ordering)
+        is_below(rule.minimum_version, rule.minimum_version, rule.ordering)
     except VersionFormatError as error:
         raise InvalidError("anti_rollback.minimum_version", str(error), "version_not_comparable") from error
 
 
-def rollback(version: str, product: Mapping[str, Any]) -> Reason | None:
-    """Return why a version must not be installed on devices of a product, None if it may."""
-    rule = product.get("anti_rollback") or {}
-    minimum = rule.get("minimum_version")
-    if minimum is None:
+def rollback(version: str, rule: AntiRollback) -> Reason | None:
+    """Return why a version must not be installed on devices of a product with this rule, None if it may."""
+    if rule.minimum_version is None:
         return None
-    params = {"version": version, "minimum": minimum, "ordering": rule["ordering"]}
+    params = {"version": version, "minimum": rule.minimum_version, "ordering": rule.ordering.value}
     try:
-        below = is_below(version, minimum, Ordering(rule["ordering"]))
+        below = is_below(version, rule.minimum_version, rule.ordering)
     except VersionFormatError:
         return Reason(code=ReasonCode.VERSION_NOT_COMPARABLE, params=params)
     return Reason(code=ReasonCode.VERSION_BELOW_MINIMUM, params=params) if below else None
 
 
-def require_no_rollback(version: str, product: Mapping[str, Any]) -> None:
-    """Check that a version may be installed on devices of a product.
+def require_no_rollback(version: str, rule: AntiRollback) -> None:
+    """Check that a version may be installed on devices of a product with this rule.
 
     Raises:
         ConflictError: It must not.
     """
-    if (why := rollback(version, product)) is not None:
+    if (why := rollback(version, rule)) is not None:
         raise ConflictError(why.code.value, f"{reason_text(why.code, why.params)}.")
 
 

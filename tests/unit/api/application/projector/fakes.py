@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from sluice_api.application.projector.news import DeviceNews
+from sluice_api.domain.models import KeyStatus
 from sluice_common.errors import PoisonError
 from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged, ExecutionStatus, Step
 from sluice_common.messages.package_events import PackageRejected, PackageVerified
@@ -112,7 +113,7 @@ class FakeStore:
 class FakePackages:
     """One package with its key, and its images."""
 
-    def __init__(self, key_status: str | None = "ACTIVE") -> None:
+    def __init__(self, key_status: KeyStatus | None = KeyStatus.ACTIVE) -> None:
         self.key_status = key_status
         self.status = "VERIFYING"
         self.image: str | None = None
@@ -135,10 +136,11 @@ class FakePackages:
         assert (package_id, image_id) == ("p", self.image)
         self.status, self.image = "REJECTED", None
 
-    async def key(self, key_id: str) -> Mapping[str, Any] | None:
-        """Return the key."""
+    async def status_of_key(self, key_id: str) -> KeyStatus | None:
+        """Return the key's status."""
+        assert key_id == "k"
         self.log.append("key looked at")
-        return None if self.key_status is None else {"_id": key_id, "status": self.key_status}
+        return self.key_status
 
     async def look_at_key_again(self, key_id: str, at: datetime) -> None:
         """Note it."""

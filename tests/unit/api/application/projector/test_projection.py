@@ -3,6 +3,7 @@ from tests.unit.api.application.projector.fakes import AT, FakePackages, FakeSto
 
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.verification import Verification
+from sluice_api.domain.models import KeyStatus
 from sluice_common.errors import PoisonError
 from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceCommandStatus
 from sluice_common.messages.package_events import PackageRejected
@@ -73,9 +74,9 @@ async def test_the_outcome_of_a_verification_is_stored_before_the_key_is_looked_
     assert packages.images == {"i", "j"}
 
 
-@pytest.mark.parametrize("key_status", [None, "DELETING"])
+@pytest.mark.parametrize("key_status", [None, KeyStatus.DELETING])
 async def test_a_package_whose_key_was_deleted_meanwhile_is_rejected_and_its_image_deleted(
-    key_status: str | None,
+    key_status: KeyStatus | None,
 ) -> None:
     packages = FakePackages(key_status)
     await projection(FakeStore(), packages).write([verified()])

@@ -9,6 +9,7 @@ from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.projector import Projector
 from sluice_api.application.projector.verification import Verification
 from sluice_api.application.task_progress import TaskProgress
+from sluice_api.domain.models import Progress
 from sluice_common.bus import Received
 from sluice_common.errors import PoisonError
 
@@ -19,7 +20,7 @@ class FakeProgress:
     async def count(self, task_id: str) -> Mapping[str, int]:
         raise NotImplementedError
 
-    async def save(self, task_id: str, progress: Mapping[str, int], now: datetime) -> None:
+    async def save(self, task_id: str, progress: Progress, now: datetime) -> None:
         raise NotImplementedError
 
     async def end(self, *_: object, **__: object) -> bool:

@@ -1,8 +1,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import pytest
+from tests.unit.api import records
 from tests.unit.api.application.relay.fakes import AT, TASK_ID, FakeKafka, FakeTasks, task
 
 from sluice_api.application.relay.outbox import Outbox
@@ -10,7 +10,7 @@ from sluice_api.application.relay.records import DueTask, OutboxDocument
 from sluice_api.application.relay.start_check import StartCheck
 from sluice_api.application.relay.task_work import TaskWork
 from sluice_api.application.task_progress import TaskProgress
-from sluice_api.domain.models import Checkpoint, Task, TaskStatus
+from sluice_api.domain.models import Checkpoint, KeyStatus, Package, Product, Progress, Task, TaskStatus
 from sluice_api.domain.outbox import OutboxMessage
 from sluice_common.messages.execution_events import Reason
 from sluice_common.reasons import ReasonCode
@@ -33,14 +33,15 @@ class FakeWorld:
         assert not undeliverable
         self.log.append(f"clear {len(documents)}" + (" done" if done else ""))
 
-    async def package(self, package_id: str) -> Mapping[str, Any] | None:
-        return {"_id": package_id, "key_id": "k", "version": "2", "product_id": "m"} if self.package_exists else None
+    async def package(self, package_id: str) -> Package | None:
+        return records.package(package_id=package_id) if self.package_exists else None
 
-    async def key(self, key_id: str | None) -> Mapping[str, Any] | None:
-        return {"_id": key_id, "status": "ACTIVE"}
+    async def key_status(self, key_id: str | None) -> KeyStatus | None:
+        assert key_id == "k"
+        return KeyStatus.ACTIVE
 
-    async def product(self, product_id: str) -> Mapping[str, Any] | None:
-        return {"_id": product_id}
+    async def product(self, product_id: str) -> Product | None:
+        return records.product(product_id=product_id)
 
     async def stop_for(self, app_id: str, task_id: str, reason: Reason, at: datetime) -> None:
         assert (app_id, task_id, at) == ("a", TASK_ID, AT)
@@ -53,8 +54,8 @@ class FakeWorld:
         self.log.append(f"count {task_id[:1]}")
         return {"WAITING": 1}
 
-    async def save(self, task_id: str, progress: Mapping[str, int], now: datetime) -> None:
-        assert (task_id, progress["waiting"], now) == (TASK_ID, 1, AT)
+    async def save(self, task_id: str, progress: Progress, now: datetime) -> None:
+        assert (task_id, progress.waiting, now) == (TASK_ID, 1, AT)
 
     async def end(self, *_: object, **__: object) -> bool:
         raise NotImplementedError

@@ -7,9 +7,11 @@ finds and not the size of the group. A task whose executions are not all there y
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from sluice_api.adapters.mongo.collections import COMMANDS, DEVICES, EXECUTIONS, TASKS, Document, chunks
 from sluice_api.domain.errors import MAX_NAMED, ConflictError, NamedDevice
-from sluice_api.domain.tasks import TaskStatus
+from sluice_api.domain.models import Targets, TaskStatus
 from sluice_common.mongo import Database
 
 _ACTIVE, _PENDING, _TASK = "active_execution", "pending_command", "targeted_by_task"
@@ -21,7 +23,7 @@ class DeviceConflicts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def require_free(self, app_id: str, targets: Document) -> None:
+    async def require_free(self, app_id: str, targets: Targets) -> None:
         """Check the targets of a new task.
 
         Raises:
@@ -32,25 +34,24 @@ class DeviceConflicts:
         if busy:
             raise devices_busy(busy)
 
-    async def require_idle(self, app_id: str, device: Document) -> None:
+    async def require_idle(self, app_id: str, device_id: str) -> None:
         """Check that a device has no active execution, before it gets a command.
 
         Raises:
             ConflictError: It has.
         """
-        targets = {"device_ids": [device["_id"]]}
-        busy = await self._to_be_active(app_id, targets)
-        busy += [_named(d, _ACTIVE) for d in await self._of_devices(EXECUTIONS, "active", targets["device_ids"])]
+        busy = await self._to_be_active(app_id, Targets(device_ids=(device_id,)))
+        busy += [_named(d, _ACTIVE) for d in await self._of_devices(EXECUTIONS, "active", [device_id])]
         if busy:
             raise devices_busy(busy)
 
-    async def _active(self, app_id: str, targets: Document) -> list[NamedDevice]:
+    async def _active(self, app_id: str, targets: Targets) -> list[NamedDevice]:
         busy: list[NamedDevice] = []
         for collection, flag, why in ((EXECUTIONS, "active", _ACTIVE), (COMMANDS, "open", _PENDING)):
-            if "group_ids" in targets:
-                found = await self._of_groups(collection, flag, app_id, targets["group_ids"])
+            if targets.group_ids is not None:
+                found = await self._of_groups(collection, flag, app_id, targets.group_ids)
             else:
-                found = await self._of_devices(collection, flag, targets["device_ids"])
+                found = await self._of_devices(collection, flag, targets.device_ids or ())
             busy += [_named(d, why) for d in found]
         return busy
 
@@ -70,22 +71,23 @@ class DeviceConflicts:
                 return found
         return []
 
-    async def _to_be_active(self, app_id: str, targets: Document) -> list[NamedDevice]:
+    async def _to_be_active(self, app_id: str, targets: Targets) -> list[NamedDevice]:
         expanding = {"app_id": app_id, "status": TaskStatus.EXPANDING.value}
         async for task in self._database[TASKS].find(expanding, {"targets": 1}):
-            if shared := await self._shared(app_id, targets, task["targets"]):
+            other = msgspec.convert(task["targets"], Targets)
+            if shared := await self._shared(app_id, targets, other):
                 return [NamedDevice(i, _TASK, task_id=task["_id"]) for i in shared]
         return []
 
-    async def _shared(self, app_id: str, one: Document, other: Document) -> list[str]:
-        """Return devices that both targets have, at most `MAX_NAMED`."""
-        if "device_ids" in one and "device_ids" in other:
-            return sorted(set(one["device_ids"]) & set(other["device_ids"]))[:MAX_NAMED]
-        if "device_ids" in one:
-            return await self._members(one["device_ids"], set(other["group_ids"]))
-        if "device_ids" in other:
-            return await self._members(other["device_ids"], set(one["group_ids"]))
-        return await self._of_both(app_id, set(one["group_ids"]), set(other["group_ids"]))
+    async def _shared(self, app_id: str, one: Targets, other: Targets) -> list[str]:
+        """Return devices that both targets have, at most `MAX_NAMED` if both list theirs."""
+        if one.device_ids is not None and other.device_ids is not None:
+            return sorted({*one.device_ids} & {*other.device_ids})[:MAX_NAMED]
+        if one.device_ids is not None:
+            return await self._members(one.device_ids, {*(other.group_ids or ())})
+        if other.device_ids is not None:
+            return await self._members(other.device_ids, {*(one.group_ids or ())})
+        return await self._of_both(app_id, {*(one.group_ids or ())}, {*(other.group_ids or ())})
 
     async def _of_both(self, app_id: str, one: set[str], other: set[str]) -> list[str]:
         for pair in sorted({tuple(sorted({a, b})) for a in one for b in other}, key=len):

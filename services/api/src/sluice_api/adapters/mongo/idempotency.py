@@ -1,15 +1,12 @@
-"""`Idempotency-Key`: the same creation asked for twice creates once (draft-ietf-httpapi-idempotency-key-header).
+"""Reservations by `Idempotency-Key`; answers with secrets are sealed."""
 
-A key is reserved together with the id that the new resource will have, so that a creation whose answer was lost with
-its process is found again under that id.
-"""
-
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pymongo.errors import DuplicateKeyError
 
 from sluice_api.adapters.mongo.collections import IDEMPOTENCY, Document
+from sluice_api.application.ports import Answer, Reservation
 from sluice_api.domain.errors import InProgressError
 from sluice_common.mongo import Database
 from sluice_common.sealing import NoSealingKeyError, Sealer
@@ -17,40 +14,6 @@ from sluice_common.sealing import NoSealingKeyError, Sealer
 _KEPT = timedelta(hours=24)
 _ABANDONED = timedelta(seconds=60)
 """After this a reservation without an answer counts as left behind by a process that died."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was answered the first time.
-
-    Attributes:
-        fingerprint: What makes two requests the same.
-        status: HTTP status.
-        body: JSON.
-        secret: Whether the body shows a secret: it is then sealed where it is kept.
-    """
-
-    fingerprint: str
-    status: int
-    body: bytes
-    secret: bool = False
-
-
-@dataclass(frozen=True)
-class Reservation:
-    """The right to create.
-
-    Attributes:
-        name: App, operation and key.
-        resource_id: Id of what is created.
-        resumed: Whether an earlier attempt may have created it.
-        answer: What was answered already; then nothing is created.
-    """
-
-    name: str
-    resource_id: str
-    resumed: bool = False
-    answer: Answer | None = None
 
 
 class Idempotency:

@@ -1,6 +1,6 @@
 """Packages: metadata and the uploaded zip in GridFS."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -9,16 +9,16 @@ from bson import ObjectId
 from gridfs import AsyncGridFSBucket
 from gridfs.errors import NoFile
 
-from sluice_api.adapters.mongo.collections import PACKAGES, TASKS, UPLOADS, Document
+from sluice_api.adapters.mongo.collections import PACKAGES, UPLOADS, Filter
 from sluice_api.adapters.mongo.outbox import with_messages
+from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import TenantRepository
-from sluice_api.domain.errors import MAX_NAMED, ConflictError, NamedTask, NotFoundError
-from sluice_api.domain.outbox import entry
-from sluice_api.domain.tasks import UNDER_WAY
-from sluice_common.messages.package_events import PackageUploaded, PublicKeyRef
+from sluice_api.domain.errors import NotFoundError
+from sluice_api.domain.models import Package, PackageFilter, PackageStatus
+from sluice_api.domain.outbox import OutboxMessage
 from sluice_common.mongo import IMAGE_BUCKET, PACKAGE_BUCKET, Database, bucket
-from sluice_common.topics import PACKAGE_EVENTS
 
+CODEC = RecordCodec(Package, "package_id")
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -73,34 +73,33 @@ class Upload:
         self._written += 1
 
 
-class Packages(TenantRepository):
+class Packages(TenantRepository[Package, PackageFilter]):
     """The packages."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, PACKAGES, "package")
+        super().__init__(database, PACKAGES, CODEC, "package")
         self._files = bucket(database, PACKAGE_BUCKET)
         self._images = bucket(database, IMAGE_BUCKET)
+
+    def _query(self, wanted: PackageFilter) -> Filter:
+        query = super()._query(wanted)
+        if wanted.status is PackageStatus.DELETING:
+            del query["status"]
+            return query | {"deleting": True}
+        return query | ({"deleting": {"$ne": True}} if wanted.status else {})
 
     def upload(self, package_id: str, app_id: str, at: datetime) -> Upload:
         """Begin the file of a package."""
         return Upload(self._database, package_id, app_id, at)
 
-    async def create(
-        self, package: Document, keys: tuple[PublicKeyRef, ...], at: datetime, traceparent: str | None
-    ) -> Document:
-        """Store a package whose file is there, together with the request to verify it."""
-        message = PackageUploaded(
-            app_id=package["app_id"],
-            occurred_at=at,
-            traceparent=traceparent,
-            package_id=package["_id"],
-            file_size=package["file_size"],
-            public_keys=keys,
-        )
-        document = package | {"status": "VERIFYING", "created_at": at}
-        return await self.insert(
-            with_messages(document, at, entry(PACKAGE_EVENTS, package["_id"], message)), "The package exists already."
-        )
+    async def add(self, package: Package, message: OutboxMessage) -> None:
+        """Store a package whose file is there, together with its message.
+
+        Raises:
+            ConflictError: It exists already.
+        """
+        document = with_messages(CODEC.document(package), package.created_at, message)
+        await self._insert(document, "The package exists already.")
 
     async def content(self, package_id: str) -> AsyncIterator[bytes]:
         """Return the uploaded zip piece by piece.
@@ -119,52 +118,15 @@ class Packages(TenantRepository):
 
         return pieces()
 
-    async def delete(self, app_id: str, identifier: str) -> None:
-        """Delete a package with zip and image; repeating it completes what was cut short.
+    async def set_deleting(self, package_id: str, *, deleting: bool) -> None:
+        """Note that the deletion of a package has begun, or was refused."""
+        await self._documents.update_one({"_id": package_id}, {"$set" if deleting else "$unset": {"deleting": True}})
 
-        Raises:
-            NotFoundError: There is none of that id.
-            ConflictError: Tasks that are under way need it; it names them.
-        """
-        package = await self.get(app_id, identifier)
-        await self._require_unused(identifier)
-        await self._close(identifier)
-        if image_id := package.get("image_id"):
-            await delete_file(self._images, image_id)
-        await delete_file(self._files, identifier)
-        await super().delete(app_id, identifier)
-
-    async def _close(self, identifier: str) -> None:
-        """Let no task begin with a package any more, then look once more for those under way.
-
-        The first look, before this, keeps a package open that has tasks: theirs may be about to begin.
-        """
-        await self._documents.update_one({"_id": identifier}, {"$set": {"deleting": True}})
-        try:
-            await self._require_unused(identifier)
-        except ConflictError:
-            await self._documents.update_one({"_id": identifier}, {"$unset": {"deleting": True}})
-            raise
-
-    async def _require_unused(self, package_id: str) -> None:
-        if tasks := await self._tasks_of(package_id):
-            raise package_in_use(tasks)
-
-    async def _tasks_of(self, package_id: str) -> list[Document]:
-        """Return tasks under way that use a package, at most `MAX_NAMED`."""
-        found: list[Document] = []
-        for status in UNDER_WAY:
-            using = {"package_id": package_id, "status": status.value}
-            left = MAX_NAMED - len(found)
-            if left:
-                found += await self._database[TASKS].find(using, {"name": 1, "status": 1}).limit(left).to_list(None)
-        return found
-
-
-def package_in_use(tasks: Sequence[Document]) -> ConflictError:
-    """Return the error that names the tasks that use a package."""
-    named = [NamedTask(t["_id"], t["name"], t["status"]) for t in tasks]
-    return ConflictError("package_in_use", "Tasks that are under way use the package; stop them first.", tasks=named)
+    async def delete_files(self, package: Package) -> None:
+        """Delete the zip and the image of a package; they may be gone already."""
+        if package.image_id:
+            await delete_file(self._images, package.image_id)
+        await delete_file(self._files, package.package_id)
 
 
 async def delete_file(files: AsyncGridFSBucket, file_id: str) -> None:

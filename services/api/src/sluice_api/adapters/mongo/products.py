@@ -1,55 +1,47 @@
 """Products."""
 
-from collections.abc import Sequence
-
-from sluice_api.adapters.mongo.collections import DEVICES, PACKAGES, PRODUCTS, Document
+from sluice_api.adapters.mongo.collections import DEVICES, PACKAGES, PRODUCTS
+from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import TenantRepository
-from sluice_api.domain.errors import ConflictError, InvalidError
+from sluice_api.domain.models import Product, ProductChange, ProductFilter
 from sluice_common.mongo import Database
 
+CODEC = RecordCodec(Product, "product_id")
 
-class Products(TenantRepository):
+
+class Products(TenantRepository[Product, ProductFilter]):
     """The product models."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, PRODUCTS, "product")
+        super().__init__(database, PRODUCTS, CODEC, "product")
 
-    async def named(self, app_id: str, product_id: str) -> Document:
-        """Return the product that a request's body names.
-
-        Raises:
-            InvalidError: The app has none of that id.
-        """
-        document = await self.find(app_id, product_id)
-        if document is None:
-            raise InvalidError("product_id", "no product of this app", "unknown_product")
-        return document
-
-    async def insert_all(self, documents: Sequence[Document]) -> list[Document]:
-        """Insert product models, or find those that this very import has inserted before it was interrupted.
+    async def add(self, product: Product) -> None:
+        """Store a product model.
 
         Raises:
-            ConflictError: There is a model of this manufacturer already; then none is inserted.
+            ConflictError: The app has one of this manufacturer and model.
         """
-        new = [d for d in documents if await self.find(d["app_id"], d["_id"]) is None]
-        for document in new:
-            same = {name: document[name] for name in ("app_id", "manufacturer", "model")}
-            if await self._documents.find_one(same, {"_id": 1}):
-                detail = f"There is a product {document['model']!r} of {document['manufacturer']!r}."
-                raise ConflictError("duplicate", detail)
-        for document in new:
-            await self.insert(document, "Another request has just created one of these products.")
-        return [await self.get(d["app_id"], d["_id"]) for d in documents]
+        await self._insert(CODEC.document(product), "There is a product of this manufacturer and model.")
 
-    async def delete(self, app_id: str, identifier: str) -> None:
-        """Delete a product that nothing refers to.
+    async def change(self, app_id: str, product_id: str, change: ProductChange) -> Product:
+        """Change a product model and return it as it is then.
 
         Raises:
-            NotFoundError: There is none of that id.
-            ConflictError: Devices or packages have it.
+            NotFoundError: The app has none of that id.
         """
-        await self.get(app_id, identifier)
+        return await self._change(app_id, product_id, change)
+
+    async def has_model(self, app_id: str, manufacturer: str, model: str) -> bool:
+        """Return whether an app has a product of this manufacturer and model."""
+        return await self._exists(PRODUCTS, {"app_id": app_id, "manufacturer": manufacturer, "model": model})
+
+    async def has_manufacturer(self, app_id: str, manufacturer: str) -> bool:
+        """Return whether an app has a product of this manufacturer."""
+        return await self._exists(PRODUCTS, {"app_id": app_id, "manufacturer": manufacturer})
+
+    async def using_kind(self, app_id: str, product_id: str) -> str | None:
+        """Return the name of a collection that refers to a product, None if none does."""
         for collection in (DEVICES, PACKAGES):
-            if await self._database[collection].find_one({"app_id": app_id, "product_id": identifier}, {"_id": 1}):
-                raise ConflictError("product_in_use", f"There are {collection} of this product.")
-        await super().delete(app_id, identifier)
+            if await self._exists(collection, {"app_id": app_id, "product_id": product_id}):
+                return collection
+        return None

@@ -1,26 +1,36 @@
-"""Documents that belong to an app: what all repositories of the API have in common.
+"""Records that belong to an app: what all repositories of the API have in common.
 
 Every query names the app, so that another app's id is simply not found.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Generic, TypeVar
 
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
 from sluice_api.adapters.mongo.collections import Document, Filter
+from sluice_api.adapters.mongo.records import RecordCodec, fields_of
 from sluice_api.domain.cursors import decode_cursor, encode_cursor
 from sluice_api.domain.errors import ConflictError, NotFoundError
+from sluice_api.domain.models import Page, Record
 from sluice_common.mongo import Database
 
 Collection = AsyncCollection[Document]
+Kept = TypeVar("Kept", bound=Record)
+Wanted = TypeVar("Wanted", bound=Record)
 
 
 async def page_of(
-    collection: Collection, query: Filter, limit: int, after: str | None, leave_out: tuple[str, ...] = ()
-) -> tuple[list[Document], str | None]:
-    """Return one page in the order of ids, which is that of creation, and the cursor of the next.
+    collection: Collection,
+    codec: RecordCodec[Kept],
+    query: Filter,
+    limit: int,
+    after: str | None,
+    *,
+    leave_out: tuple[str, ...] = (),
+) -> Page[Kept]:
+    """Return one page in the order of ids, which is that of creation.
 
     Raises:
         InvalidError: `after` is no cursor.
@@ -28,57 +38,78 @@ async def page_of(
     if after is not None:
         query = query | {"_id": {**query.get("_id", {}), "$gt": decode_cursor(after)}}
     projection = dict.fromkeys(leave_out, 0) or None
-    documents = await collection.find(query, projection).sort("_id", 1).limit(limit + 1).to_list(None)
-    more = len(documents) > limit
-    return documents[:limit], encode_cursor(documents[limit - 1]["_id"]) if more else None
+    found = await collection.find(query, projection).sort("_id", 1).limit(limit + 1).to_list(None)
+    records = [codec.record(document) for document in found[:limit]]
+    return Page(records, encode_cursor(found[limit - 1]["_id"]) if len(found) > limit else None)
 
 
-class TenantRepository:
+class TenantRepository(Generic[Kept, Wanted]):
     """One collection of documents with `app_id`.
 
     Args:
         database: The database.
         collection: Its name.
-        kind: What one document is called in errors.
+        codec: What documents are.
+        kind: What one is called in errors.
+        leave_out: Large fields that lists do not show.
     """
 
-    def __init__(self, database: Database, collection: str, kind: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        collection: str,
+        codec: RecordCodec[Kept],
+        kind: str,
+        *,
+        leave_out: tuple[str, ...] = (),
+    ) -> None:
         self._database = database
         self._documents = database[collection]
+        self._codec = codec
         self._kind = kind
+        self._leave_out = leave_out
 
-    async def find(self, app_id: str, identifier: str) -> Document | None:
-        """Return the document, None if the app has none of that id."""
-        return await self._documents.find_one({"_id": identifier, "app_id": app_id})
+    async def find(self, app_id: str, identifier: str) -> Kept | None:
+        """Return the record, None if the app has none of that id."""
+        document = await self._documents.find_one({"_id": identifier, "app_id": app_id})
+        return None if document is None else self._codec.record(document)
 
-    async def get(self, app_id: str, identifier: str) -> Document:
-        """Return the document.
+    async def get(self, app_id: str, identifier: str) -> Kept:
+        """Return the record.
 
         Raises:
             NotFoundError: The app has none of that id.
         """
-        document = await self.find(app_id, identifier)
-        if document is None:
+        record = await self.find(app_id, identifier)
+        if record is None:
             raise NotFoundError(self._kind, identifier)
-        return document
+        return record
 
-    async def page(
-        self, app_id: str, wanted: Filter, limit: int, after: str | None, leave_out: tuple[str, ...] = ()
-    ) -> tuple[list[Document], str | None]:
-        """Return one page in order of creation and the cursor of the next.
+    async def page(self, app_id: str, wanted: Wanted, limit: int, after: str | None) -> Page[Kept]:
+        """Return one page in order of creation.
 
-        Args:
-            app_id: Whose.
-            wanted: Equalities; those with None are ignored.
-            limit: Most documents.
-            after: Cursor of the page before.
-            leave_out: Large fields that lists do not show.
+        Raises:
+            InvalidError: `after` is no cursor.
         """
-        query = {"app_id": app_id} | {k: v for k, v in wanted.items() if v is not None}
-        return await page_of(self._documents, query, limit, after, leave_out)
+        query = {"app_id": app_id} | self._query(wanted)
+        return await page_of(self._documents, self._codec, query, limit, after, leave_out=self._leave_out)
 
-    async def insert(self, document: Document, duplicate: str) -> Document:
-        """Insert a document and return it.
+    def _query(self, wanted: Wanted) -> Filter:
+        """Return the query of a filter: equalities, unless a repository knows better."""
+        return fields_of(wanted)
+
+    async def delete(self, app_id: str, identifier: str) -> None:
+        """Delete a record.
+
+        Raises:
+            NotFoundError: The app has none of that id.
+        """
+        result = await self._documents.delete_one({"_id": identifier, "app_id": app_id})
+        if result.deleted_count == 0:
+            raise NotFoundError(self._kind, identifier)
+
+    async def _insert(self, document: Document, duplicate: str) -> None:
+        """Insert a document.
 
         Raises:
             ConflictError: A unique index has it already; `duplicate` says so.
@@ -87,24 +118,17 @@ class TenantRepository:
             await self._documents.insert_one(document)
         except DuplicateKeyError as error:
             raise ConflictError("duplicate", duplicate) from error
-        return document
 
-    async def change(self, app_id: str, identifier: str, changes: Mapping[str, Any]) -> Document:
-        """Set fields and return the document as it is then.
+    async def _change(self, app_id: str, identifier: str, change: Record) -> Kept:
+        """Set the fields that a change has and return the record as it is then.
 
         Raises:
             NotFoundError: The app has none of that id.
         """
-        if changes:
-            await self._documents.update_one({"_id": identifier, "app_id": app_id}, {"$set": dict(changes)})
+        if fields := fields_of(change):
+            await self._documents.update_one({"_id": identifier, "app_id": app_id}, {"$set": fields})
         return await self.get(app_id, identifier)
 
-    async def delete(self, app_id: str, identifier: str) -> None:
-        """Delete a document.
-
-        Raises:
-            NotFoundError: The app has none of that id.
-        """
-        result = await self._documents.delete_one({"_id": identifier, "app_id": app_id})
-        if result.deleted_count == 0:
-            raise NotFoundError(self._kind, identifier)
+    async def _exists(self, collection: str, query: Mapping[str, object]) -> bool:
+        """Return whether a collection has a document."""
+        return await self._database[collection].find_one(dict(query), {"_id": 1}) is not None

@@ -7,12 +7,11 @@ from pymongo import UpdateOne
 from sluice_api.adapters.mongo.collections import DELIVERIES, DEVICES, IDEMPOTENCY, SUBSCRIPTIONS, Document
 from sluice_api.adapters.mongo.pages import pages
 from sluice_api.application.resealing import ResealedSecret, SealedSecret
-from sluice_api.domain.device_secrets import MQTT_SECRET, PSK
 from sluice_common.mongo import Database
 
 _SEALED = (
-    (DEVICES, MQTT_SECRET),
-    (DEVICES, PSK),
+    (DEVICES, "mqtt_secret"),
+    (DEVICES, "psk"),
     (SUBSCRIPTIONS, "secret"),
     (DELIVERIES, "secret"),
     (IDEMPOTENCY, "sealed"),

@@ -1,11 +1,12 @@
 """The counts of executions, and what is kept of them beside their task."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sluice_api.adapters.mongo.collections import EXECUTIONS, TASKS
-from sluice_api.domain.tasks import UNDER_WAY, TaskStatus
+from sluice_api.adapters.mongo.records import fields_of
+from sluice_api.domain.models import Progress, TaskResult, TaskStatus
+from sluice_api.domain.tasks import UNDER_WAY
 from sluice_common.mongo import Database
 
 _UNDER_WAY = [status.value for status in UNDER_WAY]
@@ -26,10 +27,11 @@ class MongoProgressStore:
         ]
         return {found["_id"]: found["count"] async for found in await self._executions.aggregate(pipeline)}
 
-    async def save(self, task_id: str, progress: Mapping[str, int], now: datetime) -> None:
+    async def save(self, task_id: str, progress: Progress, now: datetime) -> None:
         """Save the progress of a task unless it has ended."""
         await self._tasks.update_one(
-            {"_id": task_id, "status": {"$in": _UNDER_WAY}}, {"$set": {"progress": progress, "counted_at": now}}
+            {"_id": task_id, "status": {"$in": _UNDER_WAY}},
+            {"$set": {"progress": fields_of(progress), "counted_at": now}},
         )
 
     async def end(
@@ -38,13 +40,18 @@ class MongoProgressStore:
         before: TaskStatus,
         after: TaskStatus,
         *,
-        result: str | None,
-        progress: Mapping[str, int],
+        result: TaskResult | None,
+        progress: Progress,
         now: datetime,
     ) -> bool:
         """End a task of a status whose executions are all there; return whether it was such a one."""
         expanded = {"_id": task_id, "status": before.value, "expansion.complete": True}
-        ended = {"status": after.value, "result": result, "progress": progress, "ended_at": now}
+        ended = {
+            "status": after.value,
+            "result": result and result.value,
+            "progress": fields_of(progress),
+            "ended_at": now,
+        }
         return (await self._tasks.update_one(expanded, {"$set": ended})).matched_count == 1
 
     async def is_under_way(self, task_id: str) -> bool:

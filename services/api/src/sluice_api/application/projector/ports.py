@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from sluice_api.application.projector.news import DeviceNews
+from sluice_api.domain.models import KeyStatus
 from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged
 from sluice_common.messages.package_events import PackageRejected, PackageVerified
 
@@ -55,8 +56,8 @@ class VerificationStore(Protocol):
         """Make a package that was verified with an image a REJECTED one, as its key is gone."""
         ...
 
-    async def key(self, key_id: str) -> Mapping[str, Any] | None:
-        """Return the key that verified a package, None if it has been deleted."""
+    async def status_of_key(self, key_id: str) -> KeyStatus | None:
+        """Return the status of the key that verified a package, None if it has been deleted."""
         ...
 
     async def look_at_key_again(self, key_id: str, at: datetime) -> None:

@@ -7,7 +7,7 @@ who ends the key later finds the package by it.
 from typing import Any
 
 from sluice_api.application.projector.ports import VerificationStore
-from sluice_api.domain.public_keys import unusable
+from sluice_api.domain.public_keys import why_unusable
 from sluice_common.messages.package_events import PackageRejected, PackageVerified
 from sluice_common.reasons import ReasonCode
 
@@ -28,7 +28,7 @@ class Verification:
     async def _take_verified(self, message: PackageVerified) -> None:
         await self._store.accept(message)
         # The rest is done again when the message comes again: the process may have ended here before.
-        if unusable(await self._store.key(message.key_id)) is ReasonCode.KEY_DELETED:
+        if why_unusable(await self._store.status_of_key(message.key_id)) is ReasonCode.KEY_DELETED:
             # Nothing could ever revoke it.
             await self._store.reject_again(message.package_id, message.image_id)
         else:

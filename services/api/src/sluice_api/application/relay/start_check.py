@@ -5,13 +5,12 @@ version of its product raised. Whoever does the first two closes the package fir
 task is stored before this check: one of the two sees the other, whenever a process ends in between.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from sluice_api.application.relay.ports import TaskStopper
-from sluice_api.domain.models import Task, TaskStatus
-from sluice_api.domain.packages import unusable
+from sluice_api.domain.models import KeyStatus, Package, Product, Task, TaskStatus
+from sluice_api.domain.packages import why_unusable
 from sluice_api.domain.versions import rollback
 from sluice_common.messages.execution_events import Reason
 
@@ -19,15 +18,15 @@ from sluice_common.messages.execution_events import Reason
 class StartCheckStore(Protocol):
     """What a task depends on, as it is now."""
 
-    async def package(self, package_id: str) -> Mapping[str, Any] | None:
+    async def package(self, package_id: str) -> Package | None:
         """Return a package, None if it has been deleted."""
         ...
 
-    async def key(self, key_id: str | None) -> Mapping[str, Any] | None:
-        """Return a public key, None if it has been deleted."""
+    async def key_status(self, key_id: str | None) -> KeyStatus | None:
+        """Return the status of a public key, None if it has been deleted."""
         ...
 
-    async def product(self, product_id: str) -> Mapping[str, Any] | None:
+    async def product(self, product_id: str) -> Product | None:
         """Return a product, None if it has been deleted."""
         ...
 
@@ -48,10 +47,11 @@ class StartCheck:
 
     async def _why_unfit(self, task: Task) -> Reason | None:
         package = await self._store.package(task.package_id)
-        key = await self._store.key(package.get("key_id")) if package else None
-        if (code := unusable(package, key)) is not None:
+        key = await self._store.key_status(package.key_id) if package else None
+        if (code := why_unusable(package, key)) is not None:
             return Reason(code=code)
         if package is None or task.status is not TaskStatus.SCHEDULED:
             # One that begins at once was compared just now, and must not change with its product once it has begun.
             return None
-        return rollback(package["version"], await self._store.product(package["product_id"]) or {})
+        product = await self._store.product(package.product_id)
+        return None if product is None else rollback(package.version, product.anti_rollback)

@@ -45,7 +45,7 @@ class Stop:
             device_id=execution.device_id,
             execution_id=execution.execution_id,
             task_id=self._task.task_id,
-            reason=self._task.stop_reason,
+            reason=self._task.stop_code,
         )
 
 

@@ -18,6 +18,11 @@ class App(Record, frozen=True, kw_only=True):
     secret_hash: str
     created_at: datetime
 
+    @property
+    def client_id(self) -> str:
+        """Its OAuth2 client id."""
+        return self.app_id
+
 
 class CallbackEvent(StrEnum):
     """What a subscription is about (R086, R151)."""
@@ -40,6 +45,11 @@ class Subscription(Record, frozen=True, kw_only=True):
     callback_url: str
     secret: str | None
     created_at: datetime
+
+    @property
+    def signed(self) -> bool:
+        """Return whether callbacks carry a signature."""
+        return self.secret is not None
 
 
 class SubscriptionFilter(Record, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-Item = TypeVar("Item")
+Item_co = TypeVar("Item_co", covariant=True)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -17,7 +17,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
+class Page(Generic[Item_co]):
     """Part of a list, in the order of creation.
 
     Attributes:
@@ -25,5 +25,5 @@ class Page(Generic[Item]):
         next: Cursor of the next page, None at the end.
     """
 
-    items: Sequence[Item]
+    items: Sequence[Item_co]
     next: str | None

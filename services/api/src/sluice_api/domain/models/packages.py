@@ -30,13 +30,13 @@ class Rejection(Record, frozen=True, kw_only=True):
     message: str
 
 
-class Package(Record, frozen=True, kw_only=True):
+class Package(Record, frozen=True, kw_only=True, rename={"stored_status": "status"}):
     """A package.
 
     Attributes:
         source_versions: Versions that may be upgraded, with `*` and `?` (D04); empty means any.
         file_size: Bytes of the uploaded zip.
-        status: What verification found, also while the package is being deleted.
+        stored_status: What verification found, also while the package is being deleted.
         deleting: Whether its deletion has begun; no task begins with it any more.
         image_id: Id of the verified image in the image store.
         image_size: Bytes that a device downloads.
@@ -58,7 +58,7 @@ class Package(Record, frozen=True, kw_only=True):
     file_name: str
     file_size: int
     file_sha256: str
-    status: PackageStatus
+    stored_status: PackageStatus
     created_at: datetime
     deleting: bool = False
     rejection: Rejection | None = None
@@ -73,9 +73,9 @@ class Package(Record, frozen=True, kw_only=True):
     revoked_at: datetime | None = None
 
     @property
-    def shown_status(self) -> PackageStatus:
-        """The status that users see."""
-        return PackageStatus.DELETING if self.deleting else self.status
+    def status(self) -> PackageStatus:
+        """The status that counts, and that users see."""
+        return PackageStatus.DELETING if self.deleting else self.stored_status
 
     def snapshot(self) -> PackageSnapshot:
         """Return what executions carry of the package.

@@ -64,7 +64,7 @@ class AntiRollback(Record, frozen=True, kw_only=True):
     minimum_version: str | None
 
 
-class Product(Record, frozen=True, kw_only=True):
+class Product(Record, frozen=True, kw_only=True, omit_defaults=False):
     """A product model (R010-R016, D01-D03).
 
     Attributes:
@@ -118,11 +118,7 @@ class ProductFilter(Record, frozen=True, kw_only=True):
 
 
 class KeyStatus(StrEnum):
-    """What a public key is good for.
-
-    ACTIVE verifies packages, INACTIVE no new ones; those that a REVOKED one verified must not be used. DELETING is a
-    key whose deletion has begun: what it verifies from then on is rejected, as nothing could revoke it.
-    """
+    """What a key is good for."""
 
     ACTIVE = "ACTIVE"
     INACTIVE = "INACTIVE"

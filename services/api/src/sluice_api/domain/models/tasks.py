@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sluice_api.domain.models.base import Record
+from sluice_common.messages.execution_events import Reason
 from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot, UpgradePolicy
 from sluice_common.reasons import ReasonCode
 
@@ -87,7 +88,7 @@ class Checkpoint(Record, frozen=True, kw_only=True, omit_defaults=False):
     complete: bool = False
 
 
-class Task(Record, frozen=True, kw_only=True):
+class Task(Record, frozen=True, kw_only=True, rename={"stop_code": "stop_reason"}):
     """A task (R130-R137).
 
     Attributes:
@@ -95,8 +96,8 @@ class Task(Record, frozen=True, kw_only=True):
         package: What executions carry of the package, as it was when the task was created.
         product: The same of the package's product.
         expansion: How far its executions have been made.
-        stop_reason: Why the platform stopped it; None if a user did, or nobody.
-        stop_params: Parameters of the reason.
+        stop_code: Why the platform stopped it; None if a user did, or nobody.
+        stop_params: Parameters of that.
         stop_after: Last execution that has been told to stop, "" before the first.
     """
 
@@ -114,7 +115,7 @@ class Task(Record, frozen=True, kw_only=True):
     expansion: Checkpoint
     created_at: datetime
     ended_at: datetime | None
-    stop_reason: ReasonCode | None = None
+    stop_code: ReasonCode | None = None
     stop_params: dict[str, str] = {}
     stop_after: str = ""
 
@@ -122,6 +123,11 @@ class Task(Record, frozen=True, kw_only=True):
     def target_version(self) -> str:
         """The version that devices are upgraded to."""
         return self.package.version
+
+    @property
+    def stop_reason(self) -> Reason | None:
+        """Why the platform stopped it."""
+        return None if self.stop_code is None else Reason(code=self.stop_code, params=self.stop_params)
 
     @property
     def begins_at(self) -> datetime:

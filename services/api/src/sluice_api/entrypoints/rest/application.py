@@ -7,8 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from sluice_api.adapters.mongo.collections import ensure_indexes
-from sluice_api.bootstrap import create_services
+from sluice_api.bootstrap import DATABASE_ERROR, open_services
 from sluice_api.entrypoints.rest import error_handlers
 from sluice_api.entrypoints.rest.docs import docs_router
 from sluice_api.entrypoints.rest.limits import BodyLimits
@@ -22,11 +21,11 @@ from sluice_api.entrypoints.rest.routes import (
     packages,
     products,
     public_keys,
+    subscriptions,
     tasks,
     tools,
 )
 from sluice_api.settings import ApiSettings
-from sluice_common.mongo import connect
 
 _PREFIX = "/api/v1"
 _DESCRIPTION = """\
@@ -48,13 +47,8 @@ def create_http(settings: ApiSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with connect(settings) as database:
-            services = create_services(settings, database)
-            await ensure_indexes(database)
-            if settings.bootstrap_app_id:
-                secret = settings.bootstrap_app_secret.get_secret_value()
-                await services.apps.bootstrap(settings.bootstrap_app_id, secret, services.now())
-            app.state.services = services
+        async with open_services(settings) as services:
+            app.state.settings, app.state.services = settings, services
             yield
 
     app = _Api(
@@ -67,7 +61,7 @@ def create_http(settings: ApiSettings) -> FastAPI:
         openapi_url=f"{_PREFIX}/openapi.json",
         redirect_slashes=False,
     )
-    error_handlers.install(app)
+    error_handlers.install(app, DATABASE_ERROR)
     app.add_middleware(
         BodyLimits,
         limit=settings.body_limit,
@@ -94,7 +88,7 @@ def _routes() -> APIRouter:
         commands.router,
         tasks.router,
         tasks.executions,
-        commands.subscriptions,
+        subscriptions.router,
         tools.router,
     ):
         routes.include_router(router)

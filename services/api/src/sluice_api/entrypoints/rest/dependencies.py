@@ -13,6 +13,7 @@ from sluice_api.application.services import Services
 from sluice_api.domain.access_tokens import ADMIN, InvalidAccessTokenError
 from sluice_api.domain.outbox import valid_traceparent
 from sluice_api.entrypoints.rest.problems import Problem
+from sluice_api.settings import ApiSettings
 
 TOKEN_URL = "/api/v1/oauth2/token"  # noqa: S105 - an address, no secret
 
@@ -23,7 +24,14 @@ def services_of(request: Request) -> Services:
     return services
 
 
+def settings_of(request: Request) -> ApiSettings:
+    """Return the settings of the application that serves a request."""
+    settings: ApiSettings = request.app.state.settings
+    return settings
+
+
 Wired = Annotated[Services, Depends(services_of)]
+Settings = Annotated[ApiSettings, Depends(settings_of)]
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ async def caller_of(
         client_id = services.tokens.client_of(token, services.now().timestamp())
     except InvalidAccessTokenError as error:
         raise unauthorized("The access token is not valid, or no longer.") from error
-    if client_id != ADMIN and not await services.apps.exists(client_id):
+    if client_id != ADMIN and not await services.credentials.app_exists(client_id):
         raise unauthorized("The app of this access token has been deleted.")
     return Caller(client_id, valid_traceparent(request.headers.get("traceparent")))
 

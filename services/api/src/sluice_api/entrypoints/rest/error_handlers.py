@@ -6,7 +6,6 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
@@ -26,13 +25,18 @@ _JSON = "json_invalid"
 _METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 
-def install(app: FastAPI) -> None:
-    """Make an application answer every error with a problem document."""
+def install(app: FastAPI, database_error: type[Exception]) -> None:
+    """Make an application answer every error with a problem document.
+
+    Args:
+        app: The application.
+        database_error: What is raised when the database cannot be reached.
+    """
     app.add_exception_handler(DomainError, _of_domain)
     app.add_exception_handler(Problem, _of_problem)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
-    app.add_exception_handler(PyMongoError, _of_database)
+    app.add_exception_handler(database_error, _of_database)
     app.add_exception_handler(SealingError, _of_sealing)
     app.add_exception_handler(ClientDisconnect, _of_disconnect)
     app.add_exception_handler(Exception, _of_anything)

@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from sluice_api.adapters.mongo.idempotency import Answer, Idempotency
+from sluice_api.application.ports import Answer, IdempotencyKeys
 from sluice_api.domain.errors import DomainError
 from sluice_api.entrypoints.rest.dependencies import Caller, Wired, caller_of
 from sluice_api.entrypoints.rest.problems import Problem
@@ -24,7 +24,7 @@ _CREATED = int(HTTPStatus.CREATED)
 class IdempotentCreation:
     """Creates at most once per `Idempotency-Key`; without one, as often as asked."""
 
-    def __init__(self, idempotency: Idempotency, name: str | None, fingerprint: str, now: datetime) -> None:
+    def __init__(self, idempotency: IdempotencyKeys, name: str | None, fingerprint: str, now: datetime) -> None:
         self._idempotency = idempotency
         self._name = name
         self._fingerprint = fingerprint

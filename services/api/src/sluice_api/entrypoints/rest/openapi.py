@@ -1,5 +1,6 @@
 """How the OpenAPI description tells of errors."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -29,6 +30,15 @@ def describe(description: dict[str, Any]) -> None:
             for status, response in operation["responses"].items():
                 if int(status) >= HTTPStatus.BAD_REQUEST:
                     response["content"].pop("application/json", None)
+    _drop_inline_enumerations(description)
+
+
+def _drop_inline_enumerations(description: dict[str, Any]) -> None:
+    """Drop the components of enumerations that stand inline: FastAPI makes one of each."""
+    schemas, text = description["components"]["schemas"], json.dumps(description)
+    for name in [name for name, schema in schemas.items() if "enum" in schema]:
+        if f'"#/components/schemas/{name}"' not in text:
+            del schemas[name]
 
 
 def _implied(operation: dict[str, Any]) -> dict[str, Any]:

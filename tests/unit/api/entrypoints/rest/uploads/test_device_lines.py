@@ -96,3 +96,13 @@ def test_any_bytes_are_a_csv_line_or_a_bad_one(line: bytes) -> None:
 def test_a_header_must_name_what_a_device_needs(header: bytes) -> None:
     with pytest.raises(BadHeaderError):
         CsvReader().header(header)
+
+
+def test_lines_of_a_bulk_upload_may_hold_secrets() -> None:
+    assert parse_json_line(b'{"endpoint":"e","product_id":"p","mqtt_secret":"12345678"}').mqtt_secret == "12345678"
+    reader = CsvReader()
+    reader.header(b"endpoint,product_id,mqtt_secret,psk")
+    assert reader.parse(b"e,p,12345678,").mqtt_secret == "12345678"
+    assert reader.parse(b"e,p,,").mqtt_secret is None
+    with pytest.raises(BadLineError, match="mqtt_secret"):
+        reader.parse(b"e,p,short,")

@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice_api.domain.errors import InvalidError
+from sluice_api.domain.models import Protocol
+from sluice_api.entrypoints.rest.schemas.products import Maintenance, ProductIn
 from sluice_api.entrypoints.rest.uploads.profiles import ENTRY_LIMIT, read_profile
 
 NAME = "profile/devicetype-capability.json"
@@ -29,13 +31,13 @@ DEVICE: dict[str, Any] = {
     },
     "serviceTypeCapabilities": [{"serviceId": "Battery", "serviceType": "Battery", "option": "Mandatory"}],
 }
-MODEL = {
-    "manufacturer": "XYZ",
-    "model": "NBIoTDevice",
-    "device_type": "TestDevice",
-    "protocol": "LWM2M",
-    "maintenance": {"firmware_upgrade": True, "upgrade_protocol": "LWM2M"},
-}
+MODEL = ProductIn(
+    manufacturer="XYZ",
+    model="NBIoTDevice",
+    device_type="TestDevice",
+    protocol=Protocol.LWM2M,
+    maintenance=Maintenance(firmware_upgrade=True, upgrade_protocol="LWM2M"),
+)
 
 
 def profile(**changes: object) -> bytes:
@@ -77,9 +79,9 @@ def test_a_profile_makes_a_product_model(data: bytes) -> None:
 def test_the_upgrade_protocol_counts_for_lwm2m_only() -> None:
     capability = {"fwUpgradeCapability": {"supportUpgrade": True, "upgradeProtocolType": "PCP"}}
     (lwm2m,) = read_profile(profile(omCapability=capability))
-    assert lwm2m["maintenance"] == {"firmware_upgrade": True, "upgrade_protocol": None}
+    assert lwm2m.maintenance == Maintenance(firmware_upgrade=True, upgrade_protocol=None)
     (mqtt,) = read_profile(profile(omCapability=capability, protocolType="MQTT"))
-    assert mqtt["maintenance"] == {"firmware_upgrade": True, "upgrade_protocol": "PCP"}
+    assert mqtt.maintenance == Maintenance(firmware_upgrade=True, upgrade_protocol="PCP")
 
 
 def test_the_guides_own_spelling_of_the_capability_is_read() -> None:
@@ -89,7 +91,7 @@ def test_the_guides_own_spelling_of_the_capability_is_read() -> None:
 
 def test_a_model_without_the_capability_cannot_be_upgraded() -> None:
     (model,) = read_profile(profile(omCapability=None))
-    assert model["maintenance"] == {"firmware_upgrade": False, "upgrade_protocol": None}
+    assert model.maintenance == Maintenance(firmware_upgrade=False, upgrade_protocol=None)
 
 
 def test_what_old_profiles_call_coap_is_lwm2m() -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from sluice_api.adapters.mongo.collections import PACKAGES, PUBLIC_KEYS, Document
 from sluice_api.adapters.mongo.packages import delete_file
 from sluice_api.adapters.mongo.poison import content_errors_as_poison
+from sluice_api.adapters.mongo.records import fields_of
 from sluice_api.domain.models import KeyStatus, PackageStatus
 from sluice_api.domain.packages import rejection
 from sluice_common.messages.package_events import PackageRejected, PackageVerified
@@ -34,14 +35,15 @@ class MongoVerificationStore:
 
     async def reject_again(self, package_id: str, image_id: str) -> None:
         """Make a package that was verified with an image a REJECTED one, as its key is gone."""
-        change = {"status": PackageStatus.REJECTED.value, "rejection": rejection(ReasonCode.KEY_DELETED)}
+        change = {"status": PackageStatus.REJECTED.value, "rejection": fields_of(rejection(ReasonCode.KEY_DELETED))}
         await self._packages.update_one(
             {"_id": package_id, "image_id": image_id}, {"$set": change, "$unset": dict.fromkeys(_FOUND, True)}
         )
 
-    async def key(self, key_id: str) -> Document | None:
-        """Return the key that verified a package, None if it has been deleted."""
-        return await self._keys.find_one({"_id": key_id}, {"status": 1})
+    async def status_of_key(self, key_id: str) -> KeyStatus | None:
+        """Return the status of the key that verified a package, None if it has been deleted."""
+        document = await self._keys.find_one({"_id": key_id}, {"status": 1})
+        return None if document is None else KeyStatus(document["status"])
 
     async def look_at_key_again(self, key_id: str, at: datetime) -> None:
         """Have the relay look for what uses a key, if it is revoked."""

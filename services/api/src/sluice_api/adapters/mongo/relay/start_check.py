@@ -1,6 +1,9 @@
 """What a task depends on when it is about to begin."""
 
-from sluice_api.adapters.mongo.collections import PACKAGES, PRODUCTS, PUBLIC_KEYS, Document
+from sluice_api.adapters.mongo.collections import PACKAGES, PRODUCTS, PUBLIC_KEYS
+from sluice_api.adapters.mongo.packages import CODEC as PACKAGE_CODEC
+from sluice_api.adapters.mongo.products import CODEC as PRODUCT_CODEC
+from sluice_api.domain.models import KeyStatus, Package, Product
 from sluice_common.mongo import Database
 
 
@@ -12,14 +15,17 @@ class MongoStartCheckStore:
         self._keys = database[PUBLIC_KEYS]
         self._products = database[PRODUCTS]
 
-    async def package(self, package_id: str) -> Document | None:
+    async def package(self, package_id: str) -> Package | None:
         """Return a package, None if it has been deleted."""
-        return await self._packages.find_one({"_id": package_id})
+        document = await self._packages.find_one({"_id": package_id})
+        return None if document is None else PACKAGE_CODEC.record(document)
 
-    async def key(self, key_id: str | None) -> Document | None:
-        """Return a public key, None if it has been deleted."""
-        return await self._keys.find_one({"_id": key_id}, {"status": 1})
+    async def key_status(self, key_id: str | None) -> KeyStatus | None:
+        """Return the status of a public key, None if it has been deleted."""
+        document = await self._keys.find_one({"_id": key_id}, {"status": 1})
+        return None if document is None else KeyStatus(document["status"])
 
-    async def product(self, product_id: str) -> Document | None:
+    async def product(self, product_id: str) -> Product | None:
         """Return a product, None if it has been deleted."""
-        return await self._products.find_one({"_id": product_id}, {"anti_rollback": 1})
+        document = await self._products.find_one({"_id": product_id})
+        return None if document is None else PRODUCT_CODEC.record(document)

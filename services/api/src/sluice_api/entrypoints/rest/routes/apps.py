@@ -6,11 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Header, Response
 from fastapi import Query as FromQuery
+from pydantic import SecretStr
 
+from sluice_api.application.services import Services
 from sluice_api.domain.access_tokens import ADMIN
 from sluice_api.domain.errors import ConflictError
 from sluice_api.domain.secrets import new_secret
-from sluice_api.entrypoints.rest.dependencies import Admin, Wired, basic_credentials
+from sluice_api.entrypoints.rest.dependencies import Admin, Settings, Wired, basic_credentials
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.problems import Problem
@@ -32,6 +34,7 @@ _LONGEST_SECRET = 1024
 )
 async def issue_token(  # noqa: PLR0917 - form fields are parameters to FastAPI
     services: Wired,
+    settings: Settings,
     response: Response,
     grant_type: Annotated[str, Form(max_length=64)] = "",
     client_id: Annotated[str | None, Form(max_length=64)] = None,
@@ -43,7 +46,7 @@ async def issue_token(  # noqa: PLR0917 - form fields are parameters to FastAPI
         code = "unsupported_grant_type"
         raise Problem(HTTPStatus.BAD_REQUEST, code, "grant_type must be client_credentials.", oauth_error=code)
     name, secret = basic_credentials(authorization) or (client_id or "", client_secret or "")
-    if not await _are_credentials(services, name, secret):
+    if not await _are_credentials(services, settings.admin_password, name, secret):
         code = "invalid_client"
         challenge = {"WWW-Authenticate": "Basic"}
         detail = "Client id or secret is wrong."
@@ -53,10 +56,10 @@ async def issue_token(  # noqa: PLR0917 - form fields are parameters to FastAPI
     return Token(access_token=token, expires_in=services.tokens.lifetime)
 
 
-async def _are_credentials(services: Wired, name: str, secret: str) -> bool:
+async def _are_credentials(services: Services, admin_password: SecretStr, name: str, secret: str) -> bool:
     if name != ADMIN:
-        return await services.apps.authenticate(name, secret)
-    password = services.settings.admin_password.get_secret_value()
+        return await services.credentials.are_valid(name, secret)
+    password = admin_password.get_secret_value()
     return bool(password) and secrets.compare_digest(secret.encode(), password.encode())
 
 
@@ -66,8 +69,8 @@ async def create_app(_: Admin, services: Wired, creation: Creation, body: AppIn)
 
     async def create(app_id: str) -> NewApp:
         secret = new_secret()
-        document = await services.apps.create(app_id, body.name, secret, services.now())
-        return NewApp(**App.of(document).model_dump(), client_secret=secret)
+        app = await services.credentials.create(app_id, body.name, secret, services.now())
+        return NewApp(**App.of(app).model_dump(), client_secret=secret)
 
     return await creation.answer(create, secret=True)
 
@@ -75,8 +78,8 @@ async def create_app(_: Admin, services: Wired, creation: Creation, body: AppIn)
 @router.get("")
 async def list_apps(_: Admin, services: Wired, query: Annotated[AppQuery, FromQuery()]) -> AppPage:
     """List apps."""
-    documents, after = await services.apps.page(query.name, query.limit, query.after)
-    return AppPage(items=[App.of(d) for d in documents], next=after)
+    page = await services.apps.page(query.name, query.limit, query.after)
+    return AppPage(items=[App.of(app) for app in page.items], next=page.next)
 
 
 @router.get("/{app_id}", responses=responses(HTTPStatus.NOT_FOUND))
@@ -90,8 +93,8 @@ async def get_app(_: Admin, services: Wired, app_id: str) -> App:
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def delete_app(_: Admin, services: Wired, app_id: str) -> None:
+async def delete_app(_: Admin, services: Wired, settings: Settings, app_id: str) -> None:
     """Delete an app that owns nothing any more."""
-    if app_id == services.settings.bootstrap_app_id:
+    if app_id == settings.bootstrap_app_id:
         raise ConflictError("bootstrap_app", "The first app comes from the settings and would come back.")
-    await services.apps.delete(app_id)
+    await services.credentials.delete_app(app_id)

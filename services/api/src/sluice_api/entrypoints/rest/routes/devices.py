@@ -6,26 +6,17 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as FromQuery
 
-from sluice_api.adapters.mongo.collections import Document
-from sluice_api.adapters.mongo.devices import ENDPOINT_TAKEN
-from sluice_api.application.services import Services
-from sluice_api.domain.device_secrets import (
-    LWM2M,
-    MQTT,
-    MQTT_SECRET,
-    PSK,
-    mqtt_secret_of,
-    new_mqtt_secret,
-    require_protocol,
-    stored_device,
-)
-from sluice_api.entrypoints.rest.dependencies import App, Caller, Wired
+from sluice_api.application import devices
+from sluice_api.domain import models
+from sluice_api.domain.device_secrets import NewDevice as DeviceOrder
+from sluice_api.entrypoints.rest.dependencies import App, Settings, Wired
 from sluice_api.entrypoints.rest.idempotency import NO_STORE, Creation, Key, key_name
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.devices import (
     BulkResult,
     Device,
     DeviceChange,
+    DeviceIn,
     DevicePage,
     DeviceQuery,
     DeviceSecret,
@@ -33,7 +24,6 @@ from sluice_api.entrypoints.rest.schemas.devices import (
     SecretIn,
 )
 from sluice_api.entrypoints.rest.uploads.bulk import BulkUpload
-from sluice_api.entrypoints.rest.uploads.device_lines import DeviceIn
 from sluice_common.sealing import Sealer
 
 router = APIRouter(prefix="/devices", tags=["devices"])
@@ -50,24 +40,24 @@ async def create_device(caller: App, services: Wired, creation: Creation, body: 
 
     A device of an MQTT product has a secret, the given one or a fresh one; the answer shows it this once.
     """
-    product = await services.products.named(caller.app_id, body.product_id)
-    await services.groups.named(caller.app_id, body.group_ids)
-    secret = mqtt_secret_of(body, product["protocol"])
+    new = body.as_record(DeviceOrder)
+    secret = await devices.secret_of_new_device(services, caller.app_id, new)
 
     async def create(device_id: str) -> Device:
-        document = stored_device(device_id, caller.app_id, body, secret, services.sealer, at=services.now())
-        return _created(services.sealer, await services.devices.insert(document, ENDPOINT_TAKEN))
+        device = await devices.create_device(services, caller.app_id, device_id, new, secret)
+        return _created(services.sealer, device)
 
     async def load(device_id: str) -> Device | None:
-        document = await services.devices.find(caller.app_id, device_id)
-        return _created(services.sealer, document) if document else None
+        device = await services.devices.find(caller.app_id, device_id)
+        return _created(services.sealer, device) if device else None
 
     return await creation.answer(create, load, secret=secret is not None)
 
 
-def _created(sealer: Sealer, document: Document) -> Device:
-    sealed = document.get(MQTT_SECRET)
-    return Device.of(document) if sealed is None else NewDevice.with_secret(document, sealer.open(sealed).decode())
+def _created(sealer: Sealer, device: models.Device) -> Device:
+    if device.mqtt_secret is None:
+        return Device.of(device)
+    return NewDevice.with_secret(device, sealer.open(device.mqtt_secret).decode())
 
 
 @router.post(
@@ -90,21 +80,23 @@ def _created(sealer: Sealer, document: Document) -> Device:
         }
     },
 )
-async def create_devices(request: Request, caller: App, services: Wired, idempotency_key: Key = None) -> Response:
+async def create_devices(
+    request: Request, caller: App, services: Wired, settings: Settings, idempotency_key: Key = None
+) -> Response:
     """Create tens of thousands of devices, one per line of NDJSON or CSV (lists separated by `;`).
 
     Lines that are wrong are reported and do not stop the others. Repeating an upload is safe: what exists is reported
     as `duplicate`; with an `Idempotency-Key`, an answer that was lost is given again, with the secrets in it.
     """
-    upload, kind = BulkUpload(services, caller.app_id), request.headers.get("content-type", "")
+    upload, kind = BulkUpload(services, settings.bulk_limit, caller.app_id), request.headers.get("content-type", "")
     return await upload.answer(kind, request.stream(), key_name(request, caller, idempotency_key))
 
 
 @router.get("")
 async def list_devices(caller: App, services: Wired, query: Annotated[DeviceQuery, FromQuery()]) -> DevicePage:
     """List devices."""
-    documents, after = await services.devices.page(caller.app_id, query.wanted(), query.limit, query.after)
-    return DevicePage(items=[Device.of(d) for d in documents], next=after)
+    page = await services.devices.page(caller.app_id, query.wanted(), query.limit, query.after)
+    return DevicePage(items=[Device.of(item) for item in page.items], next=page.next)
 
 
 @router.get("/{device_id}", responses=responses(HTTPStatus.NOT_FOUND))
@@ -116,15 +108,7 @@ async def get_device(caller: App, services: Wired, device_id: str) -> Device:
 @router.patch("/{device_id}", responses=responses(HTTPStatus.NOT_FOUND))
 async def change_device(caller: App, services: Wired, device_id: str, body: DeviceChange) -> Device:
     """Change name, tags, groups or the pre-shared key."""
-    await services.groups.named(caller.app_id, body.group_ids or [])
-    changes = body.model_dump(exclude_none=True)
-    if body.psk is not None:
-        await _require_protocol(services, caller, device_id, LWM2M)
-        changes[PSK] = services.sealer.seal(bytes.fromhex(body.psk))
-    device = await services.devices.change(caller.app_id, device_id, changes)
-    if body.group_ids is not None:
-        await services.groups.moved(caller.app_id, device_id, body.group_ids)
-    return Device.of(device)
+    return Device.of(await devices.change_device(services, caller.app_id, device_id, body.change(), body.psk))
 
 
 @router.post("/{device_id}/mqtt-secret", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
@@ -135,16 +119,9 @@ async def renew_secret(
 
     Log-ins with the old one are refused within half a minute; a connection that is open stays.
     """
-    await _require_protocol(services, caller, device_id, MQTT)
-    secret = (body and body.mqtt_secret) or new_mqtt_secret()
-    await services.devices.change(caller.app_id, device_id, {MQTT_SECRET: services.sealer.seal(secret.encode())})
+    secret = await devices.renew_mqtt_secret(services, caller.app_id, device_id, body.mqtt_secret if body else None)
     response.headers.update(NO_STORE)
     return DeviceSecret(device_id=device_id, mqtt_secret=secret)
-
-
-async def _require_protocol(services: Services, caller: Caller, device_id: str, protocol: str) -> None:
-    device = await services.devices.get(caller.app_id, device_id)
-    require_protocol(await services.products.find(caller.app_id, device["product_id"]), protocol)
 
 
 @router.delete(
@@ -154,6 +131,4 @@ async def _require_protocol(services: Services, caller: Caller, device_id: str, 
 )
 async def delete_device(caller: App, services: Wired, device_id: str) -> None:
     """Delete a device that has no active upgrade and no pending command."""
-    await services.devices.get(caller.app_id, device_id)
-    await services.conflicts.require_free(caller.app_id, {"device_ids": [device_id]})
-    await services.devices.delete(caller.app_id, device_id)
+    await devices.delete_device(services, caller.app_id, device_id)

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
+from sluice_api.domain import models
 from sluice_api.domain.errors import NotFoundError
 from sluice_api.entrypoints.rest.dependencies import App, Wired
 from sluice_api.entrypoints.rest.idempotency import Creation
@@ -20,12 +21,13 @@ async def create_group(caller: App, services: Wired, creation: Creation, body: G
     """Create a group; its name is unique."""
 
     async def create(group_id: str) -> Group:
-        document = {"_id": group_id, "app_id": caller.app_id, "name": body.name, "created_at": services.now()}
-        return Group.of(await services.groups.insert(document, "There is a group of this name."))
+        group = models.Group(group_id=group_id, app_id=caller.app_id, name=body.name, created_at=services.now())
+        await services.groups.add(group)
+        return Group.of(group)
 
     async def load(group_id: str) -> Group | None:
-        document = await services.groups.find(caller.app_id, group_id)
-        return Group.of(document) if document else None
+        group = await services.groups.find(caller.app_id, group_id)
+        return Group.of(group) if group else None
 
     return await creation.answer(create, load)
 
@@ -33,8 +35,8 @@ async def create_group(caller: App, services: Wired, creation: Creation, body: G
 @router.get("")
 async def list_groups(caller: App, services: Wired, query: Annotated[GroupQuery, FromQuery()]) -> GroupPage:
     """List groups."""
-    documents, after = await services.groups.page(caller.app_id, query.wanted(), query.limit, query.after)
-    return GroupPage(items=[Group.of(d) for d in documents], next=after)
+    page = await services.groups.page(caller.app_id, query.wanted(), query.limit, query.after)
+    return GroupPage(items=[Group.of(item) for item in page.items], next=page.next)
 
 
 @router.get("/{group_id}", responses=responses(HTTPStatus.NOT_FOUND))
@@ -54,8 +56,8 @@ async def add_members(caller: App, services: Wired, group_id: str, body: Members
     """Put devices into a group; repeating it changes nothing."""
     await services.groups.get(caller.app_id, group_id)
     device_ids = sorted(set(body.device_ids))
-    await services.devices.all_of(caller.app_id, device_ids)
-    return MembersResult(added=await services.groups.add(caller.app_id, group_id, device_ids))
+    await services.devices.require_all(caller.app_id, device_ids)
+    return MembersResult(added=await services.groups.add_members(caller.app_id, group_id, device_ids))
 
 
 @router.delete(
@@ -66,5 +68,5 @@ async def add_members(caller: App, services: Wired, group_id: str, body: Members
 async def remove_member(caller: App, services: Wired, group_id: str, device_id: str) -> None:
     """Take a device out of a group; a task under way goes on."""
     await services.groups.get(caller.app_id, group_id)
-    if not await services.groups.remove(caller.app_id, group_id, device_id):
+    if not await services.groups.remove_member(caller.app_id, group_id, device_id):
         raise NotFoundError("device in this group", device_id)

@@ -18,7 +18,7 @@ _DEADLINE = 2.0
 async def health(services: Wired) -> dict[str, str]:
     """Return whether the API can reach its database."""
     try:
-        await asyncio.wait_for(services.database.command("ping"), _DEADLINE)
+        await asyncio.wait_for(services.ping(), _DEADLINE)
     except TimeoutError as error:
         detail = "The database does not answer."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "database_unavailable", detail) from error

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Query as FromQuery
 from fastapi.responses import StreamingResponse
 
-from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.application import packages
+from sluice_api.entrypoints.rest.dependencies import App, Settings, Wired
 from sluice_api.entrypoints.rest.idempotency import Key, key_name
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.packages import Package, PackageFields, PackagePage, PackageQuery
@@ -37,21 +38,23 @@ _FORM = {
     responses=responses(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
 )
-async def upload_package(request: Request, caller: App, services: Wired, idempotency_key: Key = None) -> Response:
+async def upload_package(
+    request: Request, caller: App, services: Wired, settings: Settings, idempotency_key: Key = None
+) -> Response:
     """Upload a signed zip; verification follows at once, `status` tells its outcome.
 
     `device_type`, `manufacturer`, `model` and `protocol`, where given, must equal the product's. A public key of the
     manufacturer must be there (R052).
     """
-    upload = PackageUpload(services, caller, request.headers.get("content-type", ""))
+    upload = PackageUpload(services, settings.package_limit, caller, request.headers.get("content-type", ""))
     return await upload.run(request.stream(), key_name(request, caller, idempotency_key))
 
 
 @router.get("")
 async def list_packages(caller: App, services: Wired, query: Annotated[PackageQuery, FromQuery()]) -> PackagePage:
     """List packages."""
-    documents, after = await services.packages.page(caller.app_id, query.wanted(), query.limit, query.after)
-    return PackagePage(items=[Package.of(d) for d in documents], next=after)
+    page = await services.packages.page(caller.app_id, query.wanted(), query.limit, query.after)
+    return PackagePage(items=[Package.of(item) for item in page.items], next=page.next)
 
 
 @router.get("/{package_id}", responses=responses(HTTPStatus.NOT_FOUND))
@@ -69,8 +72,8 @@ async def get_package_file(caller: App, services: Wired, package_id: str) -> Str
     """Download the zip as it was uploaded."""
     package = await services.packages.get(caller.app_id, package_id)
     headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(package['file_name'], safe='')}",
-        "Content-Length": str(package["file_size"]),
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(package.file_name, safe='')}",
+        "Content-Length": str(package.file_size),
     }
     return StreamingResponse(await services.packages.content(package_id), media_type="application/zip", headers=headers)
 
@@ -85,4 +88,4 @@ async def delete_package(caller: App, services: Wired, package_id: str) -> None:
 
     Repeat it where it was cut short: the package is DELETING until then, and no task can use it.
     """
-    await services.packages.delete(caller.app_id, package_id)
+    await packages.delete_package(services, caller.app_id, package_id)

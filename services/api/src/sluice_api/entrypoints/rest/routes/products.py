@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as FromQuery
 
-from sluice_api.adapters.mongo.collections import Document
-from sluice_api.application.services import Services
+from sluice_api.application import products
+from sluice_api.domain import models
 from sluice_api.domain.versions import check_minimum
-from sluice_api.entrypoints.rest.dependencies import App, Caller, Wired
+from sluice_api.entrypoints.rest.dependencies import App, Wired
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.problems import Problem
@@ -57,17 +57,17 @@ _PROFILE_BODY: dict[str, Any] = {
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Product, responses=responses(HTTPStatus.CONFLICT))
 async def create_product(caller: App, services: Wired, creation: Creation, body: ProductIn) -> Response:
     """Create a product model; manufacturer and model are unique."""
-    _check(body)
+    products.check_maintenance(body.maintenance.as_record(models.Maintenance), body.protocol)
+    check_minimum(body.anti_rollback.as_record(models.AntiRollback))
 
     async def create(product_id: str) -> Product:
-        document = _document(product_id, caller, services, body)
-        return Product.of(
-            await services.products.insert(document, "There is a product of this manufacturer and model.")
-        )
+        product = body.product(product_id, caller.app_id, services.now())
+        await services.products.add(product)
+        return Product.of(product)
 
     async def load(product_id: str) -> Product | None:
-        document = await services.products.find(caller.app_id, product_id)
-        return Product.of(document) if document else None
+        product = await services.products.find(caller.app_id, product_id)
+        return Product.of(product) if product else None
 
     return await creation.answer(create, load)
 
@@ -86,23 +86,14 @@ async def import_products(request: Request, caller: App, services: Wired, creati
     409 names a model that exists already; then none is created.
     """
     _require_profile_type(request)
-    models = [ProductIn.model_validate(m) for m in await asyncio.to_thread(read_profile, await request.body())]
+    bodies = await asyncio.to_thread(read_profile, await request.body())
 
     async def create(import_id: str) -> ProductImport:
-        documents = [_document(_nth_id(import_id, n), caller, services, model) for n, model in enumerate(models)]
-        return ProductImport(items=[Product.of(d) for d in await services.products.insert_all(documents)])
+        at = services.now()
+        imported = [body.product(_nth_id(import_id, n), caller.app_id, at) for n, body in enumerate(bodies)]
+        return ProductImport(items=[Product.of(p) for p in await products.import_products(services, imported)])
 
     return await creation.answer(create)
-
-
-def _document(product_id: str, caller: Caller, services: Services, body: ProductIn) -> Document:
-    # Enumerations as the texts that they are.
-    return {"_id": product_id, "app_id": caller.app_id, "created_at": services.now()} | body.model_dump(mode="json")
-
-
-def _check(body: ProductIn) -> None:
-    body.maintenance.check(body.protocol)
-    check_minimum(body.anti_rollback.minimum_version, body.anti_rollback.ordering)
 
 
 def _nth_id(import_id: str, number: int) -> str:
@@ -120,8 +111,8 @@ def _require_profile_type(request: Request) -> None:
 @router.get("")
 async def list_products(caller: App, services: Wired, query: Annotated[ProductQuery, FromQuery()]) -> ProductPage:
     """List product models."""
-    documents, after = await services.products.page(caller.app_id, query.wanted(), query.limit, query.after)
-    return ProductPage(items=[Product.of(d) for d in documents], next=after)
+    page = await services.products.page(caller.app_id, query.wanted(), query.limit, query.after)
+    return ProductPage(items=[Product.of(item) for item in page.items], next=page.next)
 
 
 @router.get("/{product_id}", responses=responses(HTTPStatus.NOT_FOUND))
@@ -133,13 +124,7 @@ async def get_product(caller: App, services: Wired, product_id: str) -> Product:
 @router.patch("/{product_id}", responses=responses(HTTPStatus.NOT_FOUND))
 async def change_product(caller: App, services: Wired, product_id: str, body: ProductChange) -> Product:
     """Change what does not identify the model; tasks under way keep what they began with."""
-    product = await services.products.get(caller.app_id, product_id)
-    if body.maintenance is not None:
-        body.maintenance.check(product["protocol"])
-    if body.anti_rollback is not None:
-        check_minimum(body.anti_rollback.minimum_version, body.anti_rollback.ordering)
-    changes = {name: value for name, value in body.model_dump(mode="json").items() if value is not None}
-    return Product.of(await services.products.change(caller.app_id, product_id, changes))
+    return Product.of(await products.change_product(services, caller.app_id, product_id, body.change()))
 
 
 @router.delete(
@@ -149,4 +134,4 @@ async def change_product(caller: App, services: Wired, product_id: str, body: Pr
 )
 async def delete_product(caller: App, services: Wired, product_id: str) -> None:
     """Delete a product model that no device and no package has."""
-    await services.products.delete(caller.app_id, product_id)
+    await products.delete_product(services, caller.app_id, product_id)

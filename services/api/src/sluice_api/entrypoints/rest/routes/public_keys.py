@@ -6,7 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
-from sluice_api.domain.public_keys import KeyStatus, read_public_key
+from sluice_api.application import public_keys
+from sluice_api.domain.models import KeyStatus, PublicKey
+from sluice_api.domain.public_keys import read_public_key
 from sluice_api.entrypoints.rest.dependencies import App, Wired
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
@@ -21,21 +23,21 @@ async def create_key(caller: App, services: Wired, creation: Creation, body: Key
     fingerprint, algorithm, pem = read_public_key(body.pem)
 
     async def create(key_id: str) -> Key:
-        document = {
-            "_id": key_id,
-            "app_id": caller.app_id,
-            "manufacturer": body.manufacturer,
-            "fingerprint": fingerprint,
-            "algorithm": algorithm,
-            "pem": pem,
-            "status": (KeyStatus.ACTIVE if body.active else KeyStatus.INACTIVE).value,
-            "created_at": services.now(),
-        }
-        return Key.of(await services.public_keys.create(document))
+        key = PublicKey(
+            key_id=key_id,
+            app_id=caller.app_id,
+            manufacturer=body.manufacturer,
+            fingerprint=fingerprint,
+            algorithm=algorithm,
+            pem=pem,
+            status=KeyStatus.ACTIVE if body.active else KeyStatus.INACTIVE,
+            created_at=services.now(),
+        )
+        return Key.of(await public_keys.add_key(services, key))
 
     async def load(key_id: str) -> Key | None:
-        document = await services.public_keys.find(caller.app_id, key_id)
-        return Key.of(document) if document else None
+        key = await services.public_keys.find(caller.app_id, key_id)
+        return Key.of(key) if key else None
 
     return await creation.answer(create, load)
 
@@ -43,8 +45,8 @@ async def create_key(caller: App, services: Wired, creation: Creation, body: Key
 @router.get("")
 async def list_keys(caller: App, services: Wired, query: Annotated[KeyQuery, FromQuery()]) -> KeyPage:
     """List public keys."""
-    documents, after = await services.public_keys.page(caller.app_id, query.wanted(), query.limit, query.after)
-    return KeyPage(items=[Key.of(d) for d in documents], next=after)
+    page = await services.public_keys.page(caller.app_id, query.wanted(), query.limit, query.after)
+    return KeyPage(items=[Key.of(item) for item in page.items], next=page.next)
 
 
 @router.get("/{key_id}", responses=responses(HTTPStatus.NOT_FOUND))
@@ -56,13 +58,13 @@ async def get_key(caller: App, services: Wired, key_id: str) -> Key:
 @router.post("/{key_id}/activate", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
 async def activate_key(caller: App, services: Wired, key_id: str) -> Key:
     """Verify packages by a key from now on; 409 if it is revoked."""
-    return Key.of(await services.public_keys.set_active(caller.app_id, key_id, active=True))
+    return Key.of(await public_keys.set_active(services, caller.app_id, key_id, active=True))
 
 
 @router.post("/{key_id}/deactivate", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
 async def deactivate_key(caller: App, services: Wired, key_id: str) -> Key:
     """Verify no further packages by a key; those that it has verified stay usable."""
-    return Key.of(await services.public_keys.set_active(caller.app_id, key_id, active=False))
+    return Key.of(await public_keys.set_active(services, caller.app_id, key_id, active=False))
 
 
 @router.post("/{key_id}/revoke", status_code=HTTPStatus.ACCEPTED, responses=responses(HTTPStatus.NOT_FOUND))
@@ -74,7 +76,7 @@ async def revoke_key(caller: App, services: Wired, key_id: str, body: KeyRevocat
     FAILED with `key_revoked`. Repeating it is harmless.
     """
     why = body.reason if body else ""
-    return Key.of(await services.public_keys.revoke(caller.app_id, key_id, why, services.now()))
+    return Key.of(await public_keys.revoke_key(services, caller.app_id, key_id, why, services.now()))
 
 
 @router.delete(
@@ -88,4 +90,4 @@ async def delete_key(caller: App, services: Wired, key_id: str) -> None:
     Answers 409 `key_in_use` while packages need it or one of its manufacturer is being verified, and `key_revoked` if
     it is revoked: it stays, so that it cannot be added again.
     """
-    await services.public_keys.delete(caller.app_id, key_id)
+    await public_keys.delete_key(services, caller.app_id, key_id)

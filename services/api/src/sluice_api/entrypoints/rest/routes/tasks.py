@@ -1,14 +1,14 @@
 """Tasks and executions."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
-from sluice_api.adapters.mongo.collections import Document
-from sluice_api.application.services import Services
-from sluice_api.domain.errors import InvalidError
+from sluice_api.application import tasks
+from sluice_api.domain import models
+from sluice_api.domain.tasks import NewTask, check_end
 from sluice_api.entrypoints.rest.dependencies import App, Wired
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
@@ -16,8 +16,6 @@ from sluice_api.entrypoints.rest.schemas.tasks import (
     Execution,
     ExecutionPage,
     ExecutionQuery,
-    Reason,
-    Targets,
     Task,
     TaskExecutionQuery,
     TaskIn,
@@ -27,7 +25,6 @@ from sluice_api.entrypoints.rest.schemas.tasks import (
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 executions = APIRouter(tags=["executions"])
-_BULKY = ("targets.device_ids",)
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Task, responses=responses(HTTPStatus.CONFLICT))
@@ -38,47 +35,32 @@ async def create_task(caller: App, services: Wired, creation: Creation, body: Ta
     the package's fail, the others go on. What made a package unusable, or its version too low, since then is looked
     at once more when the task begins: it then stops, and `stop_reason` says why.
     """
-    now = services.now()
-    if body.policy.end_at is not None and body.policy.end_at <= now:
-        raise InvalidError("policy.end_at", "lies in the past")
-    targets = _targets(body.targets)
+    now, policy = services.now(), body.policy.as_record(models.TaskPolicy)
+    check_end(policy, now)
 
     async def create(task_id: str) -> Task:
-        await _check_targets(services, caller.app_id, targets)
-        await services.conflicts.require_free(caller.app_id, targets)
-        task = {
-            "_id": task_id,
-            "app_id": caller.app_id,
-            "name": body.name,
-            "package_id": body.package_id,
-            "targets": targets,
-            "policy": body.policy.model_dump(),
-        }
-        return Task.of(await services.tasks.create(task, now, caller.traceparent))
+        new = NewTask(
+            task_id=task_id,
+            app_id=caller.app_id,
+            name=body.name,
+            package_id=body.package_id,
+            targets=body.targets.targets(),
+            policy=policy,
+        )
+        return Task.of(await tasks.create_task(services, new, now, caller.traceparent))
 
     async def load(task_id: str) -> Task | None:
-        document = await services.tasks.find(caller.app_id, task_id)
-        return Task.of(document) if document else None
+        task = await services.tasks.find(caller.app_id, task_id)
+        return Task.of(task) if task else None
 
     return await creation.answer(create, load)
-
-
-def _targets(targets: Targets) -> Document:
-    return {name: sorted(set(ids)) for name, ids in targets.model_dump(exclude_none=True).items()}
-
-
-async def _check_targets(services: Services, app_id: str, targets: Document) -> None:
-    if "group_ids" in targets:
-        await services.groups.named(app_id, targets["group_ids"])
-    else:
-        await services.devices.all_of(app_id, targets["device_ids"])
 
 
 @router.get("")
 async def list_tasks(caller: App, services: Wired, query: Annotated[TaskQuery, FromQuery()]) -> TaskPage:
     """List tasks with their progress."""
-    documents, after = await services.tasks.page(caller.app_id, query.wanted(), query.limit, query.after, _BULKY)
-    return TaskPage(items=[Task.of(d) for d in documents], next=after)
+    page = await services.tasks.page(caller.app_id, query.wanted(), query.limit, query.after)
+    return TaskPage(items=[Task.of(item) for item in page.items], next=page.next)
 
 
 @router.get("/{task_id}", responses=responses(HTTPStatus.NOT_FOUND))
@@ -94,7 +76,7 @@ async def get_task(caller: App, services: Wired, task_id: str) -> Task:
 )
 async def stop_task(caller: App, services: Wired, task_id: str) -> Task:
     """Stop a task; executions that have not ended end as STOPPED. Repeating it is harmless."""
-    return Task.of(await services.tasks.stop(caller.app_id, task_id, services.now(), caller.traceparent))
+    return Task.of(await tasks.stop_task(services, caller.app_id, task_id, services.now(), caller.traceparent))
 
 
 @router.delete(
@@ -104,7 +86,7 @@ async def stop_task(caller: App, services: Wired, task_id: str) -> Task:
 )
 async def delete_task(caller: App, services: Wired, task_id: str) -> None:
     """Delete a task that has ended, with its executions; one that is under way answers 409."""
-    await services.tasks.remove(caller.app_id, task_id, services.now())
+    await tasks.delete_task(services, caller.app_id, task_id, services.now())
 
 
 @executions.get("/tasks/{task_id}/executions", responses=responses(HTTPStatus.NOT_FOUND))
@@ -113,9 +95,8 @@ async def list_task_executions(
 ) -> ExecutionPage:
     """List the executions of a task, by device."""
     await services.tasks.get(caller.app_id, task_id)
-    status = query.status.value if query.status else None
-    documents, after = await services.executions.of_task(task_id, query.device_id, status, query.limit, query.after)
-    return ExecutionPage(items=[execution_of(d) for d in documents], next=after)
+    page = await services.executions.of_task(task_id, query.device_id, query.status, query.limit, query.after)
+    return ExecutionPage(items=[Execution.of(item) for item in page.items], next=page.next)
 
 
 @executions.get("/devices/{device_id}/executions", responses=responses(HTTPStatus.NOT_FOUND))
@@ -124,23 +105,11 @@ async def list_device_executions(
 ) -> ExecutionPage:
     """List the executions of a device, oldest task first."""
     await services.devices.get(caller.app_id, device_id)
-    status = query.status.value if query.status else None
-    documents, after = await services.executions.of_device(caller.app_id, device_id, status, query.limit, query.after)
-    return ExecutionPage(items=[execution_of(d) for d in documents], next=after)
+    page = await services.executions.of_device(caller.app_id, device_id, query.status, query.limit, query.after)
+    return ExecutionPage(items=[Execution.of(item) for item in page.items], next=page.next)
 
 
 @executions.get("/executions/{execution_id}", responses=responses(HTTPStatus.NOT_FOUND))
 async def get_execution(caller: App, services: Wired, execution_id: str) -> Execution:
     """Get an execution with the history of its attempts."""
-    return execution_of(await services.executions.get(caller.app_id, execution_id))
-
-
-def execution_of(document: Document) -> Execution:
-    """Return what users see of a stored execution: reasons with their texts (D14)."""
-    history = [entry | {"reason": _reason(entry.get("reason"))} for entry in document["history"]]
-    shown = {"execution_id": document["_id"], "reason": _reason(document.get("reason")), "history": history}
-    return Execution.model_validate(document | shown)
-
-
-def _reason(reason: dict[str, Any] | None) -> Reason | None:
-    return None if reason is None else Reason.of(reason["code"], reason.get("params", {}))
+    return Execution.of(await services.executions.get(caller.app_id, execution_id))

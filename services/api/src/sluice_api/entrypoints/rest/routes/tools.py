@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
 
-from sluice_api.adapters.mongo.tools import find_tool
 from sluice_api.entrypoints.rest.dependencies import Wired
 from sluice_common.mongo import SIGNATURE_TOOL
 
@@ -19,7 +18,7 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 @router.get(f"/{SIGNATURE_TOOL}", response_class=Response, responses=_ZIP)
 async def get_signature_tool(services: Wired, if_none_match: Annotated[str | None, Header()] = None) -> Response:
     """Download the offline signature tool; its README says how it starts (R040)."""
-    tool = await find_tool(services.database, SIGNATURE_TOOL)
+    tool = await services.tools.get(SIGNATURE_TOOL)
     headers = {"ETag": f'"{tool.sha256}"', "Content-Disposition": f'attachment; filename="{SIGNATURE_TOOL}"'}
     if if_none_match == headers["ETag"]:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

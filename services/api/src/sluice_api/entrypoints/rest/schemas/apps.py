@@ -1,7 +1,5 @@
 """Apps: tenants of the platform."""
 
-from typing import Any, Self
-
 from pydantic import Field
 
 from sluice_api.entrypoints.rest.schemas.base import Body, Created, Item, Name, Page, Query, example
@@ -30,16 +28,6 @@ class App(Created):
     app_id: str
     name: str
     client_id: str = Field(description="OAuth2 client id; equals `app_id`.")
-
-    @classmethod
-    def of(cls, document: dict[str, Any]) -> Self:
-        """Return what users see of the stored app."""
-        return cls(
-            app_id=document["_id"],
-            name=document["name"],
-            client_id=document["_id"],
-            created_at=document["created_at"],
-        )
 
 
 class NewApp(App):

@@ -1,12 +1,16 @@
 """What all request and response bodies have in common."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Self, TypeVar, get_args
 
+import msgspec
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from sluice_api.domain.models import Record
+
+Value = TypeVar("Value", bound=msgspec.Struct)
 LIMIT_DEFAULT = 100
-LIMIT_MOST = 1000
+LIMIT_MAX = 1000
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A name for people: no control characters."""
@@ -48,22 +52,27 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+    def as_record(self, kind: type[Value]) -> Value:
+        """Return the body, or a part of one, as a record of the domain with the same fields."""
+        return msgspec.convert(self, kind, from_attributes=True)
+
 
 class Query(BaseModel):
     """Query parameters of a list; unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(LIMIT_DEFAULT, ge=1, le=LIMIT_MOST, description="Most items of the page.")
+    limit: int = Field(LIMIT_DEFAULT, ge=1, le=LIMIT_MAX, description="Most items of the page.")
     after: str | None = Field(None, description="`next` of the page before.")
-
-    def wanted(self) -> dict[str, Any]:
-        """Return the filters: what is no paging."""
-        return self.model_dump(exclude={"limit", "after"})
 
 
 class Item(BaseModel):
     """A response body."""
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Return what users see of a record: of its fields those that the body has too."""
+        return cls.model_validate(record, from_attributes=True)
 
 
 def _with_item(schema: dict[str, Any], page: type[BaseModel]) -> None:

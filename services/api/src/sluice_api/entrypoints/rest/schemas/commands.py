@@ -1,11 +1,13 @@
-"""Device commands (R111, D08) and subscriptions."""
+"""Device commands (R111, D08)."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from datetime import datetime, timedelta
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from sluice_api.domain import models
 from sluice_api.entrypoints.rest.schemas.base import Body, Created, Page, Path, Query, example
+from sluice_api.entrypoints.rest.schemas.enums import Operation
 from sluice_common.messages.execution_events import DeviceCommandStatus
 
 _WEEK = 7 * 86_400
@@ -13,9 +15,7 @@ _MAX_VALUE_BYTES = 1024
 """Bytes that a gateway writes; a device's record keeps up to 50 pending commands whole."""
 _INTEGERS = range(-(2**63), 2**63)
 """What LwM2M and MongoDB call an integer."""
-Operation = Literal["read", "write", "execute"]
 Value = str | int | float | bool
-Event = Literal["execution_result", "execution_state_changed"]
 
 
 def _writable(value: Value) -> Value:
@@ -42,6 +42,23 @@ class CommandIn(Body):
         None, description="For write, at most 1,024 bytes; for execute the arguments."
     )
     expires_in: float = Field(86_400, gt=0, le=_WEEK, description="Seconds.")
+
+    def command(self, command_id: str, device: models.Device, at: datetime) -> models.DeviceCommand:
+        """Return the command that is asked for."""
+        return models.DeviceCommand(
+            command_id=command_id,
+            app_id=device.app_id,
+            device_id=device.device_id,
+            group_ids=device.group_ids,
+            operation=self.operation,
+            path=self.path,
+            value=self.value,
+            status=DeviceCommandStatus.PENDING,
+            version=-1,
+            open=True,
+            created_at=at,
+            expires_at=at + timedelta(seconds=self.expires_in),
+        )
 
 
 class Command(Created):
@@ -74,11 +91,6 @@ class Command(Created):
     detail: str | None = None
     expires_at: datetime
 
-    @classmethod
-    def of(cls, document: dict[str, Any]) -> Self:
-        """Return what users see of the stored command."""
-        return cls.model_validate(document | {"command_id": document["_id"]})
-
 
 class CommandPage(Page):
     """Device commands."""
@@ -90,53 +102,3 @@ class CommandQuery(Query):
     """Filters of the list of a device's commands."""
 
     status: DeviceCommandStatus | None = None
-
-
-class SubscriptionIn(Body):
-    """A new subscription."""
-
-    model_config = example(
-        event="execution_result",
-        callback_url="https://app.example/sluice",
-        secret="correct horse",  # noqa: S106 - an example
-    )
-
-    event: Event
-    callback_url: str = Field(max_length=2048, description="http or https, without credentials.")
-    secret: str | None = Field(None, min_length=1, max_length=256, description="Key of `Sluice-Signature`.")
-
-
-class Subscription(Created):
-    """A subscription; its secret is never shown."""
-
-    model_config = example(
-        subscription_id="6745c1f0a1b2c3d4e5f6071d",
-        event="execution_result",
-        callback_url="https://app.example/sluice",
-        signed=True,
-        created_at="2026-11-22T12:00:00Z",
-    )
-
-    subscription_id: str
-    event: str
-    callback_url: str
-    signed: bool = Field(description="Whether callbacks carry `Sluice-Signature`.")
-
-    @classmethod
-    def of(cls, document: dict[str, Any]) -> Self:
-        """Return what users see of the stored subscription."""
-        return cls.model_validate(
-            document | {"subscription_id": document["_id"], "signed": document["secret"] is not None}
-        )
-
-
-class SubscriptionPage(Page):
-    """Subscriptions."""
-
-    items: list[Subscription]
-
-
-class SubscriptionQuery(Query):
-    """Filters of the list of subscriptions."""
-
-    event: Event | None = None

@@ -1,15 +1,52 @@
 """Devices and groups."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field
 
-from sluice_api.domain.device_secrets import MQTT_SECRET, SEALED_FIELDS
+from sluice_api.domain import models
 from sluice_api.entrypoints.rest.schemas.base import Body, Created, Identifier, Item, Name, Page, Query, Tag, example
-from sluice_api.entrypoints.rest.uploads.device_lines import MqttSecret, Psk
 
 MAX_GROUP_REQUEST = 10_000
+MqttSecret = Annotated[
+    str,
+    Field(pattern=r"^[!-~]{8,32}$", description="Password of MQTT log-ins: 8 to 32 characters of ASCII, no spaces."),
+]
+Psk = Annotated[
+    str,
+    Field(
+        pattern=r"^([0-9A-Fa-f]{2}){16,64}$",
+        description="Pre-shared key of DTLS, hex, 16 to 64 bytes; its identity is the endpoint (RFC 4279 §5.3).",
+    ),
+]
+
+
+class DeviceIn(Body):
+    """A new device."""
+
+    model_config = example(
+        endpoint="urn:imei:861234567890123",
+        product_id="6745c1f0a1b2c3d4e5f60719",
+        name="Meter 17",
+        tags=["north"],
+        group_ids=["6745c1f0a1b2c3d4e5f6071a"],
+    )
+
+    endpoint: str = Field(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="LwM2M endpoint client name (`ep`), unique on the platform.",
+    )
+    product_id: Identifier
+    name: str = Field("", max_length=128)
+    tags: list[Tag] = Field([], max_length=32)
+    group_ids: list[Identifier] = Field([], max_length=32)
+    mqtt_secret: MqttSecret | None = Field(
+        None, repr=False, description="Only for MQTT products; one is made if none is given."
+    )
+    psk: Psk | None = Field(None, repr=False, description="Only for LwM2M products.")
 
 
 class DeviceChange(Body):
@@ -21,6 +58,14 @@ class DeviceChange(Body):
     tags: list[Tag] | None = Field(None, max_length=32)
     group_ids: list[Identifier] | None = Field(None, max_length=32)
     psk: Psk | None = Field(None, repr=False, description="A new pre-shared key; only for LwM2M devices.")
+
+    def change(self) -> models.DeviceChange:
+        """Return the changes that need no key."""
+        return models.DeviceChange(
+            name=self.name,
+            tags=None if self.tags is None else tuple(self.tags),
+            group_ids=None if self.group_ids is None else tuple(self.group_ids),
+        )
 
 
 class DeviceRegistration(Item):
@@ -64,13 +109,6 @@ class Device(Created):
     has_mqtt_secret: bool = Field(default=False, description="Whether it can log in by MQTT.")
     has_psk: bool = Field(default=False, description="Whether it has a pre-shared key for DTLS.")
 
-    @classmethod
-    def of(cls, document: dict[str, Any]) -> Self:
-        """Return what users see of the stored device: whether it has secrets, never which."""
-        shown = {k: v for k, v in document.items() if k not in SEALED_FIELDS}
-        shown |= {f"has_{name}": name in document for name in SEALED_FIELDS}
-        return cls.model_validate(shown | {"device_id": document["_id"]})
-
 
 class NewDevice(Device):
     """A device that was just created; for one of an MQTT product, its secret is shown this once."""
@@ -93,9 +131,9 @@ class NewDevice(Device):
     mqtt_secret: str = Field(repr=False, description="Shown once; `POST …/mqtt-secret` makes another.")
 
     @classmethod
-    def with_secret(cls, document: dict[str, Any], secret: str) -> Self:
-        """Return what the creator sees of the stored device."""
-        return cls.model_validate(Device.of(document).model_dump() | {MQTT_SECRET: secret})
+    def with_secret(cls, device: models.Device, secret: str) -> Self:
+        """Return what the creator sees of a device."""
+        return cls(**Device.of(device).model_dump(), mqtt_secret=secret)
 
 
 class SecretIn(Body):
@@ -142,15 +180,15 @@ class DeviceQuery(Query):
     endpoint: str | None = None
     registered: bool | None = None
 
-    def wanted(self) -> dict[str, Any]:
-        """Return the filters by stored field."""
-        return {
-            "product_id": self.product_id,
-            "group_ids": self.group_id,
-            "tags": self.tag,
-            "endpoint": self.endpoint,
-            "registration.registered": self.registered,
-        }
+    def wanted(self) -> models.DeviceFilter:
+        """Return the filters."""
+        return models.DeviceFilter(
+            product_id=self.product_id,
+            group_id=self.group_id,
+            tag=self.tag,
+            endpoint=self.endpoint,
+            registered=self.registered,
+        )
 
 
 class BulkError(Item):
@@ -194,11 +232,6 @@ class Group(Created):
     group_id: str
     name: str
 
-    @classmethod
-    def of(cls, document: dict[str, Any]) -> Self:
-        """Return what users see of the stored group."""
-        return cls.model_validate(document | {"group_id": document["_id"]})
-
 
 class GroupPage(Page):
     """Groups."""
@@ -210,6 +243,10 @@ class GroupQuery(Query):
     """Filters of the list of groups."""
 
     name: str | None = None
+
+    def wanted(self) -> models.GroupFilter:
+        """Return the filters."""
+        return models.GroupFilter(name=self.name)
 
 
 class Members(Body):

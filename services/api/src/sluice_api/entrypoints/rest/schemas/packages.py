@@ -1,11 +1,10 @@
 """Packages: signed firmware zips and what verification found (R020–R034)."""
 
 from datetime import datetime
-from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from sluice_api.domain.packages import DELETING, status_of
+from sluice_api.domain import models
 from sluice_api.entrypoints.rest.schemas.base import (
     Body,
     Created,
@@ -17,10 +16,10 @@ from sluice_api.entrypoints.rest.schemas.base import (
     Version,
     example,
 )
+from sluice_api.entrypoints.rest.schemas.enums import PackageStatus
 
 Pattern = Version
 """A source version with `*` and `?` (D04)."""
-PackageStatus = Literal["VERIFYING", "VERIFIED", "REJECTED", "REVOKED", "DELETING"]
 
 
 class PackageFields(Body):
@@ -94,11 +93,6 @@ class Package(Created):
     verified_at: datetime | None = None
     revoked_at: datetime | None = Field(None, description="When it became unusable with its key.")
 
-    @classmethod
-    def of(cls, document: dict[str, Any]) -> Self:
-        """Return what users see of the stored package."""
-        return cls.model_validate(document | {"package_id": document["_id"], "status": status_of(document)})
-
 
 class PackagePage(Page):
     """Packages."""
@@ -113,9 +107,6 @@ class PackageQuery(Query):
     version: str | None = None
     status: PackageStatus | None = None
 
-    def wanted(self) -> dict[str, Any]:
-        """Return the filters by stored field."""
-        filters = super().wanted()
-        if self.status == DELETING:
-            return filters | {"status": None, "deleting": True}
-        return filters | ({"deleting": {"$ne": True}} if self.status else {})
+    def wanted(self) -> models.PackageFilter:
+        """Return the filters."""
+        return models.PackageFilter(product_id=self.product_id, version=self.version, status=self.status)

@@ -1,13 +1,12 @@
 """Products: product models of devices (R010–R016, D01–D03)."""
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any
 
 from pydantic import Field
 
-from sluice_api.domain.errors import InvalidError
-from sluice_api.domain.public_keys import KeyStatus
-from sluice_api.domain.versions import Ordering
+from sluice_api.domain import models
+from sluice_api.domain.models import KeyStatus, Ordering
 from sluice_api.entrypoints.rest.schemas.base import (
     Body,
     Created,
@@ -20,6 +19,7 @@ from sluice_api.entrypoints.rest.schemas.base import (
     Version,
     example,
 )
+from sluice_api.entrypoints.rest.schemas.enums import Protocol
 
 _EXAMPLE: dict[str, Any] = {
     "manufacturer": "Acme",
@@ -32,7 +32,6 @@ _EXAMPLE: dict[str, Any] = {
     "anti_rollback": {"ordering": "semver", "minimum_version": "1.4.0"},
 }
 _CREATED = {"created_at": "2026-11-22T12:00:00Z"}
-Protocol = Literal["LWM2M", "MQTT"]
 _ONE_BASED = "MQTT: devices count the bytes of an HTTP `Range` from 1, as Huawei's LiteOS does (D13)."
 
 
@@ -46,15 +45,6 @@ class Maintenance(Body):
         max_length=32,
         description="LWM2M or null for LwM2M products, which need LWM2M to be upgraded (R012); any for MQTT (R013).",
     )
-
-    def check(self, protocol: str) -> None:
-        """Check it against the protocol of its product.
-
-        Raises:
-            InvalidError: An LwM2M product is upgraded by LWM2M or not at all.
-        """
-        if protocol == "LWM2M" and self.upgrade_protocol not in {None, "LWM2M"}:
-            raise InvalidError("maintenance.upgrade_protocol", "must be LWM2M for a product of protocol LWM2M")
 
 
 class Radio(Body):
@@ -97,6 +87,23 @@ class ProductIn(Body):
     anti_rollback: AntiRollback = AntiRollback()
     one_based_ranges: bool = Field(default=False, description=_ONE_BASED)
 
+    def product(self, product_id: str, app_id: str, at: datetime) -> models.Product:
+        """Return the product that is asked for."""
+        return models.Product(
+            product_id=product_id,
+            app_id=app_id,
+            manufacturer=self.manufacturer,
+            model=self.model,
+            device_type=self.device_type,
+            protocol=self.protocol,
+            maintenance=self.maintenance.as_record(models.Maintenance),
+            network=self.network,
+            radio=self.radio.as_record(models.Radio),
+            anti_rollback=self.anti_rollback.as_record(models.AntiRollback),
+            one_based_ranges=self.one_based_ranges,
+            created_at=at,
+        )
+
 
 class ProductChange(Body):
     """Changes of a product; what identifies the model stays."""
@@ -108,6 +115,10 @@ class ProductChange(Body):
     radio: Radio | None = None
     anti_rollback: AntiRollback | None = None
     one_based_ranges: bool | None = Field(None, description=_ONE_BASED)
+
+    def change(self) -> models.ProductChange:
+        """Return the changes."""
+        return self.as_record(models.ProductChange)
 
 
 class Product(Created):
@@ -125,11 +136,6 @@ class Product(Created):
     radio: Radio
     anti_rollback: AntiRollback = AntiRollback()
     one_based_ranges: bool = False
-
-    @classmethod
-    def of(cls, document: dict[str, Any]) -> Self:
-        """Return what users see of the stored product."""
-        return cls.model_validate(document | {"product_id": document["_id"]})
 
 
 class ProductPage(Page):
@@ -151,6 +157,10 @@ class ProductQuery(Query):
 
     manufacturer: str | None = None
     model: str | None = None
+
+    def wanted(self) -> models.ProductFilter:
+        """Return the filters."""
+        return models.ProductFilter(manufacturer=self.manufacturer, model=self.model)
 
 
 class KeyIn(Body):
@@ -192,11 +202,6 @@ class Key(Created):
     revoked_at: datetime | None = None
     revocation_reason: str | None = None
 
-    @classmethod
-    def of(cls, document: dict[str, Any]) -> Self:
-        """Return what users see of the stored key."""
-        return cls.model_validate(document | {"key_id": document["_id"]})
-
 
 class KeyRevocation(Body):
     """Why a key is revoked."""
@@ -217,3 +222,7 @@ class KeyQuery(Query):
 
     manufacturer: str | None = None
     status: KeyStatus | None = None
+
+    def wanted(self) -> models.PublicKeyFilter:
+        """Return the filters."""
+        return models.PublicKeyFilter(manufacturer=self.manufacturer, status=self.status)

@@ -1,10 +1,11 @@
 """Tasks and their executions."""
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from sluice_api.domain import models
 from sluice_api.entrypoints.rest.schemas.base import (
     Body,
     Created,
@@ -16,11 +17,13 @@ from sluice_api.entrypoints.rest.schemas.base import (
     Time,
     example,
 )
+from sluice_api.entrypoints.rest.schemas.enums import TaskResult, TaskStatus
+from sluice_common.messages import execution_events
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.slots import CoverageClass
 from sluice_common.messages.snapshots import Timeouts as TimeoutDefaults
 from sluice_common.messages.snapshots import UpgradePolicy
-from sluice_common.reasons import ReasonCode, reason_text
+from sluice_common.reasons import reason_text
 
 MAX_DEVICES = 10_000
 MAX_GROUPS = 256
@@ -29,9 +32,6 @@ _DAY = 86_400
 _LONGEST = 30 * _DAY
 _POLICY = UpgradePolicy()
 _TIMEOUTS = TimeoutDefaults()
-
-TaskStatus = Literal["SCHEDULED", "EXPANDING", "RUNNING", "STOPPING", "FINISHED", "STOPPED"]
-TaskResult = Literal["SUCCEEDED", "PARTIAL", "FAILED", "STOPPED"]
 
 
 def _seconds(default: float, description: str) -> Any:
@@ -89,6 +89,13 @@ class Targets(Body):
             raise ValueError("give either device_ids or group_ids")
         return self
 
+    def targets(self) -> models.Targets:
+        """Return the targets, each once and in order."""
+        return models.Targets(
+            device_ids=None if self.device_ids is None else tuple(sorted(set(self.device_ids))),
+            group_ids=None if self.group_ids is None else tuple(sorted(set(self.group_ids))),
+        )
+
 
 class TaskIn(Body):
     """A new task (R130–R137)."""
@@ -132,11 +139,16 @@ class Reason(Item):
     text: str
     text_zh: str
 
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, code: str, params: dict[str, str]) -> Self:
-        """Return what users see of a stored reason."""
-        known = ReasonCode(code)
-        return cls(code=code, params=params, text=reason_text(known, params), text_zh=reason_text(known, params, "zh"))
+    def _with_texts(cls, reason: Any) -> Any:
+        if not isinstance(reason, execution_events.Reason):
+            return reason
+        texts = {
+            "text": reason_text(reason.code, reason.params),
+            "text_zh": reason_text(reason.code, reason.params, "zh"),
+        }
+        return {"code": reason.code.value, "params": reason.params} | texts
 
 
 class Task(Created):
@@ -168,19 +180,6 @@ class Task(Created):
     stop_reason: Reason | None = Field(None, description="Why the platform stopped it; null if a user did.")
     ended_at: datetime | None = None
 
-    @classmethod
-    def of(cls, document: dict[str, Any]) -> Self:
-        """Return what users see of the stored task."""
-        why = document.get("stop_reason")
-        return cls.model_validate(
-            document
-            | {
-                "task_id": document["_id"],
-                "target_version": document["package"]["version"],
-                "stop_reason": Reason.of(why, document.get("stop_params", {})) if why else None,
-            }
-        )
-
 
 class TaskPage(Page):
     """Tasks."""
@@ -193,6 +192,10 @@ class TaskQuery(Query):
 
     status: TaskStatus | None = None
     package_id: str | None = None
+
+    def wanted(self) -> models.TaskFilter:
+        """Return the filters."""
+        return models.TaskFilter(status=self.status, package_id=self.package_id)
 
 
 class Coverage(Item):

@@ -6,19 +6,18 @@ from http import HTTPStatus
 
 from fastapi import Response
 
-from sluice_api.adapters.mongo.collections import Document
-from sluice_api.adapters.mongo.idempotency import Answer
+from sluice_api.application.ports import Answer
 from sluice_api.application.services import Services
-from sluice_api.domain.device_secrets import MQTT_SECRET, mqtt_secret_of, stored_device
+from sluice_api.domain.device_secrets import NewDevice, mqtt_secret_of, sealed_device
 from sluice_api.domain.errors import InvalidError
+from sluice_api.domain.models import Device, Product
 from sluice_api.entrypoints.rest.idempotency import replayed
 from sluice_api.entrypoints.rest.problems import Problem, too_large
-from sluice_api.entrypoints.rest.schemas.devices import BulkError, BulkResult, BulkSecret
+from sluice_api.entrypoints.rest.schemas.devices import BulkError, BulkResult, BulkSecret, DeviceIn
 from sluice_api.entrypoints.rest.uploads.device_lines import (
     BadHeaderError,
     BadLineError,
     CsvReader,
-    DeviceIn,
     Lines,
     parse_json_line,
 )
@@ -36,11 +35,13 @@ _REMEMBERED = 10_000
 class BulkUpload:
     """One upload: reads lines, checks what they name, inserts what is right and counts what is not."""
 
-    def __init__(self, services: Services, app_id: str) -> None:
+    def __init__(self, services: Services, limit: int, app_id: str) -> None:
         self._services = services
+        self._limit = limit
         self._app_id = app_id
-        self._known: dict[tuple[str, str], Document | None] = {}
-        self._batch: list[tuple[int, Document, BulkSecret | None]] = []
+        self._products: dict[str, Product | None] = {}
+        self._groups: dict[str, bool] = {}
+        self._batch: list[tuple[int, Device, BulkSecret | None]] = []
         self._secrets: list[BulkSecret] = []
         self._made = 0
         self._created = 0
@@ -61,14 +62,14 @@ class BulkUpload:
             return replayed(_kept(await self.run(content_type, body), ""), "")
         reservation = await self._services.idempotency.reserve(key, new_id(), self._services.now())
         if reservation.answer is not None:
-            return replayed(reservation.answer, await body.fingerprint(self._services.settings.bulk_limit))
+            return replayed(reservation.answer, await body.fingerprint(self._limit))
         try:
             result = await self.run(content_type, body)
         except Exception:
             # Whatever was created is a duplicate to the next attempt.
             await self._services.idempotency.release(reservation)
             raise
-        answer = _kept(result, await body.fingerprint(self._services.settings.bulk_limit))
+        answer = _kept(result, await body.fingerprint(self._limit))
         await self._services.idempotency.finish(reservation, answer)
         return replayed(answer, answer.fingerprint)
 
@@ -91,7 +92,7 @@ class BulkUpload:
         return BulkResult(created=self._created, failed=self._failed, errors=errors, secrets=self._secrets)
 
     async def _lines(self, stream: AsyncIterable[bytes]) -> AsyncIterator[bytes | None]:
-        lines, size, limit = Lines(), 0, self._services.settings.bulk_limit
+        lines, size, limit = Lines(), 0, self._limit
         async for data in stream:
             size += len(data)
             if size > limit:
@@ -109,50 +110,56 @@ class BulkUpload:
             return self._fail(number, "validation_failed", str(error))
         if device is None:  # the header of a CSV
             return None
-        product = await self._find("product", device.product_id)
+        product = await self._product(device.product_id)
         if product is None:
             return self._fail(number, "unknown_product", f"There is no product {device.product_id!r}.")
         for group_id in device.group_ids:
-            if await self._find("group", group_id) is None:
+            if not await self._has_group(group_id):
                 return self._fail(number, "unknown_group", f"There is no group {group_id!r}.")
         try:
-            self._batch.append((number, *self._stored(device, product)))
+            self._batch.append((number, *self._sealed(device.as_record(NewDevice), product)))
         except InvalidError as error:
             return self._fail(number, error.code, error.detail)
         if len(self._batch) >= _BATCH:
             await self._flush()
         return None
 
-    def _stored(self, device: DeviceIn, product: Document) -> tuple[Document, BulkSecret | None]:
-        """Return the document of a device, and its secret if it was made here."""
-        secret = mqtt_secret_of(device, product["protocol"])
-        made = secret is not None and device.mqtt_secret is None
+    def _sealed(self, new: NewDevice, product: Product) -> tuple[Device, BulkSecret | None]:
+        """Return a device, and its secret if it was made here."""
+        secret = mqtt_secret_of(new, product.protocol)
+        made = secret is not None and new.mqtt_secret is None
         if made and self._made >= _SECRETS_SHOWN:
             detail = f"one upload makes {_SECRETS_SHOWN} secrets; give the others, or upload them later"
-            raise InvalidError(MQTT_SECRET, detail, "secret_missing")
-        document = stored_device(new_id(), self._app_id, device, secret, self._services.sealer, at=self._services.now())
+            raise InvalidError("mqtt_secret", detail, "secret_missing")
+        device = sealed_device(new_id(), self._app_id, new, secret, self._services.sealer, at=self._services.now())
         if secret is None or not made:
-            return document, None
+            return device, None
         self._made += 1
-        return document, BulkSecret(device_id=document["_id"], endpoint=device.endpoint, mqtt_secret=secret)
+        return device, BulkSecret(device_id=device.device_id, endpoint=new.endpoint, mqtt_secret=secret)
 
-    async def _find(self, kind: str, identifier: str) -> Document | None:
-        if (kind, identifier) not in self._known:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            repository = self._services.products if kind == "product" else self._services.groups
-            self._known[kind, identifier] = await repository.find(self._app_id, identifier)
-        return self._known[kind, identifier]
+    async def _product(self, product_id: str) -> Product | None:
+        if product_id not in self._products:
+            if len(self._products) >= _REMEMBERED:
+                self._products.clear()
+            self._products[product_id] = await self._services.products.find(self._app_id, product_id)
+        return self._products[product_id]
+
+    async def _has_group(self, group_id: str) -> bool:
+        if group_id not in self._groups:
+            if len(self._groups) >= _REMEMBERED:
+                self._groups.clear()
+            self._groups[group_id] = await self._services.groups.find(self._app_id, group_id) is not None
+        return self._groups[group_id]
 
     async def _flush(self) -> None:
         if not self._batch:
             return
         batch, self._batch = self._batch, []
-        taken = set(await self._services.devices.insert_all([document for _, document, _ in batch]))
+        taken = set(await self._services.devices.add_all([device for _, device, _ in batch]))
         self._created += len(batch) - len(taken)
-        for index, (number, document, secret) in enumerate(batch):
+        for index, (number, device, secret) in enumerate(batch):
             if index in taken:
-                self._fail(number, "duplicate", f"The endpoint {document['endpoint']!r} is taken.")
+                self._fail(number, "duplicate", f"The endpoint {device.endpoint!r} is taken.")
             elif secret is not None:
                 self._secrets.append(secret)
 

@@ -1,4 +1,4 @@
-"""What a device is made of, and how a bulk upload is read line by line (NDJSON or CSV).
+"""How a bulk upload of devices is read line by line (NDJSON or CSV).
 
 Pure: bytes in, devices or errors out. Whether products and groups exist is the caller's question.
 """
@@ -6,9 +6,10 @@ Pure: bytes in, devices or errors out. Whether products and groups exist is the 
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
+
+from sluice_api.entrypoints.rest.schemas.devices import DeviceIn
 
 LINE_LIMIT = 16_384
 """Bytes of one line."""
@@ -17,55 +18,6 @@ _COLUMNS = ("endpoint", "product_id", "name", "tags", "group_ids", "mqtt_secret"
 _OPTIONAL = {"mqtt_secret", "psk"}
 _REQUIRED = {"endpoint", "product_id"}
 _LISTS = {"tags", "group_ids"}
-
-
-MqttSecret = Annotated[
-    str,
-    Field(pattern=r"^[!-~]{8,32}$", description="Password of MQTT log-ins: 8 to 32 characters of ASCII, no spaces."),
-]
-Psk = Annotated[
-    str,
-    Field(
-        pattern=r"^([0-9A-Fa-f]{2}){16,64}$",
-        description="Pre-shared key of DTLS, hex, 16 to 64 bytes; its identity is the endpoint (RFC 4279 §5.3).",
-    ),
-]
-
-
-class DeviceIn(BaseModel):
-    """A new device."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "example": {
-                "endpoint": "urn:imei:861234567890123",
-                "product_id": "6745c1f0a1b2c3d4e5f60719",
-                "name": "Meter 17",
-                "tags": ["north"],
-                "group_ids": ["6745c1f0a1b2c3d4e5f6071a"],
-            }
-        },
-    )
-
-    endpoint: str = Field(
-        min_length=1,
-        max_length=255,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="LwM2M endpoint client name (`ep`), unique on the platform.",
-    )
-    product_id: str = Field(min_length=1, max_length=64)
-    name: str = Field("", max_length=128)
-    tags: list[Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f;]+$")]] = Field(
-        [], max_length=32
-    )
-    group_ids: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field([], max_length=32)
-    mqtt_secret: MqttSecret | None = Field(
-        None, repr=False, description="Only for MQTT products; one is made if none is given."
-    )
-    psk: Psk | None = Field(None, repr=False, description="Only for LwM2M products.")
-
-
 _DEVICE = TypeAdapter(DeviceIn)
 
 

@@ -9,16 +9,19 @@ from typing import Any
 from fastapi import Response
 from pydantic import ValidationError
 
-from sluice_api.adapters.mongo.collections import Document
-from sluice_api.adapters.mongo.idempotency import Answer
-from sluice_api.adapters.mongo.packages import Upload
+from sluice_api.application.packages import create_package
+from sluice_api.application.ports import Answer, PackageFile
+from sluice_api.application.products import product_named
 from sluice_api.application.services import Services
-from sluice_api.domain.errors import ConflictError, DomainError, FieldError, InvalidError
+from sluice_api.domain.errors import DomainError, FieldError, InvalidError
+from sluice_api.domain.models import Package, PackageStatus
+from sluice_api.domain.packages import MIRRORED, require_same_product
 from sluice_api.domain.versions import require_no_rollback
 from sluice_api.entrypoints.rest.dependencies import Caller
 from sluice_api.entrypoints.rest.idempotency import key_reused, replayed
 from sluice_api.entrypoints.rest.problems import Problem, too_large
-from sluice_api.entrypoints.rest.schemas.packages import Package, PackageFields
+from sluice_api.entrypoints.rest.schemas.packages import Package as PackageOut
+from sluice_api.entrypoints.rest.schemas.packages import PackageFields
 from sluice_api.entrypoints.rest.uploads.multipart import FILE_FIELD, BadMultipartError, FormReader
 from sluice_common.ids import new_id
 
@@ -26,7 +29,8 @@ _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 """Local file header, or the end record of an empty archive (APPNOTE 4.3.7, 4.3.16)."""
 _MAGIC_BYTES = 4
 _LISTS = {"source_versions"}
-_MIRRORED = ("device_type", "manufacturer", "model", "protocol")
+_SAME = ("app_id", "version", "product_id", "source_versions", "description", "file_size", "file_sha256", *MIRRORED)
+"""Fields of a package that an upload decides."""
 _ACCEPTED = int(HTTPStatus.ACCEPTED)
 
 
@@ -54,8 +58,9 @@ class Received:
 class PackageUpload:
     """One upload."""
 
-    def __init__(self, services: Services, caller: Caller, content_type: str) -> None:
+    def __init__(self, services: Services, limit: int, caller: Caller, content_type: str) -> None:
         self._services = services
+        self._limit = limit
         self._caller = caller
         self._content_type = content_type
 
@@ -70,13 +75,13 @@ class PackageUpload:
         package_id = new_id()
         async with self._services.packages.upload(package_id, self._caller.app_id, self._services.now()) as upload:
             received = await self._receive(stream, upload)
-            package, product = await self._package(package_id, received)
+            package = await self._package(package_id, received)
             if key is None:
-                return _accepted(await self._create(upload, package, product))
-            return await self._create_once(upload, package, product, key, received.fingerprint())
+                return _accepted(await self._create(upload, package))
+            return await self._create_once(upload, package, key, received.fingerprint())
 
-    async def _receive(self, stream: AsyncIterator[bytes], upload: Upload) -> Received:
-        limit, size, digest, magic = self._services.settings.package_limit, 0, hashlib.sha256(), b""
+    async def _receive(self, stream: AsyncIterator[bytes], upload: PackageFile) -> Received:
+        limit, size, digest, magic = self._limit, 0, hashlib.sha256(), b""
         try:
             form = FormReader(self._content_type)
             async for data in stream:
@@ -97,42 +102,36 @@ class PackageUpload:
             raise _not_a_zip()
         return Received(_fields(form.fields), form.file_name[:255], size, digest)
 
-    async def _package(self, package_id: str, received: Received) -> tuple[Document, Document]:
+    async def _package(self, package_id: str, received: Received) -> Package:
         fields = received.fields
-        product = await self._services.products.named(self._caller.app_id, fields.product_id)
-        for name in _MIRRORED:
-            given = getattr(fields, name)
-            if given is not None and given != product[name]:
-                raise InvalidError(name, f"the product's is {product[name]!r}", "product_mismatch")
-        require_no_rollback(fields.version, product)
-        return {
-            "_id": package_id,
-            "app_id": self._caller.app_id,
-            "uploaded_by": self._caller.app_id,
-            "version": fields.version,
-            "product_id": fields.product_id,
-            "source_versions": fields.source_versions,
-            "description": fields.description,
-            "file_name": received.file_name,
-            "file_size": received.size,
-            "file_sha256": received.digest.hexdigest(),
-        } | {name: product[name] for name in _MIRRORED}, product
-
-    async def _create(self, upload: Upload, package: Document, product: Document) -> Package:
-        keys = await self._services.public_keys.of_manufacturer(self._caller.app_id, product["manufacturer"])
-        if not keys:
-            detail = f"Upload or activate a public key of {product['manufacturer']!r} first."
-            raise ConflictError("no_public_key", detail)
-        await upload.keep()
-        return Package.of(
-            await self._services.packages.create(package, keys, self._services.now(), self._caller.traceparent)
+        product = await product_named(self._services, self._caller.app_id, fields.product_id)
+        require_same_product({name: getattr(fields, name) for name in MIRRORED}, product)
+        require_no_rollback(fields.version, product.anti_rollback)
+        return Package(
+            package_id=package_id,
+            app_id=self._caller.app_id,
+            product_id=product.product_id,
+            version=fields.version,
+            manufacturer=product.manufacturer,
+            model=product.model,
+            device_type=product.device_type,
+            protocol=product.protocol,
+            source_versions=tuple(fields.source_versions),
+            description=fields.description,
+            file_name=received.file_name,
+            file_size=received.size,
+            file_sha256=received.digest.hexdigest(),
+            stored_status=PackageStatus.VERIFYING,
+            created_at=self._services.now(),
+            uploaded_by=self._caller.app_id,
         )
 
-    async def _create_once(
-        self, upload: Upload, package: Document, product: Document, key: str, fingerprint: str
-    ) -> Response:
+    async def _create(self, upload: PackageFile, package: Package) -> PackageOut:
+        return PackageOut.of(await create_package(self._services, upload, package, self._caller.traceparent))
+
+    async def _create_once(self, upload: PackageFile, package: Package, key: str, fingerprint: str) -> Response:
         # Only now, with the file there, is it known whether this is the same request.
-        reservation = await self._services.idempotency.reserve(key, package["_id"], self._services.now())
+        reservation = await self._services.idempotency.reserve(key, package.package_id, self._services.now())
         if reservation.answer is not None:
             return replayed(reservation.answer, fingerprint)
         left = await self._services.packages.find(self._caller.app_id, reservation.resource_id)
@@ -140,9 +139,9 @@ class PackageUpload:
             raise key_reused()
         if left is None and reservation.resumed:
             # This file lies under another id than the one that was reserved: whoever resumes next must find it.
-            reservation = await self._services.idempotency.rename(reservation, package["_id"])
+            reservation = await self._services.idempotency.rename(reservation, package.package_id)
         try:
-            created = Package.of(left) if left else await self._create(upload, package, product)
+            created = PackageOut.of(left) if left else await self._create(upload, package)
         except DomainError:
             await self._services.idempotency.release(reservation)
             raise
@@ -151,12 +150,12 @@ class PackageUpload:
         return response
 
 
-def _is_same(left: Document, package: Document) -> bool:
+def _is_same(left: Package, package: Package) -> bool:
     """Return whether an interrupted upload was this one: as `Received.fingerprint`, of what is stored."""
-    return all(left[name] == value for name, value in package.items() if name not in {"_id", "file_name"})
+    return all(getattr(left, name) == getattr(package, name) for name in _SAME)
 
 
-def _accepted(package: Package) -> Response:
+def _accepted(package: PackageOut) -> Response:
     return Response(package.model_dump_json(), _ACCEPTED, media_type="application/json")
 
 

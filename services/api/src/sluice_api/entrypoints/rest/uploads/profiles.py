@@ -13,11 +13,13 @@ import stat
 import struct
 import zipfile
 import zlib
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from sluice_api.domain.errors import FieldError, InvalidError
+from sluice_api.domain.models import Protocol
+from sluice_api.entrypoints.rest.schemas.products import Maintenance, ProductIn
 
 ENTRY_LIMIT = 256 * 1024
 """Most bytes of the profile itself."""
@@ -49,7 +51,7 @@ _UNREADABLE = (
 """What the library raises at zips that are damaged, or made to damage."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
-_PROTOCOLS = {"LWM2M": "LWM2M", "CoAP": "LWM2M", "MQTT": "MQTT"}
+_PROTOCOLS = {"LWM2M": Protocol.LWM2M, "CoAP": Protocol.LWM2M, "MQTT": Protocol.MQTT}
 """`CoAP` is what old profiles call LwM2M."""
 
 _Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -79,8 +81,8 @@ class _Profile(BaseModel):
     devices: list[_DeviceType] = Field(min_length=1, max_length=_MAX_DEVICES)
 
 
-def read_profile(data: bytes) -> list[dict[str, Any]]:
-    """Return the product models of a profile, as the fields of new products.
+def read_profile(data: bytes) -> list[ProductIn]:
+    """Return the product models of a profile, as new products.
 
     Args:
         data: The zip, or the JSON alone.
@@ -94,32 +96,32 @@ def read_profile(data: bytes) -> list[dict[str, Any]]:
     except ValidationError as error:
         raise _wrong_fields(error) from error
     models = [_product(number, device) for number, device in enumerate(profile.devices)]
-    if len({(m["manufacturer"], m["model"]) for m in models}) < len(models):
+    if len({(m.manufacturer, m.model) for m in models}) < len(models):
         raise _bad("it has the same model twice")
     return models
 
 
-def _product(number: int, device: _DeviceType) -> dict[str, Any]:
+def _product(number: int, device: _DeviceType) -> ProductIn:
     protocol = _PROTOCOLS.get(device.protocol)
     if protocol is None:
         message = f"must be one of {', '.join(_PROTOCOLS)}, in this case"
         raise InvalidError(f"devices.{number}.protocolType", message, "bad_profile")
     firmware = device.maintenance and device.maintenance.firmware
-    return {
-        "manufacturer": device.manufacturer,
-        "model": device.model,
-        "device_type": device.device_type,
-        "protocol": protocol,
-        "maintenance": {
-            "firmware_upgrade": bool(firmware and firmware.support_upgrade),
-            "upgrade_protocol": _upgrade_protocol(protocol, firmware.protocol) if firmware else None,
-        },
-    }
+    return ProductIn(
+        manufacturer=device.manufacturer,
+        model=device.model,
+        device_type=device.device_type,
+        protocol=protocol,
+        maintenance=Maintenance(
+            firmware_upgrade=bool(firmware and firmware.support_upgrade),
+            upgrade_protocol=_upgrade_protocol(protocol, firmware.protocol) if firmware else None,
+        ),
+    )
 
 
-def _upgrade_protocol(protocol: str, given: str | None) -> str | None:
+def _upgrade_protocol(protocol: Protocol, given: str | None) -> str | None:
     # Not looked at for MQTT (R013); of an LwM2M product only LWM2M lets firmware upgrades through (R012).
-    return (given or None) if protocol == "MQTT" or given == "LWM2M" else None
+    return (given or None) if protocol is Protocol.MQTT or given == Protocol.LWM2M else None
 
 
 def _from_zip(data: bytes) -> bytes:

@@ -1,0 +1,35 @@
+"""Subscriptions, as users ask for them."""
+
+from sluice_api.adapters.mongo.collections import DELIVERIES, SUBSCRIPTIONS
+from sluice_api.adapters.mongo.records import RecordCodec
+from sluice_api.adapters.mongo.repository import TenantRepository
+from sluice_api.domain.models import Subscription, SubscriptionFilter
+from sluice_common.mongo import Database
+
+_CODEC = RecordCodec(Subscription, "subscription_id")
+
+
+class Subscriptions(TenantRepository[Subscription, SubscriptionFilter]):
+    """The subscriptions."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, SUBSCRIPTIONS, _CODEC, "subscription")
+
+    async def add(self, subscription: Subscription) -> None:
+        """Store a subscription.
+
+        Raises:
+            ConflictError: It exists already.
+        """
+        await self._insert(_CODEC.document(subscription), "The subscription exists already.")
+
+    async def delete(self, app_id: str, identifier: str) -> None:
+        """Delete a subscription; what waits to be delivered is given up.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        await super().delete(app_id, identifier)
+        # Delivery ids begin with the subscription's.
+        ours = {"$gt": f"{identifier}:", "$lt": f"{identifier};"}
+        await self._database[DELIVERIES].delete_many({"status": "PENDING", "_id": ours})
