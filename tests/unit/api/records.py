@@ -7,6 +7,7 @@ import msgspec
 
 from sluice_api.domain.models import (
     AntiRollback,
+    Checkpoint,
     Device,
     KeyStatus,
     Maintenance,
@@ -14,9 +15,14 @@ from sluice_api.domain.models import (
     Package,
     PackageStatus,
     Product,
+    Progress,
     Protocol,
     PublicKey,
     Radio,
+    Targets,
+    Task,
+    TaskPolicy,
+    TaskStatus,
 )
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -96,5 +102,26 @@ def device(**changes: Any) -> Device:
         tags=("north",),
         group_ids=("g",),
         created_at=AT,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def task(**changes: Any) -> Task:
+    """Return a task that upgrades a group to that package."""
+    plain = Task(
+        task_id="t",
+        app_id="a",
+        name="n",
+        package_id="p",
+        targets=Targets(group_ids=("g",)),
+        policy=TaskPolicy(),
+        status=TaskStatus.RUNNING,
+        result=None,
+        progress=Progress(),
+        package=package().snapshot(),
+        product=product().snapshot(),
+        expansion=Checkpoint(),
+        created_at=AT,
+        ended_at=None,
     )
     return msgspec.structs.replace(plain, **changes)

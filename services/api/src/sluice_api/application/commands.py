@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from sluice_api.application.services import Services
+from sluice_api.application.ports import CommandRepository, DeviceConflicts
 from sluice_api.domain.errors import ConflictError
 from sluice_api.domain.models import DeviceCommand
 from sluice_api.domain.outbox import entry
@@ -15,14 +15,18 @@ from sluice_common.topics import DEVICE_EVENTS
 
 
 async def create_command(
-    services: Services, command: DeviceCommand, request: DeviceRequest, traceparent: str | None
+    commands: CommandRepository,
+    conflicts: DeviceConflicts,
+    command: DeviceCommand,
+    request: DeviceRequest,
+    traceparent: str | None,
 ) -> DeviceCommand:
     """Store a command for the scheduler, which sends and ends it.
 
     Raises:
         ConflictError: An upgrade of the device is active (D08).
     """
-    await services.conflicts.require_idle(command.app_id, command.device_id)
+    await conflicts.require_idle(command.app_id, command.device_id)
     message = DeviceCommandRequested(
         app_id=command.app_id,
         occurred_at=command.created_at,
@@ -32,12 +36,12 @@ async def create_command(
         request=request,
         expires_at=command.expires_at,
     )
-    await services.commands.add(command, entry(DEVICE_EVENTS, command.device_id, message))
+    await commands.add(command, entry(DEVICE_EVENTS, command.device_id, message))
     return command
 
 
 async def cancel_command(
-    services: Services, command: DeviceCommand, at: datetime, traceparent: str | None
+    commands: CommandRepository, command: DeviceCommand, at: datetime, traceparent: str | None
 ) -> DeviceCommand:
     """Ask for a pending command to be taken back, and return it; the scheduler decides.
 
@@ -55,5 +59,5 @@ async def cancel_command(
         device_id=command.device_id,
         command_id=command.command_id,
     )
-    await services.commands.request_cancel(command.command_id, at, entry(DEVICE_EVENTS, command.device_id, message))
+    await commands.request_cancel(command.command_id, at, entry(DEVICE_EVENTS, command.device_id, message))
     return msgspec.structs.replace(command, cancel_requested=True)

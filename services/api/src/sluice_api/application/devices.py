@@ -14,7 +14,7 @@ async def secret_of_new_device(services: Services, app_id: str, new: NewDevice) 
     Raises:
         InvalidError: Product or groups are not there, or a secret was given that such a device cannot have.
     """
-    product = await product_named(services, app_id, new.product_id)
+    product = await product_named(services.products, app_id, new.product_id)
     await services.groups.require_all(app_id, new.group_ids)
     return mqtt_secret_of(new, product.protocol)
 

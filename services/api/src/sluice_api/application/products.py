@@ -2,54 +2,44 @@
 
 from collections.abc import Sequence
 
-from sluice_api.application.services import Services
+from sluice_api.application.ports import ProductRepository
 from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.domain.models import Maintenance, Product, ProductChange, Protocol
 from sluice_api.domain.versions import check_minimum
 
 
-async def add_product(services: Services, product: Product) -> Product:
-    """Add a product model.
-
-    Raises:
-        ConflictError: There is one of this manufacturer and model.
-    """
-    await services.products.add(product)
-    return product
-
-
-async def import_products(services: Services, products: Sequence[Product]) -> list[Product]:
+async def import_products(products: ProductRepository, imported: Sequence[Product]) -> list[Product]:
     """Add product models, or find those that this very import has added before it was interrupted.
 
     Raises:
         ConflictError: There is a model of this manufacturer already; then none is added.
     """
-    new = [p for p in products if await services.products.find(p.app_id, p.product_id) is None]
+    new = [p for p in imported if await products.find(p.app_id, p.product_id) is None]
     for product in new:
-        if await services.products.has_model(product.app_id, product.manufacturer, product.model):
+        if await products.has_model(product.app_id, product.manufacturer, product.model):
             detail = f"There is a product {product.model!r} of {product.manufacturer!r}."
             raise ConflictError("duplicate", detail)
     try:
         for product in new:
-            await services.products.add(product)
+            await products.add(product)
     except ConflictError as error:
         raise ConflictError("duplicate", "Another request has just created one of these products.") from error
-    return [await services.products.get(p.app_id, p.product_id) for p in products]
+    return [await products.get(p.app_id, p.product_id) for p in imported]
 
 
-async def change_product(services: Services, app_id: str, product_id: str, change: ProductChange) -> Product:
+async def change_product(products: ProductRepository, app_id: str, product_id: str, change: ProductChange) -> Product:
     """Change what does not identify a product model.
 
     Raises:
         NotFoundError: There is none of that id.
         InvalidError: A field does not go with its protocol, or with another.
     """
-    product = await services.products.get(app_id, product_id)
+    product = await products.get(app_id, product_id)
     if change.maintenance is not None:
         check_maintenance(change.maintenance, product.protocol)
     if change.anti_rollback is not None:
         check_minimum(change.anti_rollback)
-    return await services.products.change(app_id, product_id, change)
+    return await products.change(app_id, product_id, change)
 
 
 def check_maintenance(maintenance: Maintenance, protocol: Protocol) -> None:
@@ -62,26 +52,26 @@ def check_maintenance(maintenance: Maintenance, protocol: Protocol) -> None:
         raise InvalidError("maintenance.upgrade_protocol", "must be LWM2M for a product of protocol LWM2M")
 
 
-async def product_named(services: Services, app_id: str, product_id: str) -> Product:
+async def product_named(products: ProductRepository, app_id: str, product_id: str) -> Product:
     """Return the product that a request's body names.
 
     Raises:
         InvalidError: The app has none of that id.
     """
-    product = await services.products.find(app_id, product_id)
+    product = await products.find(app_id, product_id)
     if product is None:
         raise InvalidError("product_id", "no product of this app", "unknown_product")
     return product
 
 
-async def delete_product(services: Services, app_id: str, product_id: str) -> None:
+async def delete_product(products: ProductRepository, app_id: str, product_id: str) -> None:
     """Delete a product model that nothing refers to.
 
     Raises:
         NotFoundError: There is none of that id.
         ConflictError: Devices or packages have it.
     """
-    await services.products.get(app_id, product_id)
-    if (kind := await services.products.using_kind(app_id, product_id)) is not None:
+    await products.get(app_id, product_id)
+    if (kind := await products.using_kind(app_id, product_id)) is not None:
         raise ConflictError("product_in_use", f"There are {kind} of this product.")
-    await services.products.delete(app_id, product_id)
+    await products.delete(app_id, product_id)

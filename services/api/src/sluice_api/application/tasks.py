@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sluice_api.application.ports.tasks import StoppableTasks
+from sluice_api.application.ports.tasks import StoppableTasks, TaskRepository
 from sluice_api.application.services import Services
 from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.domain.models import Package, Targets, Task
@@ -67,29 +67,29 @@ def _created(task: Task, traceparent: str | None) -> OutboxMessage:
     return entry(TASK_EVENTS, task.task_id, message)
 
 
-async def stop_task(services: Services, app_id: str, task_id: str, at: datetime, traceparent: str | None) -> Task:
+async def stop_task(tasks: TaskRepository, app_id: str, task_id: str, at: datetime, traceparent: str | None) -> Task:
     """Stop a task; harmless if it is stopping already.
 
     Raises:
         NotFoundError: There is none of that id.
         ConflictError: It has ended (R123).
     """
-    await services.tasks.stop(app_id, task_id, at, _stop_requested(app_id, task_id, at, traceparent))
-    task = await services.tasks.get(app_id, task_id)
+    await tasks.stop(app_id, task_id, at, _stop_requested(app_id, task_id, at, traceparent))
+    task = await tasks.get(app_id, task_id)
     if task.status.is_final:
         raise ConflictError("task_ended", "The task has ended; there is nothing to stop.")
     return task
 
 
-async def delete_task(services: Services, app_id: str, task_id: str, at: datetime) -> None:
+async def delete_task(tasks: TaskRepository, app_id: str, task_id: str, at: datetime) -> None:
     """Delete a task that has ended; the relay deletes its executions (R141, R142).
 
     Raises:
         NotFoundError: There is none of that id.
         ConflictError: It is under way.
     """
-    if not await services.tasks.remove(app_id, task_id, at):
-        await services.tasks.get(app_id, task_id)
+    if not await tasks.remove(app_id, task_id, at):
+        await tasks.get(app_id, task_id)
         raise ConflictError("task_running", "A task that is under way cannot be deleted; stop it first.")
 
 

@@ -29,8 +29,14 @@ async def create_command(caller: App, services: Wired, creation: Creation, devic
     device = await require_device_protocol(services, caller.app_id, device_id, Protocol.LWM2M)
 
     async def create(command_id: str) -> Command:
-        command = body.command(command_id, device, services.now())
-        return Command.of(await commands.create_command(services, command, request, caller.traceparent))
+        created = await commands.create_command(
+            services.commands,
+            services.conflicts,
+            command=body.command(command_id, device, services.now()),
+            request=request,
+            traceparent=caller.traceparent,
+        )
+        return Command.of(created)
 
     async def load(command_id: str) -> Command | None:
         command = await services.commands.find(caller.app_id, command_id)
@@ -59,7 +65,7 @@ async def get_command(caller: App, services: Wired, device_id: str, command_id: 
 async def cancel_command(caller: App, services: Wired, device_id: str, command_id: str) -> Command:
     """Take a pending command back; `status` becomes CANCELLED unless it was sent meanwhile."""
     command = await _command(services, caller.app_id, device_id, command_id)
-    return Command.of(await commands.cancel_command(services, command, services.now(), caller.traceparent))
+    return Command.of(await commands.cancel_command(services.commands, command, services.now(), caller.traceparent))
 
 
 async def _command(services: Services, app_id: str, device_id: str, command_id: str) -> DeviceCommand:

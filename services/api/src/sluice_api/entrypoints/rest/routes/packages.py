@@ -88,4 +88,4 @@ async def delete_package(caller: App, services: Wired, package_id: str) -> None:
 
     Repeat it where it was cut short: the package is DELETING until then, and no task can use it.
     """
-    await packages.delete_package(services, caller.app_id, package_id)
+    await packages.delete_package(services.packages, services.tasks, caller.app_id, package_id)

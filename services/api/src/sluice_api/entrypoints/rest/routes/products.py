@@ -91,7 +91,7 @@ async def import_products(request: Request, caller: App, services: Wired, creati
     async def create(import_id: str) -> ProductImport:
         at = services.now()
         imported = [body.product(_nth_id(import_id, n), caller.app_id, at) for n, body in enumerate(bodies)]
-        return ProductImport(items=[Product.of(p) for p in await products.import_products(services, imported)])
+        return ProductImport(items=[Product.of(p) for p in await products.import_products(services.products, imported)])
 
     return await creation.answer(create)
 
@@ -124,7 +124,7 @@ async def get_product(caller: App, services: Wired, product_id: str) -> Product:
 @router.patch("/{product_id}", responses=responses(HTTPStatus.NOT_FOUND))
 async def change_product(caller: App, services: Wired, product_id: str, body: ProductChange) -> Product:
     """Change what does not identify the model; tasks under way keep what they began with."""
-    return Product.of(await products.change_product(services, caller.app_id, product_id, body.change()))
+    return Product.of(await products.change_product(services.products, caller.app_id, product_id, body.change()))
 
 
 @router.delete(
@@ -134,4 +134,4 @@ async def change_product(caller: App, services: Wired, product_id: str, body: Pr
 )
 async def delete_product(caller: App, services: Wired, product_id: str) -> None:
     """Delete a product model that no device and no package has."""
-    await products.delete_product(services, caller.app_id, product_id)
+    await products.delete_product(services.products, caller.app_id, product_id)

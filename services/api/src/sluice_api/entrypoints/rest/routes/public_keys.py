@@ -33,7 +33,7 @@ async def create_key(caller: App, services: Wired, creation: Creation, body: Key
             status=KeyStatus.ACTIVE if body.active else KeyStatus.INACTIVE,
             created_at=services.now(),
         )
-        return Key.of(await public_keys.add_key(services, key))
+        return Key.of(await public_keys.add_key(services.products, services.public_keys, key))
 
     async def load(key_id: str) -> Key | None:
         key = await services.public_keys.find(caller.app_id, key_id)
@@ -58,13 +58,13 @@ async def get_key(caller: App, services: Wired, key_id: str) -> Key:
 @router.post("/{key_id}/activate", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
 async def activate_key(caller: App, services: Wired, key_id: str) -> Key:
     """Verify packages by a key from now on; 409 if it is revoked."""
-    return Key.of(await public_keys.set_active(services, caller.app_id, key_id, active=True))
+    return Key.of(await public_keys.set_active(services.public_keys, caller.app_id, key_id, active=True))
 
 
 @router.post("/{key_id}/deactivate", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
 async def deactivate_key(caller: App, services: Wired, key_id: str) -> Key:
     """Verify no further packages by a key; those that it has verified stay usable."""
-    return Key.of(await public_keys.set_active(services, caller.app_id, key_id, active=False))
+    return Key.of(await public_keys.set_active(services.public_keys, caller.app_id, key_id, active=False))
 
 
 @router.post("/{key_id}/revoke", status_code=HTTPStatus.ACCEPTED, responses=responses(HTTPStatus.NOT_FOUND))
@@ -76,7 +76,7 @@ async def revoke_key(caller: App, services: Wired, key_id: str, body: KeyRevocat
     FAILED with `key_revoked`. Repeating it is harmless.
     """
     why = body.reason if body else ""
-    return Key.of(await public_keys.revoke_key(services, caller.app_id, key_id, why, services.now()))
+    return Key.of(await public_keys.revoke_key(services.public_keys, caller.app_id, key_id, why, services.now()))
 
 
 @router.delete(
@@ -90,4 +90,4 @@ async def delete_key(caller: App, services: Wired, key_id: str) -> None:
     Answers 409 `key_in_use` while packages need it or one of its manufacturer is being verified, and `key_revoked` if
     it is revoked: it stays, so that it cannot be added again.
     """
-    await public_keys.delete_key(services, caller.app_id, key_id)
+    await public_keys.delete_key(services.public_keys, caller.app_id, key_id)

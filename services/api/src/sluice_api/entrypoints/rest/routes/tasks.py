@@ -76,7 +76,7 @@ async def get_task(caller: App, services: Wired, task_id: str) -> Task:
 )
 async def stop_task(caller: App, services: Wired, task_id: str) -> Task:
     """Stop a task; executions that have not ended end as STOPPED. Repeating it is harmless."""
-    return Task.of(await tasks.stop_task(services, caller.app_id, task_id, services.now(), caller.traceparent))
+    return Task.of(await tasks.stop_task(services.tasks, caller.app_id, task_id, services.now(), caller.traceparent))
 
 
 @router.delete(
@@ -86,7 +86,7 @@ async def stop_task(caller: App, services: Wired, task_id: str) -> Task:
 )
 async def delete_task(caller: App, services: Wired, task_id: str) -> None:
     """Delete a task that has ended, with its executions; one that is under way answers 409."""
-    await tasks.delete_task(services, caller.app_id, task_id, services.now())
+    await tasks.delete_task(services.tasks, caller.app_id, task_id, services.now())
 
 
 @executions.get("/tasks/{task_id}/executions", responses=responses(HTTPStatus.NOT_FOUND))

@@ -104,7 +104,7 @@ class PackageUpload:
 
     async def _package(self, package_id: str, received: Received) -> Package:
         fields = received.fields
-        product = await product_named(self._services, self._caller.app_id, fields.product_id)
+        product = await product_named(self._services.products, self._caller.app_id, fields.product_id)
         require_same_product({name: getattr(fields, name) for name in MIRRORED}, product)
         require_no_rollback(fields.version, product.anti_rollback)
         return Package(
@@ -127,7 +127,14 @@ class PackageUpload:
         )
 
     async def _create(self, upload: PackageFile, package: Package) -> PackageOut:
-        return PackageOut.of(await create_package(self._services, upload, package, self._caller.traceparent))
+        created = await create_package(
+            self._services.packages,
+            self._services.public_keys,
+            file=upload,
+            package=package,
+            traceparent=self._caller.traceparent,
+        )
+        return PackageOut.of(created)
 
     async def _create_once(self, upload: PackageFile, package: Package, key: str, fingerprint: str) -> Response:
         # Only now, with the file there, is it known whether this is the same request.
