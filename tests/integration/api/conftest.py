@@ -40,9 +40,9 @@ Json = dict[str, Any]
 Documents = PyMongoDatabase[Json]
 
 
-def eventually(look: Callable[[], Found], patience: float = PATIENCE) -> Found:
+def eventually(look: Callable[[], Found], seconds: float = PATIENCE) -> Found:
     """Return the first true answer."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + seconds
     while True:
         found = look()
         if found:

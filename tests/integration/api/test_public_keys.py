@@ -111,9 +111,9 @@ def test_a_revoked_key_ends_the_use_of_its_packages(new_fleet: NewFleet, bus: Bu
     shown = made(fleet.app.get(f"/packages/{package['package_id']}"))
     assert (shown["status"], shown["rejection"]["code"]) == ("REVOKED", "key_revoked")
     # The task says why, and ends with its executions.
-    stopping = made(fleet.app.get(f"/tasks/{task['task_id']}"))
-    assert (stopping["status"], stopping["stop_reason"]["code"]) == ("STOPPING", "key_revoked")
-    assert "revoked" in stopping["stop_reason"]["text"]
+    stopped = made(fleet.app.get(f"/tasks/{task['task_id']}"))
+    assert (stopped["status"], stopped["stop_reason"]["code"]) == ("STOPPING", "key_revoked")
+    assert "revoked" in stopped["stop_reason"]["text"]
     publish(bus, snapshot(task, device_id, "FAILED"))
     ended = eventually(lambda: _ended(fleet, task))
     assert (ended["status"], ended["result"]) == ("STOPPED", "FAILED")

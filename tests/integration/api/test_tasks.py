@@ -410,8 +410,8 @@ def test_a_task_stopped_while_it_expands_takes_no_further_devices(
         if stored is None or "relay_at" in stored:  # the relay still works on it
             return False
         asked = {m.device_id for m in requested(bus, task)}
-        stopping = {m.device_id for m in requested(bus, task, ExecutionStopRequested)}
-        return asked == stopping and state(fleet.app, task)["progress"]["total"] == len(asked)
+        asked_to_stop = {m.device_id for m in requested(bus, task, ExecutionStopRequested)}
+        return asked == asked_to_stop and state(fleet.app, task)["progress"]["total"] == len(asked)
 
     eventually(all_asked)
     asked = sorted({m.device_id for m in requested(bus, task)})

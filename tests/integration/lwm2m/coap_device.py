@@ -44,7 +44,7 @@ class Value(aiocoap.resource.Resource):  # type: ignore[misc] # untyped library
         self.written: list[bytes] = []
         self.executed: list[bytes] = []
         self.delay = 0.0
-        self.refusal: aiocoap.Code | None = None
+        self.error_response: aiocoap.Code | None = None
         self.requests: list[aiocoap.Message] = []
 
     async def render_get(self, request: aiocoap.Message) -> aiocoap.Message:
@@ -56,7 +56,7 @@ class Value(aiocoap.resource.Resource):  # type: ignore[misc] # untyped library
     async def render_put(self, request: aiocoap.Message) -> aiocoap.Message:
         """Take a Write."""
         self.written.append(request.payload)
-        return aiocoap.Message(code=self.refusal or aiocoap.CHANGED)
+        return aiocoap.Message(code=self.error_response or aiocoap.CHANGED)
 
     async def render_post(self, request: aiocoap.Message) -> aiocoap.Message:
         """Take an Execute."""

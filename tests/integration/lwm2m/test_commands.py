@@ -185,8 +185,8 @@ async def test_an_observed_state_is_published_for_the_attempt_that_observes(
     assert outcome.results[0].values == {STATE: 0}
     for state in (1, 2):
         device.firmware.become(state)
-        told: FirmwareStateNotified = await platform.wait_for(device, FirmwareStateNotified, state=state)
-        assert (told.execution_id, told.attempt) == (platform.execution(device), 2)
+        event: FirmwareStateNotified = await platform.wait_for(device, FirmwareStateNotified, state=state)
+        assert (event.execution_id, event.attempt) == (platform.execution(device), 2)
 
 
 @pytest.mark.requirement("R085")
@@ -315,7 +315,7 @@ async def test_an_error_response_to_a_write_is_the_result(
     gateway: GatewayProcess, new_device: NewDevice, platform: Platform
 ) -> None:
     device = await registered(gateway, new_device, platform)
-    device.package_uri.refusal = aiocoap.METHOD_NOT_ALLOWED
+    device.package_uri.error_response = aiocoap.METHOD_NOT_ALLOWED
     request = WritePackageUri(image_id=new_id(), image_size=1, not_after=now() + timedelta(hours=1))
     outcome = await platform.ask(device, request)
     assert [r.code for r in outcome.results] == ["4.05"]

@@ -136,8 +136,8 @@ async def test_a_notification_with_the_token_from_before_a_device_restart_is_pub
     acknowledgement, again, reset = await device.send_raw(datagram, datagram, unknown)
     assert acknowledgement == again == b"\x60\x00\x00\x01"
     assert reset == b"\x70\x00\x00\x02"
-    told: FirmwareStateNotified = await platform.wait_for(device, FirmwareStateNotified, state=0)
-    assert told.execution_id == platform.execution(device)
+    event: FirmwareStateNotified = await platform.wait_for(device, FirmwareStateNotified, state=0)
+    assert event.execution_id == platform.execution(device)
 
 
 async def test_the_higher_epoch_owns_a_device(

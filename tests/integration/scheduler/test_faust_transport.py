@@ -47,9 +47,9 @@ async def test_what_a_window_granted_in_an_aborted_transaction_is_not_heard(kafk
         async with producer.transaction():
             await producer.send_and_wait(DEVICE_EVENTS.name, key=name.encode(), value=committed, partition=0)
     async with AIOKafkaConsumer(DEAD_LETTERS.name, bootstrap_servers=kafka, auto_offset_reset="earliest") as letters:
-        heard = []
+        kept = []
         async with asyncio.timeout(SLOWEST):
-            while committed not in heard:
+            while committed not in kept:
                 letter = msgspec.json.decode((await letters.getone()).value, type=DeadLetter)
-                heard.append(letter.value)
-    assert aborted not in heard
+                kept.append(letter.value)
+    assert aborted not in kept

@@ -99,13 +99,13 @@ class Supervisor:
             Exit code by service; None where none was running.
         """
         with self._lock:
-            stopping = self._of(names)
-            for supervised in stopping:
+            to_stop = self._of(names)
+            for supervised in to_stop:
                 supervised.wanted = False
                 if supervised.process is None:
                     supervised.state.state = "stopped"
-        ended = {s.program.name: s.process for s in stopping}
-        processes.end(lambda: self._pids(stopping), deadline)
+        ended = {s.program.name: s.process for s in to_stop}
+        processes.end(lambda: self._pids(to_stop), deadline)
         return {name: process.returncode if process else None for name, process in ended.items()}
 
     def close(self) -> None:
@@ -119,9 +119,9 @@ class Supervisor:
         with self._lock:
             return [supervised for name, supervised in self._supervised.items() if name in names]
 
-    def _pids(self, stopping: Sequence[_Supervised]) -> list[int]:
+    def _pids(self, to_stop: Sequence[_Supervised]) -> list[int]:
         with self._lock:
-            return [supervised.process.pid for supervised in stopping if supervised.process is not None]
+            return [supervised.process.pid for supervised in to_stop if supervised.process is not None]
 
     def _run(self) -> None:
         while not self._ended.wait(_TICK):

@@ -1,16 +1,27 @@
-"""The command `check`: lint, format, types and locks, the same here and in continuous integration."""
+"""The command `check`: lint, format, types, floors, names and locks, the same here and in continuous integration."""
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
+from sluice_embedded.domain.conventions import (
+    lost_documents,
+    retired_libraries,
+    retired_names,
+    retired_openings,
+)
 from sluice_embedded.install import ROOT
 
 _LOCK_NAMES = ("*.lock", "*lock.json", "*lock.yaml", "*.sha256", "go.sum")
 _REQUIREMENTS = ROOT / "docs" / "generate_requirements.py"
+_IMPORT_CONTRACTS = (
+    "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True, no_logo=True))"
+)
+_OWN_WORDS = "conventions.py"
+"""The module that lists retired names, and its test, may hold them."""
 
 
 def main() -> int:
@@ -21,7 +32,8 @@ def main() -> int:
             ("ruff check", _run("ruff check", ["-m", "ruff", "check", "--quiet", "."])),
             ("ruff format", _run("ruff format", ["-m", "ruff", "format", "--quiet", "--check", "--diff", "."])),
             ("mypy", _run("mypy", ["-m", "mypy", "--no-error-summary"])),
-            ("locks", _locks()),
+            ("conventions", _report_problems("conventions", _convention_problems)),
+            ("locks", _report_problems("locks", _lock_problems)),
             ("requirements", _requirements()),
         )
         if not passed
@@ -46,13 +58,34 @@ def _report(title: str, *, passed: bool, seconds: float) -> None:
     sys.stdout.flush()
 
 
-def _locks() -> bool:
+def _report_problems(title: str, look: Callable[[], Iterator[str]]) -> bool:
     started = time.monotonic()
-    problems = [problem for lock in _tracked(_LOCK_NAMES) for problem in lock_problems(lock.name, lock.read_text())]
+    problems = list(look())
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
-    _report("locks", passed=not problems, seconds=time.monotonic() - started)
+    _report(title, passed=not problems, seconds=time.monotonic() - started)
     return not problems
+
+
+def _convention_problems() -> Iterator[str]:
+    tracked = {str(path.relative_to(ROOT)) for path in _tracked(("*",))}
+    for name in sorted(tracked):
+        path = PurePosixPath(name)
+        if path.name.endswith(_OWN_WORDS) or path.suffix not in {".py", ".md", ".toml", ".lock"}:
+            continue
+        text = (ROOT / name).read_text()
+        if path.suffix == ".py":
+            yield from retired_names(path, text)
+            yield from retired_openings(path, text)
+        if path.suffix != ".md":
+            yield from retired_libraries(path, text)
+        if path.suffix != ".lock":
+            yield from lost_documents(path, text, tracked)
+
+
+def _lock_problems() -> Iterator[str]:
+    for lock in _tracked(_LOCK_NAMES):
+        yield from lock_problems(lock.name, lock.read_text())
 
 
 def lock_problems(name: str, text: str) -> Iterator[str]:

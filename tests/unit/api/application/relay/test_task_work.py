@@ -133,8 +133,8 @@ async def test_of_a_task_that_runs_only_the_messages_are_published() -> None:
 async def test_a_task_that_is_stopped_while_it_expands_ends_its_page_and_then_asks_executions_to_stop() -> None:
     case = Case(task(), page=2)
     await case.work.work_on_due()
-    stopping = task(status=TaskStatus.STOPPING)
-    case.store.due = [DueTask(id=TASK_ID, task=stopping)]
+    to_stop = task(status=TaskStatus.STOPPING)
+    case.store.due = [DueTask(id=TASK_ID, task=to_stop)]
     await case.until_nothing_is_due()
     assert [key for _, key, _ in case.kafka.published] == ["11", "12", "11", "12"]
     assert case.log[-5:] == ["publish 11", "publish 12", "stopped 12", "count 7", "all asked to stop"]

@@ -24,7 +24,7 @@ def block(number: int, payload: bytes, *, more: bool, exponent: int = 2, path: b
     return Message(coap.CON, coap.POST, number, b"", options, payload)
 
 
-def refusal(blocks: Assembly, request: Message, now: float = 0.0) -> int:
+def error_code(blocks: Assembly, request: Message, now: float = 0.0) -> int:
     with pytest.raises(CoapError) as refused:
         blocks.take(request, REMOTE, now)
     return refused.value.code
@@ -44,9 +44,9 @@ def test_a_body_is_complete_with_its_last_block(body: bytes, exponent: int) -> N
 
 def test_a_block_that_does_not_follow_is_incomplete() -> None:
     blocks = assembly()
-    assert refusal(blocks, block(1, b"x", more=False)) == coap.REQUEST_ENTITY_INCOMPLETE
+    assert error_code(blocks, block(1, b"x", more=False)) == coap.REQUEST_ENTITY_INCOMPLETE
     assert blocks.take(block(0, bytes(64), more=True), REMOTE, 0) is None
-    assert refusal(blocks, block(2, b"x", more=False)) == coap.REQUEST_ENTITY_INCOMPLETE
+    assert error_code(blocks, block(2, b"x", more=False)) == coap.REQUEST_ENTITY_INCOMPLETE
 
 
 def test_bodies_of_different_sources_or_paths_are_kept_apart() -> None:
@@ -70,17 +70,17 @@ def test_a_first_block_replaces_an_unfinished_body() -> None:
 
 def test_malformed_blocks_and_long_bodies_are_refused() -> None:
     blocks = assembly()
-    assert refusal(blocks, block(0, b"short", more=True)) == coap.BAD_REQUEST
-    assert refusal(blocks, block(0, bytes(64), more=True, exponent=7)) == coap.BAD_REQUEST
+    assert error_code(blocks, block(0, b"short", more=True)) == coap.BAD_REQUEST
+    assert error_code(blocks, block(0, bytes(64), more=True, exponent=7)) == coap.BAD_REQUEST
     for number in range(3):
         assert blocks.take(block(number, bytes(64), more=True), REMOTE, 0) is None
-    assert refusal(blocks, block(3, bytes(64), more=True)) == coap.REQUEST_ENTITY_TOO_LARGE
+    assert error_code(blocks, block(3, bytes(64), more=True)) == coap.REQUEST_ENTITY_TOO_LARGE
 
 
 def test_an_unfinished_body_expires() -> None:
     blocks = assembly()
     assert blocks.take(block(0, bytes(64), more=True), REMOTE, 0) is None
-    assert refusal(blocks, block(1, b"x", more=False), now=60) == coap.REQUEST_ENTITY_INCOMPLETE
+    assert error_code(blocks, block(1, b"x", more=False), now=60) == coap.REQUEST_ENTITY_INCOMPLETE
 
 
 def test_the_oldest_unfinished_body_is_dropped_when_there_are_too_many() -> None:

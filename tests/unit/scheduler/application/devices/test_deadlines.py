@@ -91,7 +91,7 @@ def test_a_deadline_that_comes_back_is_told_like_any_other() -> None:
     deadlines = Deadlines()
     for deadline in (100.0, 200.0, 100.0):
         deadlines.follow(waiting(deadline), PARTITION)
-    told = times(deadlines.take_due(100.0))
-    assert set(told) == {(PARTITION, "d", 100.0)}
+    due = times(deadlines.take_due(100.0))
+    assert set(due) == {(PARTITION, "d", 100.0)}
     deadlines.follow(waiting(None), PARTITION)
     assert deadlines.take_due(1_000.0) == []

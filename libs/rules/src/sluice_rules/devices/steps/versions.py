@@ -1,4 +1,4 @@
-"""Whether an upgrade goes on from the version that a device reports (R033, R064, D04, D05)."""
+"""How it is decided whether an upgrade goes on from the version that a device reports (R033, R064, D04, D05)."""
 
 from fnmatch import fnmatchcase
 

@@ -1,4 +1,4 @@
-"""Whether a task may begin: checked once more when it is about to.
+"""A check whether a task may begin, made once more when it is about to.
 
 A task was checked when it was created. Since then its package may have been deleted, its key revoked, or the least
 version of its product raised. Whoever does the first two closes the package first and looks for tasks then, and the

@@ -28,8 +28,8 @@ class MongoTaskEndStore:
 
     async def finish_stop(self, task_id: str) -> None:
         """Note that all executions of a task have been asked, unless the task is not being stopped any more."""
-        stopping = {"_id": task_id, "status": TaskStatus.STOPPING.value}
-        await self._tasks.update_one(stopping, {"$unset": {"relay_at": True, "stop_after": True}})
+        asked_to_stop = {"_id": task_id, "status": TaskStatus.STOPPING.value}
+        await self._tasks.update_one(asked_to_stop, {"$unset": {"relay_at": True, "stop_after": True}})
 
     def executions(self, task_id: str, page: int) -> AsyncGenerator[list[str], None]:
         """Yield pages of the ids of a task's executions."""

@@ -1,4 +1,4 @@
-"""Whether this process can serve."""
+"""Which answer tells whether this process can serve."""
 
 import asyncio
 from http import HTTPStatus
