@@ -15,7 +15,7 @@ REMOTE: Address = ("10.0.0.1", 1)
 
 
 class World(Application):
-    """One observed device of which the scheduler has heard."""
+    """One observed device that was reported to the scheduler."""
 
     def __init__(self) -> None:
         super().__init__()

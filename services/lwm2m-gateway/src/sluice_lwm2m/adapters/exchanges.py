@@ -20,13 +20,13 @@ Send = Callable[[bytes, Address], None]
 class _Exchange:
     """One request that waits for its response."""
 
-    __slots__ = ("acknowledged", "datagram", "future", "mid", "timer", "token", "waits")
+    __slots__ = ("acknowledged", "datagram", "future", "mid", "timeouts", "timer", "token")
 
-    def __init__(self, message: Message, waits: Iterator[float], future: "asyncio.Future[Message]") -> None:
+    def __init__(self, message: Message, timeouts: Iterator[float], future: "asyncio.Future[Message]") -> None:
         self.mid = message.mid
         self.token = message.token
         self.datagram = codec.encode(message)
-        self.waits = waits
+        self.timeouts = timeouts
         self.future = future
         self.acknowledged = False
         self.timer: asyncio.TimerHandle | None = None
@@ -52,7 +52,7 @@ class Exchanges:
         if remote in self._open:
             raise NoAnswerError("a request is in flight")
         loop = asyncio.get_running_loop()
-        exchange = _Exchange(message, self._transmission.waits(random()), loop.create_future())  # noqa: S311 - RFC 7252 asks for spread, not for secrecy
+        exchange = _Exchange(message, self._transmission.timeouts(random()), loop.create_future())  # noqa: S311 - RFC 7252 asks for spread, not for secrecy
         self._open[remote] = exchange
         try:
             self._transmit(remote, exchange)
@@ -91,12 +91,12 @@ class Exchanges:
         return True
 
     def _transmit(self, remote: Address, exchange: _Exchange) -> None:
-        wait = next(exchange.waits, None)
-        if wait is None:
+        timeout = next(exchange.timeouts, None)
+        if timeout is None:
             self._fail(exchange, "no acknowledgement")
             return
         self._send(exchange.datagram, remote)
-        exchange.timer = asyncio.get_running_loop().call_later(wait, self._transmit, remote, exchange)
+        exchange.timer = asyncio.get_running_loop().call_later(timeout, self._transmit, remote, exchange)
 
     def _await_response(self, exchange: _Exchange) -> None:
         if exchange.acknowledged:

@@ -23,14 +23,14 @@ class Assembly:
         """Prepare.
 
         Args:
-            max_bodies: Bodies at once; one more pushes out the one that has waited max_bytes.
+            max_bodies: Bodies at once; one more drops the oldest.
             max_bytes: Bytes of a body.
             lifetime: Seconds that a body waits for its next block.
         """
         self._max_bodies = max_bodies
         self._max_bytes = max_bytes
         self._lifetime = lifetime
-        self._begun: OrderedDict[Key, tuple[float, bytes]] = OrderedDict()  # the one that has waited max_bytes is first
+        self._begun: OrderedDict[Key, tuple[float, bytes]] = OrderedDict()  # the oldest is first
 
     def take(self, request: Message, remote: Address, now: float) -> Message | None:
         """Take a request with a Block1 option; return it with its whole body, None while more is to come.

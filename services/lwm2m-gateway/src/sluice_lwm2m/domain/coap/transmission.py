@@ -20,13 +20,13 @@ class Transmission(msgspec.Struct, frozen=True):
     max_retransmit: int
     response_timeout: float
 
-    def waits(self, chance: float) -> Iterator[float]:
-        """Yield the seconds to wait after each transmission (RFC 7252 §4.2).
+    def timeouts(self, chance: float) -> Iterator[float]:
+        """Yield the seconds to wait for an acknowledgement after each transmission (RFC 7252 §4.2).
 
         Args:
             chance: Random number in [0, 1).
         """
-        wait = self.ack_timeout * (1 + chance * (ACK_RANDOM_FACTOR - 1))
+        timeout = self.ack_timeout * (1 + chance * (ACK_RANDOM_FACTOR - 1))
         for _ in range(self.max_retransmit + 1):
-            yield wait
-            wait *= 2
+            yield timeout
+            timeout *= 2
