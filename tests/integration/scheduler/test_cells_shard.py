@@ -16,8 +16,10 @@ from sluice_common.messages.slots import CoverageClass, Grant, WindowKey
 from sluice_common.partitions import partition_for
 from sluice_common.topics import CELL_REQUESTS, DEAD_LETTERS, DEVICE_EVENTS
 from sluice_rules.cells.window import Holder, Waiter
-from sluice_scheduler.adapters.cells.changelog import read_changelog
-from sluice_scheduler.adapters.cells.shard import CellsShard
+from sluice_scheduler.adapters.cells.changelog import KafkaChangelog
+from sluice_scheduler.adapters.cells.shard_log import KafkaShardLog
+from sluice_scheduler.application.cells.ports import StoredPartition
+from sluice_scheduler.application.cells.shard import Shard as CellsShard
 from sluice_scheduler.settings import CellsSettings
 
 SHARD = 0
@@ -48,12 +50,22 @@ class Shard:
         self.shard = self.another()
 
     def another(self) -> CellsShard:
-        return CellsShard(SHARD, [self.partition], self.settings, lambda _, holder: self.watched.append(holder))
+        return CellsShard(
+            [self.partition],
+            KafkaShardLog(SHARD, self.settings),
+            self.settings.rules_of,
+            lambda _, holder: self.watched.append(holder),
+            all_partitions=self.settings.partitions,
+            commit_deadline=self.settings.commit_deadline,
+        )
+
+    async def stored(self) -> StoredPartition:
+        return (await KafkaChangelog(self.settings).read([self.partition]))[self.partition]
 
     async def restored(self, end: int) -> CellsShard:
         shard = self.another()
         await shard.start()
-        shard.restore(await read_changelog(self.settings, [self.partition]), {self.partition: end})
+        shard.restore({self.partition: await self.stored()}, {self.partition: end})
         return shard
 
     def ask(self, offset: int, execution: str, awake_for: float = 1e4) -> Record:
@@ -142,7 +154,7 @@ async def test_whoever_takes_over_restores_every_holder_and_waiter(shard: Shard,
     await shard.shard.apply({shard.partition: [shard.release(5, "e0"), shard.release(6, "e3")]})
     heir = await shard.restored(end=7)
     try:
-        (stored,) = (await read_changelog(shard.settings, [shard.partition])).values()
+        stored = await shard.stored()
         entries = stored.windows[shard.key].values()
         assert sorted(e.grant.execution_id for e in entries if isinstance(e, Holder)) == ["e1", "e2"]
         assert [e.execution_id for e in entries if isinstance(e, Waiter)] == ["e4"]
@@ -198,8 +210,7 @@ async def test_what_is_broken_becomes_a_dead_letter_and_stops_nothing(shard: Sha
 async def test_more_than_one_record_batch_fits_into_a_transaction(shard: Shard, committed: Committed) -> None:
     await shard.shard.apply({shard.partition: [shard.ask(n, f"{n:05}" + "x" * 1000) for n in range(2000)]})
     assert len(granted(await committed(DEVICE_EVENTS.name))) == LIMIT
-    stored = await read_changelog(shard.settings, [shard.partition])
-    assert len(stored[shard.partition].windows[shard.key]) == 2000
+    assert len((await shard.stored()).windows[shard.key]) == 2000
 
 
 def _fields(key: WindowKey) -> dict[str, Any]:

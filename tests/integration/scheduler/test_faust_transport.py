@@ -1,16 +1,12 @@
 """The stage `devices` beside the transactions of the stage `cells`, on a real Kafka."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from tests.integration.scheduler.workers import Workers
 
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.topics import DEAD_LETTERS, DEVICE_EVENTS
@@ -19,25 +15,9 @@ SLOWEST = 90.0
 """Seconds until everything must have happened."""
 
 
-@pytest.fixture
-def devices(kafka: str, tmp_path: Path) -> Iterator[None]:
-    settings = {"SLUICE_KAFKA_BOOTSTRAP": kafka, "SLUICE_DEVICES_DATA_DIR": str(tmp_path / "data")}
-    with (tmp_path / "devices.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sluice_scheduler.entrypoints.devices"],
-            env={**os.environ, **settings},
-            cwd=tmp_path,
-            stdout=log,
-            stderr=log,
-        )
-    yield
-    process.terminate()
-    process.wait(SLOWEST)
-
-
 @pytest.mark.requirement("R072")
-async def test_what_a_window_granted_in_an_aborted_transaction_is_not_heard(kafka: str, devices: None) -> None:
-    del devices
+async def test_what_a_window_granted_in_an_aborted_transaction_is_not_read(kafka: str, workers: Workers) -> None:
+    workers.start("only")
     name = uuid.uuid4().hex
     aborted, committed = f"aborted-{name}".encode(), f"committed-{name}".encode()
     async with AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=name) as producer:

@@ -1,18 +1,14 @@
 """Both stages as processes on a real Kafka upgrade MQTT devices, through the one window of their task."""
 
 import asyncio
-import os
 import re
-import subprocess
-import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiokafka import AIOKafkaConsumer
 from tests.integration.scheduler.reading import messages
+from tests.integration.scheduler.workers import Workers
 
 from sluice_common.bus import Producer
 from sluice_common.ids import execution_id, new_id
@@ -29,46 +25,12 @@ from sluice_common.messages.device_events import (
 from sluice_common.messages.execution_events import ExecutionChanged
 from sluice_common.messages.mqtt_commands import CloseDownload, OfferFirmware, QueryVersion
 from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot, UpgradePolicy
-from sluice_common.settings import CommonSettings
 from sluice_common.topics import DEVICE_EVENTS, EXECUTION_EVENTS, MQTT_COMMANDS
 
 DEVICES = 12
 LIMIT = 3
 SLOWEST = 120.0
 """Seconds until everything must have happened, the start of both stages included."""
-
-
-@pytest_asyncio.fixture
-async def producer(kafka: str, tmp_path: Path) -> AsyncIterator[Producer]:
-    """Start both stages and what the test speaks with; all end with the test."""
-    settings = {
-        "SLUICE_KAFKA_BOOTSTRAP": kafka,
-        "SLUICE_DEVICES_DATA_DIR": str(tmp_path / "records"),
-        "SLUICE_DEVICES_SESSION_TIMEOUT": "6",
-        "SLUICE_WINDOW_LIMIT_TASK": str(LIMIT),
-        "SLUICE_DEVICES_COUNTERS_INTERVAL": "0.5",
-    }
-    stages = [_start(name, settings, tmp_path) for name in ("devices", "cells")]
-    sender = Producer(CommonSettings(kafka_bootstrap=kafka))
-    await sender.start()
-    yield sender
-    await sender.stop()
-    for stage in stages:
-        stage.terminate()
-    for stage in stages:
-        stage.wait(SLOWEST)
-
-
-def _start(name: str, settings: dict[str, str], folder: Path) -> "subprocess.Popen[bytes]":
-    ready = {"SLUICE_READY_FILE": str(folder / f"{name}.ready")}
-    with (folder / f"{name}.log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", f"sluice_scheduler.entrypoints.{name}"],
-            env={**os.environ, **settings, **ready},
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-        )
 
 
 class Fleet:
@@ -156,8 +118,10 @@ def _ignored(log: Path) -> list[int]:
 
 @pytest.mark.requirement("R091", "R093", "R097", "R100", "R101", "R102")
 async def test_mqtt_devices_upgrade_so_many_at_once_and_all_their_downloads_are_closed(
-    kafka: str, producer: Producer, tmp_path: Path
+    kafka: str, producer: Producer, workers: Workers
 ) -> None:
+    workers.start("devices")
+    workers.start("cells", "cells", window_limit_task=LIMIT)
     fleet = Fleet(kafka, producer)
     async with asyncio.timeout(SLOWEST):
         playing = asyncio.create_task(fleet.play())
@@ -166,10 +130,10 @@ async def test_mqtt_devices_upgrade_so_many_at_once_and_all_their_downloads_are_
         await watching
         while len(fleet.closed) < DEVICES:
             await asyncio.sleep(0.05)
-        before = max(_ignored(tmp_path / "devices.log"), default=0)
+        before = max(_ignored(workers.log("devices")), default=0)
         for _ in range(3):
             await fleet.tell(UpgradeProgressReported, fleet.device_ids[0], result_code=0, progress=100, version="2.0")
-        while max(_ignored(tmp_path / "devices.log"), default=0) < before + 3:
+        while max(_ignored(workers.log("devices")), default=0) < before + 3:
             await asyncio.sleep(0.1)
     playing.cancel()
     assert {event.status.value for event in fleet.ended.values()} == {"SUCCEEDED"}

@@ -1,11 +1,18 @@
 """Where the scheduler's stages are wired together."""
 
 import asyncio
+from collections.abc import Collection
+from contextlib import AsyncExitStack
 
 from sluice_common.bus import Producer
 from sluice_common.observability import announce_ready
 from sluice_common.resources import started
-from sluice_scheduler.adapters.cells.stage import CellsStage
+from sluice_scheduler.adapters.cells.changelog import KafkaChangelog
+from sluice_scheduler.adapters.cells.request_consumer import RequestConsumer
+from sluice_scheduler.adapters.cells.shard_log import KafkaShardLog
+from sluice_scheduler.application.cells.probes import ProbeTimer
+from sluice_scheduler.application.cells.shard import Shard
+from sluice_scheduler.application.cells.stage import CellsStage
 from sluice_scheduler.application.devices.batches import BatchProcessor
 from sluice_scheduler.application.devices.deadlines import Deadlines, publish_deadlines
 from sluice_scheduler.application.devices.stage import DevicesStage
@@ -15,13 +22,36 @@ from sluice_scheduler.settings import CellsSettings, DevicesSettings
 
 async def serve_cells(settings: CellsSettings) -> None:
     """Run the stage `cells` until cancelled."""
-    stage = CellsStage(settings)
-    try:
-        await stage.start()
+    producer, requests = Producer(settings), RequestConsumer(settings)
+
+    def new_shard(number: int, partitions: Collection[int]) -> Shard:
+        return Shard(
+            partitions,
+            KafkaShardLog(number, settings),
+            settings.rules_of,
+            probes.watch,
+            all_partitions=settings.partitions,
+            commit_deadline=settings.commit_deadline,
+        )
+
+    stage = CellsStage(
+        requests,
+        KafkaChangelog(settings),
+        new_shard,
+        partitions=settings.partitions,
+        shards=settings.cell_shards,
+        round_interval=settings.round_interval,
+        restore_deadline=settings.restore_deadline,
+    )
+    probes = ProbeTimer(producer, stage.is_held, settings.probe_check)
+    requests.on_revoked = stage.give_up
+    async with started(producer), started(requests), AsyncExitStack() as shards:
+        shards.push_async_callback(stage.give_up)
+        await stage.take_over()
         announce_ready(settings)
-        await stage.run()
-    finally:
-        await stage.stop()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(probes.run())
+            tasks.create_task(stage.run())
 
 
 async def serve_devices(settings: DevicesSettings) -> None:

@@ -39,6 +39,13 @@ class Device:
         return Grant(execution_id=self.execution_id, attempt=self.attempt, ask_no=self.ask_no)
 
 
+class KeptChanges(Window):
+    """A window whose changes nobody takes."""
+
+    def take_changes(self) -> dict[Ticket, Entry | None]:
+        return {}
+
+
 class WindowMachine(RuleBasedStateMachine):
     """Devices ask, hold, return and stop; grants and probes reach them late and in any order."""
 
@@ -58,6 +65,7 @@ class WindowMachine(RuleBasedStateMachine):
     # ---- what the shell does
 
     def apply(self, request: CellRequest) -> Admission:
+        self.check_undo(request)
         waiting = dict(self.window.waiters)
         holding = set(self.window.holders)
         admission = admit(self.window, request)
@@ -70,6 +78,12 @@ class WindowMachine(RuleBasedStateMachine):
         for event in admission.events:
             (self.in_flight if isinstance(event, SlotGranted) else self.probes).append(event.grant)
         return admission
+
+    def check_undo(self, request: CellRequest) -> None:
+        """A window whose changes were not taken can be had back as it was."""
+        before, window = self.window.entries, KeptChanges(KEY, self.rules_of_window, self.window.entries)
+        admit(window, request)
+        assert window.as_last_taken().entries == before
 
     def send(self, request: CellRequest) -> Admission:
         self.sent.append(request)

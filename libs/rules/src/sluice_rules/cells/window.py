@@ -116,6 +116,7 @@ class Window:
         self._asleep: set[str] = set()
         self._next_position = 1 + max((entry.position for entry in (entries or {}).values()), default=-1)
         self._changes: dict[Ticket, Entry | None] = {}
+        self._before: dict[Ticket, Entry | None] = {}
 
     @property
     def entries(self) -> dict[Ticket, Entry]:
@@ -135,8 +136,13 @@ class Window:
 
     def take_changes(self) -> dict[Ticket, Entry | None]:
         """Return the entries changed since the last call, None for those gone."""
-        changes, self._changes = self._changes, {}
+        changes, self._changes, self._before = self._changes, {}, {}
         return changes
+
+    def as_last_taken(self) -> "Window":
+        """Return the window as it was before the changes since the last `take_changes`."""
+        entries = self.entries | self._before
+        return Window(self.key, self.rules, {ticket: e for ticket, e in entries.items() if e is not None})
 
     def next_position(self) -> int:
         """Return the position behind all that wait."""
@@ -151,7 +157,7 @@ class Window:
             self.leave(old)
             old = None
         self.waiters[waiter.execution_id] = waiter
-        self._changes[waiter.execution_id, waiter.attempt] = waiter
+        self._note((waiter.execution_id, waiter.attempt), old, waiter)
         if old is None or waiter.execution_id in self._asleep:
             self._asleep.discard(waiter.execution_id)
             heapq.heappush(self._queue, (waiter.position, waiter.execution_id))
@@ -160,7 +166,7 @@ class Window:
         """Take a waiter out; its place in the heap is dropped when it comes up."""
         del self.waiters[waiter.execution_id]
         self._asleep.discard(waiter.execution_id)
-        self._changes[waiter.execution_id, waiter.attempt] = None
+        self._note((waiter.execution_id, waiter.attempt), waiter, None)
 
     def first_awake(self, until: float) -> Waiter | None:
         """Return the longest-waiting waiter that is awake until then; those before it are asleep."""
@@ -177,11 +183,14 @@ class Window:
     def hold(self, holder: Holder) -> None:
         """Give a slot, rename its grant or move its deadline."""
         ticket = ticket_of(holder.grant)
+        self._note(ticket, self.holders.get(ticket), holder)
         self.holders[ticket] = holder
-        self._changes[ticket] = holder
 
     def free(self, holder: Holder) -> None:
         """Take a slot back."""
         ticket = ticket_of(holder.grant)
-        del self.holders[ticket]
-        self._changes[ticket] = None
+        self._note(ticket, self.holders.pop(ticket), None)
+
+    def _note(self, ticket: Ticket, before: Entry | None, after: Entry | None) -> None:
+        self._before.setdefault(ticket, before)
+        self._changes[ticket] = after

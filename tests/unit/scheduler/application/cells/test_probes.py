@@ -1,10 +1,9 @@
 """The timer of holders: which deadlines it publishes."""
 
-from typing import Any
+from tests.unit.scheduler.application.cells.fakes import FakeProducer
 
-from sluice_common.messages.cell_requests import ProbeDue
 from sluice_common.messages.slots import CoverageClass, Grant, WindowKey
-from sluice_common.topics import CELL_REQUESTS, Topic
+from sluice_common.topics import CELL_REQUESTS
 from sluice_rules.cells.window import Holder
 from sluice_scheduler.application.cells.probes import ProbeTimer
 
@@ -16,17 +15,7 @@ def holder(execution_id: str, deadline: float) -> Holder:
     return Holder(grant=grant, app_id="app", device_id="device", position=0, deadline=deadline)
 
 
-class Published:
-    """Keeps what a producer is told to publish."""
-
-    def __init__(self) -> None:
-        self.messages: list[tuple[Topic, str, ProbeDue]] = []
-
-    async def publish(self, topic: Topic, key: str, message: ProbeDue) -> None:
-        self.messages.append((topic, key, message))
-
-
-def timer(published: Any, held: set[Holder]) -> ProbeTimer:
+def timer(published: FakeProducer, held: set[Holder]) -> ProbeTimer:
     made = ProbeTimer(published, lambda _, each: each in held, interval=1.0)
     for each in held:
         made.watch(KEY, each)
@@ -34,28 +23,28 @@ def timer(published: Any, held: set[Holder]) -> ProbeTimer:
 
 
 async def test_a_holder_is_put_to_its_window_when_its_deadline_has_passed() -> None:
-    published = Published()
+    published = FakeProducer()
     probes = timer(published, {holder("late", 100.0), holder("silent", 90.0), holder("busy", 200.0)})
     await probes.publish_due(89.9)
-    assert published.messages == []
+    assert published.published == []
     await probes.publish_due(100.0)
-    assert [message.grant.execution_id for _, _, message in published.messages] == ["silent", "late"]
-    assert {(topic.name, key) for topic, key, _ in published.messages} == {(CELL_REQUESTS.name, KEY.cell_key)}
+    assert [message.grant.execution_id for _, _, message in published.published] == ["silent", "late"]
+    assert {(topic, key) for topic, key, _ in published.published} == {(CELL_REQUESTS.name, KEY.cell_key)}
 
 
 async def test_a_deadline_is_published_once() -> None:
-    published = Published()
+    published = FakeProducer()
     probes = timer(published, {holder("a", 100.0)})
     await probes.publish_due(100.0)
     await probes.publish_due(100.0)
-    assert len(published.messages) == 1
+    assert len(published.published) == 1
 
 
 async def test_a_deadline_that_has_moved_on_is_not_published() -> None:
-    published = Published()
+    published = FakeProducer()
     held = {holder("a", 200.0)}
     probes = timer(published, held)
     probes.watch(KEY, holder("a", 100.0))
     probes.watch(KEY, holder("returned", 100.0))
     await probes.publish_due(150.0)
-    assert published.messages == []
+    assert published.published == []

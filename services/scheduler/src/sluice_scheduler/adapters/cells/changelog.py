@@ -1,13 +1,11 @@
 """The changelog of the stage `cells`: each holder and each waiter is one entry of a compacted topic.
 
 Keys are JSON arrays (window and ticket), values the entry, none for a tombstone; `applied` holds the offset of the
-last request of `cell-requests` that is contained. Leaves out how entries are written: `cells_partition` does that,
-in the same transaction as what follows from the requests.
+last request of `cell-requests` that is contained. Leaves out how entries are written: `shard_log` does that, in
+the same transaction as what follows from the requests.
 """
 
-from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -18,10 +16,10 @@ from sluice_common.settings import CommonSettings
 from sluice_common.topic_reader import TopicReader
 from sluice_common.topics import CELL_WINDOWS
 from sluice_rules.cells.window import Entry, Ticket
+from sluice_scheduler.application.cells.ports import NOTHING_APPLIED, StoredPartition
 
 APPLIED_KEY = b'"applied"'
 """Key of the entry whose value is the offset of the last request that the changelog contains."""
-NOTHING_APPLIED = -1
 
 
 class _EntryKey(Value, frozen=True, kw_only=True, array_like=True):
@@ -36,32 +34,20 @@ _KEYS = msgspec.json.Decoder(_EntryKey)
 _VALUES: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 
 
-@dataclass
-class Stored:
-    """What the changelog says of one partition.
+def apply_entry(stored: StoredPartition, key: bytes, value: bytes | None) -> None:
+    """Take a record of the changelog in.
 
-    Attributes:
-        applied: Offset of the last request that is contained.
-        windows: The entries of each window.
+    Raises:
+        msgspec.DecodeError: No entry of this stage. Nothing may be granted then: a holder may be unknown.
     """
-
-    applied: int = NOTHING_APPLIED
-    windows: defaultdict[WindowKey, dict[Ticket, Entry]] = field(default_factory=lambda: defaultdict(dict))
-
-    def apply(self, key: bytes, value: bytes | None) -> None:
-        """Take a record of the changelog in.
-
-        Raises:
-            msgspec.DecodeError: No entry of this stage. Nothing may be granted then: a holder may be unknown.
-        """
-        if key == APPLIED_KEY:
-            self.applied = NOTHING_APPLIED if value is None else int(value)
-            return
-        window, ticket = _parts(_KEYS.decode(key))
-        if value is None:
-            self.windows[window].pop(ticket, None)
-        else:
-            self.windows[window][ticket] = _VALUES.decode(value)
+    if key == APPLIED_KEY:
+        stored.applied = NOTHING_APPLIED if value is None else int(value)
+        return
+    window, ticket = _parts(_KEYS.decode(key))
+    if value is None:
+        stored.windows[window].pop(ticket, None)
+    else:
+        stored.windows[window][ticket] = _VALUES.decode(value)
 
 
 def entry_key(window: WindowKey, ticket: Ticket) -> bytes:
@@ -83,23 +69,33 @@ def entry_value(entry: Entry | None) -> bytes | None:
     return None if entry is None else to_json(entry)
 
 
-async def read_changelog(settings: CommonSettings, partitions: Collection[int]) -> dict[int, Stored]:
-    """Return what is committed, up to the end of each partition.
+class KafkaChangelog:
+    """The changelog's topic.
 
-    To be called when the partition's producer has started: that has ended what its predecessor had under way, so
-    that the end is final.
-
-    Raises:
-        KafkaError: Kafka cannot be reached.
-        msgspec.DecodeError: As of `Stored.apply`.
+    Args:
+        settings: Where Kafka is.
     """
-    stored = {partition: Stored() for partition in partitions}
 
-    async def take(record: Any) -> None:
-        stored[record.partition].apply(record.key, record.value)
+    def __init__(self, settings: CommonSettings) -> None:
+        self._settings = settings
 
-    await TopicReader(settings, CELL_WINDOWS, decode=lambda record: record, partitions=partitions).read(take)
-    return stored
+    async def read(self, partitions: Collection[int]) -> dict[int, StoredPartition]:
+        """Return what is committed, up to the end of each partition.
+
+        To be called when the partition's producer has started: that has ended what its predecessor had under way, so
+        that the end is final.
+
+        Raises:
+            KafkaError: Kafka cannot be reached.
+            msgspec.DecodeError: As of `apply_entry`.
+        """
+        stored = {partition: StoredPartition() for partition in partitions}
+
+        async def take(record: Any) -> None:
+            apply_entry(stored[record.partition], record.key, record.value)
+
+        await TopicReader(self._settings, CELL_WINDOWS, decode=lambda record: record, partitions=partitions).read(take)
+        return stored
 
 
 def _parts(key: _EntryKey) -> tuple[WindowKey, Ticket]:

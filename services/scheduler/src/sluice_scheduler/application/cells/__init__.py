@@ -1,1 +1,1 @@
-"""The stage `cells`: probes of silent holders."""
+"""The stage `cells`: shards, their windows, and probes of silent holders."""

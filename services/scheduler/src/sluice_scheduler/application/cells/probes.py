@@ -9,24 +9,24 @@ import heapq
 import time
 from collections.abc import Callable
 
-from sluice_common.bus import Producer
 from sluice_common.messages.base import now
 from sluice_common.messages.cell_requests import ProbeDue
 from sluice_common.messages.slots import WindowKey
 from sluice_common.topics import CELL_REQUESTS
 from sluice_rules.cells.window import Holder
+from sluice_scheduler.application.cells.ports import Producer
 
-StillHeld = Callable[[WindowKey, Holder], bool]
+IsHeld = Callable[[WindowKey, Holder], bool]
 """Whether this process owns the window and it has exactly this holder, with this deadline."""
 
 
 class ProbeTimer:
-    """Publishes `ProbeDue` for the deadlines that it was told of, unless they have moved on."""
+    """Publishes `ProbeDue` for the deadlines that it watches, unless they have moved on."""
 
-    def __init__(self, producer: Producer, still_held: StillHeld, interval: float) -> None:
+    def __init__(self, producer: Producer, is_held: IsHeld, interval: float) -> None:
         """Prepare a timer that looks every `interval` seconds."""
         self._producer = producer
-        self._still_held = still_held
+        self._is_held = is_held
         self._interval = interval
         self._deadlines: list[tuple[float, int, WindowKey, Holder]] = []
         self._count = 0
@@ -40,7 +40,7 @@ class ProbeTimer:
         """Publish until cancelled.
 
         Raises:
-            aiokafka.errors.KafkaError: Kafka did not take a message.
+            Exception: Kafka did not take a message.
         """
         while True:
             await asyncio.sleep(self._interval)
@@ -50,7 +50,7 @@ class ProbeTimer:
         """Publish what is due at that time, in seconds since 1970."""
         while self._deadlines and self._deadlines[0][0] <= seconds:
             deadline, _, key, holder = heapq.heappop(self._deadlines)
-            if self._still_held(key, holder):
+            if self._is_held(key, holder):
                 due = ProbeDue(
                     app_id=holder.app_id, occurred_at=now(), window=key, grant=holder.grant, deadline=deadline
                 )

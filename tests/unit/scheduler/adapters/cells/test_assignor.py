@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_scheduler.adapters.cells.shards import ShardAssignor, shard_of
+from sluice_scheduler.adapters.cells.assignor import ShardAssignor
+from sluice_scheduler.application.cells.shard import shard_of
 
 TOPIC = "cell-requests"
 

@@ -1,4 +1,4 @@
-"""Shards: the partitions of `cell-requests` that move between processes together.
+"""Shards are dealt out whole: the partitions of `cell-requests` that move between processes together.
 
 A transaction costs the same for one partition as for many, and a process has one open at a time. All partitions of a
 shard therefore share a transactional producer, and the group's assignor gives them to one process or to none.
@@ -13,16 +13,13 @@ from typing import Any
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
+from sluice_scheduler.application.cells.shard import shard_of
+
 _VERSION = 0
 
 
-def shard_of(partition: int, shards: int) -> int:
-    """Return the shard that a partition belongs to."""
-    return partition % shards
-
-
 class ShardAssignor(AbstractPartitionAssignor):  # type: ignore[misc] # aiokafka is untyped
-    """Deals whole shards out to the members of the group, in turn."""
+    """Deals whole shards out to the members of the group, one after the other."""
 
     def __init__(self, shards: int) -> None:
         self._shards = shards
