@@ -4,7 +4,9 @@ from typing import Any
 
 import httpx
 import msgspec
-from tests.integration.api.conftest import APP, Bus, Json, eventually, made
+from tests.integration.api.api_client import APP, Json, made
+from tests.integration.api.kafka_client import Bus
+from tests.integration.api.waiting import eventually
 
 from sluice_common.ids import execution_id
 from sluice_common.messages.base import now

@@ -2,16 +2,8 @@ import time
 
 import httpx
 import pytest
-from tests.integration.api.conftest import (
-    ADMIN_PASSWORD,
-    APP,
-    SECRET,
-    Fleet,
-    NewFleet,
-    client_of,
-    made,
-    refused,
-)
+from tests.integration.api.api_client import ADMIN_PASSWORD, APP, SECRET, client_of, made, refused
+from tests.integration.api.fleet import Fleet, NewFleet
 
 from sluice_api.domain.access_tokens import AccessTokens
 from sluice_api.settings import ApiSettings

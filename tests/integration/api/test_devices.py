@@ -4,7 +4,10 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from tests.integration.api.conftest import APP, Bus, NewFleet, eventually, made, refused
+from tests.integration.api.api_client import APP, made, refused
+from tests.integration.api.fleet import NewFleet
+from tests.integration.api.kafka_client import Bus
+from tests.integration.api.waiting import eventually
 
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
@@ -107,7 +110,7 @@ def test_a_csv_without_usable_header_is_refused(app: httpx.Client, header: str) 
     refused(response, 400, "bad_csv_header")
 
 
-def test_bulk_takes_two_formats(app: httpx.Client) -> None:
+def test_a_bulk_upload_is_ndjson_or_csv(app: httpx.Client) -> None:
     response = app.post("/devices/bulk", content=b"[]", headers={"Content-Type": "application/json"})
     refused(response, 415, "unsupported_media_type")
 

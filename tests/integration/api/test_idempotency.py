@@ -3,7 +3,9 @@ from datetime import datetime, timedelta
 
 import httpx
 import pytest
-from tests.integration.api.conftest import APP, Documents, NewFleet, made, refused, signed_zip
+from tests.integration.api.api_client import APP, made, refused
+from tests.integration.api.fleet import NewFleet, signed_zip
+from tests.integration.api.service_process import Documents
 
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
@@ -62,7 +64,9 @@ def test_a_creation_whose_process_died_is_found_again(app: httpx.Client, databas
     assert made(app.post("/groups", json=body, headers=headers))["group_id"] == group_id
 
 
-def test_a_creation_that_died_before_it_created_is_made_good(app: httpx.Client, database: Documents) -> None:
+def test_a_creation_whose_process_died_before_it_created_is_done_by_its_repetition(
+    app: httpx.Client, database: Documents
+) -> None:
     headers = keyed()
     group_id = reserve(database, headers, now() - timedelta(minutes=5))
     assert made(app.post("/groups", json={"name": new_id()}, headers=headers))["group_id"] == group_id
@@ -143,6 +147,6 @@ def mqtt_product() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
-def test_a_key_has_a_length(app: httpx.Client, key: str) -> None:
+def test_an_idempotency_key_has_1_to_255_characters(app: httpx.Client, key: str) -> None:
     response = app.post("/groups", json={"name": new_id()}, headers={"Idempotency-Key": key})
     refused(response, 422, "validation_failed")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest_asyncio
-from tests.integration.api.conftest import Bus
+from tests.integration.api.kafka_client import Bus
 
 from sluice_api.adapters.mongo.collections import COMMANDS, Document
 from sluice_api.adapters.mongo.outbox import MongoOutboxStore, also_send, with_messages

@@ -12,24 +12,11 @@ import httpx
 import psutil
 import pytest
 from gridfs import GridFSBucket
-from tests.integration.api.conftest import (
-    APP,
-    PATIENCE,
-    SECRET,
-    Bus,
-    Documents,
-    Json,
-    NewFleet,
-    NewProcess,
-    Process,
-    client_of,
-    eventually,
-    made,
-    public_key,
-    refused,
-    signed_zip,
-    verified,
-)
+from tests.integration.api.api_client import APP, SECRET, Json, client_of, made, refused
+from tests.integration.api.fleet import NewFleet, public_key, signed_zip, verified
+from tests.integration.api.kafka_client import Bus
+from tests.integration.api.service_process import Documents, NewProcess, Process
+from tests.integration.api.waiting import DEADLINE, eventually
 
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
@@ -209,7 +196,7 @@ def begin_upload(app: httpx.Client, size: int) -> socket.socket:
     url = app.base_url
     head = f"POST {url.path}packages HTTP/1.1\r\nHost: x\r\nAuthorization: {app.headers['authorization']}\r\n"
     head += f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {8 * MIB}\r\n\r\n"
-    client = socket.create_connection((url.host, url.port or 0), PATIENCE)
+    client = socket.create_connection((url.host, url.port or 0), DEADLINE)
     client.sendall(head.encode() + form("x", ("file", '; filename="p"', b"PK\x03\x04" + bytes(size)))[:-9])
     return client
 

@@ -5,7 +5,9 @@ import socket
 
 import httpx
 import pytest
-from tests.integration.api.conftest import PATIENCE, NewProcess, made, refused
+from tests.integration.api.api_client import made, refused
+from tests.integration.api.service_process import NewProcess
+from tests.integration.api.waiting import DEADLINE
 
 from sluice_embedded.adapters.sockets import free_base
 
@@ -23,7 +25,7 @@ def test_unknown_ids_are_not_found(app: httpx.Client, kind: str, identifier: str
     refused(app.get(f"/{kind}/{identifier}"), 404, "not_found")
 
 
-def test_a_wrong_method_is_told_which_are_right(app: httpx.Client) -> None:
+def test_a_wrong_method_is_answered_with_those_that_are_allowed(app: httpx.Client) -> None:
     response = app.put("/devices", json={})
     refused(response, 405, "method_not_allowed")
     assert "GET" in response.headers["allow"]
@@ -100,7 +102,7 @@ def test_a_body_that_stops_coming_is_given_up(new_process: NewProcess, app: http
     process = new_process("http", api_port=port, body_idle_timeout=0.5)
     head = f"POST /api/v1/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: {app.headers['authorization']}\r\n"
     kind = {"groups": "application/json", "packages": "multipart/form-data; boundary=x"}.get(path, "text/csv")
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+    with socket.create_connection(("127.0.0.1", port), DEADLINE) as client:
         client.sendall(f"{head}Content-Type: {kind}\r\nContent-Length: 100\r\n\r\n--x".encode())
         answer = b"".join(iter(lambda: client.recv(10_000), b"")).decode()
     assert answer.startswith("HTTP/1.1 408")
@@ -109,9 +111,9 @@ def test_a_body_that_stops_coming_is_given_up(new_process: NewProcess, app: http
 
 
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\x00", b"GET / HTTP/9.9\r\n\r\n", b"GET\r\n\r\n", b"\r\n" * 1000])
-def test_what_is_no_http_harms_nothing(base_url: str, sent: bytes) -> None:
+def test_bytes_that_are_no_http_leave_the_api_serving(base_url: str, sent: bytes) -> None:
     url = httpx.URL(base_url)
-    with socket.create_connection((url.host, url.port or 0), PATIENCE) as client:
+    with socket.create_connection((url.host, url.port or 0), DEADLINE) as client:
         client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
         assert b"Traceback" not in client.recv(10_000)

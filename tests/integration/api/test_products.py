@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from tests.integration.api.conftest import NewFleet, made, refused, signed_zip
+from tests.integration.api.api_client import made, refused
+from tests.integration.api.fleet import NewFleet, signed_zip
 
 from sluice_common.ids import new_id
 

@@ -4,8 +4,11 @@ import json
 import signal
 from typing import Any
 
+from tests.integration.api.api_client import made
 from tests.integration.api.campaign import counted, publish, requests_of_all, snapshot, wait_for
-from tests.integration.api.conftest import Bus, Documents, NewFleet, NewProcess, Process, made
+from tests.integration.api.fleet import NewFleet
+from tests.integration.api.kafka_client import Bus
+from tests.integration.api.service_process import Documents, NewProcess, Process
 
 from sluice_common.messages.execution_events import Coverage
 from sluice_common.messages.slots import CoverageClass

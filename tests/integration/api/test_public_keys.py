@@ -5,20 +5,12 @@ from typing import Any
 import httpx
 import pytest
 from gridfs import GridFSBucket
+from tests.integration.api.api_client import Json, made, refused
 from tests.integration.api.campaign import publish, requested, requests_of_all, snapshot
-from tests.integration.api.conftest import (
-    Bus,
-    Documents,
-    Fleet,
-    Json,
-    NewFleet,
-    eventually,
-    made,
-    public_key,
-    refused,
-    signed_zip,
-    verified,
-)
+from tests.integration.api.fleet import Fleet, NewFleet, public_key, signed_zip, verified
+from tests.integration.api.kafka_client import Bus
+from tests.integration.api.service_process import Documents
+from tests.integration.api.waiting import eventually
 
 from sluice_common.messages.device_events import ExecutionStopRequested
 from sluice_common.messages.package_events import PackageRevoked, PackageUploaded, PackageVerified

@@ -6,8 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.integration.api.api_client import APP, made
 from tests.integration.api.campaign import counted, publish, requested, requests_of_all, snapshot, wait_for
-from tests.integration.api.conftest import APP, Bus, Documents, NewFleet, NewProcess, Process, eventually, made
+from tests.integration.api.fleet import NewFleet
+from tests.integration.api.kafka_client import Bus
+from tests.integration.api.service_process import Documents, NewProcess, Process
+from tests.integration.api.waiting import eventually
 
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now

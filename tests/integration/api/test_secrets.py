@@ -7,17 +7,8 @@ import sys
 
 import httpx
 import pytest
-from tests.integration.api.conftest import (
-    APP,
-    SEALING_KEY,
-    SECRET,
-    Documents,
-    Json,
-    NewProcess,
-    client_of,
-    made,
-    refused,
-)
+from tests.integration.api.api_client import APP, SECRET, Json, client_of, made, refused
+from tests.integration.api.service_process import SEALING_KEY, Documents, NewProcess
 
 from sluice_common.ids import new_id
 from sluice_common.sealing import Sealer
@@ -172,7 +163,7 @@ def sealed(database: Documents) -> Documents:
 
 
 @pytest.mark.requirement("D17")
-def test_the_command_seals_everything_anew_and_may_be_repeated(environment: dict[str, str], sealed: Documents) -> None:
+def test_resealing_seals_every_secret_anew_and_may_be_repeated(environment: dict[str, str], sealed: Documents) -> None:
     new, keys = Sealer(["n" * 32]), f"{'n' * 32},{'o' * 32}"
     done = reseal(environment, sealed.name, keys)
     assert done.returncode == 1, done.stderr
@@ -194,7 +185,7 @@ def test_the_command_seals_everything_anew_and_may_be_repeated(environment: dict
     assert reseal(environment, sealed.name, "n" * 32).returncode == 0
 
 
-def test_the_command_without_a_key_says_what_to_set(environment: dict[str, str], sealed: Documents) -> None:
+def test_resealing_without_a_key_names_the_setting(environment: dict[str, str], sealed: Documents) -> None:
     done = reseal(environment, sealed.name, "")
     assert done.returncode == 2
     assert "SLUICE_SEALING_KEYS" in done.stderr

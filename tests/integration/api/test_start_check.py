@@ -5,8 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from tests.integration.api.api_client import Json, made, refused
 from tests.integration.api.campaign import counted, requested, requests_of_all, wait_for
-from tests.integration.api.conftest import Bus, Documents, Fleet, Json, NewFleet, Process, made, refused
+from tests.integration.api.fleet import Fleet, NewFleet
+from tests.integration.api.kafka_client import Bus
+from tests.integration.api.service_process import Documents, Process
 
 from sluice_common.messages.base import now
 

@@ -3,8 +3,12 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.integration.api.api_client import APP, made, refused
 from tests.integration.api.campaign import counted, publish, requested, requests_of_all, snapshot, state, wait_for
-from tests.integration.api.conftest import APP, Bus, Documents, NewFleet, eventually, made, refused
+from tests.integration.api.fleet import NewFleet
+from tests.integration.api.kafka_client import Bus
+from tests.integration.api.service_process import Documents
+from tests.integration.api.waiting import eventually
 
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
@@ -197,7 +201,7 @@ def test_executions_and_progress_follow_what_the_scheduler_says(new_fleet: NewFl
     assert [e["execution_id"] for e in of_device] == [f"{task['task_id']}:{two}"]
 
 
-def test_old_news_changes_nothing(new_fleet: NewFleet, bus: Bus) -> None:
+def test_an_older_snapshot_changes_nothing(new_fleet: NewFleet, bus: Bus) -> None:
     fleet = new_fleet()
     package, (device_id,) = fleet.package(), fleet.devices(1)
     task = made(fleet.task(package))

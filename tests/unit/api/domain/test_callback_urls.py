@@ -74,7 +74,7 @@ def test_private_addresses_can_be_allowed() -> None:
     check_callback_url("http://127.0.0.1:9000/cb", allow_private=True)
 
 
-def test_receivers_are_told_apart_by_host_and_port() -> None:
+def test_receivers_differ_by_host_and_port() -> None:
     assert target_of("http://example.org/a") == target_of("http://example.org:80/b") == "example.org:80"
     assert target_of("https://example.org/a") == "example.org:443"
     assert target_of("http://[1.2.3.4]/") == "http://[1.2.3.4]/"

@@ -41,7 +41,7 @@ def test_a_task_is_done_when_nothing_waits_or_runs(counts: dict[str, int]) -> No
         ({"FAILED": 5, "STOPPED": 1}, "STOPPED"),
     ],
 )
-def test_the_result_of_a_task(counts: dict[str, int], result: str | None) -> None:
+def test_the_result_of_a_task_follows_from_its_progress(counts: dict[str, int], result: str | None) -> None:
     assert result_of(progress_of(counts)) == result
 
 

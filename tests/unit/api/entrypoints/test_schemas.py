@@ -86,7 +86,7 @@ def test_no_text_of_a_request_may_hold_half_a_surrogate_pair(model: type[BaseMod
 
 
 @pytest.mark.parametrize("model", [*models(Body), *models(Item)])
-def test_an_example_is_one(model: type[BaseModel]) -> None:
+def test_every_example_of_a_body_is_valid(model: type[BaseModel]) -> None:
     if shown := model.model_json_schema().get("example"):
         model.model_validate(shown)
 

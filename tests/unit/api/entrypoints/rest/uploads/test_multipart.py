@@ -57,7 +57,7 @@ def test_a_form_that_breaks_off_is_malformed(end: int) -> None:
         body(part("a", b"\xff")),
     ],
 )
-def test_a_form_has_limits(data: bytes) -> None:
+def test_a_form_has_limited_fields(data: bytes) -> None:
     with pytest.raises(BadMultipartError):
         read(data)
 

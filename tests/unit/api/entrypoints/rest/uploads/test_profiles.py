@@ -198,7 +198,7 @@ def test_a_large_directory_is_refused_before_it_is_parsed(monkeypatch: pytest.Mo
 
 
 @given(st.binary(max_size=200), st.integers(0, 400), st.booleans())
-def test_no_bytes_at_all_do_more_than_be_refused(noise: bytes, at: int, replace: bool) -> None:
+def test_any_bytes_are_a_profile_or_refused(noise: bytes, at: int, replace: bool) -> None:
     whole = packed((NAME, profile()))
     data = whole[:at] + noise + whole[at + (len(noise) if replace else 0) :]
     for candidate in (data, b"PK" + noise, noise):
