@@ -20,7 +20,7 @@ def token(base_url: str, client_id: str, secret: str) -> str:
 def client_of(base_url: str, client_id: str, secret: str) -> httpx.Client:
     """Return a client that is logged in."""
     headers = {"Authorization": f"Bearer {token(base_url, client_id, secret)}"}
-    return httpx.Client(base_url=f"{base_url}/api/v1", headers=headers, timeout=DEADLINE)
+    return httpx.Client(base_url=f"{base_url}/api/v1", headers=headers, timeout=2 * DEADLINE)
 
 
 def made(response: httpx.Response) -> Json:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 """Seconds after which something that should have happened counts as failed."""
 Found = TypeVar("Found")
 
