@@ -10,9 +10,9 @@ would stay open.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 _START_GRACE = 2.0
 """Seconds for which a start goes on when its owner is cancelled; a bootstrap takes less, joining a group may take more.
@@ -47,7 +47,7 @@ async def started(resource: Resource) -> AsyncIterator[Resource]:
         await uninterrupted(_stop(resource, starting))
 
 
-async def uninterrupted(closing: Coroutine[Any, Any, None]) -> None:
+async def uninterrupted(closing: Awaitable[None]) -> None:
     """Close something to the end, though the closing task is cancelled meanwhile.
 
     Raises:

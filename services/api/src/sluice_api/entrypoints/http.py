@@ -1,6 +1,9 @@
 """The HTTP API: `python -m sluice_api.entrypoints.http`."""
 
+import asyncio
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -8,28 +11,58 @@ from sluice_api.entrypoints.rest.application import create_http
 from sluice_api.settings import ApiSettings
 from sluice_common.lifecycle import run_service
 from sluice_common.observability import announce_ready
+from sluice_common.resources import uninterrupted
 from sluice_common.settings import CommonSettings
 
 _GRACE = 10
 """Seconds that requests get to end after SIGTERM."""
 
 
+class NotStartedError(RuntimeError):
+    """The server has ended before it served; uvicorn has logged why."""
+
+
 class Server(uvicorn.Server):
-    """Uvicorn that tells the supervisor when its socket is open."""
+    """Uvicorn that tells the supervisor when its socket is open, and leaves signals to `run_service`."""
 
     def __init__(self, config: uvicorn.Config, settings: CommonSettings) -> None:
         super().__init__(config)
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the socket."""
-        await super().startup(sockets)
+        """Open the socket.
+
+        Raises:
+            NotStartedError: The application cannot start, or the socket is taken.
+        """
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:
+            raise NotStartedError from error
         if not self.should_exit:
             announce_ready(self._settings)
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none: being cancelled is what ends `serve_until_cancelled`."""
+        yield
+
+    async def serve_until_cancelled(self) -> None:
+        """Serve; when cancelled, let the requests under way end.
+
+        Raises:
+            NotStartedError: As of `startup`.
+        """
+        serving = asyncio.ensure_future(self.serve())
+        try:
+            await asyncio.shield(serving)
+        finally:
+            self.should_exit = True
+            await uninterrupted(serving)
+
 
 def main() -> None:
-    """Serve until SIGTERM."""
+    """Serve until SIGTERM or SIGINT."""
     settings = ApiSettings()
     config = uvicorn.Config(
         create_http(settings),
@@ -42,7 +75,7 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=_GRACE,
     )
-    run_service("api", settings, Server(config, settings).serve)
+    run_service("api", settings, Server(config, settings).serve_until_cancelled)
 
 
 if __name__ == "__main__":
