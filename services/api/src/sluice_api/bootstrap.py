@@ -60,6 +60,7 @@ from sluice_common.bus import Consumer, Producer
 from sluice_common.messages import base
 from sluice_common.mongo import Database, connect
 from sluice_common.observability import announce_ready
+from sluice_common.resources import started
 from sluice_common.sealing import NoSealingKeyError, Sealer
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
@@ -131,7 +132,7 @@ async def run_relay(settings: RelaySettings) -> None:
     """Relay until cancelled."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect(settings))
-        relay = _relay(settings, database, await _open_producer(settings, stack))
+        relay = _relay(settings, database, await stack.enter_async_context(started(Producer(settings))))
         announce_ready(settings)
         await relay.run()
 
@@ -145,7 +146,7 @@ async def run_projector(settings: ProjectorSettings) -> None:
             [EXECUTION_EVENTS, REGISTRATIONS, PACKAGE_EVENTS],
             "projector",
             projector.handle,
-            await _open_producer(settings, stack),
+            await stack.enter_async_context(started(Producer(settings))),
             max_records=_MAX_PROJECTED,
             gather=settings.projector_gather,
         )
@@ -168,7 +169,7 @@ async def run_notifier(settings: NotifierSettings) -> None:
             [EXECUTION_EVENTS],
             "notifier",
             Notifier(subscriptions, deliveries, dispatcher).handle,
-            await _open_producer(settings, stack),
+            await stack.enter_async_context(started(Producer(settings))),
             gather=settings.notifier_gather,
         )
         await _consume(settings, stack, consumer, dispatcher.run)
@@ -232,20 +233,11 @@ def _projector(settings: ProjectorSettings, database: Database) -> Projector:
     )
 
 
-async def _open_producer(settings: CommonSettings, stack: AsyncExitStack) -> Producer:
-    producer = Producer(settings)
-    # Before it starts: one that is cancelled there is to be closed, too.
-    stack.push_async_callback(producer.stop)
-    await producer.start()
-    return producer
-
-
 async def _consume(
     settings: CommonSettings, stack: AsyncExitStack, consumer: Consumer, beside: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
     """Consume until cancelled, and run something else beside."""
-    stack.push_async_callback(consumer.stop)
-    await consumer.start()
+    await stack.enter_async_context(started(consumer))
     announce_ready(settings)
     async with asyncio.TaskGroup() as group:
         group.create_task(consumer.run())
