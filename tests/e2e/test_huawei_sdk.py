@@ -106,9 +106,11 @@ async def test_a_device_made_of_huaweis_sdk_upgrades_and_the_app_server_hears_of
     broker = endpoints.mqtts if tls else endpoints.mqtt
     assert broker is not None
     package = await asyncio.to_thread(make_package, tmp_path, TARGET, IMAGE_BYTES, 1)
-    server = await AppServer.register(endpoints.api, endpoints.admin_password)
     callback_port = (urlsplit(endpoints.api).port or 0) + 92
-    async with CallbackReceiver(callback_port, secrets.token_hex(16)) as receiver:
+    async with (
+        AppServer.register(endpoints.api, endpoints.admin_password) as server,
+        CallbackReceiver(callback_port, secrets.token_hex(16)) as receiver,
+    ):
         await server.add_mqtt_product()
         await server.add_mqtt_package(package, TARGET, ["V1.*"])
         ((_, identity),) = (await server.add_mqtt_fleet(MqttFleet([f"huawei-{secrets.token_hex(4)}"], []))).items()
@@ -118,7 +120,6 @@ async def test_a_device_made_of_huaweis_sdk_upgrades_and_the_app_server_hears_of
             task = await server.create_task("mqtt", {"waiting": 1.0})
             said = await lines_until(device, f"booted {TARGET}")
             executions = await executions_ended(server, task, receiver)
-    await server.client.close()
 
     assert f"downloaded {IMAGE_BYTES} {package.image_sha256}" in said
     assert said.count(f"offered {TARGET}") == 1
@@ -131,10 +132,9 @@ async def test_a_device_made_of_huaweis_sdk_upgrades_and_the_app_server_hears_of
 async def test_one_with_a_wrong_secret_is_refused(stack: Stack, huawei_libraries: Path) -> None:
     endpoints = stack.endpoints
     assert endpoints.mqtt is not None
-    server = await AppServer.register(endpoints.api, endpoints.admin_password)
-    await server.add_mqtt_product()
-    ((_, identity),) = (await server.add_mqtt_fleet(MqttFleet([f"huawei-{secrets.token_hex(4)}"], []))).items()
-    await server.client.close()
+    async with AppServer.register(endpoints.api, endpoints.admin_password) as server:
+        await server.add_mqtt_product()
+        ((_, identity),) = (await server.add_mqtt_fleet(MqttFleet([f"huawei-{secrets.token_hex(4)}"], []))).items()
     wrong = Identity(identity.device_id, "another-secret")
     async with huawei_device(huawei_libraries, endpoints.mqtt, wrong) as device:
         await lines_until(device, "refused")

@@ -82,9 +82,11 @@ async def test_a_device_made_of_leshan_upgrades_and_the_app_server_hears_of_it(
 ) -> None:
     endpoints = stack.endpoints
     package = await asyncio.to_thread(make_package, tmp_path, TARGET, IMAGE_BYTES, 1)
-    server = await AppServer.register(endpoints.api, endpoints.admin_password)
     endpoint = f"leshan-{secrets.token_hex(4)}"
-    async with CallbackReceiver(callback_port(endpoints.api), secrets.token_hex(16)) as receiver:
+    async with (
+        AppServer.register(endpoints.api, endpoints.admin_password) as server,
+        CallbackReceiver(callback_port(endpoints.api), secrets.token_hex(16)) as receiver,
+    ):
         await server.add_products()
         await server.add_package(package, TARGET, ["V1.*"])
         await server.add_fleet(Fleet(main=[endpoint], to_stop=[], incapable=frozenset()))
@@ -97,8 +99,7 @@ async def test_a_device_made_of_leshan_upgrades_and_the_app_server_hears_of_it(
                 # A callback may be ahead of what the API shows.
                 while not receiver.results or not all(e.is_final for e in await server.client.executions(task)):
                     await asyncio.sleep(0.2)
-    executions = await server.client.executions(task)
-    await server.client.close()
+        executions = await server.client.executions(task)
 
     assert f"downloaded {IMAGE_BYTES} {package.image_sha256}" in said
     assert said.count("execute") == 1

@@ -20,9 +20,11 @@ DEADLINE = 60.0
 async def test_a_revoked_key_ends_a_running_campaign_as_failed_and_says_so(stack: Stack, tmp_path: Path) -> None:
     endpoints = stack.endpoints
     package = await asyncio.to_thread(make_package, tmp_path, "V2.0", 1_000, 1)
-    server = await AppServer.register(endpoints.api, endpoints.admin_password)
     port = (urlsplit(endpoints.api).port or 0) + 92
-    async with CallbackReceiver(port, secrets.token_hex(16)) as receiver:
+    async with (
+        AppServer.register(endpoints.api, endpoints.admin_password) as server,
+        CallbackReceiver(port, secrets.token_hex(16)) as receiver,
+    ):
         await server.add_products()
         await server.add_package(package, "V2.0", ["V1.*"])
         # Devices that never come online: their executions wait, and nothing else can end them.
@@ -37,11 +39,10 @@ async def test_a_revoked_key_ends_a_running_campaign_as_failed_and_says_so(stack
         async with asyncio.timeout(DEADLINE):
             while (await server.client.get(f"/tasks/{task}"))["status"] != "STOPPED" or len(receiver.results) < 20:
                 await asyncio.sleep(0.2)
-    ended = await server.client.get(f"/tasks/{task}")
-    shown = (await server.client.get(f"/tasks/{task}/executions"))["items"]
-    with pytest.raises(PlatformError, match="package_revoked"):
-        await server.create_task("main", {"waiting": 1.0})
-    await server.client.close()
+        ended = await server.client.get(f"/tasks/{task}")
+        shown = (await server.client.get(f"/tasks/{task}/executions"))["items"]
+        with pytest.raises(PlatformError, match="package_revoked"):
+            await server.create_task("main", {"waiting": 1.0})
 
     assert (ended["result"], ended["stop_reason"]["code"]) == ("FAILED", "key_revoked")
     assert {(e["status"], e["reason"]["code"]) for e in shown} == {("FAILED", "key_revoked")}

@@ -25,6 +25,7 @@ from sluice_common.ids import execution_id, new_id
 from sluice_common.messages.mqtt_commands import OfferFirmware
 from sluice_common.messages.snapshots import PackageSnapshot
 from sluice_common.mongo import IMAGE_BUCKET, bucket, connect
+from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_common.topics import MQTT_COMMANDS
@@ -126,17 +127,16 @@ async def _offer(stack: Stack, settings: EmbeddedSettings, image: _Image, client
     )
     async with connect(common) as database:
         await bucket(database, IMAGE_BUCKET).upload_from_stream_with_id(image.image_id, "image.bin", image.data)
-    signer, producer = TokenSigner(secrets_of(settings).token_key.encode()), Producer(common)
+    signer = TokenSigner(secrets_of(settings).token_key.encode())
     downloads = stack.endpoints.downloads
     if downloads is None:
         raise PlatformError("the system serves no downloads")
-    await producer.start()
     sources = []
-    for _ in range(clients):
-        offer = _offer_for(new_id(), new_id(), image)
-        await producer.send(MQTT_COMMANDS, offer.device_id, offer)
-        sources.append(_source(offer, signer, downloads))
-    await producer.stop()
+    async with started(Producer(common)) as producer:
+        for _ in range(clients):
+            offer = _offer_for(new_id(), new_id(), image)
+            await producer.send(MQTT_COMMANDS, offer.device_id, offer)
+            sources.append(_source(offer, signer, downloads))
     await asyncio.sleep(_READ_SECONDS)
     return sources
 

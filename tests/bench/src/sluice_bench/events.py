@@ -5,7 +5,9 @@ from collections import Counter
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+
+from sluice_common.bus import AdminClient
+from sluice_common.resources import started
 
 _QUIET = 3.0
 """Seconds without a further record after which all have been read; transactions leave gaps before the ends."""
@@ -28,8 +30,7 @@ async def count_events(bootstrap: str, since: float) -> Counter[tuple[str, str]]
         isolation_level="read_committed",
         check_crcs=False,
     )
-    await consumer.start()
-    try:
+    async with started(consumer):
         ends = await _seek(consumer, await _partitions(bootstrap), int(since * 1000))
         counts: Counter[tuple[str, str]] = Counter()
         quiet_since = time.monotonic()
@@ -39,17 +40,11 @@ async def count_events(bootstrap: str, since: float) -> Counter[tuple[str, str]]
                 counts.update((partition.topic, _kind(record.value)) for record in news)
                 quiet_since = time.monotonic() if news else quiet_since
         return counts
-    finally:
-        await consumer.stop()
 
 
 async def _partitions(bootstrap: str) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
+    async with started(AdminClient(bootstrap_servers=bootstrap)) as admin:
         topics = await admin.describe_topics()
-    finally:
-        await admin.close()
     return [
         TopicPartition(topic["topic"], partition["partition"])
         for topic in topics

@@ -108,26 +108,24 @@ class _Tenant:
 @asynccontextmanager
 async def _tenant(stack: Stack, settings: EmbeddedSettings) -> AsyncIterator[_Tenant]:
     ends = stack.endpoints
-    client = await PlatformClient.log_in(ends.api, ends.app_id, ends.app_secret)
     try:
-        package = await asyncio.to_thread(make_package, settings.state_dir, _VERSION, 1024, 1)
-        product = await client.create(
-            "/products",
-            {
-                "manufacturer": _MANUFACTURER,
-                "model": "Meter",
-                "device_type": "Meter",
-                "protocol": "LWM2M",
-                "maintenance": {"firmware_upgrade": True, "upgrade_protocol": "LWM2M"},
-            },
-        )
-        await client.create("/public-keys", {"manufacturer": _MANUFACTURER, "pem": package.public_pem})
-        package_id = await client.upload_package(
-            package.path, version=_VERSION, product_id=product["product_id"], source_versions=[]
-        )
-        await client.wait_verified(package_id)
-        yield _Tenant(stack, client, product["product_id"], package_id)
+        async with PlatformClient.log_in(ends.api, ends.app_id, ends.app_secret) as client:
+            package = await asyncio.to_thread(make_package, settings.state_dir, _VERSION, 1024, 1)
+            product = await client.create(
+                "/products",
+                {
+                    "manufacturer": _MANUFACTURER,
+                    "model": "Meter",
+                    "device_type": "Meter",
+                    "protocol": "LWM2M",
+                    "maintenance": {"firmware_upgrade": True, "upgrade_protocol": "LWM2M"},
+                },
+            )
+            await client.create("/public-keys", {"manufacturer": _MANUFACTURER, "pem": package.public_pem})
+            package_id = await client.upload_package(
+                package.path, version=_VERSION, product_id=product["product_id"], source_versions=[]
+            )
+            await client.wait_verified(package_id)
+            yield _Tenant(stack, client, product["product_id"], package_id)
     except TimeoutError as error:
         raise PlatformError("the relay did not expand the task in time") from error
-    finally:
-        await client.close()

@@ -23,6 +23,7 @@ from sluice_bench.mqtt_devices import MqttDevices, endpoints
 from sluice_common.bus import Producer
 from sluice_common.ids import execution_id
 from sluice_common.messages.mqtt_commands import QueryVersion
+from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import DEVICE_EVENTS, MQTT_COMMANDS
 from sluice_demo.appserver import AppServer, MqttFleet
@@ -68,10 +69,9 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> dict[str, An
 
 
 async def _figures(stack: Stack, options: argparse.Namespace, console: Console) -> dict[str, Any]:
-    server = await AppServer.register(stack.endpoints.api, stack.endpoints.admin_password)
-    await server.add_mqtt_product()
-    identities = await server.add_mqtt_fleet(MqttFleet(endpoints(options.devices), []))
-    await server.client.close()
+    async with AppServer.register(stack.endpoints.api, stack.endpoints.admin_password) as server:
+        await server.add_mqtt_product()
+        identities = await server.add_mqtt_fleet(MqttFleet(endpoints(options.devices), []))
     broker = stack.endpoints.mqtt
     if broker is None:
         raise DevicesError("the system has no MQTT broker")
@@ -175,16 +175,13 @@ class _Listener:
 @asynccontextmanager
 async def _listener(bootstrap: str) -> AsyncIterator[_Listener]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, check_crcs=False)
-    await consumer.start()
-    try:
+    async with started(consumer):
         partitions = [TopicPartition(DEVICE_EVENTS.name, p) for p in range(CommonSettings().partitions)]
         consumer.assign(partitions)
         await consumer.seek_to_end(*partitions)
         for partition in partitions:
             await consumer.position(partition)  # seeking is lazy
         yield _Listener(consumer)
-    finally:
-        await consumer.stop()
 
 
 async def _query(bootstrap: str, listener: _Listener, device_ids: list[str], per_second: float) -> list[float]:
@@ -200,16 +197,14 @@ async def _query(bootstrap: str, listener: _Listener, device_ids: list[str], per
 
 
 async def _ask(bootstrap: str, device_ids: list[str], per_second: float, asked: dict[str, float]) -> None:
-    producer, task_id = Producer(CommonSettings(kafka_bootstrap=bootstrap)), secrets.token_hex(12)
-    await producer.start()
-    begin = time.monotonic()
-    for number, device_id in enumerate(device_ids):
-        ahead = number / per_second - (time.monotonic() - begin)
-        if ahead > 0:
-            await asyncio.sleep(ahead)
-        asked[device_id] = time.time()
-        await producer.send(MQTT_COMMANDS, device_id, _query_of(device_id, task_id))
-    await producer.stop()
+    begin, task_id = time.monotonic(), secrets.token_hex(12)
+    async with started(Producer(CommonSettings(kafka_bootstrap=bootstrap))) as producer:
+        for number, device_id in enumerate(device_ids):
+            ahead = number / per_second - (time.monotonic() - begin)
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+            asked[device_id] = time.time()
+            await producer.send(MQTT_COMMANDS, device_id, _query_of(device_id, task_id))
 
 
 def _query_of(device_id: str, task_id: str) -> QueryVersion:

@@ -11,18 +11,18 @@ from collections import Counter
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 
 from sluice_bench.events import count_events
 from sluice_bench.gateway import GATEWAY, SimulatedGateway
-from sluice_common.bus import Producer
+from sluice_common.bus import AdminClient, Producer
 from sluice_common.ids import execution_id, new_id
 from sluice_common.messages import codec
 from sluice_common.messages.base import now
 from sluice_common.messages.device_events import DeviceEvent, ExecutionRequested
 from sluice_common.messages.execution_events import ExecutionChanged
 from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot, UpgradePolicy
+from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import DEVICE_EVENTS, EXECUTION_EVENTS, LWM2M_COMMANDS
 from sluice_embedded.install import HOME
@@ -73,8 +73,7 @@ class _Campaign:
 
     async def run(self) -> dict[str, Any]:
         """Register the devices, then measure from the first request to the last end."""
-        await self._producer.start()
-        try:
+        async with started(self._producer):
             await self._publish(list(self._gateway.registrations()))
             await self._until_idle()
             before, began_at = self._stack.cpu_seconds(), time.time()
@@ -85,8 +84,6 @@ class _Campaign:
                 await watching
                 answering.cancel()
             seconds, after = time.time() - began_at, self._stack.cpu_seconds()
-        finally:
-            await self._producer.stop()
         spent = {name: after[name] - before[name] for name in after}
         return self._figures(seconds, spent, await count_events(self._kafka, began_at))
 
@@ -117,7 +114,7 @@ class _Campaign:
         """Be the gateway until cancelled."""
         commands = self._reader()
         commands.assign([TopicPartition(LWM2M_COMMANDS.name, GATEWAY)])
-        async with commands:
+        async with started(commands):
             while True:
                 for records in (await commands.getmany(timeout_ms=200)).values():
                     answers = [self._gateway.answer(codec.LWM2M_COMMANDS.decode(record.value)) for record in records]
@@ -125,8 +122,7 @@ class _Campaign:
 
     async def _watch(self) -> None:
         """Read what became of the executions until all have ended."""
-        events = self._reader(EXECUTION_EVENTS.name)
-        async with events:
+        async with started(self._reader(EXECUTION_EVENTS.name)) as events:
             while len(self._ended) < len(self._device_ids):
                 for records in (await events.getmany(timeout_ms=200)).values():
                     for record in records:
@@ -136,18 +132,13 @@ class _Campaign:
 
     async def _until_idle(self) -> None:
         """Wait until the stage `devices` has taken all registrations in."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka)
-        reader = self._reader(DEVICE_EVENTS.name)
-        async with asyncio.timeout(_SLOWEST), reader:
-            await admin.start()
-            try:
-                ends = await reader.end_offsets(reader.assignment())
-                while await self._lag(admin, ends):  # noqa: ASYNC110 - another process is waited for
-                    await asyncio.sleep(0.5)
-            finally:
-                await admin.close()
+        admin, reader = AdminClient(bootstrap_servers=self._kafka), self._reader(DEVICE_EVENTS.name)
+        async with asyncio.timeout(_SLOWEST), started(admin), started(reader):
+            ends = await reader.end_offsets(reader.assignment())
+            while await self._lag(admin, ends):  # noqa: ASYNC110 - another process is waited for
+                await asyncio.sleep(0.5)
 
-    async def _lag(self, admin: AIOKafkaAdminClient, ends: dict[TopicPartition, int]) -> int:
+    async def _lag(self, admin: AdminClient, ends: dict[TopicPartition, int]) -> int:
         committed = await admin.list_consumer_group_offsets(_DEVICES_GROUP, partitions=list(ends))
         return sum(end - max(committed[tp].offset, 0) for tp, end in ends.items())
 

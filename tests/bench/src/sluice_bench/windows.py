@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import statistics
 from contextlib import AsyncExitStack
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from rich.console import Console
@@ -21,6 +21,7 @@ from sluice_common.messages.base import now, utc
 from sluice_common.messages.cell_requests import CellRequest, SlotAsk, SlotReturn
 from sluice_common.messages.device_events import SlotGranted
 from sluice_common.messages.slots import CoverageClass, Grant, WindowKey
+from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import CELL_REQUESTS, DEVICE_EVENTS
 from sluice_embedded.install import HOME
@@ -74,7 +75,7 @@ async def _costs(stack: Stack, console: Console) -> dict[int, float]:
         for cell_id, waiters in enumerate(spent):
             console.print(f"Filling a window with {waiters} waiters.", style="dim")
             window = CrowdedWindow(stack.endpoints.kafka_bootstrap, cell_id)
-            windows[waiters] = await opened.enter_async_context(window)
+            windows[waiters] = await opened.enter_async_context(started(window))
             await window.fill(waiters)
             await window.serve(_ROUNDS)  # warms up
         for _ in range(_REPEATS):
@@ -99,13 +100,14 @@ class CrowdedWindow:
         self._first = self._last = 0
         self._ask_no = 0
 
-    async def __aenter__(self) -> Self:
+    async def start(self) -> None:
+        """Connect; what its devices are sent from now on is read."""
         await self._producer.start()
         await self._consumer.start()
         await self._consumer.seek_to_end()
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def stop(self) -> None:
+        """Disconnect."""
         await self._consumer.stop()
         await self._producer.stop()
 

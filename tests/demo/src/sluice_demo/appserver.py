@@ -4,7 +4,8 @@ It makes an app of its own, then everything below it; nothing that was on the pl
 """
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -68,12 +69,13 @@ class AppServer:
         self._packages: dict[str, str] = {}
 
     @classmethod
-    async def register(cls, api_url: str, admin_password: str) -> Self:
-        """Have the admin make an app of a new name, and log in as that app."""
-        admin = await PlatformClient.log_in(api_url, "admin", admin_password)
-        app = await admin.create("/apps", {"name": f"demo-{uuid.uuid4().hex[:8]}"})
-        await admin.close()
-        return cls(await PlatformClient.log_in(api_url, app["client_id"], app["client_secret"]))
+    @asynccontextmanager
+    async def register(cls, api_url: str, admin_password: str) -> AsyncIterator[Self]:
+        """Have the admin make an app of a new name, and be logged in as that app until the block ends."""
+        async with PlatformClient.log_in(api_url, "admin", admin_password) as admin:
+            app = await admin.create("/apps", {"name": f"demo-{uuid.uuid4().hex[:8]}"})
+        async with PlatformClient.log_in(api_url, app["client_id"], app["client_secret"]) as client:
+            yield cls(client)
 
     async def add_products(self) -> None:
         """Create two product models, one that supports firmware upgrade and one that does not."""

@@ -8,6 +8,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,26 +33,24 @@ class PlatformClient:
         self._http = http
 
     @classmethod
-    async def log_in(cls, api_url: str, client_id: str, client_secret: str) -> Self:
-        """Return a session with an access token (OAuth 2.0 client credentials, RFC 6749 §4.4).
+    @asynccontextmanager
+    async def log_in(cls, api_url: str, client_id: str, client_secret: str) -> AsyncIterator[Self]:
+        """Give a session with an access token (OAuth 2.0 client credentials, RFC 6749 §4.4) until the block ends.
 
         Args:
             api_url: Root of the API without `/api/v1`.
             client_id: Id of the app, or `admin`.
             client_secret: Its secret.
         """
-        session = cls(httpx.AsyncClient(base_url=f"{api_url.rstrip('/')}/api/v1", timeout=_TIMEOUT))
-        answer = await session._send(
-            "POST",
-            "/oauth2/token",
-            data={"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret},
-        )
-        session._http.headers["Authorization"] = f"Bearer {_content(answer)['access_token']}"
-        return session
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
+        async with httpx.AsyncClient(base_url=f"{api_url.rstrip('/')}/api/v1", timeout=_TIMEOUT) as http:
+            session = cls(http)
+            answer = await session._send(
+                "POST",
+                "/oauth2/token",
+                data={"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret},
+            )
+            http.headers["Authorization"] = f"Bearer {_content(answer)['access_token']}"
+            yield session
 
     async def get(self, path: str, **params: Any) -> dict[str, Any]:
         """Read one resource."""

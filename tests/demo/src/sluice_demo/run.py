@@ -86,8 +86,9 @@ async def run(
         receiver = CallbackReceiver(callback_port, secrets.token_hex(16))
         system = await opened.enter_async_context(_system(place, scenario, console))
         await opened.enter_async_context(receiver)
-        server = await AppServer.register(system.endpoints.api, system.endpoints.admin_password)
-        opened.push_async_callback(server.client.close)
+        server = await opened.enter_async_context(
+            AppServer.register(system.endpoints.api, system.endpoints.admin_password)
+        )
         package = await asyncio.to_thread(
             make_package, place.state_dir, scenario.fleet.target_version, scenario.image_bytes, scenario.fleet.seed
         )
