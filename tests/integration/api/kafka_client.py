@@ -4,10 +4,11 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from sluice_common.bus import Producer
 from sluice_common.messages.codec import BrokenMessageError
+from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import Topic
 
@@ -22,13 +23,9 @@ class Bus:
         """Publish messages under their keys."""
 
         async def send() -> None:
-            producer = Producer(self._settings)
-            await producer.start()
-            try:
+            async with started(Producer(self._settings)) as producer:
                 for key, message in keyed:
                     await producer.publish(topic, key, message, partition_key=partition_key)
-            finally:
-                await producer.stop()
 
         asyncio.run(send())
 
@@ -36,12 +33,8 @@ class Bus:
         """Put bytes into a topic."""
 
         async def send() -> None:
-            producer = Producer(self._settings)
-            await producer.start()
-            try:
-                await producer._kafka.send_and_wait(topic.name, value=value, key=b"key", partition=0)  # noqa: SLF001
-            finally:
-                await producer.stop()
+            async with started(AIOKafkaProducer(bootstrap_servers=self._settings.kafka_bootstrap)) as producer:
+                await producer.send_and_wait(topic.name, value=value, key=b"key", partition=0)
 
         asyncio.run(send())
 
@@ -51,8 +44,7 @@ class Bus:
         async def consume() -> list[Any]:
             partitions = [TopicPartition(topic.name, p) for p in range(self._settings.partitions)]
             consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka_bootstrap, auto_offset_reset="earliest")
-            await consumer.start()
-            try:
+            async with started(consumer):
                 consumer.assign(partitions)
                 ends = await consumer.end_offsets(partitions)
                 found: list[Any] = []
@@ -61,8 +53,6 @@ class Bus:
                         batch = await consumer.getmany(partition, timeout_ms=1000)
                         found += [record for records in batch.values() for record in records]
                 return found
-            finally:
-                await consumer.stop()
 
         records = asyncio.run(consume())
         if topic.decoder is None:

@@ -18,6 +18,7 @@ from sluice_common.ids import new_id
 from sluice_common.messages.base import now
 from sluice_common.messages.task_events import TaskCreated
 from sluice_common.mongo import connect
+from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import TASK_EVENTS
 
@@ -62,12 +63,9 @@ async def published(bus: Bus, key: str) -> list[str]:
 @pytest_asyncio.fixture
 async def relays(kafka: str, mongodb: str, database_name: str) -> AsyncIterator[Relays]:
     settings = CommonSettings(kafka_bootstrap=kafka, mongodb_uri=mongodb, mongodb_database=database_name)
-    producer = Producer(settings)
-    await producer.start()
-    async with connect(settings) as database:
+    async with connect(settings) as database, started(Producer(settings)) as producer:
         store = MongoOutboxStore(database, COMMANDS)
         yield Relays(database[COMMANDS], store, Outbox(store, producer), Outbox(store, producer))
-    await producer.stop()
 
 
 async def test_a_message_that_is_too_large_for_kafka_keeps_no_other_back(relays: Relays, bus: Bus) -> None:

@@ -1,7 +1,8 @@
 """The bus on a real Kafka: nothing that cannot be understood stops a consumer or is lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -12,30 +13,37 @@ from sluice_common.ids import new_id
 from sluice_common.messages.base import now, to_json
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.messages.task_events import TaskStopRequested
+from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import DEAD_LETTERS, TASK_EVENTS
 
 ALMOST_A_MEBIBYTE = 1_000_000
 
 
-async def buried(settings: CommonSettings, value: bytes) -> DeadLetter:
+@asynccontextmanager
+async def running(consumer: Consumer) -> AsyncIterator[None]:
+    """Consume until the end of the block."""
+    async with started(consumer):
+        consuming = asyncio.create_task(consumer.run())
+        yield
+        consuming.cancel()
+        await asyncio.gather(consuming, return_exceptions=True)
+
+
+async def dead_letter_of(settings: CommonSettings, value: bytes) -> DeadLetter:
     """Return the dead letter that holds a value."""
     consumer = AIOKafkaConsumer(
         DEAD_LETTERS.name, bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest"
     )
-    await consumer.start()
-    try:
-        async with asyncio.timeout(30):
-            async for record in consumer:
-                letter = msgspec.json.decode(record.value, type=DeadLetter)
-                if letter.value == value:
-                    return letter
-    finally:
-        await consumer.stop()
+    async with started(consumer), asyncio.timeout(30):
+        async for record in consumer:
+            letter = msgspec.json.decode(record.value, type=DeadLetter)
+            if letter.value == value:
+                return letter
     raise AssertionError("the consumer ended")
 
 
-async def test_a_large_broken_message_is_buried_whole_and_the_next_one_is_handled(kafka: str) -> None:
+async def test_a_large_broken_message_is_dead_lettered_whole_and_the_next_one_is_handled(kafka: str) -> None:
     settings = CommonSettings(kafka_bootstrap=kafka)
     task_id, group = new_id(), f"test-{new_id()}"
     handled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -48,23 +56,13 @@ async def test_a_large_broken_message_is_buried_whole_and_the_next_one_is_handle
     raw = AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=2 * ALMOST_A_MEBIBYTE)
     producer = Producer(settings)
     consumer = Consumer(settings, [TASK_EVENTS], group, handle, producer)
-    await raw.start()
-    await producer.start()
-    await consumer.start()
-    running = asyncio.create_task(consumer.run())
-    try:
+    async with started(raw), started(producer), running(consumer):
         await raw.send_and_wait(TASK_EVENTS.name, rubbish, key=task_id.encode(), partition=0)
         message = TaskStopRequested(app_id="a", occurred_at=now(), task_id=task_id)
         await producer.publish(TASK_EVENTS, task_id, message, partition=0)
         assert await asyncio.wait_for(handled, 30) == task_id
-        letter = await buried(settings, rubbish)
+        letter = await dead_letter_of(settings, rubbish)
         assert (letter.source_topic, letter.partition) == (TASK_EVENTS.name, 0)
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await consumer.stop()
-        await producer.stop()
-        await raw.stop()
 
 
 async def test_of_a_batch_with_poison_the_poison_alone_is_dead_lettered_as_it_came(kafka: str) -> None:
@@ -80,17 +78,9 @@ async def test_of_a_batch_with_poison_the_poison_alone_is_dead_lettered_as_it_ca
 
     producer = Producer(settings)
     consumer = Consumer(settings, [TASK_EVENTS], f"test-{new_id()}", handle, producer)
-    await producer.start()
-    await consumer.start()
     messages = [TaskStopRequested(app_id="a", occurred_at=now(), task_id=task_id) for task_id in (poison, good)]
-    running = asyncio.create_task(consumer.run())
-    try:
+    async with started(producer), running(consumer):
         await producer.publish_all((TASK_EVENTS, poison, message) for message in messages)
         assert await asyncio.wait_for(handled, 30) == good
-        letter = await buried(settings, to_json(messages[0]))
+        letter = await dead_letter_of(settings, to_json(messages[0]))
         assert (letter.key, letter.reason) == (poison.encode(), "no rule for it")
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await consumer.stop()
-        await producer.stop()

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 from pymongo import MongoClient
 
+from sluice_common.bus import AdminClient
+from sluice_common.resources import started
 from sluice_common.topics import ALL_TOPICS
 from sluice_embedded.adapters.processes import started_at
 from sluice_embedded.adapters.sockets import PortTakenError
@@ -30,12 +31,8 @@ def mongodb_alone(settings: EmbeddedSettings) -> Iterator[Stack]:
 
 
 async def test_kafka_has_all_topics_with_their_partitions(kafka: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
+    async with started(AdminClient(bootstrap_servers=kafka)) as admin:
         described = await admin.describe_topics([topic.name for topic in ALL_TOPICS])
-    finally:
-        await admin.close()
     assert {topic["topic"]: len(topic["partitions"]) for topic in described} == {t.name: 12 for t in ALL_TOPICS}
 
 

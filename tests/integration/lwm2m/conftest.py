@@ -10,6 +10,7 @@ from tests.integration.lwm2m.platform_client import APP, Platform
 
 from sluice_common.ids import new_id
 from sluice_common.mongo import Database, connect
+from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_embedded.adapters.guardian import Guardian
 
@@ -93,7 +94,5 @@ async def new_device(database: Database) -> AsyncIterator[NewDevice]:
 @pytest_asyncio.fixture
 async def platform(settings: CommonSettings) -> AsyncIterator[Platform]:
     """The rest of the platform."""
-    platform = Platform(settings)
-    await platform.start()
-    yield platform
-    await platform.stop()
+    async with started(Platform(settings)) as platform:
+        yield platform

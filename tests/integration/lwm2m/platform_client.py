@@ -47,9 +47,9 @@ class Platform:
 
     async def stop(self) -> None:
         """Disconnect."""
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         await self._consumer.stop()
         await self.producer.stop()
 

@@ -11,6 +11,7 @@ from tests.integration.mqtt.system import System
 
 from sluice_common.ids import new_id
 from sluice_common.mongo import IMAGE_BUCKET, Database, bucket, connect
+from sluice_common.resources import started
 from sluice_embedded.adapters.sockets import free_base
 from sluice_embedded.settings import EmbeddedSettings
 from sluice_embedded.stack import Stack
@@ -33,10 +34,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 @pytest_asyncio.fixture
 async def bus(system: System) -> AsyncIterator[Bus]:
     """Kafka, from the test's side."""
-    bus = Bus(system)
-    await bus.start()
-    yield bus
-    await bus.stop()
+    async with started(Bus(system)) as bus:
+        yield bus
 
 
 @pytest_asyncio.fixture

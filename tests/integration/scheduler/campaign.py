@@ -25,6 +25,7 @@ from sluice_common.messages.device_events import (
 from sluice_common.messages.execution_events import ExecutionChanged
 from sluice_common.messages.lwm2m_commands import DeviceRequests, Write
 from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot, UpgradePolicy
+from sluice_common.resources import started
 from sluice_common.topics import DEVICE_EVENTS, EXECUTION_EVENTS, LWM2M_COMMANDS
 
 GATEWAY = 0
@@ -62,14 +63,14 @@ class Campaign:
 
     async def answer(self) -> None:
         """Answer commands until cancelled."""
-        async with self._reader(LWM2M_COMMANDS.name) as commands:
+        async with started(self._reader(LWM2M_COMMANDS.name)) as commands:
             async for _, command in messages(commands, codec.LWM2M_COMMANDS):
                 if isinstance(command, DeviceRequests) and command.device_id in self.device_ids:
                     await self._producer.send(DEVICE_EVENTS, command.device_id, answered(command))
 
     async def watch(self) -> None:
         """Read snapshots until cancelled."""
-        async with self._reader(EXECUTION_EVENTS.name) as events:
+        async with started(self._reader(EXECUTION_EVENTS.name)) as events:
             async for _, event in messages(events, codec.EXECUTION_EVENTS):
                 if isinstance(event, ExecutionChanged) and event.task_id == self.task_id:
                     self.snapshots.setdefault((event.execution_id, event.version), []).append(event)

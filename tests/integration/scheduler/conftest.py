@@ -8,21 +8,20 @@ import pytest_asyncio
 from tests.integration.scheduler.workers import Workers
 
 from sluice_common.bus import Producer
+from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 
 
 @pytest.fixture
 def workers(kafka: str, tmp_path: Path) -> Iterator[Workers]:
     """Start processes with records in folders of their own; all end with the test."""
-    started = Workers(kafka, tmp_path, devices_session_timeout=6, devices_counters_interval=0.5)
-    yield started
-    started.end_all()
+    workers = Workers(kafka, tmp_path, devices_session_timeout=6, devices_counters_interval=0.5)
+    yield workers
+    workers.end_all()
 
 
 @pytest_asyncio.fixture
 async def producer(kafka: str) -> AsyncIterator[Producer]:
     """What tests send with."""
-    sender = Producer(CommonSettings(kafka_bootstrap=kafka))
-    await sender.start()
-    yield sender
-    await sender.stop()
+    async with started(Producer(CommonSettings(kafka_bootstrap=kafka))) as sender:
+        yield sender

@@ -23,6 +23,7 @@ from sluice_common.messages.base import now, utc
 from sluice_common.messages.cell_requests import SlotAsk, SlotHold, SlotReturn
 from sluice_common.messages.device_events import SlotGranted, SlotProbed
 from sluice_common.messages.slots import CoverageClass, Grant, WindowKey
+from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import CELL_REQUESTS, DEVICE_EVENTS
 
@@ -226,19 +227,15 @@ class Fleet:
 @pytest.fixture
 async def fleet(kafka: str) -> AsyncIterator[Fleet]:
     chance = random.Random(7)
-    made = Fleet(kafka, lambda: chance.uniform(0.05, 0.3))
-    await made.start()
-    yield made
-    await made.stop()
+    async with started(Fleet(kafka, lambda: chance.uniform(0.05, 0.3))) as made:
+        yield made
 
 
 @pytest.fixture
 async def patient(kafka: str) -> AsyncIterator[Fleet]:
     """Devices that give nothing back by themselves."""
-    made = Fleet(kafka, lambda: 1e6)
-    await made.start()
-    yield made
-    await made.stop()
+    async with started(Fleet(kafka, lambda: 1e6)) as made:
+        yield made
 
 
 @pytest.mark.requirement("R067", "R072", "R073", "R087")

@@ -14,6 +14,7 @@ from sluice_common.messages.cell_requests import SlotAsk, SlotReturn
 from sluice_common.messages.device_events import SlotGranted
 from sluice_common.messages.slots import CoverageClass, Grant, WindowKey
 from sluice_common.partitions import partition_for
+from sluice_common.resources import started
 from sluice_common.topics import CELL_REQUESTS, DEAD_LETTERS, DEVICE_EVENTS
 from sluice_rules.cells.window import Holder, Waiter
 from sluice_scheduler.adapters.cells.changelog import KafkaChangelog
@@ -88,9 +89,8 @@ class Shard:
 @pytest.fixture
 async def shard(kafka: str, request: pytest.FixtureRequest) -> AsyncIterator[Shard]:
     made = Shard(kafka, request.node.name)
-    await made.shard.start()
-    yield made
-    await made.shard.stop()
+    async with started(made.shard):
+        yield made
 
 
 Committed = Callable[[str], Awaitable[list[Any]]]
@@ -103,27 +103,24 @@ async def committed(kafka: str) -> AsyncIterator[Committed]:
         DEVICE_EVENTS.name, DEAD_LETTERS.name, bootstrap_servers=kafka, isolation_level="read_committed"
     )
     everything = AIOKafkaConsumer(bootstrap_servers=kafka)
-    await consumer.start()
-    await everything.start()
-    partitions = consumer.assignment()
-    starts = await consumer.end_offsets(partitions)
+    async with started(consumer), started(everything):
+        partitions = consumer.assignment()
+        starts = await consumer.end_offsets(partitions)
 
-    async def read(topic: str) -> list[Any]:
-        # A commit is acknowledged before its markers are written: until then what is committed ends too early.
-        async with asyncio.timeout(MARKERS_WRITTEN):
-            while (ends := await consumer.end_offsets(partitions)) != await everything.end_offsets(partitions):
-                await asyncio.sleep(0.05)
-        for tp, start in starts.items():
-            consumer.seek(tp, start)
-        found: list[Any] = []
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            batches = await consumer.getmany(timeout_ms=100)
-            found += [r for tp, records in batches.items() if tp.topic == topic for r in records]
-        return found
+        async def read(topic: str) -> list[Any]:
+            # A commit is acknowledged before its markers are written: until then what is committed ends too early.
+            async with asyncio.timeout(MARKERS_WRITTEN):
+                while (ends := await consumer.end_offsets(partitions)) != await everything.end_offsets(partitions):
+                    await asyncio.sleep(0.05)
+            for tp, start in starts.items():
+                consumer.seek(tp, start)
+            found: list[Any] = []
+            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+                batches = await consumer.getmany(timeout_ms=100)
+                found += [r for tp, records in batches.items() if tp.topic == topic for r in records]
+            return found
 
-    yield read
-    await everything.stop()
-    await consumer.stop()
+        yield read
 
 
 def granted(records: list[Any]) -> list[str]:

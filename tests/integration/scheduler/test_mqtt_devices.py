@@ -25,6 +25,7 @@ from sluice_common.messages.device_events import (
 from sluice_common.messages.execution_events import ExecutionChanged
 from sluice_common.messages.mqtt_commands import CloseDownload, OfferFirmware, QueryVersion
 from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot, UpgradePolicy
+from sluice_common.resources import started
 from sluice_common.topics import DEVICE_EVENTS, EXECUTION_EVENTS, MQTT_COMMANDS
 
 DEVICES = 12
@@ -75,7 +76,7 @@ class Fleet:
 
     async def play(self) -> None:
         """Do what the devices are told, until cancelled."""
-        async with self._reader(MQTT_COMMANDS.name) as commands, asyncio.TaskGroup() as downloads:
+        async with started(self._reader(MQTT_COMMANDS.name)) as commands, asyncio.TaskGroup() as downloads:
             async for key, command in messages(commands, codec.MQTT_COMMANDS):
                 if command.device_id not in self.device_ids:
                     continue
@@ -100,7 +101,7 @@ class Fleet:
 
     async def watch(self) -> None:
         """Return when all executions have ended."""
-        async with self._reader(EXECUTION_EVENTS.name) as events:
+        async with started(self._reader(EXECUTION_EVENTS.name)) as events:
             async for _, event in messages(events, codec.EXECUTION_EVENTS):
                 if isinstance(event, ExecutionChanged) and event.task_id == self.task_id and event.status.is_final:
                     self.ended[event.device_id] = event
@@ -136,6 +137,7 @@ async def test_mqtt_devices_upgrade_so_many_at_once_and_all_their_downloads_are_
         while max(_ignored(workers.log("devices")), default=0) < before + 3:
             await asyncio.sleep(0.1)
     playing.cancel()
+    await asyncio.gather(playing, return_exceptions=True)
     assert {event.status.value for event in fleet.ended.values()} == {"SUCCEEDED"}
     assert {event.reported_version for event in fleet.ended.values()} == {"2.0"}
     assert 0 < fleet.max_at_once <= LIMIT

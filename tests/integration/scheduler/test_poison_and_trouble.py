@@ -18,6 +18,7 @@ from sluice_common.ids import new_id
 from sluice_common.messages.base import to_json
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.messages.lwm2m_commands import Write
+from sluice_common.resources import started
 from sluice_common.topics import DEAD_LETTERS, DEVICE_EVENTS, MAX_MESSAGE_BYTES
 from sluice_rules.devices.device import Device, DeviceCommand
 from sluice_scheduler.adapters.devices import records
@@ -30,10 +31,10 @@ FULL_AT = 256 * 1024
 async def letters_until(kafka: str, enough: Callable[[list[DeadLetter]], bool]) -> list[DeadLetter]:
     """Read dead letters until there are enough of them."""
     found: list[DeadLetter] = []
-    async with AIOKafkaConsumer(DEAD_LETTERS.name, bootstrap_servers=kafka, auto_offset_reset="earliest") as letters:
-        async with asyncio.timeout(SLOWEST):
-            while not enough(found):
-                found.append(msgspec.json.decode((await letters.getone()).value, type=DeadLetter))
+    letters = AIOKafkaConsumer(DEAD_LETTERS.name, bootstrap_servers=kafka, auto_offset_reset="earliest")
+    async with started(letters), asyncio.timeout(SLOWEST):
+        while not enough(found):
+            found.append(msgspec.json.decode((await letters.getone()).value, type=DeadLetter))
     return found
 
 
@@ -68,7 +69,7 @@ async def test_what_is_no_message_becomes_a_dead_letter_and_stops_nothing(
         f'{{"type":"device_uplink","x":"{new_id()}"}}'.encode(),
     ]
     workers.start("only")
-    async with AIOKafkaProducer(bootstrap_servers=kafka) as sender:
+    async with started(AIOKafkaProducer(bootstrap_servers=kafka)) as sender:
         for value in rubbish:
             await sender.send_and_wait(DEVICE_EVENTS.name, key=b"nobody", value=value, partition=3)
     async with campaign.going():
@@ -127,7 +128,7 @@ async def test_a_disk_that_is_full_while_records_are_recovered_ends_the_worker_w
         command_id="c", app_id="app", request=Write(path="/3/0/14", value="x" * 800_000), expires_at=1.0, deadline=1.0
     )
     record = records.encode(Device(device_id=new_id(), commands=(hoarded,)))
-    async with AIOKafkaProducer(bootstrap_servers=kafka) as sender:
+    async with started(AIOKafkaProducer(bootstrap_servers=kafka)) as sender:
         await sender.send_and_wait(CHANGELOG, key=b"hoarder", value=record, partition=3)
     full = workers.start("full")
     workers.fill_disk(full, FULL_AT)

@@ -23,6 +23,7 @@ from sluice_common.ids import new_id
 from sluice_common.messages.base import now
 from sluice_common.messages.package_events import PackageRejected, PackageUploaded, PackageVerified, PublicKeyRef
 from sluice_common.mongo import IMAGE_BUCKET, PACKAGE_BUCKET, Database, bucket, connect
+from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import PACKAGE_EVENTS
 from sluice_signing import KeyPair, keygen, sign
@@ -102,9 +103,9 @@ class Platform:
 
     async def stop(self) -> None:
         """Disconnect."""
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
         await self._consumer.stop()
         await self.producer.stop()
 
@@ -156,11 +157,8 @@ async def platform(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     settings = CommonSettings()
-    async with connect(settings) as database:
-        platform = Platform(settings, database)
-        await platform.start()
+    async with connect(settings) as database, started(Platform(settings, database)) as platform:
         yield platform
-        await platform.stop()
 
 
 @pytest.fixture(scope="module")
