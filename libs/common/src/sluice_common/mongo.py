@@ -12,7 +12,7 @@ from pymongo import AsyncMongoClient, WriteConcern
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.read_concern import ReadConcern
 
-from sluice_common.cancellation import mend_wait_for
+from sluice_common.cancellation import mend_cancellation
 from sluice_common.resources import uninterrupted
 from sluice_common.settings import CommonSettings
 
@@ -36,7 +36,7 @@ async def connect(settings: CommonSettings) -> AsyncIterator[Database]:
 
     Connections are opened when they are needed: a server that does not answer shows with the first operation.
     """
-    mend_wait_for()
+    mend_cancellation()
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         settings.mongodb_uri,
         tz_aware=True,
