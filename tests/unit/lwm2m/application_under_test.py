@@ -3,6 +3,7 @@
 from tests.unit.lwm2m.builders import T0
 from tests.unit.lwm2m.fakes import FakePublisher, FakeSender
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.application.commands.device_commands import DeviceCommands
 from sluice_lwm2m.application.commands.observation_renewal import ObservationRenewal
@@ -30,12 +31,13 @@ class Application:
 
     def __init__(self) -> None:
         self.now = T0
+        self.tasks = BackgroundTasks()
         self.publisher = FakePublisher()
         self.sender = FakeSender()
         self.counters = Counters()
         self.sessions = Sessions(0, AWAKE_WINDOW)
         self.store = RegistrationStore(self.sessions, self.publisher)
-        self.reporter = UplinkReporter(self.sessions, self.publisher, self.clock)
+        self.reporter = UplinkReporter(self.sessions, self.publisher, self.tasks, self.clock)
         self.notifications = Notifications(
             sessions=self.sessions,
             store=self.store,

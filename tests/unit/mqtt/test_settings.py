@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.mongo import connect
 from sluice_mqtt.bootstrap import build
 from sluice_mqtt.settings import GatewaySettings
@@ -36,4 +37,4 @@ async def test_a_gateway_without_a_token_key_does_not_start() -> None:
     settings = GatewaySettings(token_key="")
     async with connect(settings) as database:
         with pytest.raises(ValueError, match="at least 32 bytes"):
-            build(settings, database)
+            build(settings, database, BackgroundTasks())

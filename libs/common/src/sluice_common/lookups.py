@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
+from sluice_common.background import BackgroundTasks
+
 Value = TypeVar("Value")
 _GATHER = 0.005
 _MAX_PER_QUERY = 100
@@ -14,16 +16,21 @@ class Lookups(Generic[Value]):
 
     Args:
         read: Returns what is found of the keys, by key.
+        tasks: Owns the task of a query, which goes on though those who asked give up.
         max_keys: Most keys of one query.
     """
 
     def __init__(
-        self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, Value]]], *, max_keys: int = _MAX_PER_QUERY
+        self,
+        read: Callable[[Sequence[str]], Awaitable[Mapping[str, Value]]],
+        tasks: BackgroundTasks,
+        *,
+        max_keys: int = _MAX_PER_QUERY,
     ) -> None:
         self._read = read
+        self._tasks = tasks
         self._max_keys = max_keys
         self._asked: dict[str, asyncio.Future[Value | None]] = {}
-        self._query: asyncio.Task[None] | None = None
 
     async def find(self, key: str) -> Value | None:
         """Return what is found of a key, None for nothing.
@@ -33,14 +40,14 @@ class Lookups(Generic[Value]):
         """
         future = self._asked.get(key)
         if future is None:
+            if not self._asked:
+                self._tasks.start(self._ask())
             future = self._asked[key] = asyncio.get_running_loop().create_future()
-            if self._query is None:
-                self._query = asyncio.create_task(self._ask())
         return await asyncio.shield(future)
 
     async def _ask(self) -> None:
         await asyncio.sleep(_GATHER)
-        asked, self._asked, self._query = self._asked, {}, None
+        asked, self._asked = self._asked, {}
         keys = list(asked)
         for start in range(0, len(keys), self._max_keys):
             some = keys[start : start + self._max_keys]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.bus import Producer
 from sluice_common.ids import split_execution_id
 from sluice_common.messages.lwm2m_commands import DeviceRequests, WritePackageUri
@@ -72,17 +73,20 @@ class Gateway:
 class _Core:
     """What most parts share."""
 
-    def __init__(self, settings: GatewaySettings, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: GatewaySettings, database: Database, tasks: BackgroundTasks, clock: Callable[[], float]
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.counters = Counters()
         self.signer = TokenSigner(settings.token_key.get_secret_value().encode())
         self.database = database
+        self.tasks = tasks
         self.producer = Producer(settings)
         self.publisher = KafkaPublisher(self.producer)
         self.sessions = Sessions(settings.lwm2m_ordinal, settings.lwm2m_awake_window)
         self.store = RegistrationStore(self.sessions, self.publisher)
-        self.reporter = UplinkReporter(self.sessions, self.publisher, clock)
+        self.reporter = UplinkReporter(self.sessions, self.publisher, tasks, clock)
         self.endpoint = Endpoint(
             Transmission(settings.lwm2m_ack_timeout, settings.lwm2m_max_retransmit, settings.lwm2m_response_timeout),
             Limits(settings.lwm2m_max_datagram, settings.lwm2m_max_pending, settings.lwm2m_handling_timeout),
@@ -100,18 +104,21 @@ class _Core:
         )
 
 
-def build(settings: GatewaySettings, database: Database, clock: Callable[[], float] = time.time) -> Gateway:
+def build(
+    settings: GatewaySettings, database: Database, tasks: BackgroundTasks, clock: Callable[[], float] = time.time
+) -> Gateway:
     """Return a gateway that is connected to nothing yet.
 
     Args:
         settings: All of them.
         database: The platform's.
+        tasks: Own what nobody awaits.
         clock: Seconds since 1970.
 
     Raises:
         ValueError: The token key is too short.
     """
-    core = _Core(settings, database, clock)
+    core = _Core(settings, database, tasks, clock)
     commands = _commands(core)
     lifecycle = _lifecycle(core, commands)
     revoked = RevokedImages(settings)
@@ -155,7 +162,7 @@ def _lifecycle(core: _Core, commands: DeviceCommands) -> RegistrationLifecycle:
         gateway=settings.lwm2m_ordinal,
         sessions=core.sessions,
         directory=MongoDeviceDirectory(
-            core.database["devices"], settings.lwm2m_device_cache_ttl, settings.lwm2m_device_cache_size
+            core.database["devices"], core.tasks, settings.lwm2m_device_cache_ttl, settings.lwm2m_device_cache_size
         ),
         store=core.store,
         publisher=core.publisher,
@@ -225,6 +232,7 @@ def _image_server(core: _Core, revoked: RevokedImages) -> ImageServer:
             core.database[f"{IMAGE_BUCKET}.chunks"],
             settings.lwm2m_image_cache,
         ),
+        tasks=core.tasks,
         default_exponent=exponent_of(settings.lwm2m_block_size),
         reporter=core.reporter,
         responder=core.endpoint,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.bus import Consumer, Producer
 from sluice_common.messages.mqtt_commands import MqttCommand
 from sluice_common.mongo import IMAGE_BUCKET, Database
@@ -66,12 +67,15 @@ class Gateway:
         self.permissions.apply(command)
 
 
-def build(settings: GatewaySettings, database: Database, clock: Callable[[], float] = time.time) -> Gateway:
+def build(
+    settings: GatewaySettings, database: Database, tasks: BackgroundTasks, clock: Callable[[], float] = time.time
+) -> Gateway:
     """Return a gateway that is connected to nothing yet; to be called in the event loop that it will run in.
 
     Args:
         settings: All of them.
         database: The platform's.
+        tasks: Own what nobody awaits.
         clock: Seconds since 1970.
 
     Raises:
@@ -87,6 +91,7 @@ def build(settings: GatewaySettings, database: Database, clock: Callable[[], flo
         Sealer(settings.all_sealing_keys()),
         Lifetimes(settings.mqtt_device_ttl, settings.mqtt_secret_ttl, settings.mqtt_unknown_ttl),
         pending,
+        tasks,
         capacity=settings.mqtt_device_cache_size,
     )
     uplinks = UplinkHandler(
@@ -132,8 +137,10 @@ def build(settings: GatewaySettings, database: Database, clock: Callable[[], flo
     )
     transfers = Transfers(
         download_access,
-        GridFsImages(database[f"{IMAGE_BUCKET}.files"], database[f"{IMAGE_BUCKET}.chunks"], settings.download_cache),
-        DownloadReporter(events, interval=settings.download_progress_interval, clock=clock),
+        GridFsImages(
+            database[f"{IMAGE_BUCKET}.files"], database[f"{IMAGE_BUCKET}.chunks"], tasks, settings.download_cache
+        ),
+        DownloadReporter(events, tasks, interval=settings.download_progress_interval, clock=clock),
         idle_timeout=settings.download_idle_timeout,
         counters=counters,
     )

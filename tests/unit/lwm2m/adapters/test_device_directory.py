@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sluice_common.background import BackgroundTasks
 from sluice_lwm2m.adapters.device_directory import MongoDeviceDirectory
 from sluice_lwm2m.application.ports import KnownDevice
 
@@ -38,7 +39,7 @@ class Clock:
 
 
 def directory(devices: Devices, clock: Clock | None = None, capacity: int = 10) -> MongoDeviceDirectory:
-    return MongoDeviceDirectory(devices, ttl=60, capacity=capacity, clock=clock or Clock())
+    return MongoDeviceDirectory(devices, BackgroundTasks(), ttl=60, capacity=capacity, clock=clock or Clock())
 
 
 async def test_a_known_endpoint_is_found_and_an_unknown_one_is_not() -> None:

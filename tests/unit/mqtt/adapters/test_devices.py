@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pymongo.errors import AutoReconnect
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.sealing import Sealer
 from sluice_mqtt.adapters import devices as adapter
 from sluice_mqtt.adapters.devices import Lifetimes, MongoDevices
@@ -46,7 +47,15 @@ class Clock:
 
 def make(collection: Collection, clock: Clock | None = None, capacity: int = 100) -> MongoDevices:
     lifetimes = Lifetimes(device=600.0, secret=30.0, unknown=5.0)
-    return MongoDevices(collection, SEALER, lifetimes, PendingOperations(), capacity=capacity, clock=clock or Clock())
+    return MongoDevices(
+        collection,
+        SEALER,
+        lifetimes,
+        PendingOperations(),
+        BackgroundTasks(),
+        capacity=capacity,
+        clock=clock or Clock(),
+    )
 
 
 async def test_sealed_secrets_are_opened() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pymongo.errors import AutoReconnect
 
+from sluice_common.background import BackgroundTasks
 from sluice_mqtt.adapters.images import GridFsImages
 from sluice_mqtt.application.ports import StoreUnavailableError
 
@@ -40,7 +41,7 @@ def stored() -> Chunks:
 
 
 def make(stored: Chunks, capacity: int = 20) -> GridFsImages:
-    return GridFsImages(Files(), stored, capacity)
+    return GridFsImages(Files(), stored, BackgroundTasks(), capacity)
 
 
 async def test_downloads_that_need_the_same_chunk_at_once_share_one_read(stored: Chunks) -> None:

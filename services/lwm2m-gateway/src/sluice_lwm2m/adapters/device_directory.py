@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.lookups import Lookups
 from sluice_lwm2m.application.ports import KnownDevice
 
@@ -32,12 +33,18 @@ class MongoDeviceDirectory:
     """
 
     def __init__(
-        self, devices: DeviceCollection, ttl: float, capacity: int, clock: Callable[[], float] = time.monotonic
+        self,
+        devices: DeviceCollection,
+        tasks: BackgroundTasks,
+        ttl: float,
+        capacity: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare.
 
         Args:
             devices: The collection.
+            tasks: Owns what is being looked up.
             ttl: Seconds after which a known endpoint is looked up again.
             capacity: Known endpoints that are kept.
             clock: Seconds, from anywhere.
@@ -47,7 +54,7 @@ class MongoDeviceDirectory:
         self._capacity = capacity
         self._clock = clock
         self._cache: dict[str, tuple[float, KnownDevice]] = {}
-        self._lookups = Lookups(self._read)
+        self._lookups = Lookups(self._read, tasks)
 
     async def find(self, endpoint: str) -> KnownDevice | None:
         """Return the device, or None if there is none.

@@ -93,7 +93,7 @@ class Endpoint(asyncio.DatagramProtocol):
 
     async def close(self) -> None:
         """Stop receiving and let requests that are being worked on end."""
-        await self._tasks.drain()
+        await self._tasks.close()
         if self._transport is not None:
             self._transport.close()
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from sluice_common.background import BackgroundTasks
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
@@ -69,7 +70,7 @@ class RequestTasks:
         self._limits = limits
         self._duplicates = duplicates
         self._counters = counters
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
 
     def answer(self, key: Key, request: Message) -> None:
         """Work on a request and answer it."""
@@ -84,10 +85,10 @@ class RequestTasks:
         if message.kind == coap.CON:
             self._reply(key, codec.header(coap.ACK, coap.EMPTY, message.mid))
 
-    async def drain(self) -> None:
-        """Return when nothing is being worked on."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._limits.handling)
+    async def close(self) -> None:
+        """Return when nothing is being worked on; what takes too long is cancelled."""
+        async with self._tasks:
+            await self._tasks.wait(self._limits.handling)
 
     def _begin(self, key: Key, work: Coroutine[Any, Any, None]) -> None:
         if len(self._tasks) >= self._limits.pending:
@@ -95,9 +96,7 @@ class RequestTasks:
             work.close()
             return
         self._duplicates.note(key, b"", time.monotonic())
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(work)
 
     async def _answer(self, key: Key, request: Message) -> None:
         try:

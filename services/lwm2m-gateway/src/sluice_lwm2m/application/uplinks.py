@@ -1,10 +1,10 @@
 """Uplinks: that a device can be reached is reported to the scheduler once per awake window (R061)."""
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeviceUplink, UplinkKind
 from sluice_lwm2m.application.ports import Publisher
@@ -18,11 +18,13 @@ _log = structlog.get_logger()
 class UplinkReporter:
     """Reports uplinks to the scheduler and notes in the session which window was reported."""
 
-    def __init__(self, sessions: Sessions, publisher: Publisher, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, sessions: Sessions, publisher: Publisher, tasks: BackgroundTasks, clock: Callable[[], float]
+    ) -> None:
         self._sessions = sessions
         self._publisher = publisher
         self._clock = clock
-        self._publishing: set[asyncio.Task[None]] = set()
+        self._tasks = tasks
 
     async def report(self, session: Session, kind: UplinkKind, now: float) -> None:
         """Report that a device can be reached, and until when; return when Kafka has it."""
@@ -56,9 +58,7 @@ class UplinkReporter:
         if now < session.suspended_until or not session.is_registered(now) or not session.note_uplink(now):
             return
         session.mark_reported(now, session.awake_until)  # at once, so that the next packet is not reported too
-        task = asyncio.get_running_loop().create_task(self._publish(session, now))
-        self._publishing.add(task)
-        task.add_done_callback(self._publishing.discard)
+        self._tasks.start(self._publish(session, now))
 
     async def _publish(self, session: Session, now: float) -> None:
         try:

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, suppress
 
 import structlog
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
@@ -25,7 +26,8 @@ async def run(settings: GatewaySettings) -> None:
         ExceptionGroup: Kafka did not take something for too long; the next start reads it again.
     """
     async with AsyncExitStack() as stack:
-        gateway = build(settings, await stack.enter_async_context(connect(settings)))
+        database = await stack.enter_async_context(connect(settings))
+        gateway = build(settings, database, await stack.enter_async_context(BackgroundTasks()))
         # Bound before anything slow: a taken port shows at once, and early datagrams wait in the socket's buffer
         bound = stack.enter_context(gateway.bind())
         await stack.enter_async_context(started(gateway.producer))

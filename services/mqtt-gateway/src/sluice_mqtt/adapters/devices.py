@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import structlog
 from pymongo.errors import PyMongoError
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.lookups import Lookups
 from sluice_common.sealing import Sealer, SealingError
 from sluice_mqtt.application.pending_operations import PendingOperations
@@ -60,6 +61,7 @@ class MongoDevices:
         sealer: Sealer,
         lifetimes: Lifetimes,
         pending: PendingOperations,
+        tasks: BackgroundTasks,
         *,
         capacity: int,
         clock: Callable[[], float] = time.monotonic,
@@ -71,6 +73,7 @@ class MongoDevices:
             sealer: Opens their secrets.
             lifetimes: How long look-ups are cached.
             pending: Notes look-ups that wait for MongoDB.
+            tasks: Owns what is being looked up.
             capacity: Devices that are cached at most, known or not.
             clock: Seconds.
         """
@@ -81,7 +84,7 @@ class MongoDevices:
         self._pending = pending
         self._clock = clock
         self._cache: dict[str, _Cached] = {}
-        self._lookups = Lookups(self._read)
+        self._lookups = Lookups(self._read, tasks)
 
     async def find(self, device_id: str) -> KnownDevice | None:
         """Return the device for its app, or None if there is none; waits for MongoDB as long as it takes."""

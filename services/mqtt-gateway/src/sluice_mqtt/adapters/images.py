@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from pymongo.errors import PyMongoError
 
+from sluice_common.background import BackgroundTasks
 from sluice_mqtt.application.ports import StoreUnavailableError
 
 Key = tuple[str, int]
@@ -26,16 +27,18 @@ class Collection(Protocol):
 class GridFsImages:
     """Chunks by image and number."""
 
-    def __init__(self, files: Collection, chunks: Collection, capacity: int) -> None:
+    def __init__(self, files: Collection, chunks: Collection, tasks: BackgroundTasks, capacity: int) -> None:
         """Prepare.
 
         Args:
             files: The files of the bucket; file id = image id.
             chunks: Their chunks.
+            tasks: Owns what is being loaded, which goes on though those who want it give up.
             capacity: Bytes of chunks that are cached.
         """
         self._files = files
         self._chunks = chunks
+        self._tasks = tasks
         self._capacity = capacity
         self._cache: OrderedDict[Key, bytes] = OrderedDict()
         self._size = 0
@@ -75,7 +78,7 @@ class GridFsImages:
             return data
         task = self._loading.get(key)
         if task is None:
-            task = self._loading[key] = asyncio.create_task(self._load(key))
+            task = self._loading[key] = self._tasks.start(self._load(key))
             task.add_done_callback(lambda done: self._loaded(key, done))
         return await asyncio.shield(task)
 

@@ -1,8 +1,8 @@
 """Tells the scheduler how downloads go; downloads do not wait for Kafka."""
 
-import asyncio
 from collections.abc import Callable
 
+from sluice_common.background import BackgroundTasks
 from sluice_mqtt.application.ports import DeviceEvents
 from sluice_mqtt.domain.downloads import DownloadPermission
 from sluice_mqtt.domain.events import download_event
@@ -11,18 +11,21 @@ from sluice_mqtt.domain.events import download_event
 class DownloadReporter:
     """Publishes the progress of downloads."""
 
-    def __init__(self, events: DeviceEvents, *, interval: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, events: DeviceEvents, tasks: BackgroundTasks, *, interval: float, clock: Callable[[], float]
+    ) -> None:
         """Prepare.
 
         Args:
             events: Where progress is published.
+            tasks: Owns what is being published.
             interval: Seconds between two reports of a download in progress.
             clock: Seconds since 1970.
         """
         self._events = events
         self._interval = interval
         self._clock = clock
-        self._publishing: set[asyncio.Task[None]] = set()
+        self._tasks = tasks
 
     def report_progress(self, permission: DownloadPermission) -> None:
         """Report that the device has taken bytes, unless the last report is too recent."""
@@ -34,13 +37,6 @@ class DownloadReporter:
         if permission.progress.mark_completed():
             self._publish(permission, is_complete=True)
 
-    async def wait_published(self) -> None:
-        """Return when Kafka has all that has been reported so far."""
-        if self._publishing:
-            await asyncio.wait(self._publishing)
-
     def _publish(self, permission: DownloadPermission, *, is_complete: bool) -> None:
         event = download_event(permission, self._clock(), is_complete=is_complete)
-        task = asyncio.create_task(self._events.publish(permission.device_id, [event]))
-        self._publishing.add(task)
-        task.add_done_callback(self._publishing.discard)
+        self._tasks.start(self._events.publish(permission.device_id, [event]))

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 import structlog
 from aiokafka.errors import KafkaError
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
@@ -40,7 +41,8 @@ async def run(settings: GatewaySettings) -> None:
         ExceptionGroup: With a `StalledError`.
     """
     async with AsyncExitStack() as stack:
-        gateway = build(settings, await stack.enter_async_context(connect(settings)))
+        database = await stack.enter_async_context(connect(settings))
+        gateway = build(settings, database, await stack.enter_async_context(BackgroundTasks()))
         await stack.enter_async_context(started(gateway.producer))
         await gateway.revoked.read()
         await _read_permissions(gateway)

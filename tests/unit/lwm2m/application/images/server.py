@@ -86,6 +86,7 @@ class Server(Application):
                 clock=self.clock,
             ),
             store=self.images,
+            tasks=self.tasks,
             default_exponent=6,
             reporter=self.reporter,
             responder=self.responder,

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.unit.mqtt.conftest import T0
 from tests.unit.mqtt.fakes import FakeEvents, FakeImages
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_mqtt.application.download_access import DownloadAccess
 from sluice_mqtt.application.download_reports import DownloadReporter
@@ -51,7 +52,8 @@ class Site:
         self.images = FakeImages(DATA, CHUNK)
         self.revoked = set[str]()
         self.events = events
-        self.reporter = DownloadReporter(events, interval=60.0, clock=lambda: self.now)
+        self.tasks = BackgroundTasks()
+        self.reporter = DownloadReporter(events, self.tasks, interval=60.0, clock=lambda: self.now)
         access = DownloadAccess(self.permissions, SIGNER, revoked=self.revoked, offer_wait=0.2, clock=lambda: self.now)
         transfers = Transfers(access, self.images, self.reporter, idle_timeout=idle_timeout, counters=self.counters)
         self.server = DownloadServer(access, transfers, max_downloads=max_downloads, counters=self.counters)
@@ -74,7 +76,7 @@ class Site:
         async with asyncio.timeout(5.0):
             while self.server.active:  # noqa: ASYNC110 - the server has no event for it
                 await asyncio.sleep(0.01)
-        await self.reporter.wait_published()
+        await self.tasks.wait()
 
     def reports(self) -> list[tuple[int, bool]]:
         """Return attempt and completion of what was published."""

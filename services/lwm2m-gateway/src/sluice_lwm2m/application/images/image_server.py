@@ -1,5 +1,6 @@
 """Images by Block2 (RFC 7959 §2.4) at `/fw/{token}`: stateless per request, 4.04 for what may not be fetched."""
 
+from sluice_common.background import BackgroundTasks
 from sluice_lwm2m.application.images.access import ImageAccess
 from sluice_lwm2m.application.images.loading import ImageLoading
 from sluice_lwm2m.application.ports import ImageStore, Responder
@@ -24,6 +25,7 @@ class ImageServer:
         *,
         access: ImageAccess,
         store: ImageStore,
+        tasks: BackgroundTasks,
         default_exponent: int,
         reporter: UplinkReporter,
         responder: Responder,
@@ -34,6 +36,7 @@ class ImageServer:
         Args:
             access: Who may fetch what.
             store: Where images are.
+            tasks: Owns what is being loaded.
             default_exponent: SZX of the blocks for a device that names no size.
             reporter: Reports devices whose request is refused.
             responder: Sends the answers.
@@ -45,7 +48,7 @@ class ImageServer:
         self._reporter = reporter
         self._responder = responder
         self._counters = counters
-        self._loading = ImageLoading(store, on_loaded=self.answer, on_failed=self._refuse)
+        self._loading = ImageLoading(store, tasks, on_loaded=self.answer, on_failed=self._refuse)
 
     def answer(self, request: Message, remote: Address) -> None:
         """Answer a GET request, now or when what it needs of the image has been loaded.

@@ -1,10 +1,10 @@
 """Requests that wait for a part of an image to be loaded: once, however many devices need it."""
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
 
+from sluice_common.background import BackgroundTasks
 from sluice_lwm2m.application.ports import ImageStore
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
@@ -24,6 +24,7 @@ class ImageLoading:
     def __init__(
         self,
         store: ImageStore,
+        tasks: BackgroundTasks,
         *,
         on_loaded: Callable[[Message, Address], None],
         on_failed: Callable[[Message, Address, int], None],
@@ -32,6 +33,7 @@ class ImageLoading:
 
         Args:
             store: Where images are.
+            tasks: Owns what is being loaded.
             on_loaded: Takes a request when what it needs is in memory.
             on_failed: Takes a request that cannot be served, and the response code that says why.
         """
@@ -39,7 +41,7 @@ class ImageLoading:
         self._on_loaded = on_loaded
         self._on_failed = on_failed
         self._waiting: dict[_Needed, dict[Address, Message]] = {}
-        self._loading: set[asyncio.Task[None]] = set()
+        self._tasks = tasks
 
     def wait(self, image_id: str, chunk: int | None, request: Message, remote: Address) -> None:
         """Keep the newest request of each device until a chunk, or what is known of the image, has been loaded."""
@@ -49,9 +51,7 @@ class ImageLoading:
                 waiting[remote] = request
             return
         self._waiting[needed] = {remote: request}
-        task = asyncio.get_running_loop().create_task(self._load(image_id, chunk))
-        self._loading.add(task)
-        task.add_done_callback(self._loading.discard)
+        self._tasks.start(self._load(image_id, chunk))
 
     async def _load(self, image_id: str, chunk: int | None) -> None:
         loaded, code = False, coap.NOT_FOUND
