@@ -1,9 +1,10 @@
 """The offline signature tool for download; everybody may have it, so that no token is needed."""
 
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
+from starlette.datastructures import Headers
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
 from sluice_api.entrypoints.rest.dependencies import Wired
 from sluice_common.mongo import SIGNATURE_TOOL
@@ -13,6 +14,8 @@ _ZIP: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {}}},
     304: {"description": "Not Modified"},
 }
+_FILES = StaticFiles(check_dir=False)
+"""For its reading of conditional requests alone (RFC 9110 §13.1.2): a list of tags, weak ones, `*`."""
 
 
 @router.get(f"/{SIGNATURE_TOOL}", response_class=Response, responses=_ZIP)
@@ -20,6 +23,7 @@ async def get_signature_tool(services: Wired, if_none_match: Annotated[str | Non
     """Download the offline signature tool; its README says how it starts (R040)."""
     tool = await services.tools.get(SIGNATURE_TOOL)
     headers = {"ETag": f'"{tool.sha256}"', "Content-Disposition": f'attachment; filename="{SIGNATURE_TOOL}"'}
-    if if_none_match == headers["ETag"]:
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(tool.content, media_type="application/zip", headers=headers)
+    response = Response(tool.content, media_type="application/zip", headers=headers)
+    if _FILES.is_not_modified(response.headers, Headers({"if-none-match": if_none_match or ""})):
+        return NotModifiedResponse(response.headers)
+    return response
