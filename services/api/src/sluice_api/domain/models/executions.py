@@ -16,7 +16,7 @@ from sluice_common.messages.execution_events import (
 
 
 class Execution(Record, frozen=True, kw_only=True):
-    """One device in one task, as the scheduler last told of it.
+    """One device in one task, as the scheduler last reported it.
 
     Attributes:
         group_ids: Groups of the device.

@@ -98,7 +98,7 @@ class Task(Record, frozen=True, kw_only=True, rename={"stop_code": "stop_reason"
         expansion: How far its executions have been made.
         stop_code: Why the platform stopped it; None if a user did, or nobody.
         stop_params: Parameters of that.
-        stop_after: Last execution that has been told to stop, "" before the first.
+        stop_after: Last execution that has been asked to stop, "" before the first.
     """
 
     task_id: str

@@ -34,7 +34,6 @@ class IdempotentCreation:
         self,
         create: Callable[[str], Awaitable[BaseModel]],
         load: Callable[[str], Awaitable[BaseModel | None]] | None = None,
-        status: int = _CREATED,
         *,
         secret: bool = False,
     ) -> Response:
@@ -43,7 +42,6 @@ class IdempotentCreation:
         Args:
             create: Creates under an id.
             load: Finds what an interrupted creation under an id has left; None to create again.
-            status: HTTP status of the answer.
             secret: Whether the answer shows a secret.
 
         Raises:
@@ -52,7 +50,7 @@ class IdempotentCreation:
             NoSealingKeyError: The answer shows a secret and could not be kept.
         """
         if self._name is None:
-            return _json(status, (await create(new_id())).model_dump_json().encode(), secret=secret)
+            return _json(_CREATED, (await create(new_id())).model_dump_json().encode(), secret=secret)
         if secret:
             self._idempotency.require_sealing()
         reservation = await self._idempotency.reserve(self._name, new_id(), self._now)
@@ -65,8 +63,8 @@ class IdempotentCreation:
             # Nothing was created. After any other failure something may have been: the reservation stays.
             await self._idempotency.release(reservation)
             raise
-        await self._idempotency.finish(reservation, Answer(self._fingerprint, status, body, secret))
-        return _json(status, body, secret=secret)
+        await self._idempotency.finish(reservation, Answer(self._fingerprint, _CREATED, body, secret))
+        return _json(_CREATED, body, secret=secret)
 
 
 def key_reused() -> Problem:
