@@ -32,6 +32,7 @@ def main() -> int:
             ("ruff check", _run("ruff check", ["-m", "ruff", "check", "--quiet", "."])),
             ("ruff format", _run("ruff format", ["-m", "ruff", "format", "--quiet", "--check", "--diff", "."])),
             ("mypy", _run("mypy", ["-m", "mypy", "--no-error-summary"])),
+            ("imports", _run("imports", ["-c", _IMPORT_CONTRACTS])),
             ("conventions", _report_problems("conventions", _convention_problems)),
             ("locks", _report_problems("locks", _lock_problems)),
             ("requirements", _requirements()),
