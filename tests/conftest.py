@@ -22,6 +22,8 @@ if "CI" not in os.environ:
     # with the same examples in every run, so that a commit does not pass once and fail once. Here it looks for others.
     settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("local")
+# `--hypothesis-profile thorough` looks longer than every commit can afford: for changes of rules.
+settings.register_profile("thorough", max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:

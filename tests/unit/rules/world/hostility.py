@@ -102,12 +102,14 @@ class Hostility(RuleBasedStateMachine):
         self.world.replay()
 
 
-HOSTILE = settings(
-    max_examples=80, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
-)
-
-
 def endure(new_world: Callable[[], World]) -> None:
-    """Run the machine around a world."""
+    """Run the machine around a world, for as many examples as the profile of Hypothesis affords such long ones."""
     machine = type("HostilityOf", (Hostility,), {"new_world": staticmethod(new_world)})
-    run_state_machine_as_test(machine, settings=HOSTILE)
+    hostile = settings(
+        max_examples=settings().max_examples * 2 // 5,
+        stateful_step_count=12,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    run_state_machine_as_test(machine, settings=hostile)
