@@ -16,7 +16,7 @@ from sluice_scheduler.settings import CellsSettings
         pytest.param(CoverageClass.TASK, 200, marks=pytest.mark.requirement("R102")),
     ],
 )
-def test_each_class_has_its_limit(coverage_class: CoverageClass, limit: int) -> None:
+def test_each_coverage_class_has_its_limit_of_slots(coverage_class: CoverageClass, limit: int) -> None:
     assert CellsSettings().rules_of(coverage_class).limit == limit
 
 

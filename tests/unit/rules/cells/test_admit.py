@@ -303,7 +303,7 @@ def test_a_raised_limit_is_given_out_at_the_next_request() -> None:
     assert granted(wide.still_hold("a")) == [grant("b"), grant("c")]
 
 
-def test_a_window_is_empty_once_everybody_has_left() -> None:
+def test_a_window_is_empty_once_all_holders_and_waiters_have_left() -> None:
     cell = Cell(limit=1)
     cell.ask("a")
     cell.ask("b")
@@ -351,7 +351,7 @@ def test_a_kept_place_does_not_take_that_of_a_newer_attempt() -> None:
 
 
 @pytest.mark.requirement("R073")
-def test_who_leaves_and_comes_back_waits_behind_those_who_stayed() -> None:
+def test_a_device_that_leaves_the_queue_and_comes_back_waits_behind_those_who_stayed() -> None:
     cell = Cell(limit=1)
     for execution in "abc":
         cell.ask(execution)

@@ -21,7 +21,7 @@ def test_decide_and_admit_together_hold_the_seven_invariants_over_a_hostile_bus(
 
 
 @pytest.mark.parametrize("windows", [UnlimitedWindows, AdmittingWindows])
-def test_without_trouble_every_device_of_the_model_upgrades(windows: Callable[[], Windows]) -> None:
+def test_without_trouble_every_lwm2m_device_of_the_model_upgrades(windows: Callable[[], Windows]) -> None:
     world = Lwm2mWorld(windows())
     for name in world.names:
         world.speak(name, 300.0, registers=True)

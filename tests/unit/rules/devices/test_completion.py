@@ -31,7 +31,7 @@ def test_an_execution_can_be_stopped_in_any_step(step: Step, story: Story) -> No
 
 
 @pytest.mark.requirement("R119")
-def test_one_that_waits_for_its_next_attempt_can_be_stopped(story: Story) -> None:
+def test_an_execution_that_waits_for_its_next_attempt_can_be_stopped(story: Story) -> None:
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=1)).tell_no_version()
     assert story.step is Step.RETRY_WAIT
     story.stop()
@@ -88,7 +88,7 @@ def test_a_stop_that_comes_twice_is_recorded_once(story: Story) -> None:
 
 
 @pytest.mark.requirement("R143")
-def test_who_loses_the_race_for_a_device_fails_and_the_incumbent_goes_on_unharmed(story: Story) -> None:
+def test_an_execution_of_a_device_that_is_taken_fails_and_the_active_one_goes_on_unharmed(story: Story) -> None:
     story.reach(Step.DOWNLOADING)
     before = story.execution
     story.request("u", policy=UpgradePolicy(max_retries=3))
@@ -104,7 +104,7 @@ def test_who_loses_the_race_for_a_device_fails_and_the_incumbent_goes_on_unharme
 
 
 @pytest.mark.requirement("R111")
-def test_an_execution_that_meets_an_unfinished_command_has_lost_the_race_too(story: Story) -> None:
+def test_an_execution_of_a_device_with_an_unfinished_command_fails(story: Story) -> None:
     story.command("c1", Read(path="/3/0/0")).request()
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "task_conflict")
 
@@ -116,12 +116,12 @@ def test_a_request_that_comes_twice_is_one_execution(story: Story) -> None:
     assert not story.effects
 
 
-def test_another_execution_may_follow(story: Story) -> None:
+def test_after_an_execution_has_ended_another_may_follow(story: Story) -> None:
     story.reach(Step.ENDED).request("u").deadline().answer(story.read("/3/0/3", "2.0"))
     assert (story.snapshot.execution_id, story.reason) == ("u:d", "same_version")
 
 
-def test_tombstones_outlive_the_input_topics_and_then_go(story: Story) -> None:
+def test_tombstones_of_executions_outlive_the_input_topics_and_then_go(story: Story) -> None:
     story.register().request().stop().later(7.9 * DAY).request("u").stop("u")
     assert story.device
     assert list(story.device.ended) == ["t:d", "u:d"]
@@ -142,7 +142,9 @@ def test_an_execution_is_never_forgotten_before_its_time(kind: str, tell: Callab
     assert story.step is Step.ENDED
 
 
-def test_of_ended_commands_only_so_many_are_remembered_and_the_oldest_go_first(tell: Callable[..., Story]) -> None:
+def test_of_ended_device_commands_only_so_many_are_remembered_and_the_oldest_go_first(
+    tell: Callable[..., Story],
+) -> None:
     story = tell(max_ended=5).register()
     for number in range(7):
         story.command(f"c{number}", Read(path="/3/0/0")).answer(story.read("/3/0/0", "Acme"))

@@ -34,7 +34,7 @@ def test_every_device_command_has_a_deadline(story: Story) -> None:
     ]
 
 
-def test_a_device_that_waits_for_nothing_has_none(story: Story) -> None:
+def test_a_device_that_waits_for_nothing_has_no_deadline(story: Story) -> None:
     story.reach(Step.ENDED)
     assert story.device
     assert deadlines(story.device) == []

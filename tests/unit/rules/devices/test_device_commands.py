@@ -14,7 +14,7 @@ REBOOT = Execute(path="/3/0/4")
 
 
 @pytest.mark.requirement("R111")
-def test_a_command_for_a_sleeper_is_pending_until_it_speaks(story: Story) -> None:
+def test_a_device_command_for_a_sleeping_device_is_pending_until_its_next_uplink(story: Story) -> None:
     story.command("c1", READ)
     assert story.command_states == [("c1", "PENDING")]
     assert not story.commands
@@ -26,13 +26,13 @@ def test_a_command_for_a_sleeper_is_pending_until_it_speaks(story: Story) -> Non
     assert command.requests == (READ,)
 
 
-def test_one_for_a_device_that_is_awake_is_sent_at_once(story: Story) -> None:
+def test_a_device_command_for_a_device_that_is_awake_is_sent_at_once(story: Story) -> None:
     story.register().command("c1", READ)
     assert story.command_states == [("c1", "SENT")]
     assert len(story.commands) == 1
 
 
-def test_its_answer_ends_it(story: Story) -> None:
+def test_the_answer_of_the_device_ends_its_command(story: Story) -> None:
     story.register().command("c1", READ).answer(story.read("/3/0/0", "ACME"))
     (changed,) = story.new(DeviceCommandChanged)
     assert (changed.status.value, changed.code, changed.values) == ("SUCCEEDED", "2.05", {"/3/0/0": "ACME"})
@@ -44,7 +44,9 @@ def test_its_answer_ends_it(story: Story) -> None:
     ("status", "detail"),
     [(OutcomeStatus.TIMEOUT, "timeout"), (OutcomeStatus.ALREADY_SENT, "already_sent"), (OutcomeStatus.DONE, "done")],
 )
-def test_one_that_may_have_been_done_is_not_sent_again(status: OutcomeStatus, detail: str, story: Story) -> None:
+def test_a_device_command_that_may_have_been_done_is_not_sent_again(
+    status: OutcomeStatus, detail: str, story: Story
+) -> None:
     story.register().command("c1", REBOOT).answer(status=status)
     (changed,) = story.new(DeviceCommandChanged)
     assert (changed.status.value, changed.detail) == ("FAILED", detail)
@@ -52,13 +54,13 @@ def test_one_that_may_have_been_done_is_not_sent_again(status: OutcomeStatus, de
     assert not story.commands
 
 
-def test_a_refusal_fails_it_with_the_code(story: Story) -> None:
+def test_an_error_response_fails_a_device_command_with_its_code(story: Story) -> None:
     story.register().command("c1", READ).answer(story.refused("/3/0/0", "4.04"))
     (changed,) = story.new(DeviceCommandChanged)
     assert (changed.status.value, changed.code) == ("FAILED", "4.04")
 
 
-def test_they_go_out_one_at_a_time_and_oldest_first(story: Story) -> None:
+def test_device_commands_go_out_one_at_a_time_and_oldest_first(story: Story) -> None:
     story.command("c1", READ).command("c2", REBOOT).register()
     assert [c.command_id for c in story.commands] == ["c1"]
     story.uplink()
@@ -69,7 +71,7 @@ def test_they_go_out_one_at_a_time_and_oldest_first(story: Story) -> None:
 
 
 @pytest.mark.parametrize("status", [OutcomeStatus.ASLEEP, OutcomeStatus.STALE])
-def test_one_that_was_not_sent_waits_for_the_next_uplink(status: OutcomeStatus, story: Story) -> None:
+def test_a_device_command_that_was_not_sent_waits_for_the_next_uplink(status: OutcomeStatus, story: Story) -> None:
     story.register().command("c1", READ).answer(status=status)
     assert story.command_states == [("c1", "PENDING")]
     assert not story.commands
@@ -77,7 +79,7 @@ def test_one_that_was_not_sent_waits_for_the_next_uplink(status: OutcomeStatus, 
     assert story.command_states == [("c1", "SENT")]
 
 
-def test_one_that_missed_a_new_registration_is_sent_again_at_once(story: Story) -> None:
+def test_a_device_command_that_missed_a_new_registration_is_sent_again_at_once(story: Story) -> None:
     story.register().command("c1", READ)
     stale = story.last_command
     story.register().outcome(stale, OutcomeStatus.STALE)
@@ -85,7 +87,7 @@ def test_one_that_missed_a_new_registration_is_sent_again_at_once(story: Story) 
 
 
 @pytest.mark.requirement("R111")
-def test_a_pending_one_expires(story: Story) -> None:
+def test_a_pending_device_command_expires(story: Story) -> None:
     began = story.command("c1", READ, expires_in=60).now
     story.due("c1")
     assert story.now == began + 60
@@ -94,20 +96,20 @@ def test_a_pending_one_expires(story: Story) -> None:
     assert not story.commands
 
 
-def test_one_without_an_answer_fails_and_the_next_goes_out(story: Story) -> None:
+def test_a_device_command_without_an_answer_fails_and_the_next_goes_out(story: Story) -> None:
     story.register().command("c1", READ).command("c2", READ).due("c1")
     assert story.command_states == [("c1", "FAILED"), ("c2", "SENT")]
 
 
 @pytest.mark.requirement("R111")
-def test_a_pending_one_can_be_cancelled_and_a_sent_one_cannot(story: Story) -> None:
+def test_a_pending_device_command_can_be_cancelled_and_a_sent_one_cannot(story: Story) -> None:
     story.command("c1", READ).command("c2", READ).register().cancel("c2")
     assert story.command_states == [("c2", "CANCELLED")]
     story.cancel("c1")
     assert not story.effects
 
 
-def test_one_that_comes_twice_is_one_command(story: Story) -> None:
+def test_a_device_command_that_comes_twice_is_one_command(story: Story) -> None:
     story.command("c1", READ).command("c1", READ)
     assert not story.effects
     story.cancel("c1").command("c1", READ)
@@ -123,7 +125,7 @@ def test_an_outcome_that_comes_twice_counts_once(story: Story) -> None:
 
 @pytest.mark.requirement("R112")
 @pytest.mark.parametrize("step", [Step.WAITING, Step.AWAIT_SLOT, Step.DOWNLOADING, Step.CANCEL_OBSERVE])
-def test_while_an_execution_is_active_others_are_refused(step: Step, story: Story) -> None:
+def test_device_commands_are_refused_while_an_execution_is_active(step: Step, story: Story) -> None:
     story.reach(step).command("c1", READ)
     (changed,) = story.new(DeviceCommandChanged)
     assert (changed.status.value, changed.detail) == ("FAILED", "task_conflict")
@@ -132,12 +134,12 @@ def test_while_an_execution_is_active_others_are_refused(step: Step, story: Stor
     assert not story.effects
 
 
-def test_there_are_only_so_many(tell: Callable[..., Story]) -> None:
+def test_only_so_many_device_commands_may_be_unfinished(tell: Callable[..., Story]) -> None:
     story = tell(max_commands=2).command("c1", READ).command("c2", READ).command("c3", READ)
     (changed,) = story.new(DeviceCommandChanged)
     assert (changed.status.value, changed.detail) == ("FAILED", "too_many_commands")
 
 
-def test_versions_of_their_snapshots_grow(story: Story) -> None:
+def test_versions_of_a_device_commands_snapshots_grow(story: Story) -> None:
     story.command("c1", READ).register().answer(story.read("/3/0/0", "ACME"))
     assert [c.version for c in story.all(DeviceCommandChanged)] == [1, 2, 3]

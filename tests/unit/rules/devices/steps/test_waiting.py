@@ -22,7 +22,7 @@ def test_a_new_execution_waits_ten_seconds(story: Story) -> None:
 
 
 @pytest.mark.requirement("R117", "R118")
-def test_after_them_it_runs(story: Story) -> None:
+def test_an_execution_that_has_waited_runs(story: Story) -> None:
     story.register().request().deadline()
     assert story.status is ExecutionStatus.RUNNING
     assert story.snapshot.started_at == utc(story.now)
@@ -35,7 +35,7 @@ def test_a_request_that_was_long_on_its_way_runs_at_once_and_makes_one_snapshot(
     assert story.requests == (Read(path="/3/0/3"),)
 
 
-def test_an_uplink_does_not_shorten_the_wait(story: Story) -> None:
+def test_an_uplink_does_not_shorten_the_wait_after_the_creation(story: Story) -> None:
     story.register().request().uplink()
     assert story.step is Step.WAITING
     assert not story.commands
@@ -61,14 +61,14 @@ def test_a_product_without_the_capability_fails_when_it_runs_and_is_not_retried(
 
 
 @pytest.mark.requirement("R061", "R062", "R118")
-def test_a_device_that_has_not_spoken_is_sent_nothing_and_stays_running(story: Story) -> None:
+def test_before_its_uplink_a_device_is_sent_nothing_and_its_execution_is_running(story: Story) -> None:
     story.request().deadline()
     assert (story.status, story.step) == (ExecutionStatus.RUNNING, Step.AWAIT_ONLINE)
     assert not story.commands
 
 
 @pytest.mark.requirement("R061")
-def test_its_uplink_begins_the_negotiation(story: Story) -> None:
+def test_an_uplink_begins_the_negotiation_of_an_execution_that_waits_for_its_device(story: Story) -> None:
     story.request().deadline().later(3600).register()
     assert story.step is Step.QUERY_VERSION
     assert story.requests == (Read(path="/3/0/3"),)
@@ -85,7 +85,7 @@ def test_a_device_that_deregistered_is_awaited(story: Story) -> None:
 
 
 @pytest.mark.requirement("R118", "R121")
-def test_a_device_that_never_speaks_fails_after_a_day(story: Story) -> None:
+def test_a_device_without_an_uplink_fails_after_a_day(story: Story) -> None:
     began = story.request().deadline().now
     story.deadline()
     assert story.now == began + DAY
@@ -93,7 +93,7 @@ def test_a_device_that_never_speaks_fails_after_a_day(story: Story) -> None:
 
 
 @pytest.mark.parametrize("step", [Step.WAITING, Step.AWAIT_ONLINE])
-def test_what_still_waits_at_the_tasks_end_fails(step: Step, story: Story) -> None:
+def test_an_execution_that_still_waits_at_the_tasks_end_fails(step: Step, story: Story) -> None:
     story.request(policy=UpgradePolicy(end_at=utc(story.now + (5 if step is Step.WAITING else 60)), max_retries=1))
     if step is Step.AWAIT_ONLINE:
         story.deadline()
@@ -127,7 +127,7 @@ def test_without_retries_the_first_failure_is_final(story: Story) -> None:
 
 
 @pytest.mark.requirement("R134")
-def test_retries_are_counted(story: Story) -> None:
+def test_no_more_attempts_are_made_than_the_policy_allows(story: Story) -> None:
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=2))
     for attempt in (1, 2, 3):
         assert story.execution.attempt.number == attempt
@@ -144,7 +144,7 @@ def test_no_attempt_begins_after_the_tasks_end(story: Story) -> None:
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "version_unreadable")
 
 
-def test_speaking_does_not_shorten_the_interval(story: Story) -> None:
+def test_an_uplink_does_not_shorten_the_interval_between_attempts(story: Story) -> None:
     story.reach(Step.QUERY_VERSION, UpgradePolicy(max_retries=1))
     story.tell_no_version().uplink()
     assert story.step is Step.RETRY_WAIT
@@ -158,6 +158,6 @@ def test_a_sleeping_device_is_awaited_before_its_next_attempt(story: Story) -> N
     assert story.requests == (Read(path="/3/0/3"), Read(path="/5/0/3"))
 
 
-def test_the_timeouts_of_the_task_count(story: Story, policy: Callable[..., UpgradePolicy]) -> None:
+def test_the_timeouts_of_the_task_replace_the_defaults(story: Story, policy: Callable[..., UpgradePolicy]) -> None:
     story.request(policy=policy(waiting=1.0, online=7.0)).deadline()
     assert story.execution.deadline == story.now + 7

@@ -49,7 +49,7 @@ def kept(table: Table, *events: Changed) -> list[tuple[bytes, int]]:
     return [(e.message.key, records.offset_of(e.message.value)) for e in table._newer(events)]
 
 
-def test_newer_records_follow_older_ones(table: Table) -> None:
+def test_newer_records_of_a_changelog_replace_older_ones(table: Table) -> None:
     assert kept(table, Changed("d", 1), Changed("d", 5)) == [(b"d", 1), (b"d", 5)]
 
 
@@ -57,12 +57,12 @@ def test_a_record_that_was_written_late_is_left_out(table: Table) -> None:
     assert kept(table, Changed("d", 5), Changed("d", 1)) == [(b"d", 5)]
 
 
-def test_it_is_left_out_when_the_newer_one_is_on_disk_already(table: Table) -> None:
+def test_a_late_record_is_left_out_when_the_newer_one_is_on_disk_already(table: Table) -> None:
     table.data._db_for_partition(0)[b"d"] = records.encode(Device(device_id="d", offset=5))
     assert kept(table, Changed("d", 4), Changed("d", 6)) == [(b"d", 6)]
 
 
-def test_the_same_record_again_does_no_harm(table: Table) -> None:
+def test_the_same_record_may_be_recovered_twice(table: Table) -> None:
     assert kept(table, Changed("d", 5), Changed("d", 5)) == [(b"d", 5), (b"d", 5)]
 
 

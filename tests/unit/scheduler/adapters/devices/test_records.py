@@ -10,7 +10,7 @@ from sluice_rules.devices.device import Device
 from sluice_scheduler.adapters.devices import records
 
 
-def test_a_record_comes_back_equal_and_tells_its_offset() -> None:
+def test_a_record_comes_back_equal_with_its_offset() -> None:
     story = Story().reach(Step.UPDATING)
     device = story.device
     assert device
@@ -32,7 +32,7 @@ def test_an_ended_execution_leaves_a_record_of_a_few_bytes() -> None:
 
 
 @given(st.binary(max_size=64))
-def test_bytes_that_are_no_record_are_named_so(value: bytes) -> None:
+def test_bytes_that_are_no_record_raise_a_broken_record_error(value: bytes) -> None:
     with pytest.raises(records.BrokenRecordError):
         records.decode(value)
 

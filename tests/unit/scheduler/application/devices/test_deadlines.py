@@ -25,13 +25,13 @@ def times(passed: list[tuple[int, DeadlinePassed]]) -> list[tuple[int, str, floa
     return [(partition, message.device_id, message.deadline) for partition, message in passed]
 
 
-def test_nothing_is_due_before_its_time() -> None:
+def test_no_deadline_is_published_before_its_time() -> None:
     deadlines = Deadlines()
     deadlines.follow(waiting(100.0), PARTITION)
     assert deadlines.take_due(99.9) == []
 
 
-def test_what_is_due_is_told_with_all_that_decide_compares() -> None:
+def test_a_due_deadline_is_published_with_all_that_decide_compares() -> None:
     deadlines = Deadlines()
     deadlines.follow(waiting(100.0), PARTITION)
     ((partition, message),) = deadlines.take_due(101.0)
@@ -40,7 +40,7 @@ def test_what_is_due_is_told_with_all_that_decide_compares() -> None:
     assert (message.deadline, message.at) == (100.0, 101.0)
 
 
-def test_it_is_repeated_until_the_record_has_moved_on() -> None:
+def test_a_deadline_is_published_again_until_the_record_has_moved_on() -> None:
     deadlines = Deadlines()
     deadlines.follow(waiting(100.0), PARTITION)
     assert len(deadlines.take_due(100.0)) == 1
@@ -50,7 +50,7 @@ def test_it_is_repeated_until_the_record_has_moved_on() -> None:
     assert deadlines.take_due(100.0 + 9 * REPEAT) == []
 
 
-def test_an_overtaken_deadline_is_not_told() -> None:
+def test_an_overtaken_deadline_is_not_published() -> None:
     deadlines = Deadlines()
     deadlines.follow(waiting(100.0), PARTITION)
     deadlines.follow(waiting(200.0), PARTITION)
@@ -65,14 +65,14 @@ def test_the_earliest_of_many_devices_comes_first() -> None:
     assert times(deadlines.take_due(2.0)) == [(1, "d1", 1.0), (2, "d2", 2.0)]
 
 
-def test_a_record_that_is_followed_twice_is_told_once() -> None:
+def test_a_record_that_is_followed_twice_has_its_deadline_published_once() -> None:
     deadlines = Deadlines()
     deadlines.follow(waiting(100.0), PARTITION)
     deadlines.follow(waiting(100.0), PARTITION)
     assert len(deadlines.take_due(100.0)) == 1
 
 
-def test_after_a_rebalance_nothing_is_known() -> None:
+def test_no_deadline_is_known_after_a_rebalance() -> None:
     deadlines = Deadlines()
     deadlines.follow(waiting(100.0), PARTITION)
     deadlines.clear()
@@ -87,7 +87,7 @@ def test_overtaken_deadlines_do_not_pile_up() -> None:
     assert times(deadlines.take_due(1e6)) == [(PARTITION, "d", 20_999.0)]
 
 
-def test_a_deadline_that_comes_back_is_told_like_any_other() -> None:
+def test_a_deadline_that_comes_back_is_published_like_any_other() -> None:
     deadlines = Deadlines()
     for deadline in (100.0, 200.0, 100.0):
         deadlines.follow(waiting(deadline), PARTITION)

@@ -45,7 +45,7 @@ def test_a_command_goes_to_the_partition_of_its_gateway() -> None:
     assert (message.topic.name, message.key, message.partition) == ("lwm2m-commands", "d", 5)
 
 
-def test_an_effect_that_is_larger_than_a_message_is_named_so() -> None:
+def test_an_effect_that_is_larger_than_a_message_raises_a_too_large_error() -> None:
     effect = ToGateway(5, CloseDownload(**HEAD, **NAME | {"command_id": "c" * 1_000_000}))
     with pytest.raises(TooLargeError, match="lwm2m-commands"):
         outgoing(effect, "d", PARTITIONS)

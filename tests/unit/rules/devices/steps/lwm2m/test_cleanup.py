@@ -22,7 +22,7 @@ def test_the_slot_is_returned_after_the_closes_outcome_and_not_before(story: Sto
 
 
 @pytest.mark.parametrize("status", [s for s in OutcomeStatus if s is not OutcomeStatus.DONE])
-def test_only_a_confirmation_counts(status: OutcomeStatus, story: Story) -> None:
+def test_only_a_confirmed_close_returns_the_slot(status: OutcomeStatus, story: Story) -> None:
     story.reach(Step.DOWNLOADING).stop().answer(status=status)
     assert story.step is Step.CLOSING
     assert not story.returns
@@ -69,12 +69,14 @@ def test_the_observation_is_cancelled_once_the_result_is_known(story: Story) -> 
 
 @pytest.mark.requirement("R085")
 @pytest.mark.parametrize("status", list(OutcomeStatus))
-def test_that_it_cannot_be_cancelled_is_no_failure(status: OutcomeStatus, story: Story) -> None:
+def test_an_observation_that_cannot_be_cancelled_is_no_failure_of_the_upgrade(
+    status: OutcomeStatus, story: Story
+) -> None:
     story.reach(Step.CANCEL_OBSERVE).answer(status=status)
     assert story.status is ExecutionStatus.SUCCEEDED
 
 
-def test_an_outcome_that_stays_away_is_not_awaited_for_long(story: Story) -> None:
+def test_the_outcome_of_a_cancelled_observation_is_not_awaited_for_long(story: Story) -> None:
     began = story.reach(Step.CANCEL_OBSERVE).now
     story.uplink().deadline()
     assert story.now == began + 60
@@ -91,7 +93,7 @@ def test_the_gateway_forgets_the_observation_of_a_sleeper_too(story: Story) -> N
 
 
 @pytest.mark.requirement("R085", "D12")
-def test_so_it_does_when_the_device_was_observed_by_an_earlier_attempt(story: Story) -> None:
+def test_the_gateway_forgets_the_observation_of_an_earlier_attempt_too(story: Story) -> None:
     story.reach(Step.OBSERVE, UpgradePolicy(max_retries=1)).answer(story.refused("/5/0/3")).answer()
     story.deadline().stop()
     assert story.requests == (CANCEL,)
@@ -107,7 +109,7 @@ def test_an_execution_that_was_never_observed_has_nothing_to_cancel(story: Story
 
 @pytest.mark.requirement("R119")
 @pytest.mark.parametrize("state", [None, 1])
-def test_a_device_stopped_in_mid_download_is_told_to_stop(state: int | None, story: Story) -> None:
+def test_a_download_is_recalled_from_a_device_whose_execution_is_stopped(state: int | None, story: Story) -> None:
     story.reach(Step.DOWNLOADING)
     if state is not None:
         story.notify(state)
@@ -118,7 +120,7 @@ def test_a_device_stopped_in_mid_download_is_told_to_stop(state: int | None, sto
 
 
 @pytest.mark.requirement("R119", "R123")
-def test_after_the_execute_nothing_can_be_recalled(story: Story) -> None:
+def test_after_the_execute_no_download_is_recalled(story: Story) -> None:
     story.reach(Step.UPDATING).stop()
     assert len(story.closes) == 1
     story.answer()
@@ -136,7 +138,7 @@ def test_an_attempt_that_is_followed_by_another_stays_observed(story: Story) -> 
     assert CANCEL in story.requests
 
 
-def test_a_device_that_ended_by_its_own_verdict_is_not_told_to_stop(story: Story) -> None:
+def test_no_download_is_recalled_from_a_device_that_gave_its_verdict(story: Story) -> None:
     story.reach(Step.DOWNLOADING).notify(1).notify(0)
     story.answer(story.read("/5/0/3", 0), story.read("/5/0/5", 5)).answer()
     assert story.requests == (CANCEL,)

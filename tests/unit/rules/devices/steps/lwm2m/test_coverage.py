@@ -66,14 +66,14 @@ def test_the_network_is_never_a_reading_of_the_device(story: Story) -> None:
         RequestResult(path="/4/0", code="2.05", error="bad TLV"),
     ],
 )
-def test_whatever_is_missing_leads_to_the_cell_id_alone(answer: RequestResult, story: Story) -> None:
+def test_a_missing_coverage_value_leads_to_the_query_of_the_cell_id_alone(answer: RequestResult, story: Story) -> None:
     story.reach(Step.QUERY_COVERAGE).answer(answer)
     assert story.step is Step.QUERY_CELL
     assert story.requests == (Read(path="/4/0/8"),)
 
 
 @pytest.mark.requirement("R075")
-def test_an_unanswered_coverage_query_leads_there_too(story: Story) -> None:
+def test_an_unanswered_coverage_query_leads_to_the_query_of_the_cell_id_alone(story: Story) -> None:
     began = story.reach(Step.QUERY_COVERAGE).now
     story.deadline()
     assert story.requests == (Read(path="/4/0"),)

@@ -20,7 +20,7 @@ def uri(story: Story) -> WritePackageUri:
 
 
 @pytest.mark.requirement("R078", "R079")
-def test_a_grant_sends_both_requests_in_one_command(story: Story) -> None:
+def test_a_grant_sends_observe_and_package_uri_in_one_command(story: Story) -> None:
     story.reach(Step.OBSERVE)
     assert story.requests == (OBSERVE, uri(story))
 
@@ -32,13 +32,13 @@ def test_the_image_token_ends_with_the_download_deadline(story: Story, policy: C
 
 
 @pytest.mark.requirement("R087")
-def test_the_slot_is_held_from_here_on(story: Story) -> None:
+def test_the_slot_is_held_from_the_grant_on(story: Story) -> None:
     story.reach(Step.OBSERVE)
     assert story.execution.attempt.slot is SlotState.HELD
     assert not story.returns
 
 
-def test_acceptance_of_both_leads_to_the_download(story: Story) -> None:
+def test_acceptance_of_observe_and_package_uri_leads_to_the_download(story: Story) -> None:
     story.reach(Step.OBSERVE).answer(story.read("/5/0/3", 0), story.changed("/5/0/1"))
     assert story.step is Step.DOWNLOADING
 
@@ -63,7 +63,7 @@ def test_a_grantee_that_does_not_answer_is_fenced_and_then_returns_its_slot_but_
     assert not story.asks
 
 
-def test_it_asks_again_when_it_speaks(story: Story) -> None:
+def test_a_device_that_lost_its_slot_by_silence_asks_again_at_its_next_uplink(story: Story) -> None:
     story.reach(Step.OBSERVE).asleep().answer().later(600).uplink()
     assert len(story.asks) == 1
     story.grant()
@@ -77,7 +77,9 @@ def test_a_silent_device_that_sends_an_uplink_during_its_fence_asks_for_a_slot_a
     assert story.asks[0].grant.ask_no > story.returns[0].grant.ask_no
 
 
-def test_it_asks_again_at_once_if_the_command_was_too_late_to_be_sent_but_only_once(story: Story) -> None:
+def test_a_device_whose_command_was_too_late_to_be_sent_asks_for_a_slot_again_at_once_but_only_once(
+    story: Story,
+) -> None:
     story.reach(Step.OBSERVE).answer(status=OutcomeStatus.STALE).answer()
     assert [r.keep_place for r in story.returns] == [True]
     assert len(story.asks) == 1
@@ -88,7 +90,7 @@ def test_it_asks_again_at_once_if_the_command_was_too_late_to_be_sent_but_only_o
 
 @pytest.mark.parametrize("status", [OutcomeStatus.DONE, OutcomeStatus.STALE])
 @pytest.mark.parametrize("is_fenced", [False, True])
-def test_it_asks_again_at_once_if_the_answer_comes_after_it_was_given_up(
+def test_a_device_whose_answer_comes_after_its_deadline_asks_for_a_slot_again_at_once(
     status: OutcomeStatus, is_fenced: bool, story: Story
 ) -> None:
     late = story.reach(Step.OBSERVE).last_command
@@ -104,20 +106,20 @@ def test_it_asks_again_at_once_if_the_answer_comes_after_it_was_given_up(
 
 
 @pytest.mark.parametrize("status", [OutcomeStatus.ASLEEP, OutcomeStatus.TIMEOUT])
-def test_a_late_answer_that_it_is_silent_changes_nothing(status: OutcomeStatus, story: Story) -> None:
+def test_a_late_outcome_that_the_device_is_silent_changes_nothing(status: OutcomeStatus, story: Story) -> None:
     late = story.reach(Step.OBSERVE).last_command
     story.deadline().answer().outcome(late, status)
     assert not story.effects
 
 
 @pytest.mark.parametrize("awake_for", [-1.0, 0.0, 60.0])
-def test_a_late_answer_in_time_to_be_asked_again_gives_it_another_slot(awake_for: float, story: Story) -> None:
+def test_a_late_outcome_of_a_device_that_is_still_awake_gives_it_another_slot(awake_for: float, story: Story) -> None:
     late = story.reach(Step.OBSERVE).last_command
     story.deadline().answer().deregister().outcome(late, OutcomeStatus.TIMEOUT, awake_for=awake_for)
     assert len(story.asks) == (awake_for > 0)
 
 
-def test_one_that_answered_too_late_for_its_uri_asks_again_at_once_but_only_once(story: Story) -> None:
+def test_a_device_that_answered_too_late_for_its_uri_asks_for_a_slot_again_at_once_but_only_once(story: Story) -> None:
     story.reach(Step.OBSERVE).answer(story.read("/5/0/3", 0), status=OutcomeStatus.TIMEOUT).answer()
     assert len(story.asks) == 1
     story.grant().answer(story.read("/5/0/3", 0), status=OutcomeStatus.TIMEOUT).answer()
@@ -159,14 +161,14 @@ def test_a_device_that_refuses_the_uri_fails_with_the_code(story: Story) -> None
 
 
 @pytest.mark.parametrize("state", [1, 2])
-def test_one_that_is_busy_with_something_older_is_reset_once(state: int, story: Story) -> None:
+def test_a_device_that_is_busy_with_an_older_download_is_reset_once(state: int, story: Story) -> None:
     story.reach(Step.OBSERVE).answer(story.read("/5/0/3", state), story.refused("/5/0/1"))
     assert story.requests == (Write(path="/5/0/1", value=""), uri(story))
     story.answer(story.changed("/5/0/1"), story.changed("/5/0/1"))
     assert story.step is Step.DOWNLOADING
 
 
-def test_one_that_refuses_even_that_fails(story: Story) -> None:
+def test_a_device_that_refuses_the_uri_after_its_reset_fails(story: Story) -> None:
     story.reach(Step.OBSERVE).answer(story.read("/5/0/3", 1), story.refused("/5/0/1"))
     story.answer(story.refused("/5/0/1", "4.01")).answer().answer()
     assert story.reason == "package_uri_refused"

@@ -45,7 +45,7 @@ def test_the_target_version_is_success_and_returns_the_slot_at_once(
     assert (updated.snapshot.source_version, updated.snapshot.reported_version) == ("1.0", "2.0")
 
 
-def test_a_success_under_another_version_is_one_with_a_note(updated: Story) -> None:
+def test_success_under_another_version_than_the_target_is_one_with_a_note(updated: Story) -> None:
     say(updated, 0, 1, "2.0-rc1").answer()
     assert (updated.status, updated.reason) == (ExecutionStatus.SUCCEEDED, "version_mismatch")
 
@@ -81,7 +81,7 @@ def test_a_result_left_over_from_an_older_update_is_no_proof_that_nothing_is_fet
     assert not story.closes
 
 
-def test_until_a_download_should_have_begun_it_is_no_verdict_at_all(story: Story) -> None:
+def test_a_failed_result_read_before_the_download_should_have_begun_is_no_verdict(story: Story) -> None:
     story.reach(Step.DOWNLOADING).register()
     say(story, 0, 8)
     assert story.step is Step.DOWNLOADING
@@ -90,14 +90,14 @@ def test_until_a_download_should_have_begun_it_is_no_verdict_at_all(story: Story
     assert story.is_at(Step.CLOSING)
 
 
-def test_so_is_a_result_from_before_an_execute_that_was_never_sent(story: Story) -> None:
+def test_a_failed_result_read_before_the_execute_was_sent_needs_a_fence(story: Story) -> None:
     story.reach(Step.UPDATING).asleep().deadline().uplink()
     say(story, 2, 8, "1.0")
     assert story.step is Step.CLOSING
     assert not story.returns
 
 
-def test_liteos_says_so_with_state_two(updated: Story) -> None:
+def test_state_two_with_result_eight_is_a_failed_update_of_liteos(updated: Story) -> None:
     say(updated, 2, 8, "1.0").answer()
     assert updated.reason == "firmware_update_failed"
 
@@ -124,7 +124,7 @@ def test_an_update_that_goes_on_is_awaited_further(updated: Story) -> None:
     assert updated.requests == UPDATE
 
 
-def test_news_during_the_query_is_read_anew(updated: Story) -> None:
+def test_a_notification_during_the_result_query_has_the_result_read_anew(updated: Story) -> None:
     query = updated.last_command
     updated.notify(0)
     assert not updated.commands
@@ -157,9 +157,7 @@ def test_a_device_without_a_version_is_asked_for_that_of_the_package(updated: St
 
 
 @pytest.mark.parametrize(("version", "code"), [(None, "version_check_timeout"), ("1.0", "version_mismatch")])
-def test_one_that_does_not_say_so_there_either_is_asked_once_more(
-    version: str | None, code: str, updated: Story
-) -> None:
+def test_a_device_without_any_version_is_asked_once_more(version: str | None, code: str, updated: Story) -> None:
     say(updated, 0, 0, None).answer(updated.read("/5/0/7", version))
     assert updated.step is Step.QUERY_RESULT
     updated.deadline()
@@ -170,17 +168,19 @@ def test_one_that_does_not_say_so_there_either_is_asked_once_more(
 
 
 @pytest.mark.parametrize(("state", "result"), [(3, 0), (2, 0), (0, 8), (0, 1)])
-def test_nothing_more_is_asked_of_a_device_that_has_said_enough(state: int, result: int, updated: Story) -> None:
+def test_the_packages_version_is_not_read_when_the_device_gave_its_verdict(
+    state: int, result: int, updated: Story
+) -> None:
     say(updated, state, result, None)
     assert updated.step is not Step.QUERY_RESULT
 
 
-def test_news_meanwhile_makes_the_packages_version_old(updated: Story) -> None:
+def test_a_notification_while_the_packages_version_is_read_makes_that_outdated(updated: Story) -> None:
     say(updated, 0, 0, None).notify(3).answer(updated.read("/5/0/7", "2.0"))
     assert updated.requests == UPDATE
 
 
-def test_its_late_verdict_is_taken(updated: Story) -> None:
+def test_a_verdict_that_comes_late_is_taken(updated: Story) -> None:
     say(updated, 0, 0, "1.0").notify(0)
     assert updated.requests == UPDATE
     say(updated, 0, 1, "2.0").answer()
@@ -197,18 +197,18 @@ def test_an_unanswered_query_is_repeated_and_then_the_update_is_awaited_further(
     assert not updated.returns
 
 
-def test_whether_a_device_is_asleep_is_for_the_gateway_to_say(updated: Story) -> None:
+def test_the_result_query_is_sent_even_to_a_device_that_is_taken_for_asleep(updated: Story) -> None:
     updated.timed_out().deregister().deadline()
     assert updated.requests == UPDATE
 
 
-def test_a_query_that_met_a_sleeper_is_repeated_at_its_uplink(updated: Story) -> None:
+def test_a_result_query_that_met_a_sleeping_device_is_repeated_at_its_uplink(updated: Story) -> None:
     updated.asleep().later(10).uplink()
     assert updated.requests == UPDATE
 
 
 @pytest.mark.requirement("R121", "R122")
-def test_when_the_time_is_over_and_nobody_answers_the_check_has_timed_out(updated: Story) -> None:
+def test_a_silent_device_at_the_end_of_the_update_time_fails_by_version_check_timeout(updated: Story) -> None:
     updated.timed_out().deadline().deadline()
     assert updated.step is Step.UPDATING
     updated.deadline()
@@ -220,7 +220,7 @@ def test_when_the_time_is_over_and_nobody_answers_the_check_has_timed_out(update
 
 
 @pytest.mark.requirement("R121", "R122")
-def test_when_the_time_is_over_and_it_still_updates_the_result_has_timed_out(updated: Story) -> None:
+def test_a_device_still_updating_at_the_end_of_the_update_time_fails_by_result_timeout(updated: Story) -> None:
     say(updated, 3, 0, "1.0").deadline()
     say(updated, 3, 0, "1.0").answer().answer()
     assert (updated.status, updated.reason) == (ExecutionStatus.FAILED, "update_result_timeout")
@@ -233,21 +233,21 @@ def test_an_execute_without_effect_fails_when_it_should_have_had_one(story: Stor
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "update_start_timeout")
 
 
-def test_before_that_it_is_given_the_time(story: Story) -> None:
+def test_an_execute_without_effect_is_given_the_time_to_have_one(story: Story) -> None:
     deadline = story.reach(Step.UPDATING).execution.deadline
     story.register()
     say(story, 2, 0, "1.0")
     assert (story.step, story.execution.deadline) == (Step.UPDATING, deadline)
 
 
-def test_a_silent_device_may_be_updating(story: Story) -> None:
+def test_a_silent_device_is_taken_to_be_updating_until_the_time_is_over(story: Story) -> None:
     story.reach(Step.UPDATING).timed_out().deadline().deadline().deadline()
     assert story.step is Step.UPDATING
     assert story.execution.deadline == story.execution.attempt.update_by
 
 
 @pytest.mark.requirement("R121")
-def test_a_download_that_did_not_begin_fails(story: Story) -> None:
+def test_a_download_that_did_not_begin_in_time_fails(story: Story) -> None:
     story.reach(Step.DOWNLOADING).deadline()
     say(story, 0, 0)
     assert story.step is Step.CLOSING
@@ -255,7 +255,7 @@ def test_a_download_that_did_not_begin_fails(story: Story) -> None:
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "download_start_timeout")
 
 
-def test_one_that_began_unnoticed_goes_on(story: Story) -> None:
+def test_a_download_that_began_unnoticed_goes_on(story: Story) -> None:
     story.reach(Step.DOWNLOADING).deadline()
     say(story, 1, 0)
     assert story.step is Step.DOWNLOADING
@@ -263,7 +263,7 @@ def test_one_that_began_unnoticed_goes_on(story: Story) -> None:
     assert story.snapshot.firmware_state == 1
 
 
-def test_one_that_ended_unnoticed_is_executed(story: Story) -> None:
+def test_a_download_that_ended_unnoticed_is_executed(story: Story) -> None:
     story.reach(Step.DOWNLOADING).deadline()
     say(story, 2, 0)
     assert story.step is Step.UPDATING
@@ -283,21 +283,21 @@ def test_a_download_that_takes_too_long_fails_and_needs_no_fence(answered: bool,
     assert (story.step, story.reason) == (Step.RETRY_WAIT, "download_timeout")
 
 
-def test_one_that_stopped_without_a_reason_has_lost_its_connection(downloading: Story) -> None:
+def test_a_download_that_stopped_without_a_reason_has_lost_its_connection(downloading: Story) -> None:
     say(downloading, 0, 0)
     assert downloading.step is Step.CLOSING
     downloading.answer().answer()
     assert downloading.reason == "connection_lost"
 
 
-def test_one_that_was_never_at_work_waits_for_its_start(story: Story) -> None:
+def test_a_device_that_was_never_downloading_is_awaited_until_it_should_have_begun(story: Story) -> None:
     deadline = story.reach(Step.DOWNLOADING).execution.deadline
     story.notify(0)
     say(story, 0, 0)
     assert (story.step, story.execution.deadline) == (Step.DOWNLOADING, deadline)
 
 
-def test_news_of_a_start_during_the_query_is_not_taken_for_a_loss(story: Story) -> None:
+def test_a_download_that_begins_during_the_result_query_is_not_taken_for_a_lost_connection(story: Story) -> None:
     story.reach(Step.DOWNLOADING).deadline().notify(1)
     say(story, 0, 0)
     assert story.step is Step.QUERY_RESULT
@@ -305,6 +305,6 @@ def test_news_of_a_start_during_the_query_is_not_taken_for_a_loss(story: Story) 
     assert story.is_at(Step.DOWNLOADING)
 
 
-def test_a_refused_query_tells_nothing(story: Story) -> None:
+def test_a_refused_result_query_changes_nothing(story: Story) -> None:
     story.reach(Step.DOWNLOADING).notify(1).register().answer(story.refused("/5/0/3"))
     assert story.step is Step.DOWNLOADING

@@ -59,14 +59,14 @@ def test_a_waiter_that_registers_anew_may_have_moved_and_is_asked_where_it_is(wa
     assert waiter.step is Step.QUERY_COVERAGE
 
 
-def test_one_that_has_stayed_keeps_its_place(waiter: Story) -> None:
+def test_a_waiter_that_has_stayed_in_its_cell_keeps_its_place(waiter: Story) -> None:
     waiter.register(awake_for=20).answer(coverage(77))
     assert not waiter.returns
     assert [(a.window, a.grant.attempt, a.grant.ask_no) for a in waiter.asks] == [(KEY, 1, waiter.offset)]
 
 
 @pytest.mark.requirement("R067", "D02")
-def test_one_that_has_moved_gives_up_its_place_and_waits_in_its_new_cell(waiter: Story) -> None:
+def test_a_waiter_that_has_moved_gives_up_its_place_and_waits_in_its_new_cell(waiter: Story) -> None:
     first = waiter.execution.grant
     waiter.register(awake_for=20).answer(coverage(78))
     assert [(r.window, r.grant, r.keep_place) for r in waiter.returns] == [(KEY, first, False)]
@@ -79,13 +79,13 @@ def test_one_that_has_moved_gives_up_its_place_and_waits_in_its_new_cell(waiter:
     assert waiter.step is Step.OBSERVE
 
 
-def test_so_it_does_if_its_coverage_alone_has_changed(waiter: Story) -> None:
+def test_a_waiter_whose_coverage_class_has_changed_waits_in_another_window(waiter: Story) -> None:
     waiter.register(awake_for=20).answer(coverage(77, rsrp=-110))
     assert [r.window.coverage_class for r in waiter.returns] == [CoverageClass.LEVEL_0]
     assert [a.window.coverage_class for a in waiter.asks] == [CoverageClass.LEVEL_1]
 
 
-def test_an_answer_from_before_another_registration_is_not_taken(waiter: Story) -> None:
+def test_the_coverage_that_a_waiter_reported_before_another_registration_is_not_taken(waiter: Story) -> None:
     query = waiter.register(awake_for=20).last_command
     waiter.register(awake_for=20).outcome(query, results=(coverage(78),))
     assert waiter.requests == (Read(path="/4/0"),)
@@ -95,7 +95,7 @@ def test_an_answer_from_before_another_registration_is_not_taken(waiter: Story) 
 
 
 @pytest.mark.parametrize("cell_alone", [False, True])
-def test_one_that_falls_asleep_over_it_keeps_its_place_and_is_asked_when_it_speaks(
+def test_a_waiter_that_falls_asleep_over_the_coverage_query_keeps_its_place_and_is_asked_at_its_next_uplink(
     cell_alone: bool, waiter: Story
 ) -> None:
     waiter.register(awake_for=20)
@@ -108,7 +108,7 @@ def test_one_that_falls_asleep_over_it_keeps_its_place_and_is_asked_when_it_spea
     assert waiter.requests == (Read(path="/4/0"),)
 
 
-def test_one_that_is_never_to_be_asked_fails_in_the_end(tell: Callable[..., Story]) -> None:
+def test_a_waiter_that_never_answers_the_coverage_query_fails_in_the_end(tell: Callable[..., Story]) -> None:
     waiter = tell(max_slot_yields=2).reach(Step.AWAIT_SLOT)
     for _ in range(3):
         waiter.register().timed_out().deadline().deadline()
@@ -116,7 +116,7 @@ def test_one_that_is_never_to_be_asked_fails_in_the_end(tell: Callable[..., Stor
     assert waiter.returns[-1].keep_place is False
 
 
-def test_one_that_can_not_tell_its_cell_any_more_fails(waiter: Story) -> None:
+def test_a_waiter_that_cannot_report_its_cell_any_more_fails(waiter: Story) -> None:
     waiter.register().answer(waiter.refused("/4/0")).answer(waiter.refused("/4/0/8"))
     assert [r.keep_place for r in waiter.returns] == [False]
     assert (waiter.status, waiter.reason) == (ExecutionStatus.FAILED, "cell_id_unavailable")
@@ -132,7 +132,7 @@ def test_an_uplink_whose_wake_time_has_passed_ends_the_ask_of_the_old_registrati
 
 
 @pytest.mark.parametrize("wakes", [True, False])
-def test_what_a_waiter_said_long_ago_is_asked_again(wakes: bool, waiter: Story) -> None:
+def test_a_waiter_that_reported_its_coverage_long_ago_is_asked_again(wakes: bool, waiter: Story) -> None:
     waiter.uplink(awake_for=1e5).later(waiter.rules.coverage_valid - 1)
     assert len(waiter.uplink(awake_for=1e5).asks) == 1
     waiter.later(2)
@@ -143,7 +143,7 @@ def test_what_a_waiter_said_long_ago_is_asked_again(wakes: bool, waiter: Story) 
     assert waiter.requests == (Read(path="/4/0"),)
 
 
-def test_a_sleeper_does_not_ask_when_time_passes_but_one_that_is_awake_does(waiter: Story) -> None:
+def test_a_waiter_asks_again_after_a_while_if_it_is_awake_and_not_if_it_sleeps(waiter: Story) -> None:
     waiter.deadline()
     assert not waiter.asks
     waiter.uplink(awake_for=1e5).deadline()
@@ -180,7 +180,9 @@ def test_a_grant_of_the_current_ask_is_taken(waiter: Story) -> None:
         ),
     ],
 )
-def test_any_other_grant_is_returned_and_the_wait_goes_on(grant: Grant, window: WindowKey, waiter: Story) -> None:
+def test_a_grant_of_another_ask_is_returned_and_the_wait_goes_on(
+    grant: Grant, window: WindowKey, waiter: Story
+) -> None:
     assert waiter.execution.grant.ask_no == 4
     waiter.grant(grant, window)
     (returned,) = waiter.returns

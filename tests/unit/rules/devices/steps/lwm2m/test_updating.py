@@ -23,7 +23,7 @@ def test_the_execute_is_recorded_and_sent_once(story: Story) -> None:
 
 
 @pytest.mark.parametrize("status", [OutcomeStatus.TIMEOUT, OutcomeStatus.ALREADY_SENT])
-def test_in_doubt_nothing_is_sent_again_and_nothing_is_read_before_the_device_speaks(
+def test_an_execute_without_a_clear_outcome_is_not_repeated_and_nothing_is_read_before_an_uplink(
     status: OutcomeStatus, story: Story
 ) -> None:
     story.reach(Step.UPDATING).answer(status=status)
@@ -35,7 +35,7 @@ def test_in_doubt_nothing_is_sent_again_and_nothing_is_read_before_the_device_sp
     assert len(executes(story)) == 1
 
 
-def test_in_doubt_the_device_is_read_when_it_should_have_begun(story: Story) -> None:
+def test_after_an_execute_without_a_clear_outcome_the_device_is_read_when_it_should_have_begun(story: Story) -> None:
     began = story.reach(Step.UPDATING).now
     story.timed_out().deadline()
     assert story.now == began + 300
@@ -43,7 +43,7 @@ def test_in_doubt_the_device_is_read_when_it_should_have_begun(story: Story) -> 
 
 
 @pytest.mark.parametrize("status", [OutcomeStatus.ASLEEP, OutcomeStatus.STALE])
-def test_one_that_was_not_sent_is_sent_at_the_next_uplink_under_the_same_id(
+def test_an_execute_that_was_not_sent_is_sent_at_the_next_uplink_under_the_same_id(
     status: OutcomeStatus, story: Story
 ) -> None:
     story.reach(Step.UPDATING).answer(status=status).later(60).uplink()
@@ -64,7 +64,7 @@ def test_a_registration_before_the_outcome_is_taken_for_the_restart_and_settled_
     assert len(executes(story)) == 1
 
 
-def test_a_refused_execute_fails(story: Story) -> None:
+def test_a_refused_execute_fails_the_attempt(story: Story) -> None:
     story.reach(Step.UPDATING).answer(story.refused("/5/0/2", "4.05"))
     assert story.step is Step.CLOSING
     story.answer().answer()
@@ -81,12 +81,12 @@ def test_state_three_gives_the_device_the_time_of_an_update(story: Story) -> Non
 
 @pytest.mark.requirement("R083", "R084")
 @pytest.mark.parametrize("final", [0, 2])
-def test_the_state_after_it_leads_to_the_result(final: int, story: Story) -> None:
+def test_the_state_after_updating_leads_to_the_result_query(final: int, story: Story) -> None:
     story.reach(Step.UPDATING).answer(story.changed("/5/0/2")).notify(3).notify(final)
     assert story.requests == SETTLE
 
 
-def test_a_repeated_state_two_before_it_does_not(story: Story) -> None:
+def test_a_repeated_state_two_before_updating_does_not_lead_to_the_result_query(story: Story) -> None:
     story.reach(Step.UPDATING).notify(2)
     assert story.step is Step.UPDATING
     assert not story.effects
@@ -110,20 +110,20 @@ def test_a_device_that_had_fallen_asleep_after_its_update_is_read_though_it_did_
     assert story.requests == SETTLE
 
 
-def test_while_the_outcome_of_the_execute_is_awaited_it_is_not(story: Story) -> None:
+def test_a_device_is_not_read_while_the_outcome_of_the_execute_is_awaited(story: Story) -> None:
     story.reach(Step.UPDATING).deregister().uplink()
     assert not story.commands
 
 
 @pytest.mark.requirement("R121", "R122")
-def test_an_update_without_end_is_looked_at_after_half_an_hour(story: Story) -> None:
+def test_an_update_without_end_is_read_after_half_an_hour(story: Story) -> None:
     began = story.reach(Step.UPDATING).now
     story.answer(story.changed("/5/0/2")).notify(3).deadline()
     assert story.now == began + 1800
     assert story.requests == SETTLE
 
 
-def test_a_device_asleep_when_it_should_be_told_is_told_when_it_wakes(story: Story) -> None:
+def test_a_device_that_sleeps_at_the_time_of_its_execute_gets_it_when_it_wakes(story: Story) -> None:
     story.reach(Step.DOWNLOADING).notify(1).later(2e6)
     story.notify(2)
     assert story.step is Step.UPDATING

@@ -28,7 +28,7 @@ def second_attempt(story: Story) -> Story:
 
 
 @pytest.mark.requirement("R063")
-def test_the_version_is_read(story: Story) -> None:
+def test_the_firmware_version_is_read_first(story: Story) -> None:
     story.reach(Step.QUERY_VERSION)
     assert story.requests == (Read(path="/3/0/3"),)
     command = story.last_command
@@ -63,7 +63,7 @@ def test_a_version_that_the_package_does_not_support_fails_with_both_named_and_i
 
 
 @pytest.mark.requirement("R033")
-def test_a_supported_version_goes_on(story: Story) -> None:
+def test_a_supported_source_version_goes_on(story: Story) -> None:
     story.register().request(sources=("1.*",)).deadline().answer(story.read("/3/0/3", "1.0"))
     assert story.step is Step.QUERY_COVERAGE
 
@@ -76,12 +76,12 @@ def test_an_unreadable_version_leads_to_that_of_the_last_package(value: str | No
     assert (story.step, story.execution.source_version) == (Step.QUERY_COVERAGE, "1.5")
 
 
-def test_a_device_that_runs_the_package_succeeds(story: Story) -> None:
+def test_a_device_whose_package_version_is_the_target_succeeds(story: Story) -> None:
     story.reach(Step.QUERY_VERSION).answer(story.refused("/3/0/3")).answer(*package(story, 0, 0, "2.0"))
     assert (story.status, story.reason) == (ExecutionStatus.SUCCEEDED, "same_version")
 
 
-def test_where_there_is_no_such_version_either_it_fails_with_the_code(story: Story) -> None:
+def test_a_device_with_neither_version_fails_with_the_code(story: Story) -> None:
     story.reach(Step.QUERY_VERSION).answer(story.refused("/3/0/3", "4.05"))
     story.answer(story.read("/5/0/3", 0), story.read("/5/0/5", 0), story.refused("/5/0/7", "4.04"))
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "version_unreadable")
@@ -90,7 +90,7 @@ def test_where_there_is_no_such_version_either_it_fails_with_the_code(story: Sto
 
 
 @pytest.mark.parametrize(("state", "result"), [(1, 0), (2, 0), (3, 0), (0, 8)])
-def test_a_package_that_is_not_installed_tells_nothing(state: int, result: int, story: Story) -> None:
+def test_the_version_of_a_package_that_is_not_installed_counts_as_none(state: int, result: int, story: Story) -> None:
     story.reach(Step.QUERY_VERSION).answer(story.refused("/3/0/3")).answer(*package(story, state, result, "2.0"))
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "version_unreadable")
 
@@ -104,7 +104,7 @@ def test_a_further_attempt_knows_what_the_device_ran_before(state: int, result: 
 
 
 @pytest.mark.requirement("R121")
-def test_silence_is_asked_again_once_and_fails_after_three_minutes(story: Story) -> None:
+def test_a_silent_device_is_asked_for_its_version_once_more_and_fails_after_three_minutes(story: Story) -> None:
     began = story.reach(Step.QUERY_VERSION).now
     first = story.last_command.command_id
     story.deadline()
@@ -115,7 +115,7 @@ def test_silence_is_asked_again_once_and_fails_after_three_minutes(story: Story)
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "version_timeout")
 
 
-def test_a_sleeper_is_asked_again_at_its_next_uplink(story: Story) -> None:
+def test_a_sleeping_device_is_asked_for_its_version_at_its_next_uplink(story: Story) -> None:
     story.reach(Step.QUERY_VERSION)
     deadline = story.execution.deadline
     story.asleep()
@@ -153,7 +153,7 @@ def test_a_further_attempt_reads_the_state_too(second_attempt: Story) -> None:
     assert second_attempt.requests == (Read(path="/3/0/3"), Read(path="/5/0/3"))
 
 
-def test_a_device_that_did_upgrade_after_all_succeeds(second_attempt: Story) -> None:
+def test_a_further_attempt_of_a_device_that_did_upgrade_after_all_succeeds(second_attempt: Story) -> None:
     story = second_attempt
     story.answer(story.read("/3/0/3", "2.0"), story.read("/5/0/3", 0))
     assert story.step is Step.CANCEL_OBSERVE
@@ -177,7 +177,7 @@ def test_a_device_that_is_still_busy_with_the_last_attempt_is_reset(state: int, 
     assert story.step is Step.QUERY_COVERAGE
 
 
-def test_one_that_refuses_the_reset_is_awaited(second_attempt: Story) -> None:
+def test_a_busy_device_that_refuses_its_reset_is_awaited(second_attempt: Story) -> None:
     story = second_attempt
     story.answer(story.read("/3/0/3", "1.0"), story.read("/5/0/3", 1)).answer(story.refused("/5/0/1"))
     assert story.step is Step.QUERY_VERSION
@@ -188,7 +188,7 @@ def test_one_that_refuses_the_reset_is_awaited(second_attempt: Story) -> None:
     assert story.is_at(Step.QUERY_COVERAGE)
 
 
-def test_one_that_is_updating_is_awaited_as_long_as_an_update_may_take(second_attempt: Story) -> None:
+def test_a_device_that_is_still_updating_is_awaited_as_long_as_an_update_may_take(second_attempt: Story) -> None:
     story = second_attempt
     story.answer(story.read("/3/0/3", "1.0"), story.read("/5/0/3", 3))
     began = story.now
@@ -202,7 +202,7 @@ def test_one_that_is_updating_is_awaited_as_long_as_an_update_may_take(second_at
     assert story.reason == "update_result_timeout"
 
 
-def test_one_that_registers_after_its_update_is_read_again(second_attempt: Story) -> None:
+def test_a_device_that_registers_after_its_last_update_is_read_again(second_attempt: Story) -> None:
     story = second_attempt
     story.answer(story.read("/3/0/3", "1.0"), story.read("/5/0/3", 3)).later(60).register()
     story.answer(story.read("/3/0/3", "2.0"), story.read("/5/0/3", 0)).answer()

@@ -145,7 +145,7 @@ def test_no_slot_is_asked_for_again_after_the_tasks_end(mqtt: MqttStory) -> None
 
 
 @pytest.mark.parametrize("sign", ["bytes", "report"])
-def test_every_sign_of_work_keeps_the_slot(sign: str, mqtt: MqttStory) -> None:
+def test_every_byte_and_every_progress_report_keeps_the_slot(sign: str, mqtt: MqttStory) -> None:
     mqtt.reach(Step.DOWNLOADING)
     for percent in range(5):
         mqtt.later(200)
@@ -166,7 +166,7 @@ def test_a_probe_finds_the_slot_held_until_the_download_is_complete(mqtt: MqttSt
     assert (len(mqtt.holds), len(mqtt.returns)) == (0, 1)
 
 
-def test_going_offline_is_no_failure(mqtt: MqttStory) -> None:
+def test_going_offline_during_a_download_is_no_failure(mqtt: MqttStory) -> None:
     mqtt.reach(Step.DOWNLOADING).served().disconnect()
     assert (mqtt.step, mqtt.effects) == (Step.DOWNLOADING, [])
     mqtt.later(60).served(complete=True)
@@ -211,7 +211,7 @@ def test_a_device_that_connects_anew_and_does_not_begin_gets_its_offer_again_und
     assert second.command_id != first.command_id
 
 
-def test_a_device_that_speaks_on_its_old_connection_gets_no_second_offer(mqtt: MqttStory) -> None:
+def test_a_device_that_reports_on_its_old_connection_gets_no_second_offer(mqtt: MqttStory) -> None:
     mqtt.reach(Step.DOWNLOADING).uplink(1e10)
     assert not mqtt.mqtt
 

@@ -24,7 +24,7 @@ def test_a_device_that_is_online_is_asked_for_its_version_at_once(mqtt: MqttStor
 
 
 @pytest.mark.requirement("R092")
-def test_a_device_that_is_offline_is_told_nothing_until_it_connects(mqtt: MqttStory) -> None:
+def test_a_device_that_is_offline_is_sent_nothing_until_it_connects(mqtt: MqttStory) -> None:
     mqtt.connect().disconnect().request(created_ago=10)
     assert (mqtt.status, mqtt.step, mqtt.mqtt) == (ExecutionStatus.RUNNING, Step.AWAIT_ONLINE, [])
     mqtt.later(3600).connect()
@@ -40,7 +40,7 @@ def test_a_device_that_never_connects_fails_after_a_day(mqtt: MqttStory) -> None
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "online_timeout")
 
 
-def test_a_device_that_the_task_does_not_live_to_see_fails(mqtt: MqttStory) -> None:
+def test_a_device_that_is_offline_until_the_tasks_end_fails(mqtt: MqttStory) -> None:
     mqtt.request(created_ago=10, policy=UpgradePolicy(end_at=utc(mqtt.now + 60))).deadline()
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "task_ended")
 
@@ -59,13 +59,13 @@ def test_the_end_of_an_older_connection_that_comes_late_does_not_count(mqtt: Mqt
 
 
 @pytest.mark.requirement("R092")
-def test_any_word_of_a_device_shows_that_it_is_online(mqtt: MqttStory) -> None:
+def test_any_message_of_a_device_shows_that_it_is_online(mqtt: MqttStory) -> None:
     mqtt.request(created_ago=10).progress(percent=5)
     assert mqtt.step is Step.QUERY_VERSION
     assert mqtt.mqtt_kinds == ["QueryVersion"]
 
 
-def test_a_version_that_a_device_reports_by_itself_will_do(mqtt: MqttStory) -> None:
+def test_a_version_that_a_device_reports_unasked_answers_the_query_to_come(mqtt: MqttStory) -> None:
     mqtt.request(created_ago=10).version("1.0")
     assert mqtt.step is Step.AWAIT_SLOT
     assert len(mqtt.asks) == 1

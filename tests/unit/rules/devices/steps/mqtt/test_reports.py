@@ -134,7 +134,7 @@ def test_a_stop_in_any_step_closes_the_download_returns_the_slot_and_ends(step: 
     assert len(mqtt.returns) == (1 if step in (Step.AWAIT_SLOT, Step.DOWNLOADING) else 0)
 
 
-def test_a_success_revokes_the_token_too(mqtt: MqttStory) -> None:
+def test_a_success_closes_the_download_too(mqtt: MqttStory) -> None:
     mqtt.reach(Step.DOWNLOADING).progress(0, 100, "2.0")
     (close,) = mqtt.mqtt
     assert (type(close).__name__, close.execution_id, close.attempt) == ("CloseDownload", "t:d", 1)

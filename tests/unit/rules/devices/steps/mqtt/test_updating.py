@@ -31,14 +31,14 @@ def test_a_device_that_never_reports_is_asked_before_it_fails(mqtt: MqttStory) -
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "version_check_timeout")
 
 
-def test_a_device_that_still_runs_the_old_version_then_has_failed(mqtt: MqttStory) -> None:
+def test_a_device_that_still_runs_the_old_version_at_the_end_of_the_update_time_fails(mqtt: MqttStory) -> None:
     mqtt.reach(Step.QUERY_RESULT).version("1.0")
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "version_mismatch")
     assert mqtt.snapshot.reason
     assert mqtt.snapshot.reason.params == {"current": "1.0", "target": "2.0"}
 
 
-def test_an_answer_without_a_version_is_none(mqtt: MqttStory) -> None:
+def test_a_version_report_without_a_version_settles_nothing(mqtt: MqttStory) -> None:
     mqtt.reach(Step.QUERY_RESULT).version(None)
     assert (mqtt.step, mqtt.effects) == (Step.QUERY_RESULT, [])
 

@@ -30,7 +30,7 @@ def test_a_device_with_a_supported_version_asks_the_window_of_its_task(mqtt: Mqt
 
 
 @pytest.mark.requirement("R096")
-def test_a_device_with_another_version_is_not_upgraded(mqtt: MqttStory) -> None:
+def test_a_device_with_an_unsupported_version_is_not_upgraded(mqtt: MqttStory) -> None:
     mqtt.connect().request(sources=("0.*",), created_ago=10, policy=UpgradePolicy(max_retries=3)).version("1.0")
     assert (mqtt.status, mqtt.reason) == (ExecutionStatus.FAILED, "unsupported_source_version")
     assert mqtt.snapshot.reason
@@ -76,7 +76,7 @@ def test_a_device_that_never_answers_fails_after_so_many_queries(
     assert (mqtt.step, mqtt.reason) == (Step.RETRY_WAIT, "version_timeout")
 
 
-def test_a_late_answer_counts(mqtt: MqttStory) -> None:
+def test_the_answer_to_a_version_query_that_was_given_up_counts(mqtt: MqttStory) -> None:
     mqtt.reach(Step.QUERY_VERSION).deadline().deadline()
     mqtt.version("1.0")
     assert mqtt.is_at(Step.AWAIT_SLOT)
@@ -87,17 +87,17 @@ def test_a_device_that_connects_anew_is_asked_anew(mqtt: MqttStory) -> None:
     assert mqtt.mqtt_kinds == ["QueryVersion"]
 
 
-def test_a_second_answer_changes_nothing(mqtt: MqttStory) -> None:
+def test_a_second_version_report_changes_nothing(mqtt: MqttStory) -> None:
     mqtt.reach(Step.AWAIT_SLOT).version("1.0")
     assert (mqtt.step, mqtt.effects) == (Step.AWAIT_SLOT, [])
 
 
-def test_a_progress_report_is_no_answer(mqtt: MqttStory) -> None:
+def test_a_progress_report_is_no_answer_to_a_version_query(mqtt: MqttStory) -> None:
     mqtt.reach(Step.QUERY_VERSION).progress(result_code=10)
     assert (mqtt.step, mqtt.effects) == (Step.QUERY_VERSION, [])
 
 
-def test_the_answer_to_nobody_leaves_no_record(mqtt: MqttStory) -> None:
+def test_a_version_report_without_an_execution_leaves_no_record(mqtt: MqttStory) -> None:
     mqtt.version("1.0").progress(percent=100, version="2.0").served(attempt=1)
     assert mqtt.device is None
 
