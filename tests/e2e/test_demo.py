@@ -7,18 +7,20 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from pathlib import Path
 
 import pytest
-from tests.processes import descendants, survivors, until
+from tests.processes import descendants, end_with_the_tests, wait_until_ended
 
 from sluice_embedded.adapters.sockets import free_base
 
 
 async def start_demo(state: Path, port_base: int, *arguments: str) -> Process:
-    return await asyncio.create_subprocess_exec(
+    demo = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sluice_demo", "--devices", "40", "--cells", "2", "--seed", "3"),
         *("--mqtt-devices", "60", "--state-dir", str(state), "--port-base", str(port_base), *arguments),
         stdout=PIPE,
         stderr=STDOUT,
     )
+    end_with_the_tests(demo.pid)
+    return demo
 
 
 async def kill_once_devices_are_registered(demo: Process) -> None:
@@ -32,7 +34,7 @@ async def kill_once_devices_are_registered(demo: Process) -> None:
     started = descendants(demo.pid)
     demo.kill()
     await demo.communicate()
-    await asyncio.to_thread(until, lambda: not survivors(started))
+    await asyncio.to_thread(wait_until_ended, started)
 
 
 @pytest.mark.requirement("R067", "R068", "R069", "R071", "R073", "R076", "R119", "R130", "R137", "R143", "R150", "R151")

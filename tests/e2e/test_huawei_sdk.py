@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.processes import end_with_the_tests
 
 from sluice_demo.appserver import AppServer, MqttFleet
 from sluice_demo.callbacks import CallbackReceiver
@@ -67,6 +68,7 @@ async def huawei_device(libraries: Path, broker: str, identity: Identity, *trust
         cwd=libraries,
         env=os.environ | {"LC_ALL": "C.UTF-8"},
     )
+    end_with_the_tests(device.pid)
     try:
         yield device
     finally:

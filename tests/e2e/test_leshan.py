@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.processes import end_with_the_tests
 
 from sluice_demo.appserver import AppServer, Fleet
 from sluice_demo.callbacks import CallbackReceiver
@@ -48,6 +49,7 @@ async def leshan_device(libraries: Path, server: str, endpoint: str) -> AsyncIte
         stderr=subprocess.DEVNULL,
         cwd=libraries,
     )
+    end_with_the_tests(device.pid)
     try:
         yield device
     finally:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pymongo.database import Database as PyMongoDatabase
 from tests.integration.api.waiting import DEADLINE
+from tests.processes import start_process
 
 from sluice_common.ids import new_id
 from sluice_embedded.adapters.guardian import Guardian
@@ -36,7 +37,7 @@ class Process:
         self._ready.unlink(missing_ok=True)
         with self._log.open("ab") as log:
             argv = [sys.executable, "-m", f"sluice_api.entrypoints.{self._module}"]
-            self._process = subprocess.Popen(argv, env=self._environment, stderr=log)  # noqa: S603 - our own program
+            self._process = start_process(argv, env=self._environment, stderr=log)
         self._guardian.watch(self._process.pid)
         deadline = time.monotonic() + 2 * DEADLINE
         while not self._ready.exists():

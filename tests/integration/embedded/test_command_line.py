@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.processes import descendants, lives, survivors, until
+from tests.processes import descendants, lives, until, wait_until_ended
 
 from sluice_embedded.adapters.sockets import free_base
 
@@ -80,7 +80,7 @@ def test_what_up_started_ends_with_its_supervisor(sluice: Run, tmp_path: Path, p
 
     os.kill(state["owner_pid"], signal.SIGKILL)
 
-    until(lambda: not survivors(started))
+    wait_until_ended(started)
     assert sluice("up", "mongodb", f"--port-base={port_base}").returncode == 0
 
 

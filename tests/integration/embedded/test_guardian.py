@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.processes import descendants, lives, survivors, until
+from tests import processes
+from tests.processes import descendants, lives, until, wait_until_ended
 
 from sluice_embedded.adapters.guardian import Guardian
 from sluice_embedded.settings import EmbeddedSettings
@@ -54,7 +55,7 @@ def test_no_part_and_no_service_outlives_a_launcher_that_is_killed(stack_setting
         started = descendants(process.pid)
         assert len(started) > len(PARTS)
 
-    until(lambda: not survivors(started))
+    wait_until_ended(started)
     with Stack(stack_settings, services=[*PARTS, "signing"]) as next_one:
         assert {service.state for service in next_one.services()} == {"ready"}
 
@@ -69,7 +70,17 @@ def test_none_outlives_a_launcher_that_is_killed_while_it_starts_them(
         process.send_signal(signal.SIGSTOP)  # it starts nothing more while its children are listed
         started = descendants(process.pid)
 
-    until(lambda: not survivors(started))
+    wait_until_ended(started)
+
+
+def test_no_process_that_a_test_starts_outlives_the_tests_that_are_killed() -> None:
+    tests = "import runpy, sys, time; runpy.run_path(sys.argv[1])['start_process'](sys.argv[2:]); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", tests, processes.__file__, *SLEEP]) as process:
+        until(lambda: any(child.cmdline() == SLEEP for child in descendants(process.pid)))
+        started = descendants(process.pid)
+        process.kill()
+
+    wait_until_ended(started)
 
 
 def test_a_process_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from sluice_common.ids import new_id
 from sluice_common.mongo import Database, connect
 from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
-from sluice_embedded.adapters.guardian import Guardian
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +44,10 @@ def new_gateway(environment: dict[str, str], tmp_path_factory: pytest.TempPathFa
     """Make gateways; they are started, each has an ordinal of its own unless one is given."""
     made: list[GatewayProcess] = []
     folder = tmp_path_factory.mktemp("gateways")
-    guardian = Guardian()
 
     def make(ordinal: int | None = None, **settings: object) -> GatewayProcess:
         chosen = next(_ordinals) if ordinal is None else ordinal
-        gateway = GatewayProcess(environment, folder, chosen, guardian, ack_timeout=0.5, max_retransmit=2, **settings)
+        gateway = GatewayProcess(environment, folder, chosen, ack_timeout=0.5, max_retransmit=2, **settings)
         made.append(gateway)
         gateway.start()
         return gateway
@@ -59,7 +57,6 @@ def new_gateway(environment: dict[str, str], tmp_path_factory: pytest.TempPathFa
         if gateway.runs:
             assert gateway.stop() == 0
         assert "Traceback" not in gateway.log()
-    guardian.close()
 
 
 @pytest_asyncio.fixture

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from sluice_embedded.adapters.guardian import Guardian
+from tests.processes import start_process
 
 START_DEADLINE = 90.0
 STOP_DEADLINE = 30.0
@@ -24,19 +24,15 @@ class GatewayProcess:
         ordinal: Its ordinal.
     """
 
-    def __init__(
-        self, environment: dict[str, str], folder: Path, ordinal: int, guardian: Guardian, **settings: object
-    ) -> None:
+    def __init__(self, environment: dict[str, str], folder: Path, ordinal: int, **settings: object) -> None:
         """Prepare a process.
 
         Args:
             environment: Where Kafka and MongoDB are.
             folder: For its log.
             ordinal: Its ordinal.
-            guardian: Ends it when the tests are killed.
             settings: Of the gateway, without their prefix.
         """
-        self._guardian = guardian
         self.port = free_udp_port()
         self.ordinal = ordinal
         self._folder = folder
@@ -56,10 +52,9 @@ class GatewayProcess:
         """Start it and wait until it serves."""
         self._ready.unlink(missing_ok=True)
         with (self._folder / f"gateway-{self.port}.log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = start_process(
                 [sys.executable, "-m", "sluice_lwm2m.entrypoints.gateway"], env=self._environment, stderr=log
             )
-        self._guardian.watch(self._process.pid)
         deadline = time.monotonic() + START_DEADLINE
         while not self._ready.exists():
             assert self._process.poll() is None, self.log()

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from tests.processes import start_process
 
 from sluice_common.bus import Producer
 from sluice_common.messages.base import now, utc
@@ -40,7 +41,7 @@ class Process:
         self._ready = folder / f"{name}.ready"
         self.log = folder / f"{name}.log"
         with self.log.open("ab") as log:
-            self.popen = subprocess.Popen(
+            self.popen = start_process(
                 [sys.executable, "-m", "sluice_scheduler.entrypoints.cells"],
                 env={**os.environ, **environment, "SLUICE_READY_FILE": str(self._ready)},
                 stderr=log,

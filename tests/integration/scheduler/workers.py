@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.processes import start_process
+
 SLOWEST = 100.0
 """Seconds until a process must have ended."""
 Process = subprocess.Popen[bytes]
@@ -38,7 +40,7 @@ class Workers:
             "SLUICE_READY_FILE": str(self._folder / f"{name}.ready"),
         }
         with self.log(name).open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own program
+            process = start_process(
                 [sys.executable, "-m", f"sluice_scheduler.entrypoints.{stage}"],
                 env={**os.environ, **self._environment, **own, **_variables(settings)},
                 cwd=self._folder,

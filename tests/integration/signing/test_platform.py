@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.processes import start_process
 from tests.unit.signing.hostile.corpus import FAMILIES
 from tests.unit.signing.hostile.making import Family, trusted_pems
 
@@ -104,8 +105,7 @@ def platform(
     }
     with (tmp_path_factory.mktemp("platform") / "log").open("ab") as log:
         processes = [
-            subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=log, stderr=log)
-            for module in MODULES
+            start_process([sys.executable, "-m", module], env=environment, stdout=log, stderr=log) for module in MODULES
         ]
     platform = Platform(f"http://127.0.0.1:{port}/api/v1")
     platform.log_in()

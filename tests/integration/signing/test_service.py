@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import pytest_asyncio
+from tests.processes import start_process
 from tests.unit.signing.hostile.corpus import FAMILIES
 from tests.unit.signing.hostile.making import Family, trusted_pems
 
@@ -59,9 +60,7 @@ class Service:
         ready = self._folder / f"ready-{self._runs}"
         command = [sys.executable, "-m", "sluice_signing.entrypoints.service"]
         with (self._folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, env=self._environment | {"SLUICE_READY_FILE": str(ready)}, stderr=log
-            )
+            self.process = start_process(command, env=self._environment | {"SLUICE_READY_FILE": str(ready)}, stderr=log)
         deadline = time.monotonic() + DEADLINE
         while not ready.exists():
             assert self.process.poll() is None, (self._folder / "log").read_text()

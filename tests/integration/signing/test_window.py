@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.processes import start_process
 
 from sluice_signing.entrypoints.window.texts import Language
 
@@ -39,7 +40,7 @@ class Screen:
         read, write = os.pipe()
         width, height = SCREEN
         command = ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height}x24", "-fbdir", str(folder)]
-        self.process = subprocess.Popen([*command, "-nolisten", "tcp"], pass_fds=(write,), stderr=subprocess.DEVNULL)
+        self.process = start_process([*command, "-nolisten", "tcp"], pass_fds=(write,), stderr=subprocess.DEVNULL)
         os.close(write)
         with os.fdopen(read) as pipe:
             self.display = f":{pipe.readline().strip()}"
@@ -273,7 +274,7 @@ def test_the_window_shows_more_than_one_colour(user: User, screen: Screen) -> No
 
 def test_the_command_opens_the_window(screen: Screen) -> None:
     command = [sys.executable, "-m", "sluice_signing", "gui", "--language", "zh"]
-    process = subprocess.Popen(command, env=os.environ | {"DISPLAY": screen.display})
+    process = start_process(command, env=os.environ | {"DISPLAY": screen.display})
     try:
         probe = tk.Tk(screenName=screen.display)
         deadline = time.monotonic() + DEADLINE

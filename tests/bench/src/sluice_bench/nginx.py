@@ -12,6 +12,7 @@ import psutil
 
 from sluice_demo.client import PlatformError
 from sluice_embedded.adapters import sockets
+from sluice_embedded.adapters.guardian import Guardian
 
 _START_SECONDS: Final = 10.0
 _POLL: Final = 0.05
@@ -59,6 +60,8 @@ def serving(program: str, folder: Path, port: int) -> Iterator[psutil.Process]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    guardian = Guardian()
+    guardian.watch(started.pid)
     try:
         until = time.monotonic() + _START_SECONDS
         while not (folder / "nginx.pid").exists() or not psutil.Process(started.pid).children():
@@ -69,6 +72,7 @@ def serving(program: str, folder: Path, port: int) -> Iterator[psutil.Process]:
     finally:
         started.terminate()
         started.wait(_START_SECONDS)
+        guardian.close()
 
 
 def cpu_seconds(master: psutil.Process) -> float:

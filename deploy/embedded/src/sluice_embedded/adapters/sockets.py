@@ -1,5 +1,6 @@
 """Ports: whether one is free, who has it, and where a block of free ones is."""
 
+import atexit
 import contextlib
 import errno
 import os
@@ -100,6 +101,7 @@ def _claim(base: int) -> bool:
             claim.close()
             return False
         _claims[base] = claim
+        atexit.register(claim.close)
     return True
 
 
