@@ -37,6 +37,7 @@ async def kill_once_devices_are_registered(demo: Process) -> None:
     await asyncio.to_thread(wait_until_ended, started)
 
 
+@pytest.mark.timeout(600)  # two demos, one after the other
 @pytest.mark.requirement("R067", "R068", "R069", "R071", "R073", "R076", "R119", "R130", "R137", "R143", "R150", "R151")
 async def test_a_small_demo_ends_as_it_should_also_after_one_that_was_killed(tmp_path: Path) -> None:
     report, picture = tmp_path / "report.json", tmp_path / "picture.svg"

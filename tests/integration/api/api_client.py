@@ -12,7 +12,7 @@ Json = dict[str, Any]
 def token(base_url: str, client_id: str, secret: str) -> str:
     """Return an access token."""
     form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
-    response = httpx.post(f"{base_url}/api/v1/oauth2/token", data=form)
+    response = httpx.post(f"{base_url}/api/v1/oauth2/token", data=form, timeout=DEADLINE)
     assert response.status_code == httpx.codes.OK, response.text
     return str(response.json()["access_token"])
 

@@ -4,6 +4,7 @@ import httpx
 import pytest
 from tests.integration.api.api_client import ADMIN_PASSWORD, APP, SECRET, client_of, made, refused
 from tests.integration.api.fleet import Fleet, NewFleet
+from tests.integration.api.waiting import DEADLINE
 
 from sluice_api.domain.access_tokens import AccessTokens
 from sluice_api.settings import ApiSettings
@@ -14,9 +15,9 @@ def test_an_app_gets_a_token_by_form_or_by_basic_authentication(base_url: str) -
     url = f"{base_url}/api/v1/oauth2/token"
     form = {"grant_type": "client_credentials"}
     for response in (
-        httpx.post(url, data=form | {"client_id": APP, "client_secret": SECRET}),
-        httpx.post(url, data=form, auth=(APP, SECRET)),
-        httpx.post(url, data=form, auth=("admin", ADMIN_PASSWORD)),
+        httpx.post(url, data=form | {"client_id": APP, "client_secret": SECRET}, timeout=DEADLINE),
+        httpx.post(url, data=form, auth=(APP, SECRET), timeout=DEADLINE),
+        httpx.post(url, data=form, auth=("admin", ADMIN_PASSWORD), timeout=DEADLINE),
     ):
         body = made(response)
         assert body["token_type"] == "Bearer"
@@ -37,13 +38,13 @@ def test_an_app_gets_a_token_by_form_or_by_basic_authentication(base_url: str) -
     ],
 )
 def test_wrong_credentials_are_refused(base_url: str, form: dict[str, str], status: int, code: str) -> None:
-    refused(httpx.post(f"{base_url}/api/v1/oauth2/token", data=form), status, code)
+    refused(httpx.post(f"{base_url}/api/v1/oauth2/token", data=form, timeout=DEADLINE), status, code)
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer x.y.z", "Basic Zm9vOmJhcg==", "Bearer \xff"])
 def test_without_a_valid_token_everything_is_refused(base_url: str, header: str) -> None:
     headers = {b"Authorization": header.encode("latin-1")} if header else {}
-    problem = httpx.get(f"{base_url}/api/v1/devices", headers=headers)
+    problem = httpx.get(f"{base_url}/api/v1/devices", headers=headers, timeout=DEADLINE)
     refused(problem, 401, "unauthorized")
     assert problem.headers["www-authenticate"] == "Bearer"
 
@@ -52,7 +53,7 @@ def test_an_expired_token_and_one_of_another_key_are_refused(base_url: str) -> N
     key = ApiSettings(token_key="k" * 40).signing_key()
     for tokens, issued in ((AccessTokens.of(key, 60), time.time() - 61), (AccessTokens.of(b"x" * 32, 60), time.time())):
         headers = {"Authorization": f"Bearer {tokens.issue(APP, issued)}"}
-        refused(httpx.get(f"{base_url}/api/v1/devices", headers=headers), 401, "unauthorized")
+        refused(httpx.get(f"{base_url}/api/v1/devices", headers=headers, timeout=DEADLINE), 401, "unauthorized")
 
 
 def test_the_administrator_manages_apps_and_owns_nothing(app: httpx.Client, admin: httpx.Client) -> None:

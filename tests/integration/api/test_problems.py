@@ -90,10 +90,10 @@ def test_lists_refuse_wrong_and_unknown_parameters(app: httpx.Client, kind: str)
 
 
 def test_the_description_of_the_api_and_its_page_are_public(base_url: str) -> None:
-    description = made(httpx.get(f"{base_url}/api/v1/openapi.json"))
+    description = made(httpx.get(f"{base_url}/api/v1/openapi.json", timeout=DEADLINE))
     assert description["openapi"].startswith("3.")
-    assert httpx.get(f"{base_url}/api/v1/docs").status_code == 200
-    assert made(httpx.get(f"{base_url}/healthz")) == {"status": "ok"}
+    assert httpx.get(f"{base_url}/api/v1/docs", timeout=DEADLINE).status_code == 200
+    assert made(httpx.get(f"{base_url}/healthz", timeout=DEADLINE)) == {"status": "ok"}
 
 
 @pytest.mark.parametrize("path", ["groups", "packages", "devices/bulk"])
@@ -117,4 +117,4 @@ def test_bytes_that_are_no_http_leave_the_api_serving(base_url: str, sent: bytes
         client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
         assert b"Traceback" not in client.recv(10_000)
-    assert httpx.get(f"{base_url}/healthz").status_code == 200
+    assert httpx.get(f"{base_url}/healthz", timeout=DEADLINE).status_code == 200

@@ -16,7 +16,8 @@ APP = "app-1"
 
 def fetch(paras: dict[str, Any], **headers: str) -> httpx.Response:
     """Do what a device does with an offer."""
-    return httpx.get(paras["url"], headers={"Authorization": f"Bearer {paras['access_token']}"} | headers)
+    authorization = {"Authorization": f"Bearer {paras['access_token']}"}
+    return httpx.get(paras["url"], headers=authorization | headers, timeout=30)
 
 
 def query(device: Device) -> QueryVersion:
