@@ -135,10 +135,11 @@ def ignores(pid: int, number: int) -> bool:
 
 @pytest.mark.skipif(not PROC.exists(), reason="signals that are ignored are shown below /proc only")
 def test_a_guardian_that_is_told_to_end_stays_with_its_processes() -> None:
+    others = psutil.Process().children()
     guardian = Guardian()
+    (own,) = [child for child in psutil.Process().children() if child not in others]
     with subprocess.Popen(SLEEP) as process:
         guardian.watch(process.pid)
-        (own,) = [p for p in psutil.Process().children() if "sluice_embedded.entrypoints.guardian" in p.cmdline()]
         until(lambda: ignores(own.pid, signal.SIGTERM))
         own.terminate()
         guardian.close()
