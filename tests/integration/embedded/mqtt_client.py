@@ -106,7 +106,7 @@ class Client:
         Raises:
             ConnectionError: The broker has closed the connection.
         """
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(3 * DEADLINE):
             while True:
                 for place, packet in enumerate(self._ready):
                     if packet.kind == kind:
