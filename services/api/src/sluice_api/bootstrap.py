@@ -39,8 +39,9 @@ from sluice_api.adapters.mongo.task_progress import MongoProgressStore
 from sluice_api.adapters.mongo.tasks import Tasks
 from sluice_api.adapters.mongo.tools import Tools
 from sluice_api.application.credentials import Credentials
-from sluice_api.application.notifier.dispatcher import Dispatcher, DispatchLimits
+from sluice_api.application.notifier.dispatcher import Dispatcher
 from sluice_api.application.notifier.notifier import Notifier
+from sluice_api.application.notifier.records import DispatchLimits
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.projector import Projector
 from sluice_api.application.projector.verification import Verification

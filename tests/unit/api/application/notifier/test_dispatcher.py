@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import msgspec
 
-from sluice_api.application.notifier.dispatcher import Dispatcher, DispatchLimits
-from sluice_api.application.notifier.records import Delivery, DeliveryStatus, Outcome
+from sluice_api.application.notifier.dispatcher import Dispatcher
+from sluice_api.application.notifier.records import Delivery, DeliveryStatus, DispatchLimits, Outcome
 from sluice_api.domain.models import Subscription
 from sluice_common.messages.base import now
 

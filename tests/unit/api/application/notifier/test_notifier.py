@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from sluice_api.application.notifier.dispatcher import Dispatcher, DispatchLimits
+from sluice_api.application.notifier.dispatcher import Dispatcher
 from sluice_api.application.notifier.notifier import Notifier
-from sluice_api.application.notifier.records import Delivery, Outcome
+from sluice_api.application.notifier.records import Delivery, DispatchLimits, Outcome
 from sluice_api.domain.models import CallbackEvent, Subscription
 from sluice_common.bus import Received
 from sluice_common.errors import PoisonError

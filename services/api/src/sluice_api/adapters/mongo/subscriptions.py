@@ -3,17 +3,18 @@
 from sluice_api.adapters.mongo.collections import DELIVERIES, SUBSCRIPTIONS
 from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import TenantRepository
+from sluice_api.application.notifier.records import DeliveryStatus
 from sluice_api.domain.models import Subscription, SubscriptionFilter
 from sluice_common.mongo import Database
 
-_CODEC = RecordCodec(Subscription, "subscription_id")
+CODEC = RecordCodec(Subscription, "subscription_id")
 
 
 class Subscriptions(TenantRepository[Subscription, SubscriptionFilter]):
     """The subscriptions."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, SUBSCRIPTIONS, _CODEC, "subscription")
+        super().__init__(database, SUBSCRIPTIONS, CODEC, "subscription")
 
     async def add(self, subscription: Subscription) -> None:
         """Store a subscription.
@@ -21,7 +22,7 @@ class Subscriptions(TenantRepository[Subscription, SubscriptionFilter]):
         Raises:
             ConflictError: It exists already.
         """
-        await self._insert(_CODEC.document(subscription), "The subscription exists already.")
+        await self._insert(CODEC.document(subscription), "The subscription exists already.")
 
     async def delete(self, app_id: str, identifier: str) -> None:
         """Delete a subscription; what waits to be delivered is given up.
@@ -32,4 +33,4 @@ class Subscriptions(TenantRepository[Subscription, SubscriptionFilter]):
         await super().delete(app_id, identifier)
         # Delivery ids begin with the subscription's.
         ours = {"$gt": f"{identifier}:", "$lt": f"{identifier};"}
-        await self._database[DELIVERIES].delete_many({"status": "PENDING", "_id": ours})
+        await self._database[DELIVERIES].delete_many({"status": DeliveryStatus.PENDING.value, "_id": ours})

@@ -16,14 +16,14 @@ from sluice_api.domain.tasks import FINAL, STOPPABLE, UNDER_WAY
 from sluice_common.messages.execution_events import Reason
 from sluice_common.mongo import Database
 
-_CODEC = RecordCodec(Task, "task_id")
+CODEC = RecordCodec(Task, "task_id")
 
 
 class Tasks(TenantRepository[Task, TaskFilter]):
     """The tasks."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, TASKS, _CODEC, "task", leave_out=("targets.device_ids",))
+        super().__init__(database, TASKS, CODEC, "task", leave_out=("targets.device_ids",))
 
     async def add(self, task: Task, message: OutboxMessage) -> None:
         """Store a task with its message; the relay expands it from when it begins.
@@ -78,4 +78,4 @@ class Tasks(TenantRepository[Task, TaskFilter]):
 def _document(task: Task) -> Document:
     """Return the document of a task; its policy is stored whole, for defaults may change."""
     policy = msgspec.structs.asdict(task.policy) | {"timeouts": msgspec.structs.asdict(task.policy.timeouts)}
-    return _CODEC.document(task) | {"policy": policy}
+    return CODEC.document(task) | {"policy": policy}

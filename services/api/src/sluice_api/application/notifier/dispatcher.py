@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from sluice_api.application.notifier.ports import CallbackClient, DeliveryStore, SubscriptionStore
-from sluice_api.application.notifier.records import Delivery, DeliveryStatus, Outcome
+from sluice_api.application.notifier.records import Delivery, DeliveryStatus, DispatchLimits, Outcome
 from sluice_api.domain.callbacks import retry_delay
 from sluice_common.messages.base import now
 
@@ -20,26 +20,6 @@ _TARGETS_AT_ONCE = 100
 """Receivers that one scan asks the database about; the next scan goes on behind them."""
 _FAILURE_SHOWN = 200
 """Characters of a failure that are logged."""
-
-
-class DispatchLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How deliveries are posted.
-
-    Attributes:
-        queue: Most deliveries to one receiver that are held in memory.
-        concurrency: Most posts to one receiver at the same time.
-        scan: Seconds between looks for deliveries that are due again.
-        retry_first: Seconds from the first failure to the next attempt.
-        retry_max: Most seconds between two attempts.
-        give_up: Seconds after the event when attempts end.
-    """
-
-    queue: int
-    concurrency: int
-    scan: float
-    retry_first: float
-    retry_max: float
-    give_up: float
 
 
 class Dispatcher:

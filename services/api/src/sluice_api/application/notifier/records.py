@@ -1,4 +1,4 @@
-"""Callbacks that shall reach their receivers."""
+"""Callbacks that shall reach their receivers, and how they are posted."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -55,3 +55,23 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     delivery: Delivery
     status: DeliveryStatus
     next_at: datetime | None = None
+
+
+class DispatchLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How deliveries are posted.
+
+    Attributes:
+        queue: Most deliveries to one receiver that are held in memory.
+        concurrency: Most posts to one receiver at the same time.
+        scan: Seconds between looks for deliveries that are due again.
+        retry_first: Seconds from the first failure to the next attempt.
+        retry_max: Most seconds between two attempts.
+        give_up: Seconds after the event when attempts end.
+    """
+
+    queue: int
+    concurrency: int
+    scan: float
+    retry_first: float
+    retry_max: float
+    give_up: float

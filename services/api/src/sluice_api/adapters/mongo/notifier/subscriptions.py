@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from sluice_api.adapters.mongo.collections import SUBSCRIPTIONS, Document, chunks
+from sluice_api.adapters.mongo.collections import SUBSCRIPTIONS, chunks
+from sluice_api.adapters.mongo.subscriptions import CODEC
 from sluice_api.domain.callback_urls import target_of
-from sluice_api.domain.models import CallbackEvent, Subscription
+from sluice_api.domain.models import Subscription
 from sluice_common.mongo import Database
 
 
@@ -20,21 +21,10 @@ class MongoSubscriptionStore:
         found: defaultdict[str, list[Subscription]] = defaultdict(list)
         for some in chunks(sorted(app_ids)):
             async for document in self._subscriptions.find({"app_id": {"$in": list(some)}}):
-                found[document["app_id"]].append(_subscription(document))
+                found[document["app_id"]].append(CODEC.record(document))
         return found
 
     async def targets(self) -> Mapping[str, str]:
         """Return the receivers of all subscriptions, by subscription."""
         found = self._subscriptions.find({}, {"callback_url": 1})
         return {document["_id"]: target_of(document["callback_url"]) async for document in found}
-
-
-def _subscription(document: Document) -> Subscription:
-    return Subscription(
-        subscription_id=document["_id"],
-        app_id=document["app_id"],
-        event=CallbackEvent(document["event"]),
-        callback_url=document["callback_url"],
-        secret=document.get("secret"),
-        created_at=document["created_at"],
-    )

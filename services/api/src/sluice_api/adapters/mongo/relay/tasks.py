@@ -10,6 +10,7 @@ from sluice_api.adapters.mongo.collections import DEVICES, EXECUTIONS, TASKS, Do
 from sluice_api.adapters.mongo.outbox import messages_of
 from sluice_api.adapters.mongo.pages import pages
 from sluice_api.adapters.mongo.poison import DUPLICATE_KEY
+from sluice_api.adapters.mongo.tasks import CODEC
 from sluice_api.application.relay.records import DueTask, Member
 from sluice_api.domain.models import Checkpoint, Task, TaskStatus
 from sluice_common.ids import execution_id
@@ -90,7 +91,7 @@ class MongoTaskStore:
 
 
 def _due_task(document: Document) -> DueTask:
-    task = None if "deleted_at" in document else msgspec.convert(document | {"task_id": document["_id"]}, Task)
+    task = None if "deleted_at" in document else CODEC.record(document)
     return DueTask(id=document["_id"], outbox=messages_of(document), task=task)
 
 
