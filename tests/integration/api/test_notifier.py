@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from sluice_api.adapters.mongo.notifier.deliveries import MongoDeliveryStore
 from sluice_api.adapters.mongo.subscriptions import Subscriptions
 from sluice_api.application.notifier.records import Delivery
-from sluice_api.bootstrap import run_notifier
+from sluice_api.bootstrap.notifier import run_notifier
 from sluice_api.domain.callbacks import signature
 from sluice_api.settings import NotifierSettings
 from sluice_common.bus import Producer

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from sluice_api.bootstrap import run_notifier
+from sluice_api.bootstrap.notifier import run_notifier
 from sluice_api.settings import NotifierSettings
 from sluice_common.lifecycle import run_service
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from sluice_api.bootstrap import run_projector
+from sluice_api.bootstrap.projector import run_projector
 from sluice_api.settings import ProjectorSettings
 from sluice_common.lifecycle import run_service
 

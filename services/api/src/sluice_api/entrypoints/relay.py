@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from sluice_api.bootstrap import run_relay
+from sluice_api.bootstrap.relay import run_relay
 from sluice_api.settings import RelaySettings
 from sluice_common.lifecycle import run_service
 

@@ -9,7 +9,7 @@ import asyncio
 import sys
 
 from sluice_api.application.resealing import Report
-from sluice_api.bootstrap import opened_resealing
+from sluice_api.bootstrap.reseal import opened_resealing
 from sluice_api.settings import ResealSettings
 from sluice_common.sealing import SealingError
 

@@ -10,6 +10,7 @@ from sluice_api.application.relay.records import DueTask, OutboxDocument
 from sluice_api.application.relay.start_check import StartCheck
 from sluice_api.application.relay.task_work import TaskWork
 from sluice_api.application.task_progress import TaskProgress
+from sluice_api.application.tasks import TaskStopper
 from sluice_api.domain.models import Checkpoint, KeyStatus, Package, Product, Progress, Task, TaskStatus
 from sluice_api.domain.outbox import OutboxMessage
 from sluice_common.messages.execution_events import Reason
@@ -43,11 +44,14 @@ class FakeWorld:
     async def product(self, product_id: str) -> Product | None:
         return records.product(product_id=product_id)
 
-    async def stop_for(self, app_id: str, task_id: str, reason: Reason, at: datetime) -> None:
-        assert (app_id, task_id, at) == ("a", TASK_ID, AT)
+    async def stop(
+        self, app_id: str, task_id: str, at: datetime, message: OutboxMessage, reason: Reason | None = None
+    ) -> None:
+        assert (app_id, task_id, at, message.topic) == ("a", TASK_ID, AT, "task-events")
+        assert reason is not None
         self.stopped.append(ReasonCode(reason.code))
 
-    async def stop_all_of(self, package_id: str, reason: ReasonCode, at: datetime) -> None:
+    async def stoppable_of(self, package_id: str) -> Sequence[tuple[str, str]]:
         raise NotImplementedError
 
     async def count(self, task_id: str) -> Mapping[str, int]:
@@ -83,7 +87,7 @@ class Case:
             self.store,
             outbox=Outbox(self.world, self.kafka),
             publisher=self.kafka,
-            start_check=StartCheck(self.world, self.world),
+            start_check=StartCheck(self.world, TaskStopper(self.world)),
             progress=TaskProgress(self.world),
             now=lambda: AT,
             page=page,

@@ -6,8 +6,6 @@ from typing import Any, Protocol
 
 from sluice_api.application.relay.records import ActiveExecution, DueTask, Member, OutboxDocument
 from sluice_api.domain.models import Checkpoint, Task
-from sluice_common.messages.execution_events import Reason
-from sluice_common.reasons import ReasonCode
 from sluice_common.topics import Topic
 
 
@@ -131,15 +129,3 @@ class TaskStore(ExpansionStore, Protocol):
 
 class TaskEndStore(StopStore, PurgeStore, Protocol):
     """Tasks that end, and their executions."""
-
-
-class TaskStopper(Protocol):
-    """Stops tasks for a reason of the platform: their executions end as FAILED."""
-
-    async def stop_for(self, app_id: str, task_id: str, reason: Reason, at: datetime) -> None:
-        """Stop a task; harmless if it is stopping already or has ended."""
-        ...
-
-    async def stop_all_of(self, package_id: str, reason: ReasonCode, at: datetime) -> None:
-        """Stop all tasks of a package."""
-        ...

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from sluice_api.application.relay.ports import TaskStopper
+from sluice_api.application.tasks import TaskStopper
 from sluice_api.domain.outbox import OutboxMessage, entry
 from sluice_common.messages.package_events import PackageRevoked
 from sluice_common.reasons import ReasonCode

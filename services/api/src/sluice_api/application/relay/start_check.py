@@ -8,7 +8,7 @@ task is stored before this check: one of the two sees the other, whenever a proc
 from datetime import datetime
 from typing import Protocol
 
-from sluice_api.application.relay.ports import TaskStopper
+from sluice_api.application.tasks import TaskStopper
 from sluice_api.domain.models import KeyStatus, Package, Product, Task, TaskStatus
 from sluice_api.domain.packages import why_unusable
 from sluice_api.domain.versions import rollback

@@ -7,7 +7,8 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from sluice_api.bootstrap import DATABASE_ERROR, open_services
+from sluice_api.bootstrap.http import open_services
+from sluice_api.bootstrap.shared import DATABASE_ERROR
 from sluice_api.entrypoints.rest import error_handlers
 from sluice_api.entrypoints.rest.docs import docs_router
 from sluice_api.entrypoints.rest.limits import BodyLimits

@@ -1,0 +1,1 @@
+"""The one place where the parts of the API and its workers are wired together: a module for each process."""

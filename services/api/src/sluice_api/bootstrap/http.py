@@ -1,0 +1,76 @@
+"""Wires the HTTP API; it imports nothing of HTTP."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sluice_api.adapters.mongo.apps import Apps
+from sluice_api.adapters.mongo.collections import ensure_indexes
+from sluice_api.adapters.mongo.commands import Commands
+from sluice_api.adapters.mongo.device_conflicts import DeviceConflicts
+from sluice_api.adapters.mongo.devices import Devices
+from sluice_api.adapters.mongo.executions import Executions
+from sluice_api.adapters.mongo.groups import Groups
+from sluice_api.adapters.mongo.idempotency import Idempotency
+from sluice_api.adapters.mongo.packages import Packages
+from sluice_api.adapters.mongo.products import Products
+from sluice_api.adapters.mongo.public_keys import PublicKeys
+from sluice_api.adapters.mongo.subscriptions import Subscriptions
+from sluice_api.adapters.mongo.tasks import Tasks
+from sluice_api.adapters.mongo.tools import Tools
+from sluice_api.application.credentials import Credentials
+from sluice_api.application.services import Services
+from sluice_api.bootstrap.shared import now
+from sluice_api.domain.access_tokens import ADMIN, AccessTokens
+from sluice_api.settings import ApiSettings
+from sluice_common.mongo import Database, connect
+from sluice_common.sealing import Sealer
+
+
+@asynccontextmanager
+async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
+    """Yield what routes need, with indexes and the first app in place.
+
+    Raises:
+        ValueError: A setting that must be there is missing or wrong.
+    """
+    if settings.bootstrap_app_id == ADMIN:
+        raise ValueError(f"bootstrap_app_id must not be {ADMIN!r}")
+    if settings.bootstrap_app_id and not settings.bootstrap_app_secret.get_secret_value():
+        raise ValueError("bootstrap_app_secret is missing")
+    tokens = AccessTokens.of(settings.signing_key(), settings.access_token_lifetime)
+    sealer = Sealer(settings.all_sealing_keys())
+    async with connect(settings) as database:
+        services = _services(database, tokens, sealer)
+        await ensure_indexes(database)
+        if settings.bootstrap_app_id:
+            secret = settings.bootstrap_app_secret.get_secret_value()
+            await services.credentials.create_first(settings.bootstrap_app_id, secret, now())
+        yield services
+
+
+def _services(database: Database, tokens: AccessTokens, sealer: Sealer) -> Services:
+    async def ping() -> None:
+        await database.command("ping")
+
+    apps = Apps(database)
+    return Services(
+        ping=ping,
+        now=now,
+        tokens=tokens,
+        credentials=Credentials(apps, time.monotonic),
+        sealer=sealer,
+        apps=apps,
+        products=Products(database),
+        public_keys=PublicKeys(database),
+        packages=Packages(database),
+        devices=Devices(database),
+        groups=Groups(database),
+        tasks=Tasks(database),
+        executions=Executions(database),
+        commands=Commands(database),
+        subscriptions=Subscriptions(database),
+        conflicts=DeviceConflicts(database),
+        idempotency=Idempotency(database, sealer),
+        tools=Tools(database),
+    )

@@ -1,0 +1,48 @@
+"""Wires the projector."""
+
+from contextlib import AsyncExitStack
+
+from sluice_api.adapters.mongo.projector.projection import MongoProjectionStore
+from sluice_api.adapters.mongo.projector.verification import MongoVerificationStore
+from sluice_api.adapters.mongo.task_progress import MongoProgressStore
+from sluice_api.application.projector.projection import Projection
+from sluice_api.application.projector.projector import Projector
+from sluice_api.application.projector.verification import Verification
+from sluice_api.application.task_progress import TaskProgress
+from sluice_api.bootstrap.shared import TROUBLE, consume, now
+from sluice_api.settings import ProjectorSettings
+from sluice_common.bus import Consumer, Producer
+from sluice_common.mongo import Database, connect
+from sluice_common.resources import started
+from sluice_common.topics import EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
+
+_MAX_RECORDS = 5000
+"""Most records of one batch."""
+
+
+async def run_projector(settings: ProjectorSettings) -> None:
+    """Project until cancelled."""
+    async with AsyncExitStack() as stack:
+        projector = _projector(settings, await stack.enter_async_context(connect(settings)))
+        consumer = Consumer(
+            settings,
+            [EXECUTION_EVENTS, REGISTRATIONS, PACKAGE_EVENTS],
+            "projector",
+            projector.handle,
+            await stack.enter_async_context(started(Producer(settings))),
+            max_records=_MAX_RECORDS,
+            gather=settings.projector_gather,
+        )
+        await consume(settings, stack, consumer, projector.count)
+
+
+def _projector(settings: ProjectorSettings, database: Database) -> Projector:
+    verification = Verification(MongoVerificationStore(database))
+    return Projector(
+        Projection(MongoProjectionStore(database), verification, settings.last_seen_interval),
+        TaskProgress(MongoProgressStore(database)),
+        now=now,
+        interval=settings.progress_interval,
+        sweep=settings.progress_sweep,
+        trouble=TROUBLE,
+    )

@@ -1,0 +1,70 @@
+"""Wires the relay."""
+
+import time
+from contextlib import AsyncExitStack
+
+from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS
+from sluice_api.adapters.mongo.outbox import MongoOutboxStore
+from sluice_api.adapters.mongo.relay.leases import MongoLease
+from sluice_api.adapters.mongo.relay.revocation import MongoRevocationStore
+from sluice_api.adapters.mongo.relay.start_check import MongoStartCheckStore
+from sluice_api.adapters.mongo.relay.stop_and_purge import MongoTaskEndStore
+from sluice_api.adapters.mongo.relay.tasks import MongoTaskStore
+from sluice_api.adapters.mongo.relay.uploads import MongoUploadStore
+from sluice_api.adapters.mongo.task_progress import MongoProgressStore
+from sluice_api.adapters.mongo.tasks import Tasks
+from sluice_api.application.relay.abandoned_uploads import AbandonedUploads
+from sluice_api.application.relay.outbox import Outbox
+from sluice_api.application.relay.relay import Relay
+from sluice_api.application.relay.revocation import Revocation
+from sluice_api.application.relay.start_check import StartCheck
+from sluice_api.application.relay.task_work import TaskWork
+from sluice_api.application.task_progress import TaskProgress
+from sluice_api.application.tasks import TaskStopper
+from sluice_api.bootstrap.shared import TROUBLE, now
+from sluice_api.settings import RelaySettings
+from sluice_common.bus import Producer
+from sluice_common.mongo import Database, connect
+from sluice_common.observability import announce_ready
+from sluice_common.resources import started
+
+
+async def run_relay(settings: RelaySettings) -> None:
+    """Relay until cancelled."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(connect(settings))
+        relay = _relay(settings, database, await stack.enter_async_context(started(Producer(settings))))
+        announce_ready(settings)
+        await relay.run()
+
+
+def _relay(settings: RelaySettings, database: Database, producer: Producer) -> Relay:
+    lease = MongoLease(
+        database,
+        name="relay",
+        owner=settings.relay_name,
+        seconds=settings.relay_lease,
+        monotonic=time.monotonic,
+        now=now,
+    )
+    tasks = TaskStopper(Tasks(database))
+    work = TaskWork(
+        MongoTaskStore(database),
+        MongoTaskEndStore(database),
+        outbox=Outbox(MongoOutboxStore(database, TASKS), producer),
+        publisher=producer,
+        start_check=StartCheck(MongoStartCheckStore(database), tasks),
+        progress=TaskProgress(MongoProgressStore(database)),
+        now=now,
+        page=settings.relay_page,
+    )
+    return Relay(
+        lease,
+        revocation=Revocation(MongoRevocationStore(database), tasks),
+        outboxes=[Outbox(MongoOutboxStore(database, name), producer) for name in (PACKAGES, COMMANDS)],
+        task_work=work,
+        abandoned=AbandonedUploads(MongoUploadStore(database)),
+        now=now,
+        interval=settings.relay_interval,
+        trouble=TROUBLE,
+    )
