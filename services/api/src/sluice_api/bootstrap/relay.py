@@ -14,6 +14,7 @@ from sluice_api.adapters.mongo.relay.uploads import MongoUploadStore
 from sluice_api.adapters.mongo.task_progress import MongoProgressStore
 from sluice_api.adapters.mongo.tasks import Tasks
 from sluice_api.application.relay.abandoned_uploads import AbandonedUploads
+from sluice_api.application.relay.message_work import MessageWork
 from sluice_api.application.relay.outbox import Outbox
 from sluice_api.application.relay.relay import Relay
 from sluice_api.application.relay.revocation import Revocation
@@ -48,7 +49,7 @@ def _relay(settings: RelaySettings, database: Database, producer: Producer) -> R
         now=now,
     )
     tasks = TaskStopper(Tasks(database))
-    work = TaskWork(
+    task_work = TaskWork(
         MongoTaskStore(database),
         MongoTaskEndStore(database),
         outbox=Outbox(MongoOutboxStore(database, TASKS), producer),
@@ -58,13 +59,8 @@ def _relay(settings: RelaySettings, database: Database, producer: Producer) -> R
         now=now,
         page=settings.relay_page,
     )
-    return Relay(
-        lease,
-        revocation=Revocation(MongoRevocationStore(database), tasks),
-        outboxes=[Outbox(MongoOutboxStore(database, name), producer) for name in (PACKAGES, COMMANDS)],
-        task_work=work,
-        abandoned=AbandonedUploads(MongoUploadStore(database)),
-        now=now,
-        interval=settings.relay_interval,
-        trouble=TROUBLE,
-    )
+    outboxes = [Outbox(MongoOutboxStore(database, name), producer) for name in (PACKAGES, COMMANDS)]
+    message_work = MessageWork(Revocation(MongoRevocationStore(database), tasks), outboxes, now)
+    abandoned = AbandonedUploads(MongoUploadStore(database), now)
+    looks = [message_work.work_on_due, task_work.work_on_due, abandoned.clear_when_due]
+    return Relay(lease, looks, interval=settings.relay_interval, trouble=TROUBLE)

@@ -12,8 +12,10 @@ class FakeUploads:
         self.uploads = uploads
         self.files = set(uploads)
         self.packages = packages
+        self.looks = 0
 
     async def begun_before(self, at: datetime) -> list[str]:
+        self.looks += 1
         return [upload_id for upload_id, began_at in self.uploads.items() if began_at < at]
 
     async def has_package(self, upload_id: str) -> bool:
@@ -30,6 +32,16 @@ class FakeUploads:
 async def test_the_file_of_an_upload_without_a_package_is_deleted_after_a_day() -> None:
     day = timedelta(days=1)
     store = FakeUploads({"dead": AT - 2 * day, "stored": AT - 2 * day, "young": AT - day / 2}, {"stored"})
-    await AbandonedUploads(store).clear(AT)
+    await AbandonedUploads(store, lambda: AT).clear_when_due()
     assert store.files == {"stored", "young"}
     assert set(store.uploads) == {"young"}
+
+
+async def test_the_first_look_is_at_the_start_and_the_next_an_hour_later() -> None:
+    times = [AT]
+    store = FakeUploads({}, set())
+    uploads = AbandonedUploads(store, lambda: times[-1])
+    for minutes, looks in [(0, 1), (59, 1), (60, 2)]:
+        times.append(AT + timedelta(minutes=minutes))
+        await uploads.clear_when_due()
+        assert store.looks == looks

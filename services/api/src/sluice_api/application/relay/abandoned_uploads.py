@@ -1,6 +1,6 @@
 """What uploads leave behind whose process died: pieces of a file, or a file without a package."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -9,6 +9,9 @@ import structlog
 _log = structlog.get_logger()
 _ABANDONED = timedelta(days=1)
 """After this an upload counts as dead; one that takes longer loses its file and is rejected by verification."""
+
+_PAUSE = timedelta(hours=1)
+"""Between two looks; the first is at the start."""
 
 
 class UploadStore(Protocol):
@@ -32,14 +35,28 @@ class UploadStore(Protocol):
 
 
 class AbandonedUploads:
-    """Deletes them, a day later."""
+    """Deletes what uploads have left, a day later.
 
-    def __init__(self, store: UploadStore) -> None:
+    Args:
+        store: Uploads and their files.
+        now: UTC time.
+    """
+
+    def __init__(self, store: UploadStore, now: Callable[[], datetime]) -> None:
         self._store = store
+        self._now = now
+        self._clear_at = now()
 
-    async def clear(self, now: datetime) -> None:
+    async def clear_when_due(self) -> bool:
+        """Delete what is old enough, once per hour; return that nothing further is due."""
+        if self._now() >= self._clear_at:
+            await self._clear()
+            self._clear_at = self._now() + _PAUSE
+        return False
+
+    async def _clear(self) -> None:
         """Delete what is old enough; may be interrupted and repeated."""
-        for upload_id in await self._store.begun_before(now - _ABANDONED):
+        for upload_id in await self._store.begun_before(self._now() - _ABANDONED):
             if not await self._store.has_package(upload_id):
                 chunks = await self._store.delete_file(upload_id)
                 _log.info("upload_cleared", package_id=upload_id, chunks=chunks)

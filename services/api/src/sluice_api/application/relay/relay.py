@@ -1,25 +1,16 @@
-"""The relay: publishes the outbox, works on tasks, and ends all use of revoked keys.
-
-It also deletes what dead uploads left behind.
-"""
+"""The relay: of several replicas, the one with the lease looks again and again for what there is to do."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
 
 import structlog
 
-from sluice_api.application.relay.abandoned_uploads import AbandonedUploads
-from sluice_api.application.relay.outbox import Outbox
 from sluice_api.application.relay.ports import Lease
-from sluice_api.application.relay.revocation import Revocation
-from sluice_api.application.relay.task_work import TaskWork
 
 _log = structlog.get_logger()
 _FAILED_PAUSE = 1.0
 """Seconds to wait when Kafka or MongoDB fails."""
-_CLEARING_PAUSE = timedelta(hours=1)
-"""Between two looks for abandoned uploads; the first is at the start."""
+Look = Callable[[], Awaitable[bool]]
 
 
 class Relay:
@@ -27,48 +18,34 @@ class Relay:
 
     Args:
         lease: The right to work.
-        revocation: Ends the use of revoked keys.
-        outboxes: The messages of all but tasks.
-        task_work: Works on tasks, and publishes their messages.
-        abandoned: Deletes what uploads left behind.
-        now: UTC time.
-        interval: Seconds between looks at the outbox.
-        trouble: Errors of Kafka and MongoDB, after which a look is repeated.
+        looks: Each does what is due and returns whether there was anything. They do not wait for one another: messages
+            are published while a large task is expanded.
+        interval: Seconds from a look that found nothing to the next.
+        trouble: Errors of Kafka and MongoDB, after which a look is repeated; any other ends the relay.
     """
 
     def __init__(
-        self,
-        lease: Lease,
-        *,
-        revocation: Revocation,
-        outboxes: Sequence[Outbox],
-        task_work: TaskWork,
-        abandoned: AbandonedUploads,
-        now: Callable[[], datetime],
-        interval: float,
-        trouble: tuple[type[Exception], ...],
+        self, lease: Lease, looks: Sequence[Look], *, interval: float, trouble: tuple[type[Exception], ...]
     ) -> None:
         self._lease = lease
-        self._revocation = revocation
-        self._outboxes = outboxes
-        self._task_work = task_work
-        self._abandoned = abandoned
-        self._now = now
+        self._looks = looks
         self._interval = interval
         self._trouble = trouble
-        self._clear_at = now()
 
     async def run(self) -> None:
-        """Work until cancelled. Messages do not wait for the expansion of a task."""
+        """Work until cancelled.
+
+        Raises:
+            ExceptionGroup: With an error that is no trouble.
+        """
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._repeat(self._send_messages))
-                group.create_task(self._repeat(self._task_work.work_on_due))
-                group.create_task(self._repeat(self._clear_abandoned))
+                for look in self._looks:
+                    group.create_task(self._repeat(look))
         finally:
             await self._lease.release()
 
-    async def _repeat(self, look: Callable[[], Awaitable[bool]]) -> None:
+    async def _repeat(self, look: Look) -> None:
         while True:
             try:
                 if await self._lease.hold() and await look():
@@ -77,15 +54,3 @@ class Relay:
                 _log.warning("relay_failed", error=type(error).__name__, detail=str(error)[:300])
                 await asyncio.sleep(_FAILED_PAUSE)
             await asyncio.sleep(self._interval)
-
-    async def _send_messages(self) -> bool:
-        found = await self._revocation.sweep_due(self._now())
-        for outbox in self._outboxes:
-            found |= await outbox.deliver_due(self._now())
-        return found
-
-    async def _clear_abandoned(self) -> bool:
-        if self._now() >= self._clear_at:
-            await self._abandoned.clear(self._now())
-            self._clear_at = self._now() + _CLEARING_PAUSE
-        return False

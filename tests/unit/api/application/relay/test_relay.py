@@ -1,0 +1,82 @@
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from sluice_api.application.relay import relay as module
+from sluice_api.application.relay.relay import Relay
+
+
+class FakeLease:
+    """A lease that another has at first."""
+
+    def __init__(self, *, held: bool = True) -> None:
+        self.held = held
+        self.released = False
+
+    async def hold(self) -> bool:
+        return self.held
+
+    async def release(self) -> None:
+        self.released = True
+
+
+class Look:
+    """Finds something twice, then nothing; fails first if it is told to."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.times = 0
+        self._failure = failure
+
+    async def __call__(self) -> bool:
+        await asyncio.sleep(0)
+        self.times += 1
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        return self.times % 3 != 0
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeat at once what has failed."""
+    monkeypatch.setattr(module, "_FAILED_PAUSE", 0.0)
+
+
+async def until(condition: Callable[[], bool], lease: FakeLease, *looks: Look) -> None:
+    """Run a relay until a condition holds, then cancel it."""
+    running = asyncio.create_task(Relay(lease, looks, interval=0.0, trouble=(ConnectionError,)).run())
+    while not condition():
+        await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_look_is_repeated_and_the_lease_released_in_the_end() -> None:
+    lease, look = FakeLease(), Look()
+    await until(lambda: look.times >= 7, lease, look)
+    assert lease.released
+
+
+async def test_a_replica_without_the_lease_does_nothing_until_it_gets_it() -> None:
+    lease, look = FakeLease(held=False), Look()
+    running = asyncio.create_task(until(lambda: look.times >= 1, lease, look))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert look.times == 0
+    lease.held = True
+    await running
+
+
+async def test_a_look_that_met_trouble_is_repeated_and_the_others_go_on() -> None:
+    failing, other = Look(ConnectionError("no broker")), Look()
+    await until(lambda: min(failing.times, other.times) >= 4, FakeLease(), failing, other)
+
+
+async def test_an_error_that_is_no_trouble_ends_the_relay() -> None:
+    lease = FakeLease()
+    relay = Relay(lease, [Look(ZeroDivisionError())], interval=0.0, trouble=(ConnectionError,))
+    with pytest.raises(ExceptionGroup):
+        await relay.run()
+    assert lease.released
