@@ -147,10 +147,11 @@ def language(request: pytest.FixtureRequest) -> Language:
 
 @pytest.fixture
 def user(screen: Screen, language: Language) -> Iterator[User]:
-    gc.collect()  # what is left of earlier windows may not be collected in a thread of this one
     user = User(screen, language)
     yield user
     user.root.destroy()
+    del user
+    gc.collect()  # what is left of a window may not be collected in another thread than the one that made it
 
 
 @pytest.fixture

@@ -18,7 +18,14 @@ from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
 from sluice_embedded.install import ROOT
 from sluice_embedded.settings import EmbeddedSettings
 
-_PYTEST_DEFAULTS = ("--numprocesses=2", "--dist=loadscope", "--no-loadscope-reorder", "--durations=10")
+# A worker that dies is a defect, and ends the session: one in its place would run the test at which it died once more.
+_PYTEST_DEFAULTS = (
+    "--numprocesses=2",
+    "--max-worker-restart=0",
+    "--dist=loadscope",
+    "--no-loadscope-reorder",
+    "--durations=10",
+)
 """Two workers, however many processors there are: each starts a Kafka and more, and tests have deadlines.
 
 `tests/conftest.py` says what goes to which worker.
