@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.lwm2m.application.images.server import DATA, IMAGE, REMOTE, Server
+from tests.unit.lwm2m.application.images.server import DATA, IMAGE, REMOTE, SIGNER, TOKEN, Server
 
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
@@ -75,7 +75,15 @@ async def test_a_request_with_an_option_that_cannot_be_met_gets_the_error_for_it
     assert Server().get(options=options).code == code
 
 
-@pytest.mark.parametrize("path", [(b"rd",), (b"rd", b"l"), (b"dp",)])
+@pytest.mark.parametrize("shape", ["{0}/{1}", "/{0}/{1}", "{0}/ {1}", "{0} {1} ", " {0} {1}", "/{0} {1}/"])
+async def test_the_path_of_an_image_may_stand_in_one_option(shape: str) -> None:
+    """As its parts are divided by blanks here."""
+    path = tuple(part.encode() for part in shape.format("fw", SIGNER.sign(TOKEN)).split(" "))
+    assert Server().get(path=path).code == coap.CONTENT
+    assert Server().get(path=(*path, b"more")).code == coap.NOT_FOUND
+
+
+@pytest.mark.parametrize("path", [(b"rd",), (b"rd", b"l"), (b"dp",), (b"rd/l",), (b"/dp",)])
 async def test_get_is_not_allowed_where_only_other_methods_are_served(path: tuple[bytes, ...]) -> None:
     assert Server().get(path=path).code == coap.METHOD_NOT_ALLOWED
 

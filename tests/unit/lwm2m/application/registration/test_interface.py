@@ -1,5 +1,6 @@
 """The registration interface: requests in blocks, and requests that are no registration."""
 
+import pytest
 from tests.unit.lwm2m.application.registration.world import REMOTE, World
 
 from sluice_common.messages.device_events import DeviceUplink
@@ -45,3 +46,20 @@ async def test_an_update_of_an_unknown_location_is_not_found_whatever_its_parame
     options = ((coap.URI_PATH, b"rd"), (coap.URI_PATH, b"nowhere"), (coap.URI_QUERY, b"lt=soon"))
     answer = await world.interface.answer(Message(coap.CON, coap.POST, 4, b"", options), REMOTE)
     assert answer.code == coap.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("register", "of"), [((b"rd",), "rd/{}"), ((b"/rd",), "/rd/{}"), ((b"rd", b""), "rd {}"), ((b"rd/",), " rd {} ")]
+)
+async def test_the_path_of_a_registration_may_stand_in_one_option(
+    world: World, register: tuple[bytes, ...], of: str
+) -> None:
+    def message(code: int, mid: int, path: tuple[bytes, ...], *query: bytes) -> Message:
+        options = (*((coap.URI_PATH, part) for part in path), *((coap.URI_QUERY, value) for value in query))
+        return Message(coap.CON, code, mid, b"", options)
+
+    created = await world.interface.answer(message(coap.POST, 1, register, b"ep=d"), REMOTE)
+    assert created.code == coap.CREATED
+    path = tuple(part.encode() for part in of.format(created.options[-1][1].decode()).split(" "))
+    assert (await world.interface.answer(message(coap.POST, 2, path), REMOTE)).code == coap.CHANGED
+    assert (await world.interface.answer(message(coap.DELETE, 3, path), REMOTE)).code == coap.DELETED

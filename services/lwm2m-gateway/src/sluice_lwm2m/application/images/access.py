@@ -12,6 +12,7 @@ from sluice_common.ids import execution_id
 from sluice_common.messages.registrations import AttemptRef
 from sluice_common.tokens import ImageToken, InvalidTokenError, TokenSigner
 from sluice_lwm2m.application.uplinks import UplinkReporter
+from sluice_lwm2m.domain.coap.message import path_segments
 from sluice_lwm2m.domain.sessions import Sessions
 
 _TOKENS_KEPT = 4_096
@@ -47,7 +48,7 @@ class ImageAccess:
 
     def admit(self, path: list[bytes]) -> str | None:
         """Return the id of the image that may be served at a path, and extend its device's awake window; else None."""
-        if len(path) != 2 or path[0] != b"fw":  # noqa: PLR2004 - /fw/{token}
+        if not _is_image(path) and not _is_image(path := path_segments(path)):
             return None
         try:
             token, attempt = self._verified(path[1])
@@ -68,3 +69,7 @@ class ImageAccess:
         token = self._signer.verify(text.decode("ascii", errors="replace"))
         execution = execution_id(token.task_id, token.device_id)
         return token, AttemptRef(execution_id=execution, attempt=token.attempt)
+
+
+def _is_image(path: list[bytes]) -> bool:
+    return len(path) == 2 and path[0] == b"fw"  # noqa: PLR2004 - /fw/{token}

@@ -7,7 +7,7 @@ from sluice_lwm2m.application.ports import ImageStore, Responder
 from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
-from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.message import Message, path_segments
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.encoding.content import OCTET_STREAM
 from sluice_lwm2m.domain.image import slice_of
@@ -69,7 +69,8 @@ class ImageServer:
             before = number
         image_id = self._access.admit(path)
         if image_id is None:
-            self._refuse(request, remote, coap.METHOD_NOT_ALLOWED if path[:1] in _WITHOUT_GET else coap.NOT_FOUND)
+            has_no_get = path_segments(path)[:1] in _WITHOUT_GET
+            self._refuse(request, remote, coap.METHOD_NOT_ALLOWED if has_no_get else coap.NOT_FOUND)
             self._reporter.report_unmatched(remote)
         else:
             self._serve(request, remote, image_id, block)

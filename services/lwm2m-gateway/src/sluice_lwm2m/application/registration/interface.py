@@ -12,7 +12,7 @@ from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address, address_text
 from sluice_lwm2m.domain.coap.assembly import Assembly
 from sluice_lwm2m.domain.coap.errors import CoapError
-from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.message import Message, path_segments
 from sluice_lwm2m.domain.coap.request_response import Response
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.registering import LifetimeBounds, parse_register, parse_update
@@ -58,20 +58,21 @@ class RegistrationInterface:
 
     async def _route(self, request: Message, remote: Address) -> Response:
         _check_options(request)
-        path = request.values(coap.URI_PATH)
+        path = path_segments(request.values(coap.URI_PATH))
         block = request.option(coap.BLOCK1)
         if path[:1] == [b"rd"]:
-            return await (self._manage(request, remote, path) if block is None else self._take_block(request, remote))
+            take = self._manage if block is None else self._take_block
+            return await take(request, remote, path)
         if block is not None:
             raise CoapError(coap.REQUEST_ENTITY_TOO_LARGE, "only registrations in blocks")
         return await self._take_other(remote, is_send=request.code == coap.POST and path == [b"dp"])
 
-    async def _take_block(self, request: Message, remote: Address) -> Response:
+    async def _take_block(self, request: Message, remote: Address, path: list[bytes]) -> Response:
         """Take a block of a request; answers name the block that they answer (RFC 7959 §2.3)."""
         whole = self._assembly.take(request, remote, self._clock())
         answer = Response(coap.CONTINUE)
         if whole is not None:
-            answer = await self._manage(whole, remote, whole.values(coap.URI_PATH))
+            answer = await self._manage(whole, remote, path)
         block = coap.BLOCK1, request.option(coap.BLOCK1) or b""
         return msgspec.structs.replace(answer, options=(*answer.options, block))
 

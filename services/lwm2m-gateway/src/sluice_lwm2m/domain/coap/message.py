@@ -93,6 +93,15 @@ class Message(msgspec.Struct, frozen=True):
         return self.code >> 5 == _SUCCESS_CLASS
 
 
+def path_segments(values: list[bytes]) -> list[bytes]:
+    """Return the segments of a path by its Uri-Path options.
+
+    Some clients put the whole path into one option, which RFC 7252 §6.4 has as one segment with slashes in it. No
+    resource of the platform has such a segment, so that it can be split; empty segments are passed over.
+    """
+    return [segment for value in values for segment in value.split(b"/") if segment]
+
+
 def uint_bytes(value: int) -> bytes:
     """Return the shortest representation of an option of format uint (RFC 7252 §3.2)."""
     return value.to_bytes((value.bit_length() + 7) // 8)
