@@ -1,5 +1,6 @@
 """Notifications of the firmware state: by their token, from any address."""
 
+import msgspec
 import pytest
 from tests.unit.lwm2m.application_under_test import Application
 from tests.unit.lwm2m.builders import ATTEMPT, T0, registration
@@ -62,6 +63,14 @@ async def test_a_device_that_notifies_that_it_updates_stays_suspended(world: Wor
     assert not world.session.is_reachable(T0 + 1)
     await world.notifications.take(notification(b"0", sequence=2), REMOTE)
     assert world.session.is_reachable(T0 + 1)
+
+
+async def test_a_notification_may_name_the_alternate_path_and_other_resources(world: World) -> None:
+    world.sessions.replace(world.session, msgspec.structs.replace(world.session.record, root="/lw"))
+    payload = b'[{"bn":"/lw/5/0/","n":"3","v":2},{"n":"5","v":0}]'
+    options = ((coap.OBSERVE, b"\x01"), (coap.CONTENT_FORMAT, b"\x6e"))
+    await world.notifications.take(Message(coap.CON, coap.CONTENT, 1, TOKEN, options, payload), REMOTE)
+    assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [2]
 
 
 @pytest.mark.parametrize("payload", [b"idle", b"9", b""])

@@ -10,6 +10,7 @@ from sluice_common.messages.base import utc
 from sluice_common.messages.lwm2m_commands import CancelObserve, Execute, Observe, Read
 from sluice_common.messages.registrations import AttemptRef, Registration
 from sluice_lwm2m.domain import records
+from sluice_lwm2m.domain.coap.link_format import parse_object_list
 from sluice_lwm2m.domain.registering import Parameters
 
 SECOND = AttemptRef(execution_id="t:d", attempt=2)
@@ -89,7 +90,7 @@ def test_after_a_restart_a_lifetime_ends_no_earlier_than_it_would_have() -> None
     [
         (Parameters(lifetime=5), "10.0.0.1:1"),
         (Parameters(queue_mode=True), "10.0.0.1:1"),
-        (Parameters(objects=("/5/0",)), "10.0.0.1:1"),
+        (Parameters(objects=parse_object_list("</5/0>")), "10.0.0.1:1"),
         (Parameters(), "10.0.0.1:9"),
     ],
 )

@@ -55,6 +55,11 @@ def test_a_device_request_becomes_a_coap_request(request_: DeviceRequest, messag
     assert coap_request(request_, sign) == message
 
 
+def test_a_request_below_an_alternate_path_has_its_segments_first() -> None:
+    made = coap_request(Observe(path="/5/0/3"), sign, "/l%2Fw/x")
+    assert made.options == ((6, b""), (11, b"l/w"), (11, b"x"), *STATE)
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -100,6 +105,29 @@ def test_a_response_without_an_observe_option_is_an_error_of_the_result() -> Non
     assert not result_of(Observe(path="/5/0/3"), answer).ok
     observing = response(coap.CONTENT, b"0", (6, b"\x01"), (12, b""))
     assert result_of(Observe(path="/5/0/3"), observing).values == {"/5/0/3": 0}
+
+
+@pytest.mark.parametrize(
+    ("payload", "options"),
+    [
+        (b"", ()),
+        (b"", ((12, b"\x2d\x16"),)),
+        (b"idle", ((12, b""),)),
+        (b"\xff", ((12, b"\x2d\x18"),)),
+        (b"\xc1\x05\x00", ((12, b"\x2d\x16"),)),
+    ],
+)
+def test_an_observation_stands_though_its_value_is_not_understood(
+    payload: bytes, options: tuple[tuple[int, bytes], ...]
+) -> None:
+    result = result_of(Observe(path="/5/0/3"), response(coap.CONTENT, payload, (6, b""), *options))
+    assert (result.ok, result.code, result.values) == (True, "2.05", {})
+
+
+def test_names_in_answers_may_begin_with_the_alternate_path() -> None:
+    answer = response(coap.CONTENT, b'[{"bn":"/lwm2m/5/0/3","v":2}]', (6, b"\x01"), (12, b"\x6e"))
+    assert result_of(Observe(path="/5/0/3"), answer, "/lwm2m").values == {"/5/0/3": 2}
+    assert firmware_state(answer, "/lwm2m") == 2
 
 
 def test_the_payload_of_other_responses_is_ignored() -> None:

@@ -26,7 +26,8 @@ class Registration(Message, frozen=True, kw_only=True):
         expires_at: End of the lifetime after the last update.
         lwm2m_version: `1.0` or `1.1`.
         queue_mode: Whether the device sleeps.
-        objects: Object instances that it lists, for example `/5/0`.
+        root: Alternate path below which its objects are, for example `/lwm2m`; empty for the top.
+        objects: Object instances that it lists, for example `/5/0`, without that path.
         observe_token: CoAP token of the observation of `/5/0/3`, hex; None if not observed.
         observe_attempt: The attempt that observes.
         current_attempt: The attempt whose image token is served; None after a close.
@@ -44,6 +45,7 @@ class Registration(Message, frozen=True, kw_only=True):
     expires_at: datetime
     lwm2m_version: str = "1.0"
     queue_mode: bool = False
+    root: str = ""
     objects: tuple[str, ...] = ()
     observe_token: str | None = None
     observe_attempt: AttemptRef | None = None

@@ -91,7 +91,7 @@ def _state(session: Session, message: Message) -> FirmwareState | None:
     if not message.is_success:
         return None
     try:
-        return firmware_state(message)
+        return firmware_state(message, session.record.root)
     except PayloadError as error:
         _log.info("notification_not_understood", device_id=session.record.device_id, reason=str(error))
         return None

@@ -15,6 +15,7 @@ from sluice_common.messages.lwm2m_commands import (
     WritePackageUri,
 )
 from sluice_common.messages.registrations import AttemptRef, Registration
+from sluice_lwm2m.domain.coap.link_format import ObjectList
 from sluice_lwm2m.domain.registering import Parameters
 
 REFRESH_FRACTION = 0.5
@@ -43,6 +44,8 @@ def register(
     """
     epoch = int(now * _MILLISECONDS)
     lifetime = parameters.lifetime or 0
+    listed = parameters.objects or ObjectList()
+    root = listed.root_after("")
     fresh = Registration(
         app_id=app_id,
         occurred_at=utc(now),
@@ -56,7 +59,8 @@ def register(
         expires_at=utc(now + lifetime),
         lwm2m_version=parameters.version,
         queue_mode=parameters.queue_mode or False,
-        objects=parameters.objects or (),
+        root=root,
+        objects=listed.objects(root),
     )
     if previous is None:
         return fresh
@@ -73,12 +77,15 @@ def register(
 def update(record: Registration, parameters: Parameters, address: str, now: float) -> Registration:
     """Return the record after an Update; the same object if it need not be published."""
     lifetime = record.lifetime if parameters.lifetime is None else parameters.lifetime
+    listed = parameters.objects
+    root = record.root if listed is None else listed.root_after(record.root)
     changed = msgspec.structs.replace(
         record,
         address=address,
         lifetime=lifetime,
         queue_mode=record.queue_mode if parameters.queue_mode is None else parameters.queue_mode,
-        objects=record.objects if parameters.objects is None else parameters.objects,
+        root=root,
+        objects=record.objects if listed is None else listed.objects(root),
     )
     if changed == record and now < record.expires_at.timestamp() - lifetime * (1 - REFRESH_FRACTION):
         return record

@@ -1,21 +1,31 @@
 """Register and Update requests (OMA TS 1.0.2 §5.3, §8.2.3; TS 1.1.1 §6.2): parameters and object list.
 
-Leaves out who the client is: the directory of devices knows that.
+Leaves out who the client is: the directory of devices knows that. What fielded clients write otherwise than the
+specifications is taken where it can mean one thing only (`docs/state-of-lwm2m.md`, "Dialects").
 """
+
+import re
 
 import msgspec
 
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.errors import CoapError
-from sluice_lwm2m.domain.coap.link_format import parse_object_list
+from sluice_lwm2m.domain.coap.link_format import ObjectList, parse_object_list
 from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.encoding.content import LINK_FORMAT
 from sluice_lwm2m.domain.encoding.errors import PayloadError
 
 VERSIONS = ("1.0", "1.1")
 _MAX_ENDPOINT = 255
-_MAX_UINT32 = 2**32 - 1
 MAX_OBJECT_LIST_BYTES = 2_048
+_AROUND = " \t\r\n\0\"'"
+"""Blanks, quotes and the NUL that ends a string in C, around a value."""
+_VERSION = re.compile(r"1(?:\.([01])(?:\.[0-9]+)*)?", re.ASCII)
+"""Two numbers decide: 1.0.2 is the number of a document, whose clients behave as those of 1.0 do."""
+_LIFETIME = re.compile(r"[0-9]{1,20}", re.ASCII)
+_BINDING = re.compile(r"[A-Z]*", re.ASCII)
+_JOINT = re.compile(r"&(?=(?:ep|lt|lwm2m|b|sms|q)(?:[=&]|$))", re.IGNORECASE)
+"""Between the parameters of a query in one option."""
 
 
 class LifetimeBounds(msgspec.Struct, frozen=True):
@@ -38,14 +48,14 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
         lifetime: Seconds, within the bounds.
         version: LwM2M version.
         queue_mode: Whether the client sleeps.
-        objects: Objects and instances that it lists.
+        objects: What it lists.
     """
 
     endpoint: str = ""
     lifetime: int | None = None
     version: str = VERSIONS[0]
     queue_mode: bool | None = None
-    objects: tuple[str, ...] | None = None
+    objects: ObjectList | None = None
 
 
 def parse_register(request: Message, bounds: LifetimeBounds) -> Parameters:
@@ -56,17 +66,14 @@ def parse_register(request: Message, bounds: LifetimeBounds) -> Parameters:
     """
     query = _query(request)
     endpoint = query.get("ep", "")
-    if not 0 < len(endpoint.encode()) <= _MAX_ENDPOINT or not endpoint.isprintable():
+    if not endpoint.isprintable() or not 0 < len(endpoint.encode()) <= _MAX_ENDPOINT:
         raise CoapError(coap.BAD_REQUEST, "no usable endpoint client name")
-    version = query.get("lwm2m", VERSIONS[0])
-    if version not in VERSIONS:
-        raise CoapError(coap.PRECONDITION_FAILED, "unsupported LwM2M version")
     return Parameters(
         endpoint=endpoint,
         lifetime=_lifetime(query, bounds) or bounds.default,
-        version=version,
+        version=_version(query),
         queue_mode=_queue_mode(query) or False,
-        objects=_objects(request) or (),
+        objects=_objects(request),
     )
 
 
@@ -81,33 +88,51 @@ def parse_update(request: Message, bounds: LifetimeBounds) -> Parameters:
 
 
 def _query(request: Message) -> dict[str, str]:
-    try:
-        pairs = (value.decode().partition("=") for value in request.values(coap.URI_QUERY))
-        return {name: value for name, _, value in pairs}
-    except UnicodeDecodeError as error:
-        raise CoapError(coap.BAD_REQUEST, "a query that is not UTF-8") from error
+    """Return the parameters by their names in lower case; of those that come more than once, the first.
+
+    Raises:
+        CoapError: 4.00 for two endpoint client names.
+    """
+    options = [value.decode(errors="surrogateescape") for value in request.values(coap.URI_QUERY)]
+    if len(options) == 1:
+        options = _JOINT.split(options[0].removeprefix("?"))
+    query: dict[str, str] = {}
+    for option in options:
+        name, _, value = option.partition("=")
+        if query.setdefault(name.strip().lower(), value) != value and name == "ep":
+            raise CoapError(coap.BAD_REQUEST, "two endpoint client names")
+    return query
+
+
+def _version(query: dict[str, str]) -> str:
+    found = _VERSION.fullmatch(query.get("lwm2m", VERSIONS[0]).strip(_AROUND))
+    if found is None:
+        raise CoapError(coap.PRECONDITION_FAILED, "unsupported LwM2M version")
+    return VERSIONS[int(found[1] or 0)]
 
 
 def _lifetime(query: dict[str, str], bounds: LifetimeBounds) -> int | None:
     text = query.get("lt")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < len(str(_MAX_UINT32)) + 1) or int(text) > _MAX_UINT32:
-        raise CoapError(coap.BAD_REQUEST, "a lifetime that is no unsigned 32-bit integer")
-    return bounds.clamp(int(text))
+    found = _LIFETIME.fullmatch(text.strip(_AROUND))
+    if found is None:
+        raise CoapError(coap.BAD_REQUEST, "a lifetime that is no number of seconds")
+    return bounds.clamp(int(found[0]))
 
 
 def _queue_mode(query: dict[str, str]) -> bool | None:
     """Return whether the client queues: `b=UQ` (LwM2M 1.0) or the flag `Q` (LwM2M 1.1); None if it says neither."""
     binding = query.get("b")
-    if binding is not None and not set(binding) <= set("UTSNQ"):
-        raise CoapError(coap.BAD_REQUEST, "an unknown binding mode")
-    if "Q" in query:
+    letters = "" if binding is None else binding.strip(_AROUND).upper()
+    if not _BINDING.fullmatch(letters):
+        raise CoapError(coap.BAD_REQUEST, "a binding that is no letters")
+    if "q" in query:
         return True
-    return None if binding is None else "Q" in binding
+    return None if binding is None else "Q" in letters
 
 
-def _objects(request: Message) -> tuple[str, ...] | None:
+def _objects(request: Message) -> ObjectList | None:
     if not request.payload:
         return None
     if request.uint(coap.CONTENT_FORMAT) not in {None, LINK_FORMAT}:
@@ -115,6 +140,6 @@ def _objects(request: Message) -> tuple[str, ...] | None:
     if len(request.payload) > MAX_OBJECT_LIST_BYTES:
         raise CoapError(coap.REQUEST_ENTITY_TOO_LARGE, "an object list that is too long")
     try:
-        return parse_object_list(request.payload.decode())
-    except (UnicodeDecodeError, PayloadError) as error:
+        return parse_object_list(request.payload.decode("utf-8-sig", errors="replace").rstrip("\0"))
+    except PayloadError as error:
         raise CoapError(coap.BAD_REQUEST, "a malformed object list") from error

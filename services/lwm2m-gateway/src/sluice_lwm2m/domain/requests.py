@@ -19,11 +19,12 @@ from sluice_common.messages.lwm2m_commands import (
     WritePackageUri,
 )
 from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.link_format import segments_of
 from sluice_lwm2m.domain.coap.message import Message, code_text, uint_bytes
 from sluice_lwm2m.domain.coap.request_response import Options, Request
 from sluice_lwm2m.domain.encoding.content import TEXT, decode_content
 from sluice_lwm2m.domain.encoding.errors import PayloadError
-from sluice_lwm2m.domain.encoding.paths import RESOURCE_DEPTH, Path, parse_path
+from sluice_lwm2m.domain.encoding.paths import RESOURCE_DEPTH, Asked, Path, parse_path
 
 PACKAGE_URI = "/5/0/1"
 FIRMWARE_STATE = "/5/0/3"
@@ -34,6 +35,7 @@ MAX_VALUE_BYTES = 1_024
 
 _REGISTER_OBSERVATION = b""
 _CANCEL_OBSERVATION = b"\x01"
+_AS_TEXT: Options = ((coap.CONTENT_FORMAT, uint_bytes(TEXT)),)
 
 
 class UnsendableError(ValueError):
@@ -45,30 +47,31 @@ def path_of(request: DeviceRequest) -> str:
     return PACKAGE_URI if isinstance(request, WritePackageUri) else request.path
 
 
-def coap_request(request: DeviceRequest, sign: Callable[[WritePackageUri], str]) -> Request:
+def coap_request(request: DeviceRequest, sign: Callable[[WritePackageUri], str], root: str = "") -> Request:
     """Return the CoAP request of a device request.
 
     Args:
         request: The request.
         sign: Returns the image URI of a `WritePackageUri`.
+        root: Alternate path of the device's objects; empty for the top.
 
     Raises:
         UnsendableError: Malformed path, too long a value, or an observation of anything but the firmware state.
     """
-    path = _parse(request)
+    path = _uri_path(root, _parse(request))
     match request:
         case Read():
-            return Request(coap.GET, _uri_path(path))
+            return Request(coap.GET, path)
         case Write(value=value):
             return _write(path, value)
         case WritePackageUri():
             return _write(path, sign(request))
         case Execute(arguments=arguments):
             payload = _value(arguments)
-            return Request(coap.POST, _uri_path(path, TEXT if payload else None), payload)
+            return Request(coap.POST, (*path, *(_AS_TEXT if payload else ())), payload)
         case Observe() | CancelObserve():
             action = _REGISTER_OBSERVATION if isinstance(request, Observe) else _CANCEL_OBSERVATION
-            return Request(coap.GET, ((coap.OBSERVE, action), *_uri_path(path)), observation=True)
+            return Request(coap.GET, ((coap.OBSERVE, action), *path), observation=True)
 
 
 def next_block(request: Request, block: bytes) -> Request:
@@ -77,8 +80,11 @@ def next_block(request: Request, block: bytes) -> Request:
     return Request(request.code, tuple(sorted((*options, (coap.BLOCK2, block)), key=itemgetter(0))))
 
 
-def result_of(request: DeviceRequest, response: Message) -> RequestResult:
-    """Return what a device answered; a payload that cannot be decoded is an error of the result."""
+def result_of(request: DeviceRequest, response: Message, root: str = "") -> RequestResult:
+    """Return what a device answered; what cannot be decoded is an error of a Read's result.
+
+    Not of an Observe's: by the Observe option the observation stands (RFC 7641 §3.1), only its value is not known.
+    """
     path = path_of(request)
     code = code_text(response.code)
     if not response.is_success or not isinstance(request, Read | Observe):
@@ -86,19 +92,21 @@ def result_of(request: DeviceRequest, response: Message) -> RequestResult:
     if isinstance(request, Observe) and response.option(coap.OBSERVE) is None:
         return RequestResult(path=path, code=code, error="the device answered but does not observe")
     try:
-        values = decode_content(_parse(request), response.uint(coap.CONTENT_FORMAT), response.payload)
+        values = decode_content(Asked(_parse(request), root), response.uint(coap.CONTENT_FORMAT), response.payload)
     except PayloadError as error:
+        if isinstance(request, Observe):
+            return RequestResult(path=path, code=code)
         return RequestResult(path=path, code=code, error=str(error))
     return RequestResult(path=path, code=code, values=values)
 
 
-def firmware_state(response: Message) -> FirmwareState:
+def firmware_state(response: Message, root: str = "") -> FirmwareState:
     """Return the state in a notification of `/5/0/3`.
 
     Raises:
         PayloadError: There is none, or none that exists.
     """
-    values = decode_content((5, 0, 3), response.uint(coap.CONTENT_FORMAT), response.payload)
+    values = decode_content(Asked((5, 0, 3), root), response.uint(coap.CONTENT_FORMAT), response.payload)
     state = values.get(FIRMWARE_STATE)
     if isinstance(state, int):
         with suppress(ValueError):
@@ -117,15 +125,13 @@ def _parse(request: DeviceRequest) -> Path:
     return path
 
 
-def _uri_path(path: Path, content_format: int | None = None) -> Options:
-    segments = tuple((coap.URI_PATH, str(number).encode()) for number in path)
-    if content_format is None:
-        return segments
-    return (*segments, (coap.CONTENT_FORMAT, uint_bytes(content_format)))
+def _uri_path(root: str, path: Path) -> Options:
+    segments = (*segments_of(root), *(str(number).encode() for number in path))
+    return tuple((coap.URI_PATH, segment) for segment in segments)
 
 
-def _write(path: Path, value: str) -> Request:
-    return Request(coap.PUT, _uri_path(path, TEXT), _value(value))
+def _write(path: Options, value: str) -> Request:
+    return Request(coap.PUT, (*path, *_AS_TEXT), _value(value))
 
 
 def _value(text: str) -> bytes:

@@ -5,7 +5,16 @@ import pytest
 from sluice_common.messages.device_events import ResourceValue
 from sluice_lwm2m.domain.encoding.errors import PayloadError
 from sluice_lwm2m.domain.encoding.paths import Path
-from sluice_lwm2m.domain.encoding.resources import MAX_TEXT, Kind, from_bytes, from_text, from_tree, from_utf8, kind_of
+from sluice_lwm2m.domain.encoding.resources import (
+    MAX_TEXT,
+    Kind,
+    Number,
+    from_bytes,
+    from_text,
+    from_tree,
+    from_utf8,
+    kind_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +44,7 @@ def test_the_resources_of_an_upgrade_have_types(path: Path, kind: Kind | None) -
         ("-97.0", Kind.INTEGER, -97),
         ("7.5", Kind.FLOAT, 7.5),
         ("1", Kind.BOOLEAN, True),
+        ("False", Kind.BOOLEAN, False),
         ("1.0", Kind.STRING, "1.0"),
         ("1.0", None, "1.0"),
     ],
@@ -116,6 +126,12 @@ def test_bytes_of_another_type_are_an_error(raw: bytes, kind: Kind) -> None:
         (1.5, None, 1.5),
         (b"\x01", Kind.OPAQUE, "hex:01"),
         ("1.0", Kind.STRING, "1.0"),
+        (1, Kind.BOOLEAN, True),
+        (1, Kind.STRING, "1"),
+        (Number("1.10"), Kind.STRING, "1.10"),
+        (Number("1.10"), None, 1.1),
+        (Number("-97.0"), Kind.INTEGER, -97),
+        ("-97\0", Kind.INTEGER, -97),
     ],
 )
 def test_a_typed_value_is_kept(value: object, kind: Kind | None, expected: ResourceValue) -> None:
@@ -128,8 +144,8 @@ def test_a_typed_value_is_kept(value: object, kind: Kind | None, expected: Resou
         (None, None),
         ([], None),
         (True, Kind.INTEGER),
-        (1, Kind.BOOLEAN),
-        (1, Kind.STRING),
+        (2, Kind.BOOLEAN),
+        (1.1, Kind.STRING),
         (b"1", Kind.STRING),
         (2**63, None),
         (float("inf"), None),
@@ -140,7 +156,9 @@ def test_a_value_of_another_type_is_an_error(value: object, kind: Kind | None) -
         from_tree(value, kind)
 
 
-def test_text_that_is_not_utf_8_is_an_error() -> None:
+def test_text_is_utf_8_or_gbk_up_to_the_nul_that_ends_it() -> None:
     assert from_utf8("é".encode()) == "é"
+    assert from_utf8("华为".encode("gbk")) == "华为"
+    assert from_utf8(b"\xef\xbb\xbf1.0\0\xff") == "1.0"
     with pytest.raises(PayloadError):
         from_utf8(b"\xe9")

@@ -33,9 +33,10 @@ class ObservationRenewal:
         record = session.record
         if record.epoch != epoch or record.observe_token is None or not session.is_reachable(self._clock()):
             return
-        message = coap_request(Observe(path=FIRMWARE_STATE), lambda _: "")
+        message = coap_request(Observe(path=FIRMWARE_STATE), lambda _: "", record.root)
         try:
-            state = firmware_state(await self._requester.ask(session, message, record.observe_token))
+            answer = await self._requester.ask(session, message, record.observe_token)
+            state = firmware_state(answer, record.root)
         except (NoAnswerError, PayloadError):
             return
         await self._notifications.publish(session, state, self._clock())

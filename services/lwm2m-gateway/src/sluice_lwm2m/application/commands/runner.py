@@ -108,14 +108,15 @@ class CommandRunner:
         return session.record.epoch != command.epoch or self._clock() >= command.expires_at.timestamp()
 
     async def _ask(self, session: Session, command: DeviceRequests, request: DeviceRequest) -> RequestResult:
+        root = session.record.root
         try:
-            message = coap_request(request, partial(self._sign, command))
+            message = coap_request(request, partial(self._sign, command), root)
         except ValueError as error:  # LwM2M has no such request, or no token can express it
             return RequestResult(path=path_of(request), code=coap.code_text(coap.BAD_REQUEST), error=str(error))
         token = None
         if message.observation and records.observes(session.record, command):
             token = session.record.observe_token
-        return result_of(request, await self._requester.ask(session, message, token))
+        return result_of(request, await self._requester.ask(session, message, token), root)
 
     def _suspend_sends(self, session: Session, command: DeviceRequests, request: DeviceRequest) -> None:
         """Send nothing for a while after an Execute that restarts the device, unless it has registered anew already."""

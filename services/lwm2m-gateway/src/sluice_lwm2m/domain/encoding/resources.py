@@ -8,6 +8,7 @@ import math
 import re
 import struct
 from enum import Enum, auto
+from typing import NamedTuple
 
 from sluice_common.messages.device_events import ResourceValue
 from sluice_lwm2m.domain.encoding.errors import PayloadError
@@ -21,6 +22,16 @@ _LINK_BYTES = 4
 _INTEGER_TEXT = re.compile(r"[-+]?[0-9]{1,20}", re.ASCII)
 _FLOAT_TEXT = re.compile(r"[-+]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][-+]?[0-9]{1,3})?", re.ASCII)
 _INT64 = 2**63
+
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
+
+
+class Number(NamedTuple):
+    """A number as its digits: a version 1.10 is not 1.1."""
+
+    text: str
 
 
 class Kind(Enum):
@@ -45,6 +56,13 @@ _KINDS: dict[int, dict[int, Kind]] = {
     4: {**dict.fromkeys((0, 1, 2, 3, 6, 8, 9, 10, 11, 12, 13), _I), **dict.fromkeys((4, 5, 7), _S)},
     5: {0: Kind.OPAQUE, 1: _S, 3: _I, 4: _B, 5: _I, 6: _S, 7: _S, 8: _I, 9: _I},
 }
+_MULTIPLE = frozenset(((3, 6), (3, 7), (3, 8), (3, 11), (4, 1), (4, 4), (4, 5), (4, 7), (5, 8)))
+"""Object and resource of those with instances."""
+
+
+def is_single(path: Path) -> bool:
+    """Return whether a path names a resource, or an instance of one, that has one value by its definition."""
+    return kind_of(path) is not None and (path[0], path[2]) not in _MULTIPLE
 
 
 def kind_of(path: Path) -> Kind | None:
@@ -63,8 +81,8 @@ def from_text(text: str, kind: Kind | None) -> ResourceValue:
     match kind:
         case Kind.INTEGER | Kind.FLOAT:
             return _number(text.strip())
-        case Kind.BOOLEAN if text in {"0", "1"}:
-            return text == "1"
+        case Kind.BOOLEAN if (known := _BOOLEANS.get(text.strip().lower())) is not None:
+            return known
         case Kind.BOOLEAN:
             raise PayloadError("not a Boolean")
         case _:
@@ -102,27 +120,34 @@ def from_tree(value: object, kind: Kind | None) -> ResourceValue:
     """
     match value:
         case str():
-            return from_text(value, kind)
+            return from_text(value.removeprefix("\ufeff").partition("\0")[0], kind)
+        case Number(text):
+            return _number(text) if kind is None else from_text(text, kind)
         case bytes() if kind in {Kind.OPAQUE, None}:
             return _short("hex:" + value.hex())
         case bool() if kind in {Kind.BOOLEAN, None}:
             return value
         case int() | float() if not isinstance(value, bool) and kind in {Kind.INTEGER, Kind.FLOAT, None}:
             return _in_range(value) if isinstance(value, int) else _finite(value)
+        case int() if not isinstance(value, bool) and kind is not Kind.OPAQUE:
+            return from_text(str(value), kind)
         case _:
             raise PayloadError(f"not the type of the resource: {type(value).__name__}")
 
 
 def from_utf8(raw: bytes) -> str:
-    """Return a text.
+    """Return a text, up to the NUL that ends a string in C; GBK is taken, too (as GB18030).
 
     Raises:
-        PayloadError: Not UTF-8, or too long.
+        PayloadError: Neither UTF-8 nor GBK, or too long.
     """
-    try:
-        return _short(raw.decode())
-    except UnicodeDecodeError as error:
-        raise PayloadError("not UTF-8") from error
+    raw = raw.removeprefix(_BYTE_ORDER_MARK).partition(b"\0")[0]
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return _short(raw.decode(encoding))
+        except UnicodeDecodeError:
+            continue
+    raise PayloadError("not UTF-8")
 
 
 def _number(text: str) -> int | float:

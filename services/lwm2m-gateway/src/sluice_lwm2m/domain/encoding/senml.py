@@ -1,85 +1,99 @@
 """SenML in CBOR and JSON (RFC 8428, OMA TS 1.1.1 §7.4.4) and the older LwM2M JSON (OMA TS 1.0.2 §6.4.4).
 
 All three are lists of records with a name below a base name. Times, units, sums and links are left out: the platform
-reads single current values (ADR 0019).
+reads single current values (ADR 0019). Of a record whose name says nothing that was asked for, nothing is taken.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
-from sluice_common.messages.device_events import ResourceValue
 from sluice_lwm2m.domain.encoding.cbor import decode_cbor
 from sluice_lwm2m.domain.encoding.errors import PayloadError
-from sluice_lwm2m.domain.encoding.paths import Path, parse_path
-from sluice_lwm2m.domain.encoding.resources import from_tree, kind_of
+from sluice_lwm2m.domain.encoding.paths import RESOURCE_DEPTH, Asked, Path, parse_path, path_text
+from sluice_lwm2m.domain.encoding.resources import Number, is_single
 
 _LABELS = {-2: "bn", 0: "n", 2: "v", 3: "vs", 4: "vb", 8: "vd"}
 """CBOR labels of SenML fields (RFC 8428 §6, Table 4)."""
-_SENML_VALUES = ("v", "vs", "vb", "vd", "vlo")
-_OMA_VALUES = ("v", "sv", "bv", "ov")
+_VALUES = ("v", "vs", "vb", "vd", "vlo", "sv", "bv", "ov")
+"""Fields of values, those of LwM2M JSON last."""
 _MAX_RECORDS = 1_024
+_BLANK = " \t\r\n\0"
+
+
+def _no_number(text: str) -> object:
+    raise ValueError(f"{text} is no JSON")
+
+
+_JSON = json.JSONDecoder(strict=False, parse_int=Number, parse_float=Number, parse_constant=_no_number)
+"""Numbers keep their digits, texts may hold raw control characters."""
 
 Record = Mapping[object, object]
-Values = Iterator[tuple[Path, ResourceValue]]
+Values = Iterator[tuple[Path, object]]
 
 
-def decode_senml_cbor(base: Path, payload: bytes) -> Values:
-    """Yield path and value of each record of a SenML pack in CBOR.
-
-    Raises:
-        PayloadError: Malformed, or a record outside the requested path.
-    """
-    records: list[Record] = [
-        {_LABELS.get(label, label) if isinstance(label, int) else label: value for label, value in record.items()}
-        for record in _records(decode_cbor(payload))
-    ]
-    return _pack(base, records)
-
-
-def decode_senml_json(base: Path, payload: bytes) -> Values:
-    """Yield path and value of each record of a SenML pack in JSON.
+def decode_senml_cbor(asked: Asked, payload: bytes) -> Values:
+    """Yield path and value of each record of a SenML pack in CBOR, or the one value that the CBOR is.
 
     Raises:
-        PayloadError: Malformed, or a record outside the requested path.
+        PayloadError: Malformed.
     """
-    return _pack(base, _records(_json(payload)))
+    return _values(asked, decode_cbor(payload))
 
 
-def decode_oma_json(base: Path, payload: bytes) -> Values:
-    """Yield path and value of each entry of LwM2M JSON; without a base name it is the requested path.
+def decode_json(asked: Asked, payload: bytes) -> Values:
+    """Yield path and value of each record of a SenML pack in JSON or of LwM2M JSON, or the one value that the JSON is.
 
     Raises:
-        PayloadError: Malformed, or an entry outside the requested path.
+        PayloadError: Malformed.
     """
-    tree = _json(payload)
-    if not isinstance(tree, dict):
-        raise PayloadError("LwM2M JSON is an object")
-    default = "".join(f"/{number}" for number in base)
-    prefix = _text(tree.get("bn", default))
-    for entry in _records(tree.get("e")):
-        name = _text(entry.get("n", ""))
-        joint = "/" if name and not prefix.endswith("/") and not name.startswith("/") else ""
-        yield _value(base, prefix + joint + name, entry, _OMA_VALUES)
+    return _values(asked, _tree(payload))
 
 
-def _pack(base: Path, records: list[Record]) -> Values:
+def _values(asked: Asked, tree: object) -> Values:
+    """Yield the values; None where a record has not exactly one, the empty path for what was not asked for."""
     prefix = ""
-    for record in records:
+    if isinstance(tree, dict):
+        prefix, tree = _text(tree.get("bn", "")), tree.get("e")
+    elif not isinstance(tree, list):
+        tree = [{"v": tree}]
+    for record in map(_with_names, _records(tree)):
         prefix = _text(record.get("bn", prefix))
-        name = _text(record.get("n", ""))
-        if any(field in record for field in _SENML_VALUES):
-            yield _value(base, prefix + name, record, _SENML_VALUES)
+        found = [record[field] for field in _VALUES if field in record]
+        if found or "n" in record:
+            yield _path(asked, prefix, _text(record.get("n", ""))), found[0] if len(found) == 1 else None
 
 
-def _value(base: Path, name: str, record: Record, fields: tuple[str, ...]) -> tuple[Path, ResourceValue]:
-    path = parse_path(name.removesuffix("/"))
-    if path is None or path[: len(base)] != base:
-        raise PayloadError("a name outside the requested path")
-    found = [record[field] for field in fields if field in record]
-    if len(found) != 1:
-        raise PayloadError("a record without exactly one value")
-    return path, from_tree(found[0], kind_of(path))
+def _with_names(record: Record) -> Record:
+    return {_LABELS.get(label, label) if isinstance(label, int) else label: value for label, value in record.items()}
+
+
+def _path(asked: Asked, prefix: str, name: str) -> Path:
+    """Return the path of a record if it is, or is below, what was asked for; else the empty one.
+
+    Names are joined as they are (RFC 8428 §4.5.1); else with the slash that the base name lacks; else taken as relative
+    to what was asked for or, of a resource, to its object instance.
+    """
+    whole = prefix + name
+    if not whole:
+        return asked.path if len(asked.path) >= RESOURCE_DEPTH else ()
+    candidates = [whole, f"{prefix}/{name}"]
+    if not whole.startswith("/"):
+        if not is_single(asked.path):
+            candidates.append(f"{path_text(asked.path)}/{whole}")
+        if len(asked.path) == RESOURCE_DEPTH:
+            candidates.append(f"{path_text(asked.path[:-1])}/{whole}")
+    paths = (parse_path(_without_root(asked.root, text)) for text in candidates)
+    return next((path for path in paths if path and len(path) >= RESOURCE_DEPTH and is_below(path, asked.path)), ())
+
+
+def is_below(path: Path, base: Path) -> bool:
+    """Return whether a path is another or is below it."""
+    return path[: len(base)] == base
+
+
+def _without_root(root: str, name: str) -> str:
+    absolute = "/" + name.strip("/")
+    return absolute.removeprefix(root) if absolute.startswith(f"{root}/") else absolute
 
 
 def _records(tree: object) -> list[Record]:
@@ -94,9 +108,18 @@ def _text(value: object) -> str:
     return value
 
 
-def _json(payload: bytes) -> object:
+def _tree(payload: bytes) -> object:
+    """Return what the JSON says; a byte order mark before it and what a NUL ends behind it are passed over."""
     try:
-        tree: object = msgspec.json.decode(payload)
-    except (ValueError, RecursionError) as error:  # msgspec.DecodeError is a ValueError
+        text = payload.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = payload.decode("gb18030", errors="replace")
+    text = text.lstrip(_BLANK)
+    try:
+        tree, end = _JSON.raw_decode(text)
+    except (ValueError, RecursionError) as error:
         raise PayloadError("malformed JSON") from error
+    rest = text[end:].lstrip(" \t\r\n")
+    if rest and not rest.startswith("\0"):
+        raise PayloadError("more behind the JSON")
     return tree

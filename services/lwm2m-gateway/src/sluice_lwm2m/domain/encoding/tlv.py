@@ -7,10 +7,8 @@ Resource holds Resource Instances. Nesting ends where the path ends, so nothing 
 from collections.abc import Iterator
 from enum import IntEnum
 
-from sluice_common.messages.device_events import ResourceValue
 from sluice_lwm2m.domain.encoding.errors import PayloadError
-from sluice_lwm2m.domain.encoding.paths import RESOURCE_DEPTH, Path
-from sluice_lwm2m.domain.encoding.resources import from_bytes, kind_of
+from sluice_lwm2m.domain.encoding.paths import RESOURCE_DEPTH, Asked, Path
 
 
 class TlvType(IntEnum):
@@ -23,6 +21,7 @@ class TlvType(IntEnum):
 
 
 _INSTANCE_DEPTH = 2
+_CONTAINERS = frozenset((TlvType.OBJECT_INSTANCE, TlvType.MULTIPLE_RESOURCE))
 _DEPTH = {
     TlvType.OBJECT_INSTANCE: _INSTANCE_DEPTH,
     TlvType.RESOURCE: RESOURCE_DEPTH,
@@ -32,30 +31,37 @@ _DEPTH = {
 """Length of the path that a TLV of this type completes."""
 
 
-def decode_tlv(base: Path, payload: bytes) -> Iterator[tuple[Path, ResourceValue]]:
-    """Yield path and value of every resource and resource instance below the requested path.
+def decode_tlv(asked: Asked, payload: bytes) -> Iterator[tuple[Path, bytes]]:
+    """Yield path and bytes of every resource and resource instance.
+
+    Around what was asked for may be what contains it, and beside it its siblings (clients do so, and OMA called it not
+    wrong); a TLV that cannot stand where it is is passed over.
 
     Raises:
-        PayloadError: Cut off, or a TLV where its type cannot stand.
+        PayloadError: Cut off.
     """
-    for kind, number, content in _elements(payload):
-        path = _place(base, kind, number)
-        if kind in {TlvType.OBJECT_INSTANCE, TlvType.MULTIPLE_RESOURCE}:
-            yield from decode_tlv(path, content)
+    yield from _read(asked.path, payload, 0)
+
+
+def _read(base: Path, data: bytes, above: int) -> Iterator[tuple[Path, bytes]]:
+    """Read the TLVs below a path; what they are in has a path of length `above`, so that nesting ends with paths."""
+    for kind, number, content in _elements(data):
+        path = _place(base, _DEPTH[kind], number)
+        if path is None or len(path) <= above:
+            continue
+        if kind in _CONTAINERS:
+            yield from _read(path, content, len(path))
         else:
-            yield path, from_bytes(content, kind_of(path))
+            yield path, content
 
 
-def _place(base: Path, kind: TlvType, number: int) -> Path:
-    """Return the path of a TLV: one level below the base, or the base itself if that was requested."""
-    depth = _DEPTH[kind]
-    if len(base) == depth - 1:
-        return (*base, number)
-    if len(base) == depth and base[-1] == number:
-        return base
-    if len(base) == 1 and kind in {TlvType.RESOURCE, TlvType.MULTIPLE_RESOURCE}:
+def _place(base: Path, depth: int, number: int) -> Path | None:
+    """Return the path of a TLV that completes one of a length: below the base, or beside what the base is in."""
+    if len(base) >= depth - 1:
+        return (*base[: depth - 1], number)
+    if len(base) == 1 and depth == RESOURCE_DEPTH:
         return (*base, 0, number)  # Object level of a single-instance object (OMA TS 1.0.2 §6.4.3.1)
-    raise PayloadError(f"a TLV of type {kind} below a path of length {len(base)}")
+    return None
 
 
 def _elements(data: bytes) -> Iterator[tuple[TlvType, int, bytes]]:
