@@ -68,11 +68,22 @@ class FakeResponder:
 
 
 class FakeDirectory:
-    """Knows every endpoint: its device has the same name."""
+    """Knows every endpoint but those of strangers: its device has the same name."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, KnownDevice] = {}
+        self.lookups = 0
 
     async def find(self, endpoint: str) -> KnownDevice | None:
         """Return the device."""
-        return KnownDevice(endpoint, "a")
+        self.lookups += 1
+        if endpoint.startswith("stranger"):
+            return None
+        return self.found.setdefault(endpoint, KnownDevice(endpoint, "a"))
+
+    def was_found(self, endpoint: str) -> bool:
+        """Return whether the device was found before."""
+        return endpoint in self.found
 
 
 class FakeSender:

@@ -34,6 +34,7 @@ from sluice_lwm2m.application.notifications import Notifications
 from sluice_lwm2m.application.registration.interface import RegistrationInterface
 from sluice_lwm2m.application.registration.lifecycle import RegistrationLifecycle
 from sluice_lwm2m.application.registration.replication import RegistrationReplication
+from sluice_lwm2m.application.registration.strangers import Strangers
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain.coap.assembly import Assembly
@@ -41,6 +42,7 @@ from sluice_lwm2m.domain.coap.blocks import exponent_of
 from sluice_lwm2m.domain.coap.duplicates import Duplicates
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counters
+from sluice_lwm2m.domain.refusal_limit import RefusalLimit
 from sluice_lwm2m.domain.registering import MAX_OBJECT_LIST_BYTES, LifetimeBounds
 from sluice_lwm2m.domain.sessions import Sessions
 from sluice_lwm2m.settings import GatewaySettings
@@ -87,6 +89,9 @@ class _Core:
         self.sessions = Sessions(settings.lwm2m_ordinal, settings.lwm2m_awake_window)
         self.store = RegistrationStore(self.sessions, self.publisher)
         self.reporter = UplinkReporter(self.sessions, self.publisher, tasks, clock)
+        self.directory = MongoDeviceDirectory(
+            database["devices"], tasks, settings.lwm2m_device_cache_ttl, settings.lwm2m_device_cache_size
+        )
         self.endpoint = Endpoint(
             Transmission(settings.lwm2m_ack_timeout, settings.lwm2m_max_retransmit, settings.lwm2m_response_timeout),
             Limits(settings.lwm2m_max_datagram, settings.lwm2m_max_pending, settings.lwm2m_handling_timeout),
@@ -157,13 +162,10 @@ def _consumer(core: _Core, commands: DeviceCommands) -> CommandConsumer:
 
 
 def _lifecycle(core: _Core, commands: DeviceCommands) -> RegistrationLifecycle:
-    settings = core.settings
     return RegistrationLifecycle(
-        gateway=settings.lwm2m_ordinal,
+        gateway=core.settings.lwm2m_ordinal,
         sessions=core.sessions,
-        directory=MongoDeviceDirectory(
-            core.database["devices"], core.tasks, settings.lwm2m_device_cache_ttl, settings.lwm2m_device_cache_size
-        ),
+        directory=core.directory,
         store=core.store,
         publisher=core.publisher,
         reporter=core.reporter,
@@ -209,6 +211,12 @@ def _registration_interface(core: _Core, lifecycle: RegistrationLifecycle) -> Re
             settings.lwm2m_lifetime_default, settings.lwm2m_lifetime_min, settings.lwm2m_lifetime_max
         ),
         lifecycle=lifecycle,
+        strangers=Strangers(
+            directory=core.directory,
+            limit=RefusalLimit(settings.lwm2m_max_refusals),
+            counters=core.counters,
+            clock=core.clock,
+        ),
         assembly=Assembly(
             max_bodies=settings.lwm2m_max_pending,
             max_bytes=MAX_OBJECT_LIST_BYTES,

@@ -48,6 +48,13 @@ class GatewaySettings(CommonSettings):
         20.0, gt=0, description="A device's request that takes longer is answered 5.03."
     )
 
+    lwm2m_max_refusals: float = Field(
+        200.0,
+        gt=0,
+        description="Registrations per second from one IP address (IPv6: one /64) that may be refused, ten times as "
+        "many at once; beyond that, unknown devices get 4.29. Many devices may share an address.",
+    )
+
     lwm2m_lifetime_default: int = Field(86_400, ge=1, description="Lifetime of a registration that gives none.")
     lwm2m_lifetime_min: int = Field(10, ge=1, description="Shorter lifetimes are raised to this.")
     lwm2m_lifetime_max: int = Field(31_536_000, ge=1, description="Longer lifetimes are cut to this.")

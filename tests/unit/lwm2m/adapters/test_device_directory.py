@@ -60,6 +60,18 @@ async def test_a_known_endpoint_is_not_looked_up_again_before_its_ttl_ends() -> 
     assert await found.find("ep") is None
 
 
+async def test_an_endpoint_counts_as_found_until_a_look_up_finds_it_no_more() -> None:
+    devices, clock = Devices("ep"), Clock()
+    found = directory(devices, clock)
+    assert not found.was_found("ep")
+    await found.find("ep")
+    clock.now = 60
+    assert found.was_found("ep")
+    devices.known.clear()
+    await found.find("ep")
+    assert not found.was_found("ep")
+
+
 async def test_an_unknown_endpoint_is_looked_up_every_time() -> None:
     devices = Devices()
     found = directory(devices)

@@ -66,10 +66,16 @@ class MongoDeviceDirectory:
             return cached[1]
         return await self._lookups.find(endpoint)
 
+    def was_found(self, endpoint: str) -> bool:
+        """Return whether a device was found before, though it may have to be looked up again."""
+        return endpoint in self._cache
+
     async def _read(self, endpoints: Sequence[str]) -> dict[str, KnownDevice]:
         cursor = self._devices.find({"endpoint": {"$in": list(endpoints)}}, {"endpoint": 1, "app_id": 1})
         documents = [msgspec.convert(document, _DeviceDocument) async for document in cursor]
         found = {document.endpoint: KnownDevice(document.device_id, document.app_id) for document in documents}
+        for endpoint in endpoints:
+            self._cache.pop(endpoint, None)
         if len(self._cache) + len(found) > self._capacity:
             self._cache.clear()
         until = self._clock() + self._ttl

@@ -79,6 +79,9 @@ class DeviceDirectory(Protocol):
     async def find(self, endpoint: str) -> KnownDevice | None:
         """Return the device with an endpoint client name, None if there is none."""
 
+    def was_found(self, endpoint: str) -> bool:
+        """Return whether a device with an endpoint client name was found before, as far as is remembered."""
+
 
 class ImageStore(Protocol):
     """Images by id, and their chunks by number; the most recently used are in memory."""

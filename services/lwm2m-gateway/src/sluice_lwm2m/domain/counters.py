@@ -14,6 +14,7 @@ class Counted(StrEnum):
     DEREGISTERED = "deregistered"
     EXPIRED = "expired"
     REFUSED = "refused"
+    LIMITED = "limited"
     NOTIFIED = "notified"
     COMMANDS = "commands"
     MALFORMED = "malformed"

@@ -7,13 +7,16 @@ from tests.unit.lwm2m.fakes import FakeDirectory
 
 from sluice_lwm2m.application.registration.interface import RegistrationInterface
 from sluice_lwm2m.application.registration.lifecycle import RegistrationLifecycle
+from sluice_lwm2m.application.registration.strangers import Strangers
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.assembly import Assembly
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.refusal_limit import RefusalLimit
 from sluice_lwm2m.domain.registering import LifetimeBounds
 
 LIFETIME = 100
+MAX_REFUSALS = 0.5
 REMOTE: Address = ("10.0.0.1", 5683)
 
 
@@ -22,10 +25,11 @@ class World(Application):
 
     def __init__(self) -> None:
         super().__init__()
+        self.directory = FakeDirectory()
         self.lifecycle = RegistrationLifecycle(
             gateway=0,
             sessions=self.sessions,
-            directory=FakeDirectory(),
+            directory=self.directory,
             store=self.store,
             publisher=self.publisher,
             reporter=self.reporter,
@@ -36,6 +40,12 @@ class World(Application):
         self.interface = RegistrationInterface(
             bounds=LifetimeBounds(LIFETIME, 1, 1_000),
             lifecycle=self.lifecycle,
+            strangers=Strangers(
+                directory=self.directory,
+                limit=RefusalLimit(MAX_REFUSALS),
+                counters=self.counters,
+                clock=self.clock,
+            ),
             assembly=Assembly(max_bodies=10, max_bytes=200, lifetime=60),
             sessions=self.sessions,
             reporter=self.reporter,

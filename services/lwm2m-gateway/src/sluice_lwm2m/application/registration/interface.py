@@ -7,6 +7,7 @@ import structlog
 
 from sluice_common.messages.device_events import UplinkKind
 from sluice_lwm2m.application.registration.lifecycle import RegistrationLifecycle
+from sluice_lwm2m.application.registration.strangers import Strangers
 from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address, address_text
@@ -33,6 +34,7 @@ class RegistrationInterface:
         *,
         bounds: LifetimeBounds,
         lifecycle: RegistrationLifecycle,
+        strangers: Strangers,
         assembly: Assembly,
         sessions: Sessions,
         reporter: UplinkReporter,
@@ -41,6 +43,7 @@ class RegistrationInterface:
     ) -> None:
         self._bounds = bounds
         self._lifecycle = lifecycle
+        self._strangers = strangers
         self._assembly = assembly
         self._sessions = sessions
         self._reporter = reporter
@@ -89,7 +92,13 @@ class RegistrationInterface:
                 raise CoapError(coap.METHOD_NOT_ALLOWED, "not a registration request")
 
     async def _register(self, request: Message, remote: Address) -> Response:
-        record = await self._lifecycle.register(parse_register(request, self._bounds), remote)
+        try:
+            parameters = parse_register(request, self._bounds)
+            self._strangers.check(parameters.endpoint, remote)
+            record = await self._lifecycle.register(parameters, remote)
+        except CoapError:
+            self._strangers.note_refused(remote)
+            raise
         return Response(coap.CREATED, ((coap.LOCATION_PATH, b"rd"), (coap.LOCATION_PATH, record.location.encode())))
 
     async def _update(self, request: Message, remote: Address, location: bytes) -> Response:
