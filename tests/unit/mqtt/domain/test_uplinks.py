@@ -122,11 +122,17 @@ def test_services_beside_a_faulty_one_are_read() -> None:
         service("upgrade_progress_report", {"result_code": "many"}),
         service("upgrade_progress_report", None),
         service("upgrade_progress_report", {"result_code": -1}),
-        service("version_report", {"fw_version": "1" * 257}),
         7,
+        service("version_report", [1]),
         service("version_report", {"fw_version": 1.5}),
     )
     assert parse("d1", payload, MAX_BYTES) == Uplink((VersionReport("1.5", None),), 0, 5)
+
+
+@pytest.mark.parametrize("version", [None, "", " ", True, [], {"major": 1}, "1" * 257])
+def test_a_version_report_whose_version_is_none_says_that_the_device_told_none(version: Any) -> None:
+    report = service("version_report", {"fw_version": version, "sw_version": 7})
+    assert parse("d1", message(report), MAX_BYTES).reports == (VersionReport(None, "7"),)
 
 
 @pytest.mark.parametrize("device_id", ["d1", "", None])
@@ -141,7 +147,7 @@ def test_a_message_in_the_name_of_another_device_is_foreign() -> None:
 def test_messages_that_cannot_be_understood_have_the_fault_of_their_kind() -> None:
     assert fault(b"") is Fault.NOT_JSON
     assert fault(b"\xff\xfe") is Fault.NOT_JSON
-    assert fault(b"[" * 60_000) is Fault.MALFORMED
+    assert fault(b"[" * 60_000) is Fault.NOT_JSON
     assert fault(b'{"services":' + b"[" * 60_000) is Fault.NOT_JSON
     assert fault(b"[]") is Fault.MALFORMED
     assert fault(b'{"services": 1}') is Fault.MALFORMED

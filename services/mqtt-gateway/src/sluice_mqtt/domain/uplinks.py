@@ -7,10 +7,10 @@ which upgrade a report belongs to.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-import msgspec
-
-from sluice_mqtt.domain.reports import Report, parse_service
+from sluice_mqtt.domain import lenient_json
+from sluice_mqtt.domain.reports import Report, parse_service, text
 
 _MAX_SERVICES = 64
 
@@ -47,14 +47,6 @@ class Uplink:
     faulty: int
 
 
-class _Envelope(msgspec.Struct):
-    services: list[msgspec.Raw]
-    object_device_id: str | None = None
-
-
-_ENVELOPES = msgspec.json.Decoder(_Envelope)
-
-
 def parse(device_id: str, payload: bytes, max_bytes: int) -> Uplink:
     """Return what a device reports.
 
@@ -68,30 +60,33 @@ def parse(device_id: str, payload: bytes, max_bytes: int) -> Uplink:
     """
     if len(payload) > max_bytes:
         raise UplinkError(Fault.OVERSIZED, f"{len(payload)} bytes")
-    envelope = _envelope(payload)
-    if envelope.object_device_id and envelope.object_device_id != device_id:
+    message = _message(payload)
+    claimed = text(message.get("object_device_id"))
+    if claimed and claimed != device_id:
         raise UplinkError(Fault.FOREIGN, "object_device_id is another device")
-    if len(envelope.services) > _MAX_SERVICES:
-        raise UplinkError(Fault.MALFORMED, f"{len(envelope.services)} services")
-    return _reports(envelope.services)
+    services = message.get("services")
+    if not isinstance(services, list) or len(services) > _MAX_SERVICES:
+        raise UplinkError(Fault.MALFORMED, f"services is no list of at most {_MAX_SERVICES}")
+    return _reports(services)
 
 
-def _envelope(payload: bytes) -> _Envelope:
+def _message(payload: bytes) -> dict[str, Any]:
     try:
-        return _ENVELOPES.decode(payload)
-    except msgspec.ValidationError as error:
-        raise UplinkError(Fault.MALFORMED, str(error)) from error
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        message = lenient_json.decode(payload)
+    except lenient_json.NotJsonError as error:
         raise UplinkError(Fault.NOT_JSON, str(error)) from error
+    if not isinstance(message, dict):
+        raise UplinkError(Fault.MALFORMED, "no object")
+    return message
 
 
-def _reports(services: list[msgspec.Raw]) -> Uplink:
+def _reports(services: list[Any]) -> Uplink:
     reports: list[Report] = []
     passed_over = faulty = 0
-    for raw in services:
+    for service in services:
         try:
-            report = parse_service(raw)
-        except (msgspec.DecodeError, ValueError, RecursionError):
+            report = parse_service(service)
+        except ValueError:
             faulty += 1
             continue
         if report is None:
