@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from sluice_mqtt.domain.progress import DownloadProgress
 
+_ETAG_DIGITS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -12,6 +14,11 @@ class Image:
     image_id: str
     size: int
     sha256: str
+
+    @property
+    def etag(self) -> str:
+        """The strong validator, without quotes: 64 bits of the digest tell apart the images that one path ever has."""
+        return self.sha256[:_ETAG_DIGITS]
 
 
 @dataclass(slots=True)

@@ -5,12 +5,14 @@ import asyncio
 import pytest
 from aiohttp import ClientError
 from tests.unit.mqtt.conftest import DEVICE, T0, TASK, MakeClose, MakeOffer
-from tests.unit.mqtt.entrypoints.http.download_site import CHUNK, DATA, Site
+from tests.unit.mqtt.entrypoints.http.download_site import CHUNK, DATA, Site, raw_device
 from tests.unit.mqtt.fakes import FakeEvents
 
 from sluice_common.tokens import ImageToken
 from sluice_mqtt.domain.counters import Counted
 from sluice_mqtt.domain.permissions import token_of
+
+ETAG = f'"{"5f" * 8}"'
 
 
 @pytest.mark.requirement("R098")
@@ -19,7 +21,7 @@ async def test_a_device_gets_the_image_with_its_token(site: Site, token: ImageTo
         assert response.status == 200
         assert response.headers["Content-Length"] == str(len(DATA))
         assert response.headers["Accept-Ranges"] == "bytes"
-        assert response.headers["ETag"] == f'"{"5f" * 32}"'
+        assert response.headers["ETag"] == ETAG
         assert await response.read() == DATA
     await site.settled()
     assert site.reports() == [(1, False), (1, True)]
@@ -55,12 +57,52 @@ async def test_a_range_beyond_the_end_is_not_satisfiable(site: Site, token: Imag
 
 
 async def test_an_interrupted_download_is_resumed_if_the_image_is_the_same(site: Site, token: ImageToken) -> None:
-    same, other = f'"{"5f" * 32}"', '"other"'
-    async with site.get(token, Range="bytes=100-", **{"If-Range": same}) as response:
-        assert response.status == 206
-    async with site.get(token, Range="bytes=100-", **{"If-Range": other}) as response:
-        assert response.status == 200
-        assert await response.read() == DATA
+    async with site.get(token, Range="bytes=100-", **{"If-Range": ETAG}) as response:
+        assert (response.status, await response.read()) == (206, DATA[100:])
+
+
+@pytest.mark.parametrize(
+    "condition", ['"other"', f"W/{ETAG}", ETAG.strip('"'), f'{ETAG}, "b"', "*", "", "Sun, 29 Nov 2026 08:00:00 GMT"]
+)
+async def test_a_download_begins_anew_unless_if_range_is_the_images_strong_validator(
+    site: Site, token: ImageToken, condition: str
+) -> None:
+    async with site.get(token, Range="bytes=100-199", **{"If-Range": condition}) as response:
+        assert (response.status, await response.read()) == (200, DATA)
+        assert "Content-Range" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["bytes", "bytes=", "bytes=-", "bytes=9-3", "bytes=a-b", "bytes=0x0-0x9", "octets=0-9", "0-9", "bytes=0-9,20-29"],
+)
+async def test_a_range_that_is_malformed_or_several_gets_the_whole_image(
+    site: Site, token: ImageToken, header: str
+) -> None:
+    async with site.get(token, Range=header) as response:
+        assert (response.status, await response.read()) == (200, DATA)
+        assert "Content-Range" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Range: bytes=797952-799999\r\n",
+        b"Range: bytes=797952-799999\r\nIf-Range: %s\r\n" % ETAG.encode(),
+        b"Range: bytes=-2048\r\nConnection: close\r\n",
+        b"",
+    ],
+)
+async def test_the_headers_leave_room_for_2048_bytes_in_what_a_modem_takes(
+    site: Site, token: ImageToken, headers: bytes
+) -> None:
+    async with raw_device(site, token, headers=headers) as device:
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += await asyncio.get_running_loop().sock_recv(device, 65_536)
+    head, _, _ = received.partition(b"\r\n\r\n")
+    more_digits_of_the_largest_image = 3 * (len(str(2**30)) - len(str(len(DATA))))
+    assert len(head) + 4 + more_digits_of_the_largest_image <= 2303 - 2048
 
 
 async def test_a_product_that_counts_from_one_gets_the_whole_image_in_blocks(
@@ -93,7 +135,7 @@ async def test_a_client_of_a_one_based_product_that_asks_for_a_range_from_zero_i
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_if_none_match_and_if_match_prevent_a_download(site: Site, token: ImageToken, method: str) -> None:
-    etag = f'"{"5f" * 32}"'
+    etag = ETAG
     async with site.get(token, method, **{"If-None-Match": etag, "Range": "bytes=0-9"}) as response:
         assert (response.status, response.headers["ETag"], await response.read()) == (304, etag, b"")
     async with site.get(token, method, **{"If-Match": '"other"'}) as response:
