@@ -8,6 +8,7 @@ import re
 
 import msgspec
 
+from sluice_common.endpoint_names import is_endpoint_name
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.errors import CoapError
 from sluice_lwm2m.domain.coap.link_format import ObjectList, parse_object_list
@@ -16,7 +17,6 @@ from sluice_lwm2m.domain.encoding.content import LINK_FORMAT
 from sluice_lwm2m.domain.encoding.errors import PayloadError
 
 VERSIONS = ("1.0", "1.1")
-_MAX_ENDPOINT = 255
 MAX_OBJECT_LIST_BYTES = 2_048
 _AROUND = " \t\r\n\0\"'"
 """Blanks, quotes and the NUL that ends a string in C, around a value."""
@@ -66,7 +66,7 @@ def parse_register(request: Message, bounds: LifetimeBounds) -> Parameters:
     """
     query = _query(request)
     endpoint = query.get("ep", "")
-    if not endpoint.isprintable() or not 0 < len(endpoint.encode()) <= _MAX_ENDPOINT:
+    if not is_endpoint_name(endpoint):
         raise CoapError(coap.BAD_REQUEST, "no usable endpoint client name")
     return Parameters(
         endpoint=endpoint,

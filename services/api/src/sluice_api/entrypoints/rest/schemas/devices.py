@@ -3,12 +3,31 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from sluice_api.domain import models
 from sluice_api.entrypoints.rest.schemas.base import Body, Created, Identifier, Item, Name, Page, Query, Tag, example
+from sluice_common.endpoint_names import MAX_BYTES, is_endpoint_name
 
 MAX_GROUP_REQUEST = 10_000
+
+
+def _can_register(endpoint: str) -> str:
+    if not is_endpoint_name(endpoint):
+        raise ValueError(f"takes 1 to {MAX_BYTES} bytes of UTF-8 without control characters")
+    return endpoint
+
+
+Endpoint = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_BYTES,
+        description="LwM2M endpoint client name (`ep`), unique on the platform: 1 to 252 bytes of UTF-8 without "
+        "control characters, compared byte by byte.",
+    ),
+    AfterValidator(_can_register),
+]
 MqttSecret = Annotated[
     str,
     Field(pattern=r"^[!-~]{8,32}$", description="Password of MQTT log-ins: 8 to 32 characters of ASCII, no spaces."),
@@ -33,12 +52,7 @@ class DeviceIn(Body):
         group_ids=["6745c1f0a1b2c3d4e5f6071a"],
     )
 
-    endpoint: str = Field(
-        min_length=1,
-        max_length=255,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="LwM2M endpoint client name (`ep`), unique on the platform.",
-    )
+    endpoint: Endpoint
     product_id: Identifier
     name: str = Field("", max_length=128)
     tags: list[Tag] = Field([], max_length=32)
