@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from sluice_embedded.domain.ports import HIGHEST_BASE, LOWEST_BASE
+from sluice_embedded.domain.ports import HIGHEST_BASE, HIGHEST_PORT, LOWEST_BASE
 from sluice_embedded.install import HOME
 
 
@@ -38,6 +38,12 @@ class EmbeddedSettings(BaseSettings):
         None,
         validation_alias=AliasChoices("mqtt_url", "SLUICE_MQTT_URL", "MQTT_URL"),
         description="An MQTT broker to use instead of the embedded one, mqtt[s]://host[:port]; see docs/broker.md.",
+    )
+    mqtt_port: int | None = Field(
+        None, ge=1, le=HIGHEST_PORT, description="TCP port of the embedded MQTT broker, if not the port base + 20."
+    )
+    mqtts_port: int | None = Field(
+        None, ge=1, le=HIGHEST_PORT, description="The same over TLS, if not the port base + 21."
     )
     mongodb_database: str = Field("sluice", description="Database name.")
     lwm2m_gateways: int = Field(1, ge=1, le=8, description="LwM2M gateways to start.")

@@ -68,7 +68,7 @@ class Stack(RunningStack):
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(settings)
-        self._ports = Ports(settings.port_base, settings.lwm2m_gateways)
+        self._ports = Ports(settings.port_base, settings.lwm2m_gateways, settings.mqtt_port, settings.mqtts_port)
         self._wanted = self._known(services)
         self._env = dict(env or {})
         self._progress = progress
@@ -184,6 +184,8 @@ class Stack(RunningStack):
         self._running().wait_ready([s.name for s in services], self._settings.start_deadline)
 
     def _require_ports(self) -> None:
+        if (port := self._ports.shared()) is not None:
+            raise sockets.PortTakenError(f"TCP port {port} is wanted by two listeners: choose another for MQTT.")
         if self._owns(KAFKA):
             sockets.require_free(self._ports.kafka, KAFKA)
             sockets.require_free(self._ports.kafka_controller, KAFKA)

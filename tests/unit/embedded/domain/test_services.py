@@ -29,6 +29,19 @@ def test_every_listener_lies_below_the_ports_of_outgoing_sockets() -> None:
     assert all(port < 32_768 for port, _ in listeners(Ports(HIGHEST_BASE, gateways=8)))
 
 
+def test_the_ports_of_mqtt_are_where_they_are_wanted_and_the_others_stay() -> None:
+    standard, plain = Ports(20_000), Ports(20_000, mqtt_port=1883)
+    assert (plain.mqtt, plain.mqtts) == (1883, standard.mqtts)
+    assert (Ports(20_000, mqtts_port=8883).mqtt, Ports(20_000, mqtts_port=8883).mqtts) == (standard.mqtt, 8883)
+    assert set(plain.tcp()) - {1883} == set(standard.tcp()) - {standard.mqtt}
+
+
+def test_a_port_of_mqtt_that_something_else_has_is_found() -> None:
+    assert Ports(20_000).shared() is None
+    assert Ports(20_000, mqtt_port=20_000).shared() == 20_000
+    assert Ports(20_000, mqtt_port=1883, mqtts_port=1883).shared() == 1883
+
+
 def test_services_listen_where_they_are_told() -> None:
     api = next(s for s in all_services(Ports(20_000), "192.0.2.1") if s.name == "api")
     assert api.env == {"SLUICE_API_HOST": "192.0.2.1", "SLUICE_API_PORT": "20000"}

@@ -2,7 +2,8 @@ import os
 
 import pytest
 
-from sluice_embedded.entrypoints import cli
+from sluice_embedded.entrypoints import cli, lifecycle
+from sluice_embedded.settings import EmbeddedSettings
 
 
 @pytest.fixture
@@ -50,6 +51,34 @@ def test_port_bases_out_of_range_are_refused(base: str, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit):
         cli.main(["up", f"--port-base={base}"])
     assert "a number from 1024 to 32668" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--mqtt-port", "--mqtts-port"])
+@pytest.mark.parametrize("port", ["0", "65536", "x"])
+def test_ports_of_mqtt_out_of_range_are_refused(option: str, port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["up", f"{option}={port}"])
+    assert "a number from 1 to 65535" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ports"),
+    [
+        (["--mqtt-port", "1883"], (1883, None)),
+        (["--mqtts-port", "8883"], (None, 8883)),
+        (["--mqtt-port", "1883", "--mqtts-port", "8883"], (1883, 8883)),
+    ],
+)
+def test_each_port_of_mqtt_can_be_chosen_by_itself(
+    arguments: list[str], ports: tuple[int | None, int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[EmbeddedSettings] = []
+    for name in ("SLUICE_MQTT_PORT", "SLUICE_MQTTS_PORT"):
+        monkeypatch.setenv(name, "1")  # so that it is as before when the test has ended
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(lifecycle, "up", lambda settings, *_, **__: started.append(settings))
+    cli.main(["up", *arguments])
+    assert [(s.mqtt_port, s.mqtts_port) for s in started] == [ports]
 
 
 def test_unknown_options_are_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 LOWEST_BASE = 1024
 HIGHEST_BASE = 32_768 - 100
 """Ports from 32,768 on are taken by outgoing sockets, of which thousands of simulated devices have one each."""
+HIGHEST_PORT = 65_535
 GATEWAY_OFFSET = 10
 MQTT_OFFSET = 20
 MQTT_GATEWAY_OFFSET = 30
@@ -19,10 +20,14 @@ class Ports:
     Attributes:
         base: Lowest port.
         gateways: How many LwM2M gateways there are.
+        mqtt_port: MQTT of the embedded broker, if not where the base says; SDKs may take no other than 1883.
+        mqtts_port: The same over TLS; 8883.
     """
 
     base: int
     gateways: int = 1
+    mqtt_port: int | None = None
+    mqtts_port: int | None = None
 
     @property
     def api(self) -> int:
@@ -51,12 +56,12 @@ class Ports:
     @property
     def mqtt(self) -> int:
         """MQTT of the embedded broker."""
-        return self.base + MQTT_OFFSET
+        return self.mqtt_port or self.base + MQTT_OFFSET
 
     @property
     def mqtts(self) -> int:
         """MQTT over TLS of the embedded broker."""
-        return self.base + MQTT_OFFSET + 1
+        return self.mqtts_port or self.base + MQTT_OFFSET + 1
 
     @property
     def downloads(self) -> int:
@@ -72,6 +77,11 @@ class Ports:
         """Return all ports of TCP listeners."""
         own = [self.api, self.kafka, self.kafka_controller, self.mongodb]
         return [*own, self.mqtt, self.mqtts, self.downloads, self.hooks]
+
+    def shared(self) -> int | None:
+        """Return a port that two TCP listeners would have; None if there is none."""
+        ports = self.tcp()
+        return next((port for port in ports if ports.count(port) > 1), None)
 
     def kafka_address(self) -> str:
         """Bootstrap server of the embedded Kafka."""

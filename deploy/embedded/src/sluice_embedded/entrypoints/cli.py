@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sluice_embedded.domain.ports import HIGHEST_BASE, LOWEST_BASE
+from sluice_embedded.domain.ports import HIGHEST_BASE, HIGHEST_PORT, LOWEST_BASE
 from sluice_embedded.entrypoints import check, lifecycle, logs
 from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
 from sluice_embedded.install import ROOT
@@ -96,7 +96,7 @@ def _settings(options: argparse.Namespace) -> EmbeddedSettings:
     """Return the settings of the environment, overridden by the options, which children see too."""
     given: dict[str, Any] = {
         name: value
-        for name in ("state_dir", "port_base", "listen")
+        for name in ("state_dir", "port_base", "listen", "mqtt_port", "mqtts_port")
         if (value := getattr(options, name, None)) is not None
     }
     os.environ.update({f"SLUICE_{name.upper()}": str(value) for name, value in given.items()})
@@ -106,6 +106,12 @@ def _settings(options: argparse.Namespace) -> EmbeddedSettings:
 def _port_base(text: str) -> int:
     if not text.isdecimal() or not LOWEST_BASE <= int(text) <= HIGHEST_BASE:
         raise argparse.ArgumentTypeError(f"a number from {LOWEST_BASE} to {HIGHEST_BASE}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {HIGHEST_PORT}")
     return int(text)
 
 
@@ -119,6 +125,10 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--foreground", action="store_true", help="stay, and stop everything at Ctrl-C")
     up.add_argument("--port-base", type=_port_base, help="lowest port (default 17000); all others follow")
     up.add_argument("--listen", metavar="ADDRESS", help="where API and gateways listen (default 127.0.0.1)")
+    up.add_argument(
+        "--mqtt-port", type=_port, metavar="N", help="MQTT alone here, as at 1883 (default: port base + 20)"
+    )
+    up.add_argument("--mqtts-port", type=_port, metavar="N", help="MQTT over TLS, as at 8883 (default: port base + 21)")
     commands.add_parser("down", parents=[where], help="stop everything that up started")
     commands.add_parser("status", parents=[where], help="show processes and addresses")
     follow = commands.add_parser("logs", parents=[where], help="show what services say")
