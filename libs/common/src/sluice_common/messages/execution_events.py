@@ -1,4 +1,4 @@
-"""`execution-events`, key execution_id (or command_id), partitioned by device: snapshots for readers."""
+"""`execution-events`, key execution_id (command_id, device_id), partitioned by device: snapshots for readers."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -138,4 +138,16 @@ class DeviceCommandChanged(Message, frozen=True, kw_only=True):
     detail: str | None = None
 
 
-ExecutionEvent = ExecutionChanged | DeviceCommandChanged
+class DeviceFirmwareChanged(Message, frozen=True, kw_only=True):
+    """Which firmware a device runs, where no snapshot of an execution says so; the last one of a device is true.
+
+    Attributes:
+        device_id: The device; also the record's key.
+        firmware_version: As the device reported it.
+    """
+
+    device_id: str
+    firmware_version: str
+
+
+ExecutionEvent = ExecutionChanged | DeviceCommandChanged | DeviceFirmwareChanged

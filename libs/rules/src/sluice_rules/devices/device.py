@@ -55,6 +55,24 @@ class DeviceCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     version: int = 0
 
 
+class UnknownVersion(msgspec.Struct, frozen=True, array_like=True):
+    """An upgrade has ended while the device may have been installing: who knows which version it will run?
+
+    Attributes:
+        execution_id: The upgrade.
+        attempt: Its last attempt.
+        is_mqtt: How the device is asked.
+        target: The version that it may come to run.
+        until: Until when another version may be that of before, seconds since 1970.
+    """
+
+    execution_id: str
+    attempt: int
+    is_mqtt: bool
+    target: str
+    until: float
+
+
 class Device(msgspec.Struct, kw_only=True, omit_defaults=True):
     """All that the rules know of one device.
 
@@ -67,6 +85,8 @@ class Device(msgspec.Struct, kw_only=True, omit_defaults=True):
         ended: Ids of ended executions and when they ended, seconds since 1970, oldest first. They outlive the
             retention of the input topics, so that late duplicates are known for what they are.
         ended_commands: The same of device commands, but only of so many: one that comes again is asked again.
+        firmware_version: The version that readers know; None before the device has reported any.
+        unknown_version: Set if that may not be true any more; asked at the device's registrations.
     """
 
     device_id: str
@@ -76,6 +96,8 @@ class Device(msgspec.Struct, kw_only=True, omit_defaults=True):
     commands: tuple[DeviceCommand, ...] = ()
     ended: dict[str, float] = {}
     ended_commands: dict[str, float] = {}
+    firmware_version: str | None = None
+    unknown_version: UnknownVersion | None = None
 
 
 class Deadline(msgspec.Struct, frozen=True, order=True):

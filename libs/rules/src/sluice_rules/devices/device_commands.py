@@ -18,6 +18,7 @@ from sluice_common.messages.device_events import (
 )
 from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceCommandStatus
 from sluice_common.messages.lwm2m_commands import DeviceRequests
+from sluice_rules.devices import inventory
 from sluice_rules.devices.device import CommandState, DeviceCommand
 from sluice_rules.devices.effects import ToGateway
 from sluice_rules.devices.transition import Transition
@@ -78,6 +79,7 @@ def send_next(transition: Transition) -> bool:
 
 def on_outcome(transition: Transition, outcome: CommandOutcome) -> None:
     """End the command with the device's answer; one that was not sent waits on."""
+    inventory.see_results(transition, outcome.results)
     command = _find(transition, outcome.command_id)
     if command is None or command.state is not CommandState.SENT:
         return

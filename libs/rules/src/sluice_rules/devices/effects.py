@@ -6,7 +6,7 @@ Leaves out how they get there (the stage's shell) and deadlines: those stand in 
 import msgspec
 
 from sluice_common.messages.cell_requests import SlotAsk, SlotHold, SlotReturn
-from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged
+from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceFirmwareChanged, ExecutionChanged
 from sluice_common.messages.lwm2m_commands import Lwm2mCommand
 from sluice_common.messages.mqtt_commands import MqttCommand
 
@@ -29,4 +29,13 @@ class ToMqtt(msgspec.Struct, frozen=True):
     command: MqttCommand
 
 
-Effect = ToGateway | ToMqtt | SlotAsk | SlotReturn | SlotHold | ExecutionChanged | DeviceCommandChanged
+Effect = (
+    ToGateway
+    | ToMqtt
+    | SlotAsk
+    | SlotReturn
+    | SlotHold
+    | ExecutionChanged
+    | DeviceCommandChanged
+    | DeviceFirmwareChanged
+)

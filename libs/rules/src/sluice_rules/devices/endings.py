@@ -4,6 +4,7 @@ from sluice_common.messages.device_events import ExecutionStopRequested
 from sluice_common.messages.execution_events import ExecutionChanged, ExecutionStatus, HistoryEntry, Reason, Step
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices.execution import After, Execution, Verdict
+from sluice_rules.devices.inventory import note_end
 from sluice_rules.devices.transition import Transition
 
 
@@ -31,6 +32,7 @@ def _close(transition: Transition, execution: Execution) -> None:
     )
     execution.history = (*execution.history, entry)
     transition.publish(execution)
+    note_end(transition, execution)
     _add_tombstone(transition, execution.execution_id)
 
 

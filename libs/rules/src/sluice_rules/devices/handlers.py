@@ -15,11 +15,12 @@ from sluice_common.messages.device_events import (
     FirmwareStateNotified,
     OutcomeStatus,
     UpgradeProgressReported,
+    UplinkKind,
     VersionReported,
 )
 from sluice_common.messages.execution_events import Step
 from sluice_common.reasons import ReasonCode
-from sluice_rules.devices import device_commands
+from sluice_rules.devices import device_commands, inventory
 from sluice_rules.devices.attempt import Attempt, SlotState
 from sluice_rules.devices.completion import stop
 from sluice_rules.devices.device import Link
@@ -73,6 +74,8 @@ def on_uplink(transition: Transition, event: DeviceUplink) -> None:
     if transition.device.execution is not None:
         transition.step.on_uplink(transition)
     else:
+        if event.kind is UplinkKind.REGISTER:
+            inventory.ask_version(transition)
         device_commands.send_next(transition)
 
 
@@ -128,17 +131,22 @@ def on_notified(transition: Transition, event: FirmwareStateNotified) -> None:
 
 
 def on_version_reported(transition: Transition, event: VersionReported) -> None:
-    """Let the step see the version of an MQTT device that is being upgraded."""
-    execution = transition.device.execution
-    if execution is not None and execution.is_mqtt:
+    """Let the step see the version of an MQTT device that is being upgraded, and readers that of any other."""
+    execution, version = transition.device.execution, text(event.firmware_version)
+    if execution is not None:
+        if not execution.is_mqtt:
+            return
         transition.see_online()
-        transition.step.on_version(transition, text(event.firmware_version))
+        transition.step.on_version(transition, version)
+    inventory.see_version(transition, version)
 
 
 def on_progress_reported(transition: Transition, event: UpgradeProgressReported) -> None:
-    """Let the step see how the upgrade of an MQTT device goes."""
+    """Let the step see how the upgrade of an MQTT device goes, and readers that one ended well that was given up."""
     execution = transition.device.execution
-    if execution is not None and execution.is_mqtt:
+    if execution is None:
+        inventory.see_version(transition, text(event.version) if inventory.tells_success(event) else None)
+    elif execution.is_mqtt:
         transition.see_online()
         transition.step.on_progress(transition, event)
 

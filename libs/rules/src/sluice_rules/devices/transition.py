@@ -204,6 +204,7 @@ class Transition:
         """Make a snapshot of an execution, the active one or not."""
         execution.version += 1
         execution.shown = execution.step
+        self.device.firmware_version = execution.reported_version or self.device.firmware_version
         self.effects.append(snapshot(execution, self.device.device_id, self.event.occurred_at, self.event.traceparent))
 
     def head(self, app_id: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.unit.api.application.projector.fakes import AT, execution, registration
 
 from sluice_api.application.projector.news import DeviceNews, WrittenNews, newest, news_of, registration_of
+from sluice_common.messages.execution_events import DeviceFirmwareChanged
 
 SECOND = timedelta(seconds=1)
 
@@ -24,11 +25,18 @@ def test_a_device_that_left_is_not_registered() -> None:
 
 
 def test_versions_and_registrations_of_a_device_are_reported_together() -> None:
-    news = news_of([execution("d", reported_version="1"), execution("silent")], [registration("d"), registration("e")])
+    news = news_of([execution("d", reported_version="1"), execution("silent"), registration("d"), registration("e")])
     assert news == {
         "d": DeviceNews(firmware_version="1", registration=registration_of(registration("d"))),
         "e": DeviceNews(registration=registration_of(registration("e"))),
     }
+
+
+def test_of_several_versions_of_a_device_the_last_one_counts_whoever_says_it() -> None:
+    reported = DeviceFirmwareChanged(app_id="a", occurred_at=AT, device_id="d", firmware_version="2")
+    upgraded = execution("d", reported_version="3")
+    assert news_of([execution("d", reported_version="1"), reported]) == {"d": DeviceNews(firmware_version="2")}
+    assert news_of([reported, upgraded, execution("d")]) == {"d": DeviceNews(firmware_version="3")}
 
 
 class Written:

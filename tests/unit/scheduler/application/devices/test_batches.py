@@ -185,7 +185,7 @@ async def test_events_that_change_nothing_are_counted_by_their_kind(worker: Work
     processor = BatchProcessor(
         worker.records, worker.producer, worker.deadlines, Rules(), partitions=24, max_seconds=60.0
     )
-    report = UpgradeProgressReported(**head(), result_code=0, progress=100, version="2.0")
+    report = UpgradeProgressReported(**head(), result_code=0, progress=50, version="2.0")
     await processor.process([event(1, report), event(2, report), event(3, VersionReported(**head()))])
     await processor.process([event(4, uplink())])
     assert processor.no_ops.log_fields() == {"ignored_upgrade_progress_reported": 2, "ignored_version_reported": 1}

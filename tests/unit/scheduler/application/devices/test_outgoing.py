@@ -6,7 +6,7 @@ import pytest
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.cell_requests import SlotReturn
-from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceCommandStatus
+from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceCommandStatus, DeviceFirmwareChanged
 from sluice_common.messages.lwm2m_commands import CloseDownload
 from sluice_common.messages.mqtt_commands import QueryVersion
 from sluice_common.messages.slots import CoverageClass, Grant, WindowKey
@@ -32,6 +32,7 @@ GRANT = Grant(execution_id="t:d", attempt=1, ask_no=1)
             "c",
             "d",
         ),
+        (DeviceFirmwareChanged(**HEAD, firmware_version="2.0"), "execution-events", "d", "d"),
     ],
 )
 def test_an_effect_goes_to_the_topic_of_its_kind(effect: Effect, topic: str, key: str, partition_key: str) -> None:

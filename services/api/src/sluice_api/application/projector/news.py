@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from sluice_api.domain.models import DeviceRegistration
-from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged
+from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceFirmwareChanged, ExecutionChanged
 from sluice_common.messages.registrations import Registration
 
 Snapshot = TypeVar("Snapshot", ExecutionChanged, DeviceCommandChanged)
@@ -37,10 +37,16 @@ def newest(snapshots: Iterable[Snapshot], key: Callable[[Snapshot], str]) -> dic
     return found
 
 
-def news_of(executions: Iterable[ExecutionChanged], registrations: Iterable[Registration]) -> dict[str, DeviceNews]:
-    """Return what snapshots and registrations report, by device."""
-    versions = {s.device_id: s.reported_version for s in executions if s.reported_version is not None}
-    newest_registrations = {message.device_id: registration_of(message) for message in registrations}
+def news_of(messages: Iterable[Any]) -> dict[str, DeviceNews]:
+    """Return what snapshots, reports and registrations say of devices, by device; the last message of each counts."""
+    versions: dict[str, str] = {}
+    newest_registrations: dict[str, DeviceRegistration] = {}
+    for message in messages:
+        match message:
+            case ExecutionChanged(reported_version=str(version)) | DeviceFirmwareChanged(firmware_version=version):
+                versions[message.device_id] = version
+            case Registration():
+                newest_registrations[message.device_id] = registration_of(message)
     return {
         device_id: DeviceNews(
             firmware_version=versions.get(device_id), registration=newest_registrations.get(device_id)

@@ -6,7 +6,7 @@ brings back the executions of a deleted task. A row that is missing although its
 restored) is made again from the snapshot.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ import structlog
 from sluice_api.application.projector.news import WrittenNews, newest, news_of
 from sluice_api.application.projector.ports import ProjectionStore
 from sluice_api.application.projector.verification import Verification
-from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged
+from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceFirmwareChanged, ExecutionChanged
 from sluice_common.messages.registrations import Registration
 
 _log = structlog.get_logger()
@@ -45,13 +45,13 @@ class Projection:
         """
         executions = newest([m for m in messages if isinstance(m, ExecutionChanged)], lambda s: s.execution_id)
         commands = newest([m for m in messages if isinstance(m, DeviceCommandChanged)], lambda s: s.command_id)
-        registrations = [m for m in messages if isinstance(m, Registration)]
+        of_devices = [m for m in messages if isinstance(m, ExecutionChanged | DeviceFirmwareChanged | Registration)]
         if executions:
             await self._write_executions(executions)
         if commands:
             await self._store.update_commands(commands.values())
-        if executions or registrations:
-            await self._write_devices(executions.values(), registrations)
+        if of_devices:
+            await self._write_devices(of_devices)
         for message in messages:
             await self._verification.take(message)
 
@@ -70,9 +70,7 @@ class Projection:
             _log.info("snapshots_of_deleted_tasks", count=len(missing) - len(restored))
         await self._store.insert_executions(restored)
 
-    async def _write_devices(
-        self, executions: Iterable[ExecutionChanged], registrations: Iterable[Registration]
-    ) -> None:
-        news = self._written.unwritten(news_of(executions, registrations))
+    async def _write_devices(self, messages: Sequence[Any]) -> None:
+        news = self._written.unwritten(news_of(messages))
         await self._store.update_devices(news)
         self._written.remember(news)

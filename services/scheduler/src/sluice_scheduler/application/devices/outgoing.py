@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sluice_common.errors import PoisonError
 from sluice_common.messages.base import to_json
 from sluice_common.messages.cell_requests import SlotAsk, SlotHold, SlotReturn
-from sluice_common.messages.execution_events import ExecutionChanged
+from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceFirmwareChanged, ExecutionChanged
 from sluice_common.partitions import partition_for
 from sluice_common.topics import (
     CELL_REQUESTS,
@@ -46,8 +46,17 @@ def outgoing(effect: Effect, device_id: str, partitions: int) -> Outgoing:
             key = effect.window.cell_key
             message = Outgoing(CELL_REQUESTS, key, partition_for(key, partitions), to_json(effect))
         case _:
-            key = effect.execution_id if isinstance(effect, ExecutionChanged) else effect.command_id
-            message = Outgoing(EXECUTION_EVENTS, key, partition_for(device_id, partitions), to_json(effect))
+            message = Outgoing(EXECUTION_EVENTS, _key_of(effect), partition_for(device_id, partitions), to_json(effect))
     if len(message.value) > MAX_MESSAGE_BYTES:
         raise TooLargeError(f"it would make a message of {len(message.value)} bytes for {message.topic.name}")
     return message
+
+
+def _key_of(effect: ExecutionChanged | DeviceCommandChanged | DeviceFirmwareChanged) -> str:
+    match effect:
+        case ExecutionChanged():
+            return effect.execution_id
+        case DeviceCommandChanged():
+            return effect.command_id
+        case DeviceFirmwareChanged():
+            return effect.device_id

@@ -73,7 +73,7 @@ def test_a_device_that_says_it_is_up_to_date_is_asked_for_its_version(
 def test_a_report_for_a_version_of_another_upgrade_changes_nothing(step: Step, mqtt: MqttStory) -> None:
     mqtt.reach(step)
     deadline = mqtt.execution.deadline
-    mqtt.later(5).progress(0, 100, "9.9").version("9.9")
+    mqtt.later(5).progress(0, 100, "9.9")
     assert (mqtt.step, mqtt.effects, mqtt.execution.deadline) == (step, [], deadline)
 
 
@@ -92,7 +92,7 @@ def test_a_report_before_the_offer_changes_nothing(mqtt: MqttStory) -> None:
 def test_a_report_that_comes_twice_or_after_the_end_changes_nothing(mqtt: MqttStory) -> None:
     mqtt.reach(Step.UPDATING).progress(0, 100, "2.0")
     ended = mqtt.device
-    mqtt.progress(0, 100, "2.0").progress(10, 0, "1.0").version("1.0").served(complete=True, attempt=1)
+    mqtt.progress(0, 100, "2.0").progress(10, 0, "1.0").version("2.0").served(complete=True, attempt=1)
     assert (mqtt.device, mqtt.effects) == (ended, [])
 
 

@@ -97,8 +97,8 @@ def test_a_progress_report_is_no_answer_to_a_version_query(mqtt: MqttStory) -> N
     assert (mqtt.step, mqtt.effects) == (Step.QUERY_VERSION, [])
 
 
-def test_a_version_report_without_an_execution_leaves_no_record(mqtt: MqttStory) -> None:
-    mqtt.version("1.0").progress(percent=100, version="2.0").served(attempt=1)
+def test_reports_without_a_version_and_without_an_execution_leave_no_record(mqtt: MqttStory) -> None:
+    mqtt.version(None).progress(percent=50, version="2.0").progress(result_code=10, version="2.0").served(attempt=1)
     assert mqtt.device is None
 
 

@@ -12,11 +12,11 @@ from sluice_common.messages.device_events import UpgradeProgressReported
 from sluice_common.messages.execution_events import Step
 from sluice_common.reasons import MQTT_RESULTS, ReasonCode
 from sluice_rules.devices.completion import fail, succeed
+from sluice_rules.devices.inventory import tells_success
 from sluice_rules.devices.readings import text
 from sluice_rules.devices.steps.base import StepRules
 from sluice_rules.devices.transition import Transition
 
-_ALL = 100
 _SUCCESS = 0
 
 
@@ -66,8 +66,7 @@ def _failed(transition: Transition, report: UpgradeProgressReported) -> None:
 
 
 def _is_final(transition: Transition, report: UpgradeProgressReported) -> bool:
-    done = report.progress is None or report.progress >= _ALL
-    return done and text(report.version) == transition.execution.package.version
+    return tells_success(report) and text(report.version) == transition.execution.package.version
 
 
 def _is_foreign(transition: Transition, report: UpgradeProgressReported) -> bool:
