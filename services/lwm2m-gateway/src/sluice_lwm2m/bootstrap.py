@@ -213,7 +213,8 @@ def _registration_interface(core: _Core, lifecycle: RegistrationLifecycle) -> Re
         lifecycle=lifecycle,
         strangers=Strangers(
             directory=core.directory,
-            limit=RefusalLimit(settings.lwm2m_max_refusals),
+            per_address=RefusalLimit(settings.lwm2m_max_unknown),
+            per_host=RefusalLimit(settings.lwm2m_max_unknown_per_host),
             counters=core.counters,
             clock=core.clock,
         ),

@@ -48,11 +48,14 @@ class GatewaySettings(CommonSettings):
         20.0, gt=0, description="A device's request that takes longer is answered 5.03."
     )
 
-    lwm2m_max_refusals: float = Field(
-        200.0,
+    lwm2m_max_unknown: float = Field(
+        10.0,
         gt=0,
-        description="Registrations per second from one IP address (IPv6: one /64) that may be refused, ten times as "
-        "many at once; beyond that, unknown devices get 4.29. Many devices may share an address.",
+        description="Registrations per second of unknown devices that are looked up for one address and port, ten "
+        "times as many at once; others get 4.29.",
+    )
+    lwm2m_max_unknown_per_host: float = Field(
+        200.0, gt=0, description="The same for one IP address (IPv6: one /64), which many devices may share."
     )
 
     lwm2m_lifetime_default: int = Field(86_400, ge=1, description="Lifetime of a registration that gives none.")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_lwm2m.domain.coap.addresses import Address, source_of
+from sluice_lwm2m.domain.coap.addresses import Address, network_of
 from sluice_lwm2m.domain.refusal_limit import RefusalLimit
 
 
@@ -43,4 +43,4 @@ def test_only_so_many_sources_are_remembered() -> None:
     ],
 )
 def test_a_source_is_an_ip_address_or_what_one_subscriber_has_of_ipv6(address: Address, source: str) -> None:
-    assert source_of(address) == source
+    assert network_of(address) == source

@@ -1,7 +1,7 @@
 """How many registrations of one source may be refused: a leaky bucket per source.
 
-Leaves out who is refused for what. Any number of devices may share a source (address translation), so that a bucket
-that is full says nothing against a device that is known.
+Leaves out what a source is. Any number of devices may share one (address translation), so that a bucket that is full
+says nothing against a device that is known.
 """
 
 from collections import OrderedDict

@@ -16,7 +16,7 @@ from sluice_lwm2m.domain.refusal_limit import RefusalLimit
 from sluice_lwm2m.domain.registering import LifetimeBounds
 
 LIFETIME = 100
-MAX_REFUSALS = 0.5
+MAX_UNKNOWN, MAX_UNKNOWN_PER_HOST = 0.5, 2.0
 REMOTE: Address = ("10.0.0.1", 5683)
 
 
@@ -42,7 +42,8 @@ class World(Application):
             lifecycle=self.lifecycle,
             strangers=Strangers(
                 directory=self.directory,
-                limit=RefusalLimit(MAX_REFUSALS),
+                per_address=RefusalLimit(MAX_UNKNOWN),
+                per_host=RefusalLimit(MAX_UNKNOWN_PER_HOST),
                 counters=self.counters,
                 clock=self.clock,
             ),

@@ -92,12 +92,12 @@ class RegistrationInterface:
                 raise CoapError(coap.METHOD_NOT_ALLOWED, "not a registration request")
 
     async def _register(self, request: Message, remote: Address) -> Response:
+        parameters = parse_register(request, self._bounds)
+        self._strangers.check(parameters.endpoint, remote)
         try:
-            parameters = parse_register(request, self._bounds)
-            self._strangers.check(parameters.endpoint, remote)
             record = await self._lifecycle.register(parameters, remote)
         except CoapError:
-            self._strangers.note_refused(remote)
+            self._strangers.note_unknown(remote)
             raise
         return Response(coap.CREATED, ((coap.LOCATION_PATH, b"rd"), (coap.LOCATION_PATH, record.location.encode())))
 

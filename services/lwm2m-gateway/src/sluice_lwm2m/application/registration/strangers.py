@@ -1,27 +1,34 @@
 """What strangers may cost: a name that is not known takes a look-up in the database, and anybody can send one.
 
-Beyond a number of refused registrations per source, names that were not found before get 4.29 (RFC 8516) and are not
-looked up. Devices that are known go on: they may share the source with whoever floods (address translation).
+Beyond a number of refused names per address and port, and of more per IP address, names that were not found before get
+4.29 (RFC 8516) and are not looked up. Devices that are known go on: they may share the IP address, and by address
+translation the port, with whoever floods. What is malformed takes no look-up and counts for nothing.
 """
 
 from collections.abc import Callable
 
 from sluice_lwm2m.application.ports import DeviceDirectory
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address, source_of
+from sluice_lwm2m.domain.coap.addresses import Address, address_text, network_of
 from sluice_lwm2m.domain.coap.errors import CoapError
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.refusal_limit import RefusalLimit
 
 
 class Strangers:
-    """Limits registrations of unknown endpoint client names by source."""
+    """Limits registrations of unknown endpoint client names by their source."""
 
     def __init__(
-        self, *, directory: DeviceDirectory, limit: RefusalLimit, counters: Counters, clock: Callable[[], float]
+        self,
+        *,
+        directory: DeviceDirectory,
+        per_address: RefusalLimit,
+        per_host: RefusalLimit,
+        counters: Counters,
+        clock: Callable[[], float],
     ) -> None:
         self._directory = directory
-        self._limit = limit
+        self._limits = ((per_address, address_text), (per_host, network_of))
         self._counters = counters
         self._clock = clock
 
@@ -31,10 +38,13 @@ class Strangers:
         Raises:
             CoapError: 4.29; without Max-Age, which is 60 s then (RFC 7252 §5.10.5).
         """
-        if self._limit.is_reached(source_of(remote), self._clock()) and not self._directory.was_found(endpoint):
+        now = self._clock()
+        is_reached = any(limit.is_reached(source(remote), now) for limit, source in self._limits)
+        if is_reached and not self._directory.was_found(endpoint):
             self._counters[Counted.LIMITED] += 1
-            raise CoapError(coap.TOO_MANY_REQUESTS, "too many refused registrations from this address")
+            raise CoapError(coap.TOO_MANY_REQUESTS, "too many unknown devices from this address")
 
-    def note_refused(self, remote: Address) -> None:
-        """Count a registration that was refused, whatever for."""
-        self._limit.note(source_of(remote), self._clock())
+    def note_unknown(self, remote: Address) -> None:
+        """Count a name that was looked up and not found."""
+        for limit, source in self._limits:
+            limit.note(source(remote), self._clock())

@@ -15,8 +15,8 @@ def address_text(address: Address) -> str:
     return f"{host}:{address[1]}"
 
 
-def source_of(address: Address) -> str:
-    """Return what stands for the sender's network: the IP address, of IPv6 the /64 that one subscriber has.
+def network_of(address: Address) -> str:
+    """Return the IP address, of IPv6 the /64 that one subscriber has.
 
     An IPv4 address may come in IPv6's form (RFC 4291 §2.5.5.2), if the socket serves both.
     """
