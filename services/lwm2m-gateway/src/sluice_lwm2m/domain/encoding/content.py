@@ -70,7 +70,7 @@ _FORMATS: dict[int, _Format] = {
 def decode_content(asked: Asked, content_format: int | None, payload: bytes) -> Values:
     """Return resource path → value, of what was asked for; without a content format, of text (OMA TS 1.0.2 §6.4.1).
 
-    Some clients leave the content format out although they send TLV: taken if it is no text of the resource's type.
+    Some clients leave the content format out although they send TLV: the other is tried where one does not fit.
 
     Raises:
         PayloadError: Unknown format, malformed, too long, or without what was asked for.
@@ -78,24 +78,23 @@ def decode_content(asked: Asked, content_format: int | None, payload: bytes) -> 
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise PayloadError("a payload that is too long")
     if content_format is None:
-        try:
-            return _decode(_PLAIN, asked, payload)
-        except PayloadError as error:
-            return _decode_or(_TLV, asked, payload, error)
+        is_text = b"\0" not in payload.rstrip(b"\0")
+        return _decode_either((_PLAIN, _TLV) if is_text else (_TLV, _PLAIN), asked, payload)
     form = _FORMATS.get(content_format)
     if form is None:
         raise PayloadError(f"unknown content format {content_format}")
     return _decode(form, asked, payload)
 
 
-def _decode_or(form: _Format, asked: Asked, payload: bytes, failure: PayloadError) -> Values:
+def _decode_either(forms: tuple[_Format, _Format], asked: Asked, payload: bytes) -> Values:
+    likely, other = forms
     try:
-        values = _decode(form, asked, payload)
-    except PayloadError:
-        values = {}
-    if not values:
-        raise failure
-    return values
+        return _decode(likely, asked, payload)
+    except PayloadError as failure:
+        try:
+            return _decode(other, asked, payload)
+        except PayloadError:
+            raise failure from None
 
 
 def _decode(form: _Format, asked: Asked, payload: bytes) -> Values:

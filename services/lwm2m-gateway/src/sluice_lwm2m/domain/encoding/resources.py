@@ -24,7 +24,8 @@ _FLOAT_TEXT = re.compile(r"[-+]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][-+]?[0-9]{1,3})
 _INT64 = 2**63
 
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""That of UTF-8."""
 _BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
 
 
@@ -141,7 +142,7 @@ def from_utf8(raw: bytes) -> str:
     Raises:
         PayloadError: Neither UTF-8 nor GBK, or too long.
     """
-    raw = raw.removeprefix(_BYTE_ORDER_MARK).partition(b"\0")[0]
+    raw = raw.removeprefix(BYTE_ORDER_MARK).partition(b"\0")[0]
     for encoding in ("utf-8", "gb18030"):
         try:
             return _short(raw.decode(encoding))

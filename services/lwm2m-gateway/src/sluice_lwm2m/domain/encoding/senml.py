@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from sluice_lwm2m.domain.encoding.cbor import decode_cbor
 from sluice_lwm2m.domain.encoding.errors import PayloadError
 from sluice_lwm2m.domain.encoding.paths import RESOURCE_DEPTH, Asked, Path, parse_path, path_text
-from sluice_lwm2m.domain.encoding.resources import Number, is_single
+from sluice_lwm2m.domain.encoding.resources import BYTE_ORDER_MARK, Number, is_single
 
 _LABELS = {-2: "bn", 0: "n", 2: "v", 3: "vs", 4: "vb", 8: "vd"}
 """CBOR labels of SenML fields (RFC 8428 §6, Table 4)."""
 _VALUES = ("v", "vs", "vb", "vd", "vlo", "sv", "bv", "ov")
 """Fields of values, those of LwM2M JSON last."""
 _MAX_RECORDS = 1_024
-_BLANK = " \t\r\n\0"
+_BLANK = b" \t\r\n\0"
 
 
 def _no_number(text: str) -> object:
@@ -109,17 +109,16 @@ def _text(value: object) -> str:
 
 
 def _tree(payload: bytes) -> object:
-    """Return what the JSON says; a byte order mark before it and what a NUL ends behind it are passed over."""
+    """Return what the JSON says, in UTF-8 or GBK: after a byte order mark, up to the NUL that ends a string in C."""
+    raw = payload.removeprefix(BYTE_ORDER_MARK).lstrip(_BLANK).partition(b"\0")[0]
     try:
-        text = payload.decode("utf-8-sig")
+        text = raw.decode()
     except UnicodeDecodeError:
-        text = payload.decode("gb18030", errors="replace")
-    text = text.lstrip(_BLANK)
+        text = raw.decode("gb18030", errors="replace")
     try:
         tree, end = _JSON.raw_decode(text)
     except (ValueError, RecursionError) as error:
         raise PayloadError("malformed JSON") from error
-    rest = text[end:].lstrip(" \t\r\n")
-    if rest and not rest.startswith("\0"):
+    if not text[end:].isspace() and end < len(text):
         raise PayloadError("more behind the JSON")
     return tree
