@@ -45,19 +45,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 class _ByFolder(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Keeps together in one worker what shares processes: the end-to-end tests, and each folder of integration tests.
+    """Keeps together in one worker what shares processes: each file of end-to-end tests, each folder of integration tests.
 
-    So no two whole systems run at once, and a package's processes start once. Every worker has a Kafka and a
-    MongoDB-wire server of its own, as the groups of their consumers have the same names. What takes longest comes
-    first; unit tests, one file at a time, fill the end.
+    So a package's processes start once. Every worker has a Kafka and a MongoDB-wire server of its own, as the groups of
+    their consumers have the same names. What takes longest comes first; unit tests, one file at a time, fill the end.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         suite, folder, *_ = file.removeprefix("tests/").split("/")
-        if suite == "unit":
-            return file
-        return f"{suite}/{folder}" if suite == "integration" else suite
+        return f"{suite}/{folder}" if suite == "integration" else file
 
 
 @pytest.hookimpl(optionalhook=True)
