@@ -1,9 +1,12 @@
 # ruff: noqa: INP001 - test folders are no packages
 """Processes of which tests must know whether they still live, and those that tests start themselves."""
 
+import os
+import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,64 @@ def start_process(command: Sequence[str | Path], **options: Any) -> "subprocess.
     process = subprocess.Popen(command, **options)  # noqa: S603 - tests run our own programs, without a shell
     end_with_the_tests(process.pid)
     return process
+
+
+class ServiceProcess:
+    """An entry point of a service as it is run in production.
+
+    Args:
+        module: What is run by `python -m`.
+        environment: Its settings, beside this process's own environment.
+        folder: For its log and for the file that says that it is ready.
+        name: Names these files.
+    """
+
+    START_DEADLINE = 90.0
+    STOP_DEADLINE = 30.0
+
+    def __init__(self, module: str, environment: Mapping[str, str], folder: Path, name: str) -> None:
+        self._module = module
+        self._ready = folder / f"{name}.ready"
+        self._log = folder / f"{name}.log"
+        self._environment = {**os.environ, **environment, "SLUICE_READY_FILE": str(self._ready)}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it serves."""
+        self._ready.unlink(missing_ok=True)
+        with self._log.open("ab") as log:
+            self._process = start_process([sys.executable, "-m", self._module], env=self._environment, stderr=log)
+        until(lambda: self._is_ready(self._running()), self.START_DEADLINE)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End it by a signal; return its exit status."""
+        process = self._running()
+        process.send_signal(number)
+        status = process.wait(self.STOP_DEADLINE)
+        self._process = None
+        return status
+
+    @property
+    def runs(self) -> bool:
+        """Return whether it has been started and not stopped."""
+        return self._process is not None
+
+    @property
+    def pid(self) -> int:
+        """Its process id while it runs."""
+        return self._running().pid
+
+    def log(self) -> str:
+        """Return what it logged."""
+        return self._log.read_text()
+
+    def _is_ready(self, process: "subprocess.Popen[bytes]") -> bool:
+        assert process.poll() is None, self.log()  # noqa: S101 - a test's
+        return self._ready.exists()
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        assert self._process is not None  # noqa: S101 - a test's
+        return self._process
 
 
 def lives(pid: int) -> bool:

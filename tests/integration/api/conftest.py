@@ -8,11 +8,11 @@ from pymongo import MongoClient
 from tests.integration.api.api_client import ADMIN_PASSWORD, APP, SECRET, Json, client_of, made
 from tests.integration.api.fleet import Fleet, NewFleet
 from tests.integration.api.kafka_client import Bus
-from tests.integration.api.service_process import SEALING_KEY, Documents, NewProcess, Process
+from tests.integration.api.service_process import SEALING_KEY, Documents, NewProcess
+from tests.processes import ServiceProcess
 
 from sluice_common.ids import new_id
 from sluice_common.settings import CommonSettings
-from sluice_embedded.adapters.guardian import Guardian
 from sluice_embedded.adapters.sockets import free_base
 
 
@@ -59,12 +59,13 @@ def database(settings: CommonSettings) -> Iterator[Documents]:
 
 @pytest.fixture(scope="package")
 def new_process(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewProcess]:
-    """Make processes; those that still run at the end are ended, also when the tests are killed."""
-    folder, guardian, processes = tmp_path_factory.mktemp("api"), Guardian(), []
+    """Start processes; those that still run at the end are ended."""
+    folder, processes = tmp_path_factory.mktemp("api"), []
 
-    def new(module: str, **extra: object) -> Process:
+    def new(module: str, **extra: object) -> ServiceProcess:
         settings = {f"SLUICE_{name.upper()}": str(value) for name, value in extra.items()}
-        process = Process(module, environment | settings, folder, guardian)
+        name = f"{module}-{new_id()}"
+        process = ServiceProcess(f"sluice_api.entrypoints.{module}", environment | settings, folder, name)
         processes.append(process)
         process.start()
         return process
@@ -73,7 +74,6 @@ def new_process(environment: dict[str, str], tmp_path_factory: pytest.TempPathFa
     for process in processes:
         if process.runs:
             process.stop()
-    guardian.close()
 
 
 @pytest.fixture(scope="package")
@@ -85,13 +85,13 @@ def base_url(new_process: NewProcess) -> str:
 
 
 @pytest.fixture(scope="package")
-def relay(new_process: NewProcess) -> Process:
+def relay(new_process: NewProcess) -> ServiceProcess:
     """The relay."""
     return new_process("relay", relay_page=20, relay_interval=0.05, relay_lease=2)
 
 
 @pytest.fixture(scope="package")
-def projector(new_process: NewProcess) -> Process:
+def projector(new_process: NewProcess) -> ServiceProcess:
     """The projector."""
     return new_process("projector")
 
@@ -119,6 +119,6 @@ def stranger(base_url: str, admin: httpx.Client) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def new_fleet(app: httpx.Client, bus: Bus, relay: Process, projector: Process) -> NewFleet:  # noqa: ARG001 - must run
+def new_fleet(app: httpx.Client, bus: Bus, relay: ServiceProcess, projector: ServiceProcess) -> NewFleet:  # noqa: ARG001 - must run
     """Make fleets of the first app."""
     return lambda **options: Fleet(app, bus, **options)

@@ -15,8 +15,9 @@ from gridfs import GridFSBucket
 from tests.integration.api.api_client import APP, SECRET, Json, client_of, made, refused
 from tests.integration.api.fleet import NewFleet, public_key, signed_zip, verified
 from tests.integration.api.kafka_client import Bus
-from tests.integration.api.service_process import Documents, NewProcess, Process
+from tests.integration.api.service_process import Documents, NewProcess
 from tests.integration.api.waiting import DEADLINE, eventually
+from tests.processes import ServiceProcess
 
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
@@ -211,7 +212,7 @@ def test_an_upload_that_breaks_off_leaves_no_bytes_behind(app: httpx.Client, dat
 
 
 def test_what_an_upload_left_whose_process_was_killed_is_deleted_a_day_later(
-    new_process: NewProcess, new_fleet: NewFleet, relay: Process, database: Documents
+    new_process: NewProcess, new_fleet: NewFleet, relay: ServiceProcess, database: Documents
 ) -> None:
     port = free_base()
     process = new_process("http", api_port=port)
@@ -235,7 +236,9 @@ def test_what_an_upload_left_whose_process_was_killed_is_deleted_a_day_later(
     assert database[f"{PACKAGE_BUCKET}.chunks"].count_documents(chunks) == 0
 
 
-def test_a_file_whose_package_was_never_stored_is_deleted_a_day_later(relay: Process, database: Documents) -> None:
+def test_a_file_whose_package_was_never_stored_is_deleted_a_day_later(
+    relay: ServiceProcess, database: Documents
+) -> None:
     package_id = new_id()
     GridFSBucket(database, PACKAGE_BUCKET).upload_from_stream_with_id(package_id, package_id, signed_zip())
     database[UPLOADS].insert_one({"_id": package_id, "began_at": now() - timedelta(days=2)})
@@ -245,7 +248,7 @@ def test_a_file_whose_package_was_never_stored_is_deleted_a_day_later(relay: Pro
     assert database[f"{PACKAGE_BUCKET}.chunks"].find_one({"files_id": package_id}) is None
 
 
-def restart(process: Process) -> None:
+def restart(process: ServiceProcess) -> None:
     process.stop()
     process.start()
 

@@ -8,7 +8,8 @@ from tests.integration.api.api_client import made
 from tests.integration.api.campaign import counted, publish, requests_of_all, snapshot, wait_for
 from tests.integration.api.fleet import NewFleet
 from tests.integration.api.kafka_client import Bus
-from tests.integration.api.service_process import Documents, NewProcess, Process
+from tests.integration.api.service_process import Documents, NewProcess
+from tests.processes import ServiceProcess
 
 from sluice_common.messages.execution_events import Coverage
 from sluice_common.messages.slots import CoverageClass
@@ -20,7 +21,7 @@ def dead_letters(bus: Bus) -> list[dict[str, Any]]:
 
 
 def test_a_projector_that_is_killed_loses_nothing_and_ends_the_task(
-    new_fleet: NewFleet, bus: Bus, projector: Process
+    new_fleet: NewFleet, bus: Bus, projector: ServiceProcess
 ) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(20)
@@ -36,7 +37,7 @@ def test_a_projector_that_is_killed_loses_nothing_and_ends_the_task(
 
 
 def test_a_task_whose_count_died_with_a_projector_is_counted_again(
-    new_fleet: NewFleet, bus: Bus, projector: Process, database: Documents
+    new_fleet: NewFleet, bus: Bus, projector: ServiceProcess, database: Documents
 ) -> None:
     fleet = new_fleet()
     package, (device_id,) = fleet.package(), fleet.devices(1)
@@ -65,7 +66,7 @@ def test_executions_come_back_from_their_events(new_fleet: NewFleet, bus: Bus, d
 
 
 def test_broken_messages_go_to_the_dead_letters_and_stop_nothing(
-    new_fleet: NewFleet, bus: Bus, projector: Process
+    new_fleet: NewFleet, bus: Bus, projector: ServiceProcess
 ) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(3)
@@ -87,7 +88,7 @@ def test_broken_messages_go_to_the_dead_letters_and_stop_nothing(
 
 
 def test_two_projectors_share_the_work(
-    new_fleet: NewFleet, bus: Bus, projector: Process, new_process: NewProcess
+    new_fleet: NewFleet, bus: Bus, projector: ServiceProcess, new_process: NewProcess
 ) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(40)

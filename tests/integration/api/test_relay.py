@@ -10,8 +10,9 @@ from tests.integration.api.api_client import APP, made
 from tests.integration.api.campaign import counted, publish, requested, requests_of_all, snapshot, wait_for
 from tests.integration.api.fleet import NewFleet
 from tests.integration.api.kafka_client import Bus
-from tests.integration.api.service_process import Documents, NewProcess, Process
+from tests.integration.api.service_process import Documents, NewProcess
 from tests.integration.api.waiting import eventually
+from tests.processes import ServiceProcess
 
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
@@ -21,7 +22,7 @@ from sluice_common.topics import DEVICE_EVENTS
 
 @pytest.mark.parametrize("moment", [0.0, 0.3, 0.6])
 def test_a_relay_that_is_killed_goes_on_behind_its_checkpoint(
-    new_fleet: NewFleet, bus: Bus, relay: Process, moment: float
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess, moment: float
 ) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(300)
@@ -35,7 +36,7 @@ def test_a_relay_that_is_killed_goes_on_behind_its_checkpoint(
 
 
 def test_a_page_that_was_inserted_is_published_even_if_its_devices_have_left_the_group(
-    new_fleet: NewFleet, bus: Bus, relay: Process, database: Documents
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess, database: Documents
 ) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(10)
@@ -51,7 +52,7 @@ def test_a_page_that_was_inserted_is_published_even_if_its_devices_have_left_the
 
 
 def test_executions_of_a_page_that_was_begun_when_the_task_was_stopped_are_asked_to_stop_too(
-    new_fleet: NewFleet, bus: Bus, relay: Process, database: Documents
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess, database: Documents
 ) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(10)
@@ -88,7 +89,7 @@ def row(task: dict[str, Any], device_id: str, product_id: str) -> dict[str, Any]
     }
 
 
-def test_a_killed_relay_goes_on_stopping(new_fleet: NewFleet, bus: Bus, relay: Process) -> None:
+def test_a_killed_relay_goes_on_stopping(new_fleet: NewFleet, bus: Bus, relay: ServiceProcess) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(200)
     task = made(fleet.task(package))
@@ -102,7 +103,7 @@ def test_a_killed_relay_goes_on_stopping(new_fleet: NewFleet, bus: Bus, relay: P
 
 
 def test_messages_that_were_written_while_no_relay_ran_are_published_later(
-    new_fleet: NewFleet, bus: Bus, relay: Process
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess
 ) -> None:
     fleet = new_fleet()
     (device_id,) = fleet.devices(1)
@@ -119,7 +120,7 @@ def test_messages_that_were_written_while_no_relay_ran_are_published_later(
 
 
 def test_of_two_relays_one_works_and_the_other_takes_over(
-    new_fleet: NewFleet, bus: Bus, relay: Process, new_process: NewProcess
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess, new_process: NewProcess
 ) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(100)
@@ -137,7 +138,7 @@ def test_of_two_relays_one_works_and_the_other_takes_over(
 
 
 def test_two_relays_that_both_work_lose_nothing_and_make_no_second_execution(
-    new_fleet: NewFleet, bus: Bus, relay: Process, new_process: NewProcess
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess, new_process: NewProcess
 ) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(200)
@@ -152,7 +153,7 @@ def test_two_relays_that_both_work_lose_nothing_and_make_no_second_execution(
 
 
 def test_devices_that_come_after_the_task_are_not_its_targets(
-    new_fleet: NewFleet, bus: Bus, relay: Process, database: Documents
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess, database: Documents
 ) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(2)

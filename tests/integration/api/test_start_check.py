@@ -9,7 +9,8 @@ from tests.integration.api.api_client import Json, made, refused
 from tests.integration.api.campaign import counted, requested, requests_of_all, wait_for
 from tests.integration.api.fleet import Fleet, NewFleet
 from tests.integration.api.kafka_client import Bus
-from tests.integration.api.service_process import Documents, Process
+from tests.integration.api.service_process import Documents
+from tests.processes import ServiceProcess
 
 from sluice_common.messages.base import now
 
@@ -44,7 +45,7 @@ def test_a_task_whose_package_ended_before_it_was_stored_does_not_begin(
     *,
     new_fleet: NewFleet,
     bus: Bus,
-    relay: Process,
+    relay: ServiceProcess,
     database: Documents,
     end: Callable[[Documents, Json], None],
     code: str,
@@ -95,7 +96,7 @@ def raise_minimum(fleet: Fleet, least: str) -> None:
 
 @pytest.mark.requirement("D16")
 def test_a_task_that_begins_at_once_is_not_held_against_what_is_raised_later(
-    new_fleet: NewFleet, bus: Bus, relay: Process
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess
 ) -> None:
     fleet = new_fleet()
     package, _ = fleet.package("1.9"), fleet.devices(2)

@@ -4,18 +4,14 @@ import asyncio
 import io
 import os
 import signal
-import subprocess
-import sys
-import time
 import zipfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from hashlib import sha256
-from pathlib import Path
 
 import msgspec
 import pytest
 import pytest_asyncio
-from tests.processes import start_process
+from tests.processes import ServiceProcess
 from tests.unit.signing.hostile.corpus import FAMILIES
 from tests.unit.signing.hostile.making import Family, trusted_pems
 
@@ -45,38 +41,10 @@ def environment(kafka: str, mongodb: str, database_name: str) -> dict[str, str]:
     return {"KAFKA_BOOTSTRAP": kafka, "MONGODB_URI": mongodb, "SLUICE_MONGODB_DATABASE": database_name}
 
 
-class Service:
-    """The service's process."""
-
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self._environment = os.environ | environment
-        self._folder = folder
-        self._runs = 0
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it and wait until it consumes."""
-        self._runs += 1
-        ready = self._folder / f"ready-{self._runs}"
-        command = [sys.executable, "-m", "sluice_signing.entrypoints.service"]
-        with (self._folder / "log").open("ab") as log:
-            self.process = start_process(command, env=self._environment | {"SLUICE_READY_FILE": str(ready)}, stderr=log)
-        deadline = time.monotonic() + DEADLINE
-        while not ready.exists():
-            assert self.process.poll() is None, (self._folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """End it and return its status."""
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(DEADLINE)
-
-
 @pytest.fixture(scope="module")
-def service(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(environment, tmp_path_factory.mktemp("signing"))
+def service(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    folder = tmp_path_factory.mktemp("signing")
+    service = ServiceProcess("sluice_signing.entrypoints.service", environment, folder, "signing")
     service.start()
     yield service
     assert service.stop() == 0
@@ -275,7 +243,7 @@ async def test_chunks_left_behind_by_a_killed_upload_are_replaced(
 
 
 async def test_an_upload_survives_a_kill_of_the_service(
-    service: Service, platform: Platform, signed: bytes, pair: KeyPair
+    service: ServiceProcess, platform: Platform, signed: bytes, pair: KeyPair
 ) -> None:
     uploads = [await platform.upload(signed, pair) for _ in range(6)]
     for upload in uploads:

@@ -80,7 +80,7 @@ def free_base() -> int:
         PortTakenError: There is none.
     """
     if first := os.environ.get(_FIRST_TEST_PORT):
-        bases = list(range(int(first), HIGHEST_BASE, _BLOCK))
+        bases = list(range(int(first), HIGHEST_BASE + 1, _BLOCK))
     else:
         bases = list(_TEST_PORTS)
         random.Random(os.getpid()).shuffle(bases)  # noqa: S311 - spreads test runs, protects nothing
@@ -88,7 +88,7 @@ def free_base() -> int:
         ports = Ports(base)
         if _claim(base) and is_free(ports.coap(0), udp=True) and all(is_free(port) for port in ports.tcp()):
             return base
-    raise PortTakenError(f"no block of {_BLOCK} free ports from {bases[0]} on")
+    raise PortTakenError(f"no block of {_BLOCK} free ports from {first or _TEST_PORTS[0]} to {HIGHEST_BASE}")
 
 
 def _claim(base: int) -> bool:
