@@ -29,7 +29,7 @@ from sluice_common.messages.lwm2m_commands import Execute, Read, Write
 from sluice_common.messages.slots import CoverageClass
 from sluice_common.messages.task_events import TaskCreated, TaskStopRequested
 from sluice_common.reasons import ReasonCode
-from sluice_common.topics import DEVICE_EVENTS, EXECUTION_EVENTS, TASK_EVENTS
+from sluice_common.topics import COMMAND_EVENTS, DEVICE_EVENTS, EXECUTION_EVENTS, TASK_EVENTS
 
 
 @pytest.mark.requirement("R060", "R122", "R130", "R133", "R134", "R136", "R137", "R143", "R150")
@@ -238,7 +238,7 @@ def test_a_task_is_refused_while_a_device_has_a_pending_command(new_fleet: NewFl
         code="2.05",
         values={"/3/0/0": "Acme", "/3/0/9": 2**70},
     )
-    bus.publish(EXECUTION_EVENTS, (command["command_id"], answered), partition_key=device_ids[1])
+    bus.publish(COMMAND_EVENTS, (command["command_id"], answered), partition_key=device_ids[1])
     seen = eventually(lambda: made(fleet.app.get(f"{path}/{command['command_id']}"))["code"])
     assert seen == "2.05"
     values = made(fleet.app.get(f"{path}/{command['command_id']}"))["values"]

@@ -41,6 +41,10 @@ MQTT_COMMANDS = Topic("mqtt-commands", codec.MQTT_COMMANDS, _kept(2))
 """Kept longer than any download token lives: gateways that start learn from it which attempts may download."""
 REGISTRATIONS = Topic("registrations", codec.REGISTRATIONS, _COMPACTED)
 EXECUTION_EVENTS = Topic("execution-events", codec.EXECUTION_EVENTS, _COMPACTED)
+COMMAND_EVENTS = Topic("command-events", codec.EXECUTION_EVENTS, _COMPACTED)
+"""Apart from `execution-events`: who waits for the answer of a device looks for it at once, upgrades are gathered."""
+RELAY_HINTS = Topic("relay-hints", None, {"cleanup.policy": "delete", "retention.ms": str(_DAY_MS)})
+"""Records that say nothing but that the outbox has filled; all in partition 0, and read from the end on only."""
 PACKAGE_EVENTS = Topic("package-events", codec.PACKAGE_EVENTS, _kept(RETENTION_DAYS))
 CELL_WINDOWS = Topic(
     "cell-windows",
@@ -66,6 +70,8 @@ ALL_TOPICS = (
     MQTT_COMMANDS,
     REGISTRATIONS,
     EXECUTION_EVENTS,
+    COMMAND_EVENTS,
+    RELAY_HINTS,
     PACKAGE_EVENTS,
     CELL_WINDOWS,
     DEAD_LETTERS,

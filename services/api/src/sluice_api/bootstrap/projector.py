@@ -1,5 +1,6 @@
 """Wires the projector."""
 
+import asyncio
 from contextlib import AsyncExitStack
 
 from sluice_api.adapters.mongo.projector.projection import MongoProjectionStore
@@ -14,7 +15,7 @@ from sluice_api.settings import ProjectorSettings
 from sluice_common.bus import Consumer, Producer
 from sluice_common.mongo import Database, connect
 from sluice_common.resources import started
-from sluice_common.topics import EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
+from sluice_common.topics import COMMAND_EVENTS, EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
 
 _MAX_RECORDS = 5000
 """Most records of one batch."""
@@ -24,16 +25,23 @@ async def run_projector(settings: ProjectorSettings) -> None:
     """Project until cancelled."""
     async with AsyncExitStack() as stack:
         projector = _projector(settings, await stack.enter_async_context(connect(settings)))
-        consumer = Consumer(
+        producer = await stack.enter_async_context(started(Producer(settings)))
+        gathering = Consumer(
             settings,
             [EXECUTION_EVENTS, REGISTRATIONS, PACKAGE_EVENTS],
             "projector",
             projector.handle,
-            await stack.enter_async_context(started(Producer(settings))),
+            producer,
             max_records=_MAX_RECORDS,
             gather=settings.projector_gather,
         )
-        await consume(settings, stack, consumer, projector.count)
+        at_once = Consumer(
+            settings, [COMMAND_EVENTS], "projector-commands", projector.handle, producer, max_records=_MAX_RECORDS
+        )
+        await stack.enter_async_context(started(at_once))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(at_once.run())
+            group.create_task(consume(settings, stack, gathering, projector.count))
 
 
 def _projector(settings: ProjectorSettings, database: Database) -> Projector:

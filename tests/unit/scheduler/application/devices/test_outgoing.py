@@ -28,7 +28,7 @@ GRANT = Grant(execution_id="t:d", attempt=1, ask_no=1)
         (SlotReturn(**HEAD, window=WINDOW, grant=GRANT), "cell-requests", "n/7", "n/7"),
         (
             DeviceCommandChanged(**HEAD, command_id="c", version=1, status=DeviceCommandStatus.SENT),
-            "execution-events",
+            "command-events",
             "c",
             "d",
         ),

@@ -9,6 +9,7 @@ from sluice_common.messages.execution_events import DeviceCommandChanged, Device
 from sluice_common.partitions import partition_for
 from sluice_common.topics import (
     CELL_REQUESTS,
+    COMMAND_EVENTS,
     EXECUTION_EVENTS,
     LWM2M_COMMANDS,
     MAX_MESSAGE_BYTES,
@@ -46,17 +47,18 @@ def outgoing(effect: Effect, device_id: str, partitions: int) -> Outgoing:
             key = effect.window.cell_key
             message = Outgoing(CELL_REQUESTS, key, partition_for(key, partitions), to_json(effect))
         case _:
-            message = Outgoing(EXECUTION_EVENTS, _key_of(effect), partition_for(device_id, partitions), to_json(effect))
+            topic, key = _snapshot_topic(effect)
+            message = Outgoing(topic, key, partition_for(device_id, partitions), to_json(effect))
     if len(message.value) > MAX_MESSAGE_BYTES:
         raise TooLargeError(f"it would make a message of {len(message.value)} bytes for {message.topic.name}")
     return message
 
 
-def _key_of(effect: ExecutionChanged | DeviceCommandChanged | DeviceFirmwareChanged) -> str:
+def _snapshot_topic(effect: ExecutionChanged | DeviceCommandChanged | DeviceFirmwareChanged) -> tuple[Topic, str]:
     match effect:
         case ExecutionChanged():
-            return effect.execution_id
+            return EXECUTION_EVENTS, effect.execution_id
         case DeviceCommandChanged():
-            return effect.command_id
+            return COMMAND_EVENTS, effect.command_id
         case DeviceFirmwareChanged():
-            return effect.device_id
+            return EXECUTION_EVENTS, effect.device_id
