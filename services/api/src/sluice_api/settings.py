@@ -17,6 +17,7 @@ _MIN_KEY_CHARACTERS = 32
 class ApiSettings(SealingSettings):
     """HTTP API and what it bootstraps."""
 
+    linger: float = Field(0.0, ge=0, description="Seconds a producer waits to fill a batch; here it sends hints only.")
     api_host: str = Field("127.0.0.1", description="Address to listen on.")
     api_port: int = Field(17_000, ge=1, le=65_535, description="TCP port to listen on.")
     access_token_key: SecretStr = Field(
@@ -55,7 +56,10 @@ class ApiSettings(SealingSettings):
 class RelaySettings(CommonSettings):
     """Outbox relay and task expansion."""
 
-    relay_interval: float = Field(0.5, gt=0, description="Seconds between looks at the outbox.")
+    linger: float = Field(0.0, ge=0, description="Seconds a producer waits to fill a batch; here batches come whole.")
+    relay_interval: float = Field(
+        0.5, gt=0, description="Seconds between looks at the outbox, unless a hint of the API comes."
+    )
     relay_page: int = Field(1000, ge=1, le=10_000, description="Devices of one page of a task's expansion.")
     relay_lease: float = Field(10.0, gt=0, description="Seconds after which another relay takes over.")
     relay_name: str = Field(

@@ -15,13 +15,14 @@ from typing import Any
 
 from rich.console import Console
 
-from sluice_bench import download, mqtt, packages, scheduler, upgrade, windows
+from sluice_bench import commands, download, mqtt, packages, scheduler, upgrade, windows
 from sluice_bench.machine import machine
 from sluice_demo.client import PlatformError
 from sluice_demo.devices import DevicesError
 from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
 
 _BENCHMARKS: dict[str, ModuleType] = {
+    "commands": commands,
     "download": download,
     "mqtt": mqtt,
     "packages": packages,
@@ -59,10 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./sluice bench", description="Measure, and name the machine.")
-    commands = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
+    benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
     for name, module in _BENCHMARKS.items():
         summary = (module.__doc__ or "").partition("\n")[0].partition(": ")[2]
-        command = commands.add_parser(
+        command = benchmarks.add_parser(
             name, help=summary, description=summary, formatter_class=argparse.ArgumentDefaultsHelpFormatter
         )
         command.add_argument("--json", type=Path, help="also write the result here")

@@ -1,7 +1,7 @@
 """Wires the HTTP API; it imports nothing of HTTP."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from sluice_api.adapters.mongo.apps import Apps
@@ -18,11 +18,13 @@ from sluice_api.adapters.mongo.public_keys import PublicKeys
 from sluice_api.adapters.mongo.subscriptions import Subscriptions
 from sluice_api.adapters.mongo.tasks import Tasks
 from sluice_api.adapters.mongo.tools import Tools
+from sluice_api.adapters.relay_hints import KafkaHints
 from sluice_api.application.credentials import Credentials
 from sluice_api.application.services import Services
 from sluice_api.bootstrap.shared import now
 from sluice_api.domain.access_tokens import ADMIN, AccessTokens
 from sluice_api.settings import ApiSettings
+from sluice_common.background import BackgroundTasks
 from sluice_common.mongo import Database, connect
 from sluice_common.sealing import Sealer
 
@@ -40,8 +42,10 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         raise ValueError("bootstrap_app_secret is missing")
     tokens = AccessTokens.of(settings.signing_key(), settings.access_token_lifetime)
     sealer = Sealer(settings.all_sealing_keys())
-    async with connect(settings) as database:
-        services = _services(database, tokens, sealer)
+    hints = KafkaHints(settings)
+    async with connect(settings) as database, BackgroundTasks() as tasks:
+        services = _services(database, tokens, sealer, hints.give)
+        tasks.start(hints.run())
         await ensure_indexes(database)
         if settings.bootstrap_app_id:
             secret = settings.bootstrap_app_secret.get_secret_value()
@@ -49,7 +53,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         yield services
 
 
-def _services(database: Database, tokens: AccessTokens, sealer: Sealer) -> Services:
+def _services(database: Database, tokens: AccessTokens, sealer: Sealer, hint: Callable[[], None]) -> Services:
     async def ping() -> None:
         await database.command("ping")
 
@@ -62,13 +66,13 @@ def _services(database: Database, tokens: AccessTokens, sealer: Sealer) -> Servi
         sealer=sealer,
         apps=apps,
         products=Products(database),
-        public_keys=PublicKeys(database),
-        packages=Packages(database),
+        public_keys=PublicKeys(database, hint),
+        packages=Packages(database, hint),
         devices=Devices(database),
         groups=Groups(database),
-        tasks=Tasks(database),
+        tasks=Tasks(database, hint),
         executions=Executions(database),
-        commands=Commands(database),
+        commands=Commands(database, hint),
         subscriptions=Subscriptions(database),
         conflicts=DeviceConflicts(database),
         idempotency=Idempotency(database, sealer),

@@ -1,5 +1,6 @@
 """Wires the relay."""
 
+import asyncio
 import time
 from contextlib import AsyncExitStack
 
@@ -13,6 +14,7 @@ from sluice_api.adapters.mongo.relay.tasks import MongoTaskStore
 from sluice_api.adapters.mongo.relay.uploads import MongoUploadStore
 from sluice_api.adapters.mongo.task_progress import MongoProgressStore
 from sluice_api.adapters.mongo.tasks import Tasks
+from sluice_api.adapters.relay_hints import follow_hints
 from sluice_api.application.relay.abandoned_uploads import AbandonedUploads
 from sluice_api.application.relay.message_work import MessageWork
 from sluice_api.application.relay.outbox import Outbox
@@ -36,7 +38,9 @@ async def run_relay(settings: RelaySettings) -> None:
         database = await stack.enter_async_context(connect(settings))
         relay = _relay(settings, database, await stack.enter_async_context(started(Producer(settings))))
         announce_ready(settings)
-        await relay.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(relay.run())
+            group.create_task(follow_hints(settings, relay.look_now))
 
 
 def _relay(settings: RelaySettings, database: Database, producer: Producer) -> Relay:
@@ -59,8 +63,13 @@ def _relay(settings: RelaySettings, database: Database, producer: Producer) -> R
         now=now,
         page=settings.relay_page,
     )
-    outboxes = [Outbox(MongoOutboxStore(database, name), producer) for name in (PACKAGES, COMMANDS)]
-    message_work = MessageWork(Revocation(MongoRevocationStore(database), tasks), outboxes, now)
+    packages, commands = (Outbox(MongoOutboxStore(database, name), producer) for name in (PACKAGES, COMMANDS))
+    message_work = MessageWork(Revocation(MongoRevocationStore(database), tasks), packages, now)
     abandoned = AbandonedUploads(MongoUploadStore(database), now)
-    looks = [message_work.work_on_due, task_work.work_on_due, abandoned.clear_when_due]
+    looks = [
+        lambda: commands.deliver_due(now()),
+        message_work.work_on_due,
+        task_work.work_on_due,
+        abandoned.clear_when_due,
+    ]
     return Relay(lease, looks, interval=settings.relay_interval, trouble=TROUBLE)

@@ -13,8 +13,10 @@ class FakeLease:
     def __init__(self, *, held: bool = True) -> None:
         self.held = held
         self.released = False
+        self.asked = 0
 
     async def hold(self) -> bool:
+        self.asked += 1
         return self.held
 
     async def release(self) -> None:
@@ -67,6 +69,57 @@ async def test_a_replica_without_the_lease_does_nothing_until_it_gets_it() -> No
     assert look.times == 0
     lease.held = True
     await running
+
+
+async def wait_for(condition: Callable[[], bool]) -> None:
+    """Let others run until a condition holds."""
+    async with asyncio.timeout(10.0):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_a_hint_has_every_look_repeated_at_once_and_no_hint_at_the_interval() -> None:
+    looks = Look(), Look()
+    relay = Relay(FakeLease(), looks, interval=3600.0, trouble=())
+    running = asyncio.create_task(relay.run())
+    for times in (3, 6):
+        await wait_for(lambda: [look.times for look in looks] == [times, times])  # noqa: B023 - awaited here
+        relay.look_now()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_hint_that_comes_during_a_look_has_it_repeated() -> None:
+    times = 0
+
+    async def look() -> bool:
+        nonlocal times
+        times += 1
+        if times == 1:
+            relay.look_now()
+        return False
+
+    relay = Relay(FakeLease(), [look], interval=3600.0, trouble=())
+    running = asyncio.create_task(relay.run())
+    await wait_for(lambda: times == 2)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_replica_without_the_lease_does_not_ask_for_it_at_a_hint() -> None:
+    lease, look = FakeLease(held=False), Look()
+    relay = Relay(lease, [look], interval=3600.0, trouble=())
+    running = asyncio.create_task(relay.run())
+    await wait_for(lambda: lease.asked == 1)
+    relay.look_now()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (lease.asked, look.times) == (1, 0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def test_a_look_that_met_trouble_is_repeated_and_the_others_go_on() -> None:

@@ -1,6 +1,6 @@
 """Packages: metadata and the uploaded zip in GridFS."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -10,7 +10,7 @@ from gridfs import AsyncGridFSBucket
 from gridfs.errors import NoFile
 
 from sluice_api.adapters.mongo.collections import PACKAGES, UPLOADS, Filter
-from sluice_api.adapters.mongo.outbox import with_messages
+from sluice_api.adapters.mongo.outbox import no_hint, with_messages
 from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import TenantRepository
 from sluice_api.domain.errors import NotFoundError
@@ -74,10 +74,16 @@ class Upload:
 
 
 class Packages(TenantRepository[Package, PackageFilter]):
-    """The packages."""
+    """The packages.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: The database.
+        hint: Called when a message waits for the relay.
+    """
+
+    def __init__(self, database: Database, hint: Callable[[], None] = no_hint) -> None:
         super().__init__(database, PACKAGES, CODEC, "package")
+        self._hint = hint
         self._files = bucket(database, PACKAGE_BUCKET)
         self._images = bucket(database, IMAGE_BUCKET)
 
@@ -100,6 +106,7 @@ class Packages(TenantRepository[Package, PackageFilter]):
         """
         document = with_messages(CODEC.document(package), package.created_at, message)
         await self._insert(document, "The package exists already.")
+        self._hint()
 
     async def content(self, package_id: str) -> AsyncIterator[bytes]:
         """Return the uploaded zip piece by piece.

@@ -3,10 +3,11 @@
 Who makes something of a package while its key is being revoked has the relay look at the key once more afterwards.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from sluice_api.adapters.mongo.collections import PACKAGES, PUBLIC_KEYS
+from sluice_api.adapters.mongo.outbox import no_hint
 from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import TenantRepository
 from sluice_api.domain.models import KeyStatus, PackageStatus, PublicKey, PublicKeyFilter
@@ -17,10 +18,16 @@ _CODEC = RecordCodec(PublicKey, "key_id")
 
 
 class PublicKeys(TenantRepository[PublicKey, PublicKeyFilter]):
-    """The public keys of manufacturers."""
+    """The public keys of manufacturers.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: The database.
+        hint: Called when the relay has a key to look at.
+    """
+
+    def __init__(self, database: Database, hint: Callable[[], None] = no_hint) -> None:
         super().__init__(database, PUBLIC_KEYS, _CODEC, "public key")
+        self._hint = hint
 
     async def add(self, key: PublicKey) -> None:
         """Store a key.
@@ -64,6 +71,7 @@ class PublicKeys(TenantRepository[PublicKey, PublicKeyFilter]):
             {"$set": {"status": KeyStatus.REVOKED.value, "revoked_at": at, "revocation_reason": why}},
         )
         await self._documents.update_many(same, {"$set": {"relay_at": at}})
+        self._hint()
 
     async def is_in_use(self, key: PublicKey) -> bool:
         """Return whether a key has verified a package, or one of its manufacturer is being verified."""

@@ -1,12 +1,12 @@
 """Tasks, as users ask for them. The relay expands and stops them; the projector counts and ends them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
 
 from sluice_api.adapters.mongo.collections import TASKS, Document
-from sluice_api.adapters.mongo.outbox import also_send, with_messages
+from sluice_api.adapters.mongo.outbox import also_send, no_hint, with_messages
 from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import TenantRepository
 from sluice_api.domain.errors import MAX_NAMED, NamedTask
@@ -20,10 +20,16 @@ CODEC = RecordCodec(Task, "task_id")
 
 
 class Tasks(TenantRepository[Task, TaskFilter]):
-    """The tasks."""
+    """The tasks.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: The database.
+        hint: Called when a message waits for the relay.
+    """
+
+    def __init__(self, database: Database, hint: Callable[[], None] = no_hint) -> None:
         super().__init__(database, TASKS, CODEC, "task", leave_out=("targets.device_ids",))
+        self._hint = hint
 
     async def add(self, task: Task, message: OutboxMessage) -> None:
         """Store a task with its message; the relay expands it from when it begins.
@@ -32,6 +38,7 @@ class Tasks(TenantRepository[Task, TaskFilter]):
             ConflictError: It exists already.
         """
         await self._insert(with_messages(_document(task), task.begins_at, message), "The task exists already.")
+        self._hint()
 
     async def stop(
         self, app_id: str, task_id: str, at: datetime, message: OutboxMessage, reason: Reason | None = None
@@ -47,6 +54,7 @@ class Tasks(TenantRepository[Task, TaskFilter]):
         }
         stoppable = {"_id": task_id, "app_id": app_id, "status": {"$in": [status.value for status in STOPPABLE]}}
         await self._documents.update_one(stoppable, change)
+        self._hint()
 
     async def stoppable_of(self, package_id: str) -> Sequence[tuple[str, str]]:
         """Return app and id of each task of a package that has not ended and is not stopping."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -20,7 +21,7 @@ class Relay:
         lease: The right to work.
         looks: Each does what is due and returns whether there was anything. They do not wait for one another: messages
             are published while a large task is expanded.
-        interval: Seconds from a look that found nothing to the next.
+        interval: Seconds from a look that found nothing to the next, unless a hint comes.
         trouble: Errors of Kafka and MongoDB, after which a look is repeated; any other ends the relay.
     """
 
@@ -31,6 +32,12 @@ class Relay:
         self._looks = looks
         self._interval = interval
         self._trouble = trouble
+        self._hints = [asyncio.Event() for _ in looks]
+
+    def look_now(self) -> None:
+        """Take a hint that there is something to do: whoever has the lease looks at once."""
+        for hint in self._hints:
+            hint.set()
 
     async def run(self) -> None:
         """Work until cancelled.
@@ -40,17 +47,29 @@ class Relay:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                for look in self._looks:
-                    group.create_task(self._repeat(look))
+                for look, hint in zip(self._looks, self._hints, strict=True):
+                    group.create_task(self._repeat(look, hint))
         finally:
             await self._lease.release()
 
-    async def _repeat(self, look: Look) -> None:
+    async def _repeat(self, look: Look, hint: asyncio.Event) -> None:
         while True:
+            hint.clear()  # before the look: what comes during it is looked for again
+            is_held = False
             try:
-                if await self._lease.hold() and await look():
+                is_held = await self._lease.hold()
+                if is_held and await look():
                     continue
             except self._trouble as error:
                 _log.warning("relay_failed", error=type(error).__name__, detail=str(error)[:300])
                 await asyncio.sleep(_FAILED_PAUSE)
+            await self._pause(hint if is_held else None)
+
+    async def _pause(self, hint: asyncio.Event | None) -> None:
+        """Wait for the interval or for a hint; whoever stands by asks for the lease no sooner for that."""
+        if hint is None:
             await asyncio.sleep(self._interval)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._interval):
+                await hint.wait()

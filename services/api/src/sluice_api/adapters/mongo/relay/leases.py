@@ -3,6 +3,7 @@
 Nothing depends on there being only one at any moment: what two do at the same time is only done twice.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -42,14 +43,19 @@ class MongoLease:
         self._now = now
         self._renew_at = 0.0
         self._held = False
+        self._taking = asyncio.Lock()
 
     async def hold(self) -> bool:
-        """Take the lease or renew it when that is due; return whether it is held."""
-        if self._held and self._monotonic() < self._renew_at:
-            return True
-        self._renew_at = self._monotonic() + self._seconds / 3
-        self._held = await self._take()
-        return self._held
+        """Take the lease or renew it when that is due; return whether it is held.
+
+        Of several that ask at once one takes it for all: its insertion would fail that of the others.
+        """
+        async with self._taking:
+            if self._held and self._monotonic() < self._renew_at:
+                return True
+            self._renew_at = self._monotonic() + self._seconds / 3
+            self._held = await self._take()
+            return self._held
 
     async def release(self) -> None:
         """Let another replica work at once."""
