@@ -92,12 +92,14 @@ class FakeSender:
     Attributes:
         sent: The requests.
         answers: Whether it answers.
+        busy: Whether it answers that it is busy, for ten seconds.
         no_answer_after: Seconds after which an unanswered request is given up.
     """
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
         self.answers = True
+        self.busy = False
         self.no_answer_after = NO_ANSWER_AFTER
         self._in_flight: dict[Address, asyncio.Future[Message]] = {}
 
@@ -106,7 +108,7 @@ class FakeSender:
         self.sent.append(message)
         if self.answers:
             await asyncio.sleep(0)
-            return _success(message)
+            return _busy(message) if self.busy else _success(message)
         self._in_flight[remote] = asyncio.get_running_loop().create_future()
         try:
             return await asyncio.wait_for(self._in_flight[remote], self.no_answer_after)
@@ -125,3 +127,7 @@ def _success(request: Message) -> Message:
     observes = ((coap.OBSERVE, b"\x01"),) if request.option(coap.OBSERVE) == b"" else ()
     code, payload = (coap.CONTENT, b"1") if request.code == coap.GET else (coap.CHANGED, b"")
     return Message(coap.ACK, code, request.mid, request.token, observes, payload)
+
+
+def _busy(request: Message) -> Message:
+    return Message(coap.ACK, coap.SERVICE_UNAVAILABLE, request.mid, request.token, ((coap.MAX_AGE, b"\x0a"),))

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class ReasonCode(StrEnum):
-    """All codes. Platform reasons first, then the device's `/5/0/5` results 2–9, then what only MQTT devices report."""
+    """All codes. Platform reasons first, then the device's `/5/0/5` results, then what only MQTT devices report."""
 
     SAME_VERSION = "same_version"
     TASK_CONFLICT = "task_conflict"
@@ -43,6 +43,10 @@ class ReasonCode(StrEnum):
     INVALID_URI = "invalid_uri"
     FIRMWARE_UPDATE_FAILED = "firmware_update_failed"
     UNSUPPORTED_PROTOCOL = "unsupported_protocol"
+    UPDATE_CANCELLED = "update_cancelled"
+    UPDATE_DEFERRED = "update_deferred"
+    UNKNOWN_UPDATE_RESULT = "unknown_update_result"
+    CONTRADICTORY_RESULT = "contradictory_result"
     DEVICE_IN_USE = "device_in_use"
     POOR_SIGNAL = "poor_signal"
     ALREADY_LATEST = "already_latest"
@@ -61,8 +65,13 @@ UPDATE_RESULTS: dict[int, ReasonCode] = {
     7: ReasonCode.INVALID_URI,
     8: ReasonCode.FIRMWARE_UPDATE_FAILED,
     9: ReasonCode.UNSUPPORTED_PROTOCOL,
+    10: ReasonCode.UPDATE_CANCELLED,
+    11: ReasonCode.UPDATE_DEFERRED,
 }
-"""`/5/0/5` Update Result → reason (OMA TS 1.1.1 §E.6); 0 and 1 are no failures."""
+"""`/5/0/5` Update Result → reason (OMA TS 1.1.1 §E.6; 10 and 11: object 5, version 1.1).
+
+0 and 1 are no failures; any other is an `UNKNOWN_UPDATE_RESULT`. The reasons have the parameter `result`, the number.
+"""
 
 MQTT_RESULTS: dict[int, ReasonCode] = {
     1: ReasonCode.DEVICE_IN_USE,
@@ -179,6 +188,19 @@ _TEXTS: dict[ReasonCode, tuple[str, str]] = {
     ReasonCode.INVALID_URI: ("Invalid URI", "无效的URI"),
     ReasonCode.FIRMWARE_UPDATE_FAILED: ("Firmware update failed", "固件升级失败"),
     ReasonCode.UNSUPPORTED_PROTOCOL: ("Unsupported protocol", "不支持的下载协议"),
+    ReasonCode.UPDATE_CANCELLED: ("The update was cancelled at the device ({result})", "升级在设备侧被取消({result})"),
+    ReasonCode.UPDATE_DEFERRED: (
+        "The user of the device has deferred the update ({result})",
+        "设备用户推迟了升级({result})",
+    ),
+    ReasonCode.UNKNOWN_UPDATE_RESULT: (
+        "The device reports the unknown Update Result {result}",
+        "设备上报了未知的升级结果{result}",
+    ),
+    ReasonCode.CONTRADICTORY_RESULT: (
+        "The device runs the target version but reports the Update Result {result} ({name})",
+        "设备已运行目标版本,但上报的升级结果为{result}({name})",
+    ),
     ReasonCode.DEVICE_IN_USE: ("The device is in use", "设备使用中"),
     ReasonCode.POOR_SIGNAL: ("The device's signal is poor", "设备信号质量差"),
     ReasonCode.ALREADY_LATEST: ("The device says that it runs the latest version", "设备上报已经是最新版本"),
@@ -192,9 +214,17 @@ _TEXTS: dict[ReasonCode, tuple[str, str]] = {
 }
 
 
+_NOT_UNDERSTOOD = (
+    "The device's answer {code} to {path} was not understood: {error}",
+    "无法理解设备对{path}的应答{code}:{error}",
+)
+"""For a reason with the parameter `error`: the device answered, so that it is none of refusing."""
+
+
 def reason_text(code: ReasonCode, params: dict[str, str], language: str = "en") -> str:
     """Return the text of a reason in `en` or `zh`; parameters that are missing show as `?`."""
-    template = _TEXTS[code][1 if language.startswith("zh") else 0]
+    texts = _NOT_UNDERSTOOD if "error" in params else _TEXTS[code]
+    template = texts[1 if language.startswith("zh") else 0]
     return template.format_map(_Params(params))
 
 

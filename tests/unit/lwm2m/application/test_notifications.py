@@ -84,3 +84,10 @@ async def test_a_token_of_no_observation_is_not_observed_and_not_published(world
     assert not world.notifications.is_observed(b"other")
     await world.notifications.take(notification(b"1", token=b"other"), REMOTE)
     assert world.publisher.messages == []
+
+
+async def test_a_notification_says_whether_the_device_has_asked_for_a_block(world: World) -> None:
+    await world.notifications.take(notification(b"1", sequence=1), REMOTE)
+    world.session.fetching = ATTEMPT
+    await world.notifications.take(notification(b"2", sequence=2), REMOTE)
+    assert [event.fetching for event in world.publisher.of(FirmwareStateNotified)] == [False, True]

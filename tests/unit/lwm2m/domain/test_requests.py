@@ -145,3 +145,27 @@ def test_a_notification_holds_the_firmware_state(state: int) -> None:
 def test_a_firmware_state_that_does_not_exist_is_an_error(payload: bytes) -> None:
     with pytest.raises(PayloadError):
         firmware_state(response(coap.CONTENT, payload))
+
+
+def test_a_nul_byte_is_written_to_package_as_octets() -> None:
+    reset = Write(path="/5/0/0", value="\0", content_format=42)
+    asked = Request(coap.PUT, ((11, b"5"), (11, b"0"), (11, b"0"), (12, b"\x2a")), b"\x00")
+    assert coap_request(reset, sign) == asked
+
+
+@pytest.mark.parametrize("code", [coap.SERVICE_UNAVAILABLE, coap.TOO_MANY_REQUESTS])
+@pytest.mark.parametrize(
+    ("max_age", "seconds"), [(None, 60), (b"", 0), (b"\x05", 5), (b"\x00\x0e\x10", 3_600), (bytes(5), 60)]
+)
+@pytest.mark.parametrize("request_", [Read(path="/4/0"), Observe(path="/5/0/3"), Execute(path="/5/0/2")])
+def test_a_busy_device_says_when_it_wants_to_be_asked_again(
+    request_: DeviceRequest, max_age: bytes | None, seconds: int, code: int
+) -> None:
+    options = [] if max_age is None else [(coap.MAX_AGE, max_age)]
+    result = result_of(request_, response(code, b"", *options))
+    assert (result.ok, result.max_age) == (False, seconds)
+
+
+@pytest.mark.parametrize("code", [coap.CONTENT, coap.NOT_FOUND, coap.INTERNAL_SERVER_ERROR])
+def test_max_age_of_other_responses_says_nothing_of_when_to_ask_again(code: int) -> None:
+    assert result_of(Read(path="/3/0/3"), response(code, b"1", (coap.MAX_AGE, b"\x05"))).max_age is None

@@ -117,12 +117,15 @@ class RequestResult(Value, frozen=True, kw_only=True):
         code: CoAP response code, for example `2.05`, `4.04`.
         values: Resource path → value for Read and Observe; empty otherwise.
         error: Why a payload could not be decoded.
+        max_age: Seconds after which a busy device wants to be asked again: Max-Age of 5.03 (RFC 7252 §5.9.3.4) and of
+            4.29 (RFC 8516 §3); None for every other code.
     """
 
     path: str
     code: str
     values: dict[str, ResourceValue] = {}
     error: str | None = None
+    max_age: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -131,7 +134,19 @@ class RequestResult(Value, frozen=True, kw_only=True):
 
 
 class CommandOutcome(Message, frozen=True, kw_only=True):
-    """How a command of `lwm2m-commands` ended; results stand in the order of the requests that were answered."""
+    """How a command of `lwm2m-commands` ended; results stand in the order of the requests that were answered.
+
+    Attributes:
+        device_id: The device.
+        command_id: The command.
+        execution_id: As in the command.
+        attempt: As in the command.
+        status: How it ended.
+        results: The device's answers.
+        awake_until: As in `DeviceUplink`.
+        fetching: The device has asked for a block of the attempt's image since it was given the Package URI, as far as
+            this run of the gateway knows.
+    """
 
     device_id: str
     command_id: str
@@ -140,6 +155,7 @@ class CommandOutcome(Message, frozen=True, kw_only=True):
     status: OutcomeStatus
     results: tuple[RequestResult, ...] = ()
     awake_until: datetime | None = None
+    fetching: bool = False
 
 
 class FirmwareState(IntEnum):
@@ -160,6 +176,7 @@ class FirmwareStateNotified(Message, frozen=True, kw_only=True):
         attempt: Its attempt.
         state: As in `FirmwareState`.
         awake_until: As in `DeviceUplink`.
+        fetching: As in `CommandOutcome`.
     """
 
     device_id: str
@@ -167,6 +184,7 @@ class FirmwareStateNotified(Message, frozen=True, kw_only=True):
     attempt: int
     state: int
     awake_until: datetime | None = None
+    fetching: bool = False
 
 
 class VersionReported(Message, frozen=True, kw_only=True):

@@ -59,6 +59,8 @@ class Coverage(Value, frozen=True, kw_only=True):
         sinr: dB after the product's scale, None if unreadable.
         coverage_class: The class that follows.
         network: Network part of the window's key.
+        bearer: Network bearer, `/4/0/0` (7 is NB-IoT), None if unreadable.
+        link_quality: `/4/0/3` in the bearer's own measure (for NB-IoT NRSRQ), None if unreadable.
     """
 
     cell_id: int
@@ -66,6 +68,8 @@ class Coverage(Value, frozen=True, kw_only=True):
     sinr: float | None = None
     coverage_class: CoverageClass
     network: str
+    bearer: int | None = None
+    link_quality: float | None = None
 
 
 class HistoryEntry(Value, frozen=True, kw_only=True):

@@ -15,10 +15,17 @@ class Read(Value, frozen=True, kw_only=True, tag_field="op", tag="read"):
 
 
 class Write(Value, frozen=True, kw_only=True, tag_field="op", tag="write"):
-    """LwM2M Write of one resource, sent as text/plain."""
+    """LwM2M Write of one resource.
+
+    Attributes:
+        path: The resource.
+        value: Sent as UTF-8.
+        content_format: 0 for text/plain, 42 for application/octet-stream.
+    """
 
     path: str
     value: str
+    content_format: int = 0
 
 
 class Execute(Value, frozen=True, kw_only=True, tag_field="op", tag="execute"):

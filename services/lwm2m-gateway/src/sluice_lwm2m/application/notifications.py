@@ -80,6 +80,7 @@ class Notifications:
             attempt=attempt.attempt,
             state=state,
             awake_until=utc(until),
+            fetching=session.fetching == attempt,
         )
         await self._publisher.publish_event(event)
         session.mark_reported(now, until)

@@ -154,7 +154,7 @@ def prepare(record: Registration, command: DeviceRequests, token: str, now: floa
 
 
 def clear_last_execute(record: Registration, command: DeviceRequests, now: float) -> Registration:
-    """Return the record after a prepared command was not sent: its Execute may come again under the same id."""
+    """Return the record after a command was not sent, or refused by a busy device: its Execute may come again."""
     if record.last_execute_id != command.command_id:
         return record
     return msgspec.structs.replace(record, last_execute_id=None, occurred_at=utc(now))

@@ -33,6 +33,13 @@ RESTARTING = frozenset(("/5/0/2", "/3/0/4", "/3/0/5"))
 MAX_VALUE_BYTES = 1_024
 """Longest value that is written; no block-wise transfer towards devices."""
 
+_DEFAULT_MAX_AGE = 60
+"""Seconds (RFC 7252 §5.10.5)."""
+_LONGEST_MAX_AGE = 4
+"""Bytes."""
+_BUSY = frozenset((coap.SERVICE_UNAVAILABLE, coap.TOO_MANY_REQUESTS))
+"""Codes by which a device asks to be asked again later (RFC 7252 §5.9.3.4, RFC 8516)."""
+
 _REGISTER_OBSERVATION = b""
 _CANCEL_OBSERVATION = b"\x01"
 _AS_TEXT: Options = ((coap.CONTENT_FORMAT, uint_bytes(TEXT)),)
@@ -62,10 +69,10 @@ def coap_request(request: DeviceRequest, sign: Callable[[WritePackageUri], str],
     match request:
         case Read():
             return Request(coap.GET, path)
-        case Write(value=value):
-            return _write(path, value)
+        case Write(value=value, content_format=content_format):
+            return _write(path, value, content_format)
         case WritePackageUri():
-            return _write(path, sign(request))
+            return _write(path, sign(request), TEXT)
         case Execute(arguments=arguments):
             payload = _value(arguments)
             return Request(coap.POST, (*path, *(_AS_TEXT if payload else ())), payload)
@@ -87,6 +94,8 @@ def result_of(request: DeviceRequest, response: Message, root: str = "") -> Requ
     """
     path = path_of(request)
     code = code_text(response.code)
+    if response.code in _BUSY:
+        return RequestResult(path=path, code=code, max_age=_max_age(response))
     if not response.is_success or not isinstance(request, Read | Observe):
         return RequestResult(path=path, code=code)
     if isinstance(request, Observe) and response.option(coap.OBSERVE) is None:
@@ -114,6 +123,14 @@ def firmware_state(response: Message, root: str = "") -> FirmwareState:
     raise PayloadError("no firmware state")
 
 
+def _max_age(response: Message) -> int:
+    """Return the seconds of Max-Age; a value that is longer than the option may be counts as none (RFC 7252 §5.4.3)."""
+    value = response.option(coap.MAX_AGE)
+    if value is None or len(value) > _LONGEST_MAX_AGE:
+        return _DEFAULT_MAX_AGE
+    return int.from_bytes(value)
+
+
 def _parse(request: DeviceRequest) -> Path:
     path = parse_path(path_of(request))
     if path is None:
@@ -130,8 +147,8 @@ def _uri_path(root: str, path: Path) -> Options:
     return tuple((coap.URI_PATH, segment) for segment in segments)
 
 
-def _write(path: Options, value: str) -> Request:
-    return Request(coap.PUT, (*path, *_AS_TEXT), _value(value))
+def _write(path: Options, value: str, content_format: int) -> Request:
+    return Request(coap.PUT, (*path, (coap.CONTENT_FORMAT, uint_bytes(content_format))), _value(value))
 
 
 def _value(text: str) -> bytes:

@@ -13,7 +13,7 @@ Time is always handed in, in seconds since 1970. The rules of the awake window (
 from dataclasses import dataclass, field
 from secrets import randbelow
 
-from sluice_common.messages.registrations import Registration
+from sluice_common.messages.registrations import AttemptRef, Registration
 from sluice_lwm2m.domain.coap.addresses import Address, parse_address
 
 _NEWER_AFTER = 128.0
@@ -31,6 +31,7 @@ class Session:
         expires_at: End of its lifetime; at or after the record's, which is refreshed rarely.
         awake_until: Until when it can be reached.
         suspended_until: Until when sends are suspended after an Execute, unless a message comes before.
+        fetching: The attempt of whose image it has asked for a block since its Package URI was written last.
     """
 
     record: Registration
@@ -38,6 +39,7 @@ class Session:
     expires_at: float
     awake_until: float = 0.0
     suspended_until: float = 0.0
+    fetching: AttemptRef | None = None
     saved: Registration | None = None
     remote: Address = field(init=False)
     _reported_at: float = 0.0

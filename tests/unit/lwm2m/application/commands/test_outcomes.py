@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.unit.lwm2m.application.commands.world import World
-from tests.unit.lwm2m.builders import STATE, T0, close_download, device_requests
+from tests.unit.lwm2m.builders import ATTEMPT, PACKAGE_URI, STATE, T0, close_download, device_requests
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import CommandOutcome, DeviceUplink, OutcomeStatus
@@ -95,3 +95,17 @@ async def test_a_cancelled_observation_ends_in_the_record_even_if_too_many_comma
     world.submit(device_requests(CancelObserve(path=STATE), command_id="2"))
     assert ("2", OutcomeStatus.ASLEEP) in await world.settle()
     assert world.session.record.observe_token is None
+
+
+async def test_an_outcome_says_whether_the_device_has_asked_for_a_block_since_its_package_uri(world: World) -> None:
+    world.session.fetching = ATTEMPT
+    world.submit(device_requests(Read(path="/5/0/5"), command_id="1"))
+    world.submit(device_requests(Read(path="/5/0/5"), command_id="2", attempt=2))
+    await world.settle()
+    world.submit(device_requests(Observe(path=STATE), PACKAGE_URI, command_id="3"))
+    await world.settle()
+    assert [(o.command_id, o.fetching) for o in world.publisher.of(CommandOutcome)] == [
+        ("1", True),
+        ("2", False),
+        ("3", False),
+    ]

@@ -91,3 +91,17 @@ async def test_a_fenced_command_is_not_sent(world: World) -> None:
     world.submit(close_download())
     assert ("execute", OutcomeStatus.STALE) in await world.settle()
     assert [message.code for message in world.sender.sent] == [coap.GET]
+
+
+async def test_an_execute_that_a_busy_device_refused_may_be_sent_later_under_the_same_id(world: World) -> None:
+    world.sender.busy = True
+    world.submit(device_requests(Execute(path="/5/0/2"), command_id="1"))
+    await world.settle()
+    assert world.publisher.of(CommandOutcome)[0].results[0].max_age == 10
+    assert world.session.is_reachable(T0)
+    world.sender.busy = False
+    world.submit(device_requests(Execute(path="/5/0/2"), command_id="1"))
+    await world.settle()
+    world.submit(device_requests(Execute(path="/5/0/2"), command_id="1"))
+    assert [status.value for _, status in await world.settle()] == ["done", "done", "already_sent"]
+    assert len(world.sender.sent) == 2

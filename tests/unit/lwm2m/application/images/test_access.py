@@ -104,3 +104,10 @@ async def test_the_token_of_a_device_of_another_gateway_is_not_found() -> None:
 )
 async def test_a_path_without_a_valid_token_is_not_found(path: tuple[bytes, ...]) -> None:
     assert Server().get(path=path).code == coap.NOT_FOUND
+
+
+async def test_a_block_request_shows_which_attempt_a_device_fetches() -> None:
+    server = Server()
+    assert server.session.fetching is None
+    server.get()
+    assert server.session.fetching == ATTEMPT

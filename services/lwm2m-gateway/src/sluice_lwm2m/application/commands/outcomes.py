@@ -45,7 +45,10 @@ class CommandOutcomes:
         if session is not None and isinstance(command, DeviceRequests):
             await self._clear_observation(session, command)
         awake_until = None if session is None else session.awake_until
-        await self._publisher.publish_event(_outcome(command, status, results, self._clock(), awake_until))
+        attempt = records.attempt_of(command)
+        fetching = session is not None and attempt is not None and session.fetching == attempt
+        event = _outcome(command, status, results, self._clock(), awake_until, fetching=fetching)
+        await self._publisher.publish_event(event)
         if session is not None:
             reached = isinstance(command, DeviceRequests) and status in _REACHED
             await self._note_reported(session, status, awake_until if reached else None)
@@ -75,6 +78,8 @@ def _outcome(
     results: tuple[RequestResult, ...],
     now: float,
     awake_until: float | None,
+    *,
+    fetching: bool,
 ) -> CommandOutcome:
     return CommandOutcome(
         app_id=command.app_id,
@@ -87,4 +92,5 @@ def _outcome(
         status=status,
         results=results,
         awake_until=None if awake_until is None else utc(awake_until),
+        fetching=fetching,
     )

@@ -81,9 +81,11 @@ class CommandRunner:
         if session is None or status is not None or pending.fenced:
             return status or OutcomeStatus.STALE, ()
         await self._store.replace(session, records.prepare(session.record, command, urandom(_TOKEN_BYTES).hex(), now))
+        if any(isinstance(request, WritePackageUri) for request in command.requests):
+            session.fetching = None
         results: list[RequestResult] = []
         status = await self._ask_all(session, pending, results)
-        if status is OutcomeStatus.STALE:
+        if status is OutcomeStatus.STALE or (results and results[-1].max_age is not None):
             await self._store.replace(session, records.clear_last_execute(session.record, command, self._clock()))
         return status, tuple(results)
 

@@ -47,7 +47,7 @@ class ImageAccess:
         self._verified = lru_cache(maxsize=_TOKENS_KEPT)(self._verify)
 
     def admit(self, path: list[bytes]) -> str | None:
-        """Return the id of the image that may be served at a path, and extend its device's awake window; else None."""
+        """Return the id of the image that may be served at a path, else None; note that its device is awake."""
         if not _is_image(path) and not _is_image(path := path_segments(path)):
             return None
         try:
@@ -61,6 +61,7 @@ class ImageAccess:
         if token.image_id in self._revoked:
             return None
         session.extend_awake_window(now)
+        session.fetching = attempt
         if not session.is_reported:
             self._reporter.report_activity(session)
         return token.image_id
