@@ -93,6 +93,14 @@ class DevicesSettings(CommonSettings):
     online_after_message: float = Field(
         60.0, gt=0, description="Seconds that an MQTT device counts as online after a message."
     )
+    least_wait: float = Field(
+        2.0,
+        gt=0,
+        description="Least seconds until a busy device (5.03, 4.29) is asked again, whatever Max-Age it names.",
+    )
+    cancel_observe: float = Field(
+        10.0, gt=0, description="Most seconds that an upgrade, whose result is known, waits to cancel its observation."
+    )
     command_answer: float = Field(180.0, gt=0, description="Seconds that a device command may stay unanswered.")
     max_commands: int = Field(50, ge=1, description="Unfinished device commands per device.")
     max_ended: int = Field(200, ge=1, description="Ended device commands remembered per device.")
@@ -126,6 +134,8 @@ class DevicesSettings(CommonSettings):
             version_queries=self.version_queries,
             version_again=self.version_again,
             online_after_message=self.online_after_message,
+            least_wait=self.least_wait,
+            cancel_observe=self.cancel_observe,
             command_answer=self.command_answer,
             max_commands=self.max_commands,
             max_ended=self.max_ended,

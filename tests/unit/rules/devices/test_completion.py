@@ -11,7 +11,7 @@ from sluice_common.messages.execution_events import ExecutionChanged, ExecutionS
 from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.snapshots import UpgradePolicy
 from sluice_common.reasons import ReasonCode
-from sluice_rules.devices.completion import NOT_RETRIED
+from sluice_rules.devices.retries import HEALED_BY_RETRY
 
 DAY = 86_400.0
 ACTIVE = [step for step in Step if step not in (Step.ENDED, Step.QUERY_CELL, Step.CLOSING, Step.RETRY_WAIT)]
@@ -198,7 +198,7 @@ def test_versions_of_snapshots_grow_by_one_and_the_last_is_final(story: Story) -
 
 
 @pytest.mark.requirement("R118", "R140")
-def test_an_upgrade_without_trouble_takes_thirteen_events_and_seven_snapshots(story: Story) -> None:
+def test_an_upgrade_without_trouble_takes_thirteen_events_and_eight_snapshots(story: Story) -> None:
     story.reach(Step.ENDED)
     registration = 1
     assert len(story.log) - registration == 13
@@ -206,6 +206,7 @@ def test_an_upgrade_without_trouble_takes_thirteen_events_and_seven_snapshots(st
         ("WAITING", "WAITING", None),
         ("RUNNING", "QUERY_VERSION", None),
         ("RUNNING", "AWAIT_SLOT", None),
+        ("RUNNING", "DOWNLOADING", 0),
         ("RUNNING", "DOWNLOADING", 1),
         ("RUNNING", "UPDATING", 2),
         ("RUNNING", "UPDATING", 3),
@@ -213,9 +214,15 @@ def test_an_upgrade_without_trouble_takes_thirteen_events_and_seven_snapshots(st
     ]
 
 
-@pytest.mark.requirement("R134")
-def test_what_another_attempt_cannot_mend_is_not_retried() -> None:
-    assert {code.value for code in NOT_RETRIED} == {
+@pytest.mark.requirement("R134", "D06")
+def test_every_reason_says_whether_another_attempt_can_heal_it() -> None:
+    assert set(HEALED_BY_RETRY) == set(ReasonCode)
+
+
+@pytest.mark.requirement("R134", "D06")
+@pytest.mark.parametrize(
+    "code",
+    [
         "same_version",
         "task_conflict",
         "capability_missing",
@@ -230,4 +237,16 @@ def test_what_another_attempt_cannot_mend_is_not_retried() -> None:
         "version_not_comparable",
         "task_ended",
         "stopped",
-    }
+        "version_mismatch",
+        "update_cancelled",
+        "update_deferred",
+        "contradictory_result",
+    ],
+)
+def test_what_another_attempt_cannot_heal_is_not_retried(code: str) -> None:
+    assert not HEALED_BY_RETRY[ReasonCode(code)]
+
+
+@pytest.mark.parametrize("code", ["integrity_check_failed", "connection_lost", "download_timeout", "low_battery"])
+def test_what_may_come_out_otherwise_is_retried(code: str) -> None:
+    assert HEALED_BY_RETRY[ReasonCode(code)]

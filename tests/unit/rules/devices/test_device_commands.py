@@ -143,3 +143,38 @@ def test_only_so_many_device_commands_may_be_unfinished(tell: Callable[..., Stor
 def test_versions_of_a_device_commands_snapshots_grow(story: Story) -> None:
     story.command("c1", READ).register().answer(story.read("/3/0/0", "ACME"))
     assert [c.version for c in story.all(DeviceCommandChanged)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("code", ["5.03", "4.29"])
+@pytest.mark.parametrize("request_", [READ, REBOOT])
+def test_a_busy_device_gets_its_command_again_after_its_max_age_and_later_ones_wait_behind_it(
+    request_: Read | Execute, code: str, story: Story
+) -> None:
+    began = story.register().command("c1", request_).command("c2", READ).now
+    story.answer(story.busy(request_.path, 30, code))
+    assert (story.command_states, story.commands) == ([("c1", "PENDING")], [])
+    story.later(10).uplink()
+    assert not story.commands
+    story.due("c1")
+    assert (story.now, [c.command_id for c in story.commands]) == (began + 30, ["c1"])
+    story.answer(story.changed(request_.path))
+    assert story.command_states == [("c1", "SUCCEEDED"), ("c2", "SENT")]
+
+
+def test_a_device_that_is_busy_until_its_command_has_expired_has_refused_it(story: Story) -> None:
+    story.register().command("c1", READ, expires_in=20).answer(story.busy("/3/0/0", 60))
+    (changed,) = story.new(DeviceCommandChanged)
+    assert (changed.status.value, changed.code) == ("FAILED", "5.03")
+
+
+def test_a_busy_device_that_falls_asleep_gets_its_command_at_its_next_uplink_until_it_expires(story: Story) -> None:
+    began = story.register().command("c1", READ, expires_in=100).answer(story.busy("/3/0/0", 30)).now
+    story.deregister().due("c1")
+    assert not story.commands
+    story.due("c1")
+    assert (story.now, story.command_states) == (began + 100, [("c1", "EXPIRED")])
+
+
+def test_a_command_that_a_busy_device_did_not_get_can_be_cancelled_and_lets_the_next_one_go(story: Story) -> None:
+    story.register().command("c1", READ).command("c2", READ).answer(story.busy("/3/0/0", 30)).cancel("c1")
+    assert story.command_states == [("c1", "CANCELLED"), ("c2", "SENT")]

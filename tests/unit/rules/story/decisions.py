@@ -97,6 +97,12 @@ class Decisions:
         return self.snapshot.reason.code.value if self.snapshot.reason else None
 
     @property
+    def params(self) -> dict[str, str]:
+        """The parameters of the reason that readers see."""
+        assert self.snapshot.reason
+        return self.snapshot.reason.params
+
+    @property
     def commands(self) -> list[Lwm2mCommand]:
         """The commands that the last event caused."""
         return [effect.command for effect in self.effects if isinstance(effect, ToGateway)]

@@ -117,6 +117,8 @@ class Story(Decisions):
         status: OutcomeStatus = OutcomeStatus.DONE,
         results: tuple[RequestResult, ...] = (),
         awake_for: float | None = None,
+        *,
+        fetching: bool = False,
     ) -> Self:
         """The gateway reports on a command."""
         return self.feed(
@@ -127,6 +129,7 @@ class Story(Decisions):
                 attempt=command.attempt,
                 status=status,
                 results=results,
+                fetching=fetching,
                 awake_until=None if awake_for is None else utc(self.now + awake_for),
             )
         )
@@ -186,9 +189,22 @@ class Story(Decisions):
         return RequestResult(path=path, code="2.04")
 
     @staticmethod
+    def busy(path: str, max_age: int = 60, code: str = "5.03") -> RequestResult:
+        """The device wants to be asked later."""
+        return RequestResult(path=path, code=code, max_age=max_age)
+
+    @staticmethod
     def refused(path: str, code: str = "4.05") -> RequestResult:
         """The device refused a request."""
         return RequestResult(path=path, code=code)
+
+    def accept_uri(self, state: ResourceValue = 0, result: ResourceValue = 0) -> Self:
+        """The device tells its state and result, and accepts the Package URI."""
+        return self.answer(self.read("/5/0/3", state), self.read("/5/0/5", result), self.changed("/5/0/1"))
+
+    def refuse_uri(self, state: ResourceValue = 0, code: str = "4.05", result: ResourceValue = 0) -> Self:
+        """The device tells its state and result, and refuses the Package URI."""
+        return self.answer(self.read("/5/0/3", state), self.read("/5/0/5", result), self.refused("/5/0/1", code))
 
     def tell_no_version(self) -> Self:
         """The device refuses to tell its version, and that of its last package."""
@@ -210,7 +226,7 @@ class Story(Decisions):
             Step.QUERY_COVERAGE: lambda: self.answer(RequestResult(path="/4/0", code="2.05", values=GOOD_RADIO)),
             Step.QUERY_CELL: lambda: self.answer(self.read("/4/0/8", 77)),
             Step.AWAIT_SLOT: self.grant,
-            Step.OBSERVE: lambda: self.answer(self.read("/5/0/3", 0), self.changed("/5/0/1")),
+            Step.OBSERVE: self.accept_uri,
             Step.DOWNLOADING: lambda: self.notify(1).notify(2),
             Step.UPDATING: lambda: self.answer(self.changed("/5/0/2")).notify(3).register(),
             Step.QUERY_RESULT: lambda: self.answer(

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from sluice_common.messages.device_events import RequestResult
 from sluice_common.messages.execution_events import Coverage
 from sluice_common.messages.slots import WindowKey
 from sluice_common.reasons import ReasonCode
@@ -20,6 +21,22 @@ class SlotState(StrEnum):
     ASKED = "asked"
     HELD = "held"
     KEPT = "kept"
+
+
+class Radio(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a device reported of its radio beside its cell; None for what it did not.
+
+    Attributes:
+        rsrp: dBm.
+        sinr: dB.
+        bearer: Network bearer, `/4/0/0`.
+        link_quality: As the bearer measures it, `/4/0/3`: RSRQ in dB for LTE.
+    """
+
+    rsrp: float | None = None
+    sinr: float | None = None
+    bearer: int | None = None
+    link_quality: float | None = None
 
 
 class MqttAttempt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,7 +59,10 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
     Attributes:
         number: From 1.
         busy: The device still works at the last attempt; it is awaited before this one goes on.
-        reset: `/5/0/1` was written empty to get the device out of its last attempt.
+        resets: How many ways to reset the device's update state machine were tried in vain (`steps.lwm2m.reset`).
+        resetting: A reset is under way.
+        refused: The answer by which a request was refused, or could not be understood, for the reason that it may make.
+        radio: What the device reported of its radio, but for a cell id.
         coverage: What the device reported of its radio.
         coverage_epoch: Registration under which it did.
         coverage_until: Until when that counts while the device waits, seconds since 1970.
@@ -53,20 +73,29 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
         not_after: End of the image token, seconds since 1970.
         start_by: When the download must have begun.
         epoch: Registration that the coverage query, later the URI, then the Execute was meant for.
+        observed_epoch: Registration under which the device accepted to be observed, since it holds this slot.
+        uri_accepted: The device accepted the Package URI.
+        state_before: `/5/0/3` when it was observed, before the Package URI: as long as it is told no other, this is no
+            news of the download.
+        result_before: `/5/0/5` before the Package URI, None if it was not asked for, -1 if the device did not tell: a
+            result of an older update.
         firmware_state: Last known `/5/0/3`.
-        started: The download has begun.
+        started: The download has begun: state 1 was told since the URI was accepted, or a block asked for.
+        notified_state: The state that the device notified while its answer is awaited.
         execute_id: Command id of the Execute; the only one that this attempt will ever send.
         unsent: The gateway answered that it did not send the Execute.
         update_start_by: When the update must have begun.
         update_by: When its result must be known.
         ask_at_once: The device could be reached since it lost its slot by silence: it asks for another one at once.
-        reading_outdated: The device restarted or notified while its result was being read: the answer tells of before.
         mqtt: What only MQTT devices have.
     """
 
     number: int = 1
     busy: bool = False
-    reset: bool = False
+    resets: int = 0
+    resetting: bool = False
+    refused: RequestResult | None = None
+    radio: Radio = Radio()
     coverage: Coverage | None = None
     coverage_epoch: int = -1
     coverage_until: float = 0.0
@@ -77,14 +106,18 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
     not_after: float = 0.0
     start_by: float = 0.0
     epoch: int = -1
+    observed_epoch: int = -1
+    uri_accepted: bool = False
+    state_before: int | None = None
+    result_before: int | None = None
     firmware_state: int | None = None
     started: bool = False
+    notified_state: int | None = None
     execute_id: str | None = None
     unsent: bool = False
     update_start_by: float = 0.0
     update_by: float = 0.0
     ask_at_once: bool = False
-    reading_outdated: bool = False
     mqtt: MqttAttempt = MqttAttempt()
 
 

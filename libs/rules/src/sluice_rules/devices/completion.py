@@ -6,32 +6,14 @@ gives its verdict fetches nothing any more: its image is closed then, but the sl
 """
 
 from sluice_common.messages.base import utc
-from sluice_common.messages.device_events import ExecutionStopRequested
+from sluice_common.messages.device_events import ExecutionStopRequested, RequestResult
 from sluice_common.messages.execution_events import ExecutionStatus, Reason, Step
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import endings, lwm2m_commands, mqtt_commands, slots
 from sluice_rules.devices.execution import After, Verdict
+from sluice_rules.devices.readings import reason_params
+from sluice_rules.devices.retries import HEALED_BY_RETRY
 from sluice_rules.devices.transition import Transition
-
-NOT_RETRIED = frozenset(
-    {
-        ReasonCode.SAME_VERSION,
-        ReasonCode.TASK_CONFLICT,
-        ReasonCode.CAPABILITY_MISSING,
-        ReasonCode.UNSUPPORTED_SOURCE_VERSION,
-        ReasonCode.UNSUPPORTED_PACKAGE_TYPE,
-        ReasonCode.UNSUPPORTED_PROTOCOL,
-        ReasonCode.ALREADY_LATEST,
-        ReasonCode.TASK_ENDED,
-        ReasonCode.STOPPED,
-        ReasonCode.KEY_REVOKED,
-        ReasonCode.KEY_DELETED,
-        ReasonCode.PACKAGE_DELETED,
-        ReasonCode.VERSION_BELOW_MINIMUM,
-        ReasonCode.VERSION_NOT_COMPARABLE,
-    }
-)
-"""What another attempt cannot mend: the same package would meet the same refusal (D06)."""
 
 
 def succeed(transition: Transition, note: Reason | None = None) -> None:
@@ -50,11 +32,15 @@ def fail(transition: Transition, code: ReasonCode, /, *, settled: bool = False, 
             its slot need not wait for the fence. Before that, the verdict may be left over from an older update.
         params: Of the reason.
     """
-    reason = Reason(code=code, params=params)
+    fail_for(transition, Reason(code=code, params=params), settled=settled)
+
+
+def fail_for(transition: Transition, reason: Reason, *, settled: bool = False) -> None:
+    """The attempt failed for a reason; the rest as in `fail`."""
     execution = transition.execution
     again = execution.policy.retry_interval + transition.now
     has_retries = execution.attempt.number <= execution.policy.max_retries
-    if code not in NOT_RETRIED and has_retries and again < execution.end_at:
+    if HEALED_BY_RETRY[reason.code] and has_retries and again < execution.end_at:
         execution.next_attempt_at = utc(again)
         execution.verdict = Verdict(After.RETRY, ExecutionStatus.FAILED, reason)
     else:
@@ -63,6 +49,11 @@ def fail(transition: Transition, code: ReasonCode, /, *, settled: bool = False, 
         release(transition)
     else:
         fence(transition)
+
+
+def fail_by(transition: Transition, code: ReasonCode, answer: RequestResult | None) -> None:
+    """The attempt failed by an answer of the device, which the reason tells: its code and path."""
+    fail_for(transition, Reason(code=code, params=reason_params(answer)))
 
 
 def stop(transition: Transition, request: ExecutionStopRequested) -> None:

@@ -39,8 +39,10 @@ class DeviceCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """An unfinished device command (R111).
 
     Attributes:
-        deadline: Seconds since 1970: when it expires while pending, when its answer is overdue while sent.
+        deadline: Seconds since 1970: when it expires, or a busy device is asked again, while pending; when its
+            answer is overdue while sent.
         expires_at: Seconds since 1970; not sent after this.
+        ask_at: Seconds since 1970 before which a busy device does not want it again; 0 if it is not busy.
         epoch: Registration that it was last sent to.
         version: Of its last snapshot.
     """
@@ -51,6 +53,7 @@ class DeviceCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     expires_at: float
     deadline: float
     state: CommandState = CommandState.PENDING
+    ask_at: float = 0.0
     epoch: int = -1
     version: int = 0
 

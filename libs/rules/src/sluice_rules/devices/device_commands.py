@@ -1,7 +1,7 @@
 """Requests that app servers send to a device outside of upgrades (R111, R112, D08).
 
-They wait for the device's next uplink, go out one at a time and oldest first, and expire. They and an execution
-exclude each other: what loses that race is refused.
+They wait for the device's next uplink, go out one at a time and oldest first, and expire. A busy device is asked again
+when it wants to be, until then. They and an execution exclude each other: what loses that race is refused.
 """
 
 from typing import Any
@@ -15,6 +15,7 @@ from sluice_common.messages.device_events import (
     DeviceCommandCancelRequested,
     DeviceCommandRequested,
     OutcomeStatus,
+    RequestResult,
 )
 from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceCommandStatus
 from sluice_common.messages.lwm2m_commands import DeviceRequests
@@ -51,6 +52,7 @@ def cancel(transition: Transition, event: DeviceCommandCancelRequested) -> None:
     command = _find(transition, event.command_id)
     if command is not None and command.state is CommandState.PENDING:
         _end(transition, command, DeviceCommandStatus.CANCELLED)
+        send_next(transition)
 
 
 def send_next(transition: Transition) -> bool:
@@ -59,9 +61,12 @@ def send_next(transition: Transition) -> bool:
     if not commands or not transition.awake or any(c.state is CommandState.SENT for c in commands):
         return False
     command = commands[0]
+    if command.ask_at > transition.now:
+        return False
     sent = replace(
         command,
         state=CommandState.SENT,
+        ask_at=0.0,
         deadline=transition.now + transition.rules.command_answer,
         epoch=transition.link.epoch,
     )
@@ -92,6 +97,8 @@ def on_outcome(transition: Transition, outcome: CommandOutcome) -> None:
             transition.see_asleep()
     elif outcome.status is OutcomeStatus.DONE and outcome.results:
         result = outcome.results[0]
+        if _put_off(transition, command, result):
+            return
         status = DeviceCommandStatus.SUCCEEDED if result.ok else DeviceCommandStatus.FAILED
         _end(transition, command, status, code=result.code, values=result.values, detail=result.error)
         send_next(transition)
@@ -99,12 +106,28 @@ def on_outcome(transition: Transition, outcome: CommandOutcome) -> None:
         _end(transition, command, DeviceCommandStatus.FAILED, detail=outcome.status.value)
 
 
+def _put_off(transition: Transition, command: DeviceCommand, result: RequestResult) -> bool:
+    """Wait for a device that is busy; return False if it is not, or until the command has expired."""
+    if result.max_age is None:
+        return False
+    ask_at = transition.now + max(result.max_age, transition.rules.least_wait)
+    if ask_at >= command.expires_at:
+        return False
+    pending = replace(command, state=CommandState.PENDING, deadline=ask_at, ask_at=ask_at)
+    _publish(transition, pending, DeviceCommandStatus.PENDING)
+    return True
+
+
 def on_deadline(transition: Transition, event: DeadlinePassed) -> None:
-    """Expire a pending command; give up the answer to one that was sent."""
+    """Expire a pending command, or send it to a device that was busy; give up the answer to one that was sent."""
     command = _find(transition, event.subject)
     if command is None or (command.state.value, command.deadline) != (event.step, event.deadline):
         return
-    if command.state is CommandState.PENDING:
+    if command.ask_at:
+        waiting = replace(command, deadline=command.expires_at, ask_at=0.0)
+        transition.device.commands = tuple(waiting if c is command else c for c in transition.device.commands)
+        send_next(transition)
+    elif command.state is CommandState.PENDING:
         _end(transition, command, DeviceCommandStatus.EXPIRED)
     else:
         _end(transition, command, DeviceCommandStatus.FAILED, detail=OutcomeStatus.TIMEOUT.value)

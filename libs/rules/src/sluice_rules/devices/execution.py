@@ -49,6 +49,8 @@ class Execution(msgspec.Struct, kw_only=True, omit_defaults=True):
         version: Of its last snapshot.
         shown: Step that the last snapshot shows.
         deadline: Seconds since 1970 when the step's wait ends.
+        ends_at: Seconds since 1970 when the step's time is over, all attempts at an answer together; 0 if unset.
+        ask_at: Seconds since 1970 before which a busy device does not want to be asked again; 0 if it is not busy.
         redrives: How often the step was driven again by its deadline.
         awaited: The command in flight, None if the gateway has answered.
         observed: `/5/0/3` may be observed; cancelled at the end (R085).
@@ -68,6 +70,8 @@ class Execution(msgspec.Struct, kw_only=True, omit_defaults=True):
     step: Step = Step.WAITING
     attempt: Attempt
     deadline: float = 0.0
+    ends_at: float = 0.0
+    ask_at: float = 0.0
     redrives: int = 0
     awaited: Awaited | None = None
     observed: bool = False

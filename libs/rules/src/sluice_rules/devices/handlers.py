@@ -70,8 +70,11 @@ def on_uplink(transition: Transition, event: DeviceUplink) -> None:
         return
     if link is not None and event.epoch == link.epoch:
         awake_until = max(awake_until, link.awake_until)
+    is_new = link is not None and event.epoch > link.epoch
     transition.device.link = Link(event.gateway, event.epoch, awake_until, event.queue_mode)
     if transition.device.execution is not None:
+        if is_new and transition.execution.ask_at:
+            transition.execution.ask_at = transition.now  # a device that has restarted is not busy with the same thing
         transition.step.on_uplink(transition)
     else:
         if event.kind is UplinkKind.REGISTER:
@@ -98,6 +101,7 @@ def on_outcome(transition: Transition, event: CommandOutcome) -> None:
         _outcome_too_late(transition, event)
         return
     transition.see_awake(event.awake_until)
+    transition.see_fetching(event)
     if event.status is OutcomeStatus.ASLEEP and execution.awaited.epoch == transition.link.epoch:
         transition.see_asleep()
     transition.step.on_outcome(transition, event)
@@ -127,6 +131,7 @@ def on_notified(transition: Transition, event: FirmwareStateNotified) -> None:
         return
     if event.attempt == execution.attempt.number or execution.step is Step.QUERY_VERSION:
         transition.see_awake(event.awake_until)
+        transition.see_fetching(event)
         transition.step.on_notified(transition, event.state)
 
 

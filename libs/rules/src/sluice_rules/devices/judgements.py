@@ -8,12 +8,16 @@ from enum import Enum, auto
 import msgspec
 
 from sluice_common.messages.device_events import FirmwareState
+from sluice_common.messages.execution_events import Reason
 from sluice_common.reasons import UPDATE_RESULTS, ReasonCode
 
 IDLE, DOWNLOADING, DOWNLOADED, UPDATING = FirmwareState
 """States of `/5/0/3`."""
+NOT_TOLD = -1
+"""Stands for a value that the device was asked for and did not tell."""
 _SUCCESS = 1
-_FIRST_FAILURE = 2
+_DEFERRED = 11
+_NO_FAILURES = (None, 0, _SUCCESS, _DEFERRED)
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -35,6 +39,7 @@ class Meaning(Enum):
 
     `SUCCEEDED`: the device runs the image. `FAILED`: the device's own verdict, it is done with this attempt.
     `AT_WORK`: it downloads or updates. `READY`: the image is there, Execute has no visible effect (yet).
+    `DEFERRED`: the image is there, and the device's user wants it installed later.
     `IDLE`: it does nothing and gives no verdict.
     """
 
@@ -42,6 +47,7 @@ class Meaning(Enum):
     FAILED = auto()
     AT_WORK = auto()
     READY = auto()
+    DEFERRED = auto()
     IDLE = auto()
 
 
@@ -51,7 +57,7 @@ def before_execute(reading: Reading) -> Meaning:
         return Meaning.AT_WORK
     if reading.state == DOWNLOADED:
         return Meaning.READY
-    return Meaning.FAILED if _has_failed(reading) else Meaning.IDLE
+    return Meaning.FAILED if has_failed(reading) else Meaning.IDLE
 
 
 def after_execute(reading: Reading, target: str) -> Meaning:
@@ -64,17 +70,38 @@ def after_execute(reading: Reading, target: str) -> Meaning:
         return Meaning.SUCCEEDED
     if reading.state in (DOWNLOADING, UPDATING):
         return Meaning.AT_WORK
-    if _has_failed(reading):
+    if has_failed(reading):
         return Meaning.FAILED
+    if reading.result == _DEFERRED:
+        return Meaning.DEFERRED
     if reading.state == DOWNLOADED:
         return Meaning.READY
     return Meaning.SUCCEEDED if reading.result == _SUCCESS else Meaning.IDLE
 
 
-def failure_code(reading: Reading) -> ReasonCode:
-    """Return the reason that stands for a failed Update Result; unknown results count as a failed update."""
-    return UPDATE_RESULTS.get(reading.result or 0, ReasonCode.FIRMWARE_UPDATE_FAILED)
+def updated_by_itself(reading: Reading, result_before: int | None) -> bool:
+    """Return whether a device that was never told to update says that it has: by a success that is new."""
+    is_new = result_before not in (None, NOT_TOLD, reading.result)
+    return is_new and (reading.state, reading.result) == (IDLE, _SUCCESS)
 
 
-def _has_failed(reading: Reading) -> bool:
-    return reading.result is not None and reading.result >= _FIRST_FAILURE
+def result_reason(reading: Reading) -> Reason:
+    """Return the reason that stands for an Update Result, with its number."""
+    code = UPDATE_RESULTS.get(reading.result or 0, ReasonCode.UNKNOWN_UPDATE_RESULT)
+    return Reason(code=code, params={"result": str(reading.result)})
+
+
+def success_note(reading: Reading, target: str) -> Reason | None:
+    """Return a note for a success whose version and result contradict each other, None if they do not."""
+    if reading.version == target and has_failed(reading):
+        failure = result_reason(reading)
+        params = {**failure.params, "name": failure.code.value}
+        return Reason(code=ReasonCode.CONTRADICTORY_RESULT, params=params)
+    if reading.version in (None, target):
+        return None
+    return Reason(code=ReasonCode.VERSION_MISMATCH, params={"current": str(reading.version), "target": target})
+
+
+def has_failed(reading: Reading) -> bool:
+    """Return whether the Update Result tells of a failure: any but 0, 1 and 11 (deferred) does."""
+    return reading.result not in _NO_FAILURES

@@ -2,9 +2,14 @@
 
 import math
 
+from msgspec.structs import replace
+
 from sluice_common.messages.device_events import RequestResult, ResourceValue
 
 _LONGEST_VERSION = 128
+_INT64 = 1 << 63
+_BEARERS = 256
+"""More than OMA object 4, resource 0, has (0 to 50, in groups)."""
 _CELL_IDS = 1 << 28
 """Cell ids have 28 bits (OMA object 4, resource 8; 3GPP TS 36.331 CellIdentity)."""
 
@@ -29,9 +34,10 @@ def number(value: ResourceValue) -> float | None:
 
 
 def integer(value: ResourceValue) -> int | None:
-    """Return a whole number, None if it is none."""
+    """Return a whole number of 64 bits, None if it is none; no resource holds a longer one (OMA TS 1.1.1 §C)."""
     found = number(value)
-    return int(found) if found is not None and found.is_integer() else None
+    whole = int(found) if found is not None and found.is_integer() else None
+    return whole if whole is not None and -_INT64 <= whole < _INT64 else None
 
 
 def cell_id(value: ResourceValue) -> int | None:
@@ -40,9 +46,38 @@ def cell_id(value: ResourceValue) -> int | None:
     return found if found is not None and 0 <= found < _CELL_IDS else None
 
 
+def bearer(value: ResourceValue) -> int | None:
+    """Return a network bearer, None if it is none."""
+    found = integer(value)
+    return found if found is not None and 0 <= found < _BEARERS else None
+
+
 def value_at(results: tuple[RequestResult, ...], path: str) -> ResourceValue:
     """Return the value that the device gave for a resource, None if it gave none."""
     for result in results:
         if result.ok and path in result.values:
             return result.values[path]
     return None
+
+
+def failed_result(results: tuple[RequestResult, ...], error: str) -> RequestResult | None:
+    """Return the answer by which a request has failed: the last one; None if there is no answer.
+
+    Args:
+        results: The answers, up to the first that failed.
+        error: What is wrong with the value of an answer that was understood and accepted.
+    """
+    if not results:
+        return None
+    last = results[-1]
+    return replace(last, error=error, values={}) if last.ok else last
+
+
+def reason_params(refused: RequestResult | None) -> dict[str, str]:
+    """Return what a reason tells of the answer that made it: code and path, and what was not understood of it."""
+    if refused is None:
+        return {}
+    found = {"code": refused.code, "path": refused.path}
+    if refused.error is None or not refused.code.startswith("2."):
+        return found
+    return {**found, "error": refused.error}

@@ -23,6 +23,8 @@ class Rules:
         version_queries: How many version queries an MQTT device may leave unanswered; one more fails the attempt.
         version_again: Seconds after which an MQTT device that seems to be online is asked again.
         online_after_message: Seconds that an MQTT device counts as online after a message, whatever its presence.
+        least_wait: Seconds until a busy device is asked again at the least, whatever Max-Age it names.
+        cancel_observe: Most seconds that an execution, whose result is known, waits for the answer to Cancel Observe.
         command_answer: Seconds that a device command may stay unanswered.
         max_commands: Unfinished commands of one device; further ones are refused.
         max_ended: Tombstones of device commands kept per device.
@@ -42,6 +44,8 @@ class Rules:
     version_queries: int = 2
     version_again: float = 60.0
     online_after_message: float = 60.0
+    least_wait: float = 2.0
+    cancel_observe: float = 10.0
     command_answer: float = 180.0
     max_commands: int = 50
     max_ended: int = 200

@@ -12,7 +12,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from sluice_common.messages.device_events import CommandOutcome, DeviceEvent, UpgradeProgressReported
+from sluice_common.messages.device_events import (
+    CommandOutcome,
+    DeviceEvent,
+    FirmwareStateNotified,
+    UpgradeProgressReported,
+)
 from sluice_common.messages.execution_events import HistoryEntry, Reason, Step
 from sluice_rules.devices.device import Device, Link
 from sluice_rules.devices.effects import Effect
@@ -21,7 +26,7 @@ from sluice_rules.devices.judgements import DOWNLOADING
 from sluice_rules.devices.rules import Rules
 from sluice_rules.devices.snapshots import snapshot
 
-SHOWN_AT_ONCE = frozenset({Step.AWAIT_ONLINE, Step.AWAIT_SLOT, Step.UPDATING, Step.RETRY_WAIT})
+SHOWN_AT_ONCE = frozenset({Step.AWAIT_ONLINE, Step.AWAIT_SLOT, Step.DOWNLOADING, Step.UPDATING, Step.RETRY_WAIT})
 """Steps that make a snapshot of their own. The others last as long as a device takes to answer: they stand in the
 history, and in a snapshot when something else is to be shown or the answer stays away."""
 
@@ -135,6 +140,7 @@ class Transition:
         execution.step = step
         execution.redrives = 0
         execution.awaited = None
+        execution.ends_at = execution.ask_at = 0.0
         retried = execution.verdict if step is Step.RETRY_WAIT else None
         self.note(step, retried.reason if retried else None)
         self._visible = self._visible or step in SHOWN_AT_ONCE
@@ -174,11 +180,19 @@ class Transition:
             gateway, epoch = (self.device.link.gateway, self.device.link.epoch) if self.device.link else (0, 0)
             self.device.link = Link(gateway, epoch, self.now + self.rules.online_after_message)
 
+    def see_fetching(self, event: CommandOutcome | FirmwareStateNotified) -> None:
+        """Note that the device has asked for a block of this attempt's image: its download has begun."""
+        attempt = self.execution.attempt
+        if event.fetching and event.attempt == attempt.number and attempt.uri_accepted:
+            attempt.started = True
+
     def see_state(self, state: int) -> int | None:
-        """Note the device's `/5/0/3`; return the one known before."""
+        """Note the device's `/5/0/3`; return the one known before. A 1 that is new begins the download."""
         attempt = self.execution.attempt
         previous, attempt.firmware_state = attempt.firmware_state, state
-        attempt.started = attempt.started or state == DOWNLOADING
+        if state != attempt.state_before:
+            attempt.state_before = None
+            attempt.started = attempt.started or state == DOWNLOADING
         return previous
 
     def show_state(self, state: int) -> int | None:

@@ -2,7 +2,8 @@
 
 The defaults suit a step that asks the device one thing and waits for the answer: it asks when the device is awake,
 asks again when its deadline passes (as often as the rules say) or when the device can be reached again after the
-gateway could not reach it, and then gives up.
+gateway could not reach it, and then gives up. A device that answers that it is busy is asked again when it wants to be,
+as long as the step has time.
 """
 
 from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus, RequestResult
@@ -15,6 +16,10 @@ class StepRules(StepHandler):
     def timeout(self, transition: Transition) -> float:
         """Return the seconds that the step may take, all attempts at an answer together."""
         raise NotImplementedError
+
+    def ends_at(self, transition: Transition) -> float:
+        """Return when the step's time is over, seconds since 1970."""
+        return transition.execution.ends_at
 
     def drive(self, transition: Transition) -> None:
         """Ask the device what the step wants to know, if it is awake."""
@@ -31,19 +36,43 @@ class StepRules(StepHandler):
         self.drive(transition)
 
     def arm(self, transition: Transition) -> None:
-        """Set the deadline for one attempt at an answer."""
-        transition.execution.deadline = transition.now + self.timeout(transition) / (transition.rules.redrives + 1)
+        """Set the deadline for one attempt at an answer, within the time of all of them."""
+        execution, timeout = transition.execution, self.timeout(transition)
+        execution.ends_at = execution.ends_at or transition.now + timeout
+        execution.deadline = min(transition.now + timeout / (transition.rules.redrives + 1), execution.ends_at)
+
+    def ask_again(self, transition: Transition) -> None:
+        """Ask a device that could not be asked, or was busy."""
+        if transition.execution.ask_at:
+            transition.execution.ask_at = 0.0
+            self.arm(transition)
+        self.drive(transition)
+
+    def put_off(self, transition: Transition, results: tuple[RequestResult, ...]) -> bool:
+        """Wait for a device that is busy; return False if it is not, or for longer than the step has time."""
+        execution = transition.execution
+        max_age = results[-1].max_age if results else None
+        if max_age is None:
+            return False
+        ask_at = transition.now + max(max_age, transition.rules.least_wait)
+        if ask_at >= self.ends_at(transition):
+            return False
+        execution.ask_at = execution.deadline = ask_at
+        transition.show_if_late()
+        return True
 
     def on_uplink(self, transition: Transition) -> None:
         """Ask again what could not be asked."""
-        if transition.execution.awaited is None:
-            self.drive(transition)
+        execution = transition.execution
+        if execution.awaited is None and execution.ask_at <= transition.now:
+            self.ask_again(transition)
 
     def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
         """Take the answer; what was meant for an older registration is asked again."""
         awaited, transition.execution.awaited = transition.execution.awaited, None
         if outcome.status is OutcomeStatus.DONE:
-            self.answered(transition, outcome.results)
+            if not self.put_off(transition, outcome.results):
+                self.answered(transition, outcome.results)
         elif outcome.status is OutcomeStatus.STALE and awaited and awaited.epoch < transition.link.epoch:
             self.drive(transition)
         else:
@@ -54,8 +83,11 @@ class StepRules(StepHandler):
         transition.show_if_late()
 
     def on_deadline(self, transition: Transition) -> None:
-        """Drive the step again, or give up (invariant 7)."""
+        """Ask a device that was busy, drive the step again, or give up (invariant 7)."""
         execution = transition.execution
+        if execution.ask_at:
+            self.ask_again(transition)
+            return
         if execution.redrives >= transition.rules.redrives:
             self.expired(transition)
             return

@@ -1,11 +1,13 @@
 """The fence, and the end of the observation."""
 
+from collections.abc import Callable
+
 import pytest
 from tests.unit.rules.story.lwm2m import Story
 
 from sluice_common.messages.device_events import OutcomeStatus
 from sluice_common.messages.execution_events import ExecutionStatus, Step
-from sluice_common.messages.lwm2m_commands import CancelObserve, CloseDownload, Write
+from sluice_common.messages.lwm2m_commands import CancelObserve, CloseDownload, DeviceRequests, Write
 from sluice_common.messages.snapshots import UpgradePolicy
 
 CANCEL, ABORT = CancelObserve(path="/5/0/3"), Write(path="/5/0/1", value="")
@@ -76,10 +78,28 @@ def test_an_observation_that_cannot_be_cancelled_is_no_failure_of_the_upgrade(
     assert story.status is ExecutionStatus.SUCCEEDED
 
 
-def test_the_outcome_of_a_cancelled_observation_is_not_awaited_for_long(story: Story) -> None:
-    began = story.reach(Step.CANCEL_OBSERVE).now
+@pytest.mark.parametrize(("asked_for", "waits"), [(60.0, 10.0), (3.0, 3.0)])
+def test_the_outcome_of_a_cancelled_observation_is_awaited_for_ten_seconds_at_most(
+    asked_for: float, waits: float, story: Story, policy: Callable[..., UpgradePolicy]
+) -> None:
+    began = story.reach(Step.CANCEL_OBSERVE, policy(cancel_observe=asked_for)).now
+    command = story.last_command
+    assert isinstance(command, DeviceRequests)
+    assert command.expires_at.timestamp() == began + waits
     story.uplink().deadline()
-    assert story.now == began + 60
+    assert story.now == began + waits
+    assert story.status is ExecutionStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("max_age", [4, 12])
+def test_a_busy_device_is_asked_again_to_cancel_its_observation_if_there_is_time(max_age: int, story: Story) -> None:
+    story.reach(Step.CANCEL_OBSERVE).answer(story.busy("/5/0/3", max_age))
+    assert story.step is (Step.CANCEL_OBSERVE if max_age == 4 else Step.ENDED)
+    if max_age == 4:
+        story.deadline()
+        assert story.requests == (CANCEL,)
+        story.deadline()
+    assert story.is_at(Step.ENDED)
     assert story.status is ExecutionStatus.SUCCEEDED
 
 
@@ -87,7 +107,7 @@ def test_the_outcome_of_a_cancelled_observation_is_not_awaited_for_long(story: S
 def test_the_gateway_forgets_the_observation_of_a_sleeper_too(story: Story) -> None:
     story.reach(Step.DOWNLOADING).later(2e6)
     story.stop()
-    assert story.requests == (CANCEL, ABORT)
+    assert story.requests == (CANCEL,)
     story.asleep()
     assert story.status is ExecutionStatus.STOPPED
 
@@ -108,15 +128,41 @@ def test_an_execution_that_was_never_observed_has_nothing_to_cancel(story: Story
 
 
 @pytest.mark.requirement("R119")
-@pytest.mark.parametrize("state", [None, 1])
-def test_a_download_is_recalled_from_a_device_whose_execution_is_stopped(state: int | None, story: Story) -> None:
+def test_a_download_is_recalled_from_a_device_whose_execution_is_stopped(story: Story) -> None:
+    story.reach(Step.DOWNLOADING).notify(1).stop().answer()
+    assert story.requests == (CANCEL, ABORT)
+    story.answer(story.read("/5/0/3", 1), story.changed("/5/0/1"))
+    assert story.status is ExecutionStatus.STOPPED
+
+
+@pytest.mark.requirement("R119")
+def test_a_download_is_recalled_by_a_nul_byte_from_a_device_that_refuses_an_empty_uri(story: Story) -> None:
+    story.reach(Step.DOWNLOADING).notify(1).stop().answer().answer(story.read("/5/0/3", 1), story.refused("/5/0/1"))
+    assert story.requests == (Write(path="/5/0/0", value="\0", content_format=42),)
+    story.answer(story.refused("/5/0/0"))
+    assert story.status is ExecutionStatus.STOPPED
+
+
+@pytest.mark.parametrize("state", [None, 0])
+def test_nothing_is_recalled_from_a_device_that_was_idle_when_it_said_something_last(
+    state: int | None, story: Story
+) -> None:
     story.reach(Step.DOWNLOADING)
     if state is not None:
-        story.notify(state)
+        story.notify(1).notify(state)
     story.stop().answer()
+    assert story.requests == (CANCEL,)
+
+
+@pytest.mark.parametrize("state", [1, 2, None])
+def test_nothing_is_recalled_from_a_device_that_never_accepted_a_uri(state: int | None, story: Story) -> None:
+    story.reach(Step.OBSERVE).answer(story.read("/5/0/3", state), status=OutcomeStatus.TIMEOUT).stop().answer()
+    assert story.requests == (CANCEL,)
+
+
+def test_a_download_may_be_recalled_from_a_device_that_accepted_a_uri_and_tells_no_state(story: Story) -> None:
+    story.reach(Step.OBSERVE).accept_uri(None).stop().answer()
     assert story.requests == (CANCEL, ABORT)
-    story.answer(story.read("/5/0/3", 1), story.refused("/5/0/1"))
-    assert story.status is ExecutionStatus.STOPPED
 
 
 @pytest.mark.requirement("R119", "R123")
@@ -131,7 +177,7 @@ def test_after_the_execute_no_download_is_recalled(story: Story) -> None:
 
 def test_an_attempt_that_is_followed_by_another_stays_observed(story: Story) -> None:
     story.reach(Step.OBSERVE, UpgradePolicy(max_retries=1))
-    story.answer(story.read("/5/0/3", 0), story.refused("/5/0/1", "4.00")).answer()
+    story.refuse_uri(code="4.00").answer()
     assert story.step is Step.RETRY_WAIT
     assert not story.commands
     story.stop()

@@ -57,19 +57,80 @@ def test_the_network_is_never_a_reading_of_the_device(story: Story) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        coverage(rsrp=-95, cell=77),
-        coverage(cell=77, sinr=9),
         coverage(rsrp=-95, sinr=9),
-        coverage(rsrp="weak", cell=77, sinr=9),
         coverage(rsrp=-95, cell=-1, sinr=9),
         RequestResult(path="/4/0", code="4.04"),
         RequestResult(path="/4/0", code="2.05", error="bad TLV"),
     ],
 )
-def test_a_missing_coverage_value_leads_to_the_query_of_the_cell_id_alone(answer: RequestResult, story: Story) -> None:
+def test_a_missing_cell_id_leads_to_the_query_of_the_cell_id_alone(answer: RequestResult, story: Story) -> None:
     story.reach(Step.QUERY_COVERAGE).answer(answer)
     assert story.step is Step.QUERY_CELL
     assert story.requests == (Read(path="/4/0/8"),)
+
+
+@pytest.mark.requirement("R075", "D03")
+@pytest.mark.parametrize(
+    ("answer", "rsrp", "sinr"),
+    [
+        (coverage(rsrp=-80, cell=77), -80, None),
+        (coverage(rsrp=-130, cell=77), -130, None),
+        (coverage(cell=77, sinr=9), None, 9),
+        (coverage(rsrp="weak", cell=77, sinr=9), None, 9),
+        (coverage(cell=77), None, None),
+    ],
+)
+def test_a_device_that_tells_its_cell_but_not_both_quantities_is_asked_no_more_and_classed_by_its_cell_alone(
+    answer: RequestResult, rsrp: float | None, sinr: float | None, story: Story
+) -> None:
+    story.reach(Step.QUERY_COVERAGE).answer(answer)
+    assert not story.commands
+    assert [ask.window.coverage_class for ask in story.asks] == [CoverageClass.CELL_ONLY]
+    shown = story.snapshot.coverage
+    assert shown
+    assert (shown.rsrp, shown.sinr, shown.coverage_class) == (rsrp, sinr, CoverageClass.CELL_ONLY)
+
+
+@pytest.mark.requirement("R075")
+def test_what_was_told_without_a_cell_id_is_kept_and_classes_the_device_once_its_cell_is_known(story: Story) -> None:
+    story.reach(Step.QUERY_COVERAGE).answer(coverage(rsrp=-110, sinr=9)).answer(story.read("/4/0/8", 77))
+    assert story.asks[0].window == WindowKey(network="default", cell_id=77, coverage_class=CoverageClass.LEVEL_1)
+
+
+def test_a_refused_sinr_elsewhere_leaves_what_the_instance_told(story: Story) -> None:
+    product = ProductSnapshot(product_id="p", sinr_path="/33333/0/1")
+    story.register().request(product=product).deadline().answer(story.read("/3/0/3", "1.0"))
+    story.answer(coverage(rsrp=-95, cell=77), story.refused("/33333/0/1", "4.04"))
+    assert story.asks[0].window.coverage_class is CoverageClass.CELL_ONLY
+    assert story.snapshot.coverage
+    assert story.snapshot.coverage.rsrp == -95
+
+
+@pytest.mark.requirement("R074")
+@pytest.mark.parametrize(
+    ("bearer", "quality", "shown"),
+    [(7, -11, (7, -11)), ("7", "-11.5", (7, -11.5)), (None, None, (None, None)), (-1, "bad", (None, None))],
+)
+def test_bearer_and_link_quality_are_shown_where_they_are_given(
+    bearer: ResourceValue, quality: ResourceValue, shown: tuple[int | None, float | None], story: Story
+) -> None:
+    values = {"/4/0/0": bearer, "/4/0/3": quality, "/4/0/8": 77}
+    story.reach(Step.QUERY_COVERAGE).answer(RequestResult(path="/4/0", code="2.05", values=values))
+    coverage = story.snapshot.coverage
+    assert coverage
+    assert (coverage.bearer, coverage.link_quality) == shown
+
+
+@pytest.mark.requirement("R075")
+@pytest.mark.parametrize("code", ["5.03", "4.29"])
+def test_a_busy_device_is_asked_for_its_coverage_again_and_not_for_its_cell_alone(code: str, story: Story) -> None:
+    began = story.reach(Step.QUERY_COVERAGE).now
+    story.answer(story.busy("/4/0", 30, code))
+    assert not story.commands
+    story.deadline()
+    assert (story.now, story.requests) == (began + 30, (Read(path="/4/0"),))
+    story.answer(coverage(rsrp=-95, cell=77, sinr=9))
+    assert story.asks[0].window.coverage_class is CoverageClass.LEVEL_0
 
 
 @pytest.mark.requirement("R075")
@@ -98,6 +159,7 @@ def test_without_a_cell_id_the_upgrade_fails(answered: bool, story: Story) -> No
     else:
         story.timed_out().deadline().deadline()
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "cell_id_unavailable")
+    assert not answered or story.params == {"code": "4.04", "path": "/4/0/8"}
 
 
 def test_a_further_attempt_reads_its_coverage_anew_and_may_join_another_window(story: Story) -> None:

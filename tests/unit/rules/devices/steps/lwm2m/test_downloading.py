@@ -89,3 +89,10 @@ def test_a_notification_of_another_attempt_changes_nothing(story: Story) -> None
     story.reach(Step.DOWNLOADING).notify(2, attempt=7)
     assert story.step is Step.DOWNLOADING
     assert not story.effects
+
+
+def test_an_execution_whose_uri_was_accepted_is_shown_as_downloading_before_the_device_tells_a_state(
+    story: Story,
+) -> None:
+    story.reach(Step.DOWNLOADING)
+    assert [s.step for s in story.snapshots] == [Step.DOWNLOADING]

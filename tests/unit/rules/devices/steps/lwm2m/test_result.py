@@ -3,11 +3,14 @@
 import pytest
 from tests.unit.rules.story.lwm2m import Story
 
+from sluice_common.messages.device_events import ResourceValue
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.lwm2m_commands import Execute, Read
 from sluice_common.messages.snapshots import UpgradePolicy
-from sluice_common.reasons import UPDATE_RESULTS
+from sluice_common.reasons import UPDATE_RESULTS, ReasonCode
+from sluice_rules.devices.effects import ToGateway
 
+FAILURES = [(number, code) for number, code in UPDATE_RESULTS.items() if code is not ReasonCode.UPDATE_DEFERRED]
 UPDATE = (Read(path="/3/0/3"), Read(path="/5/0/3"), Read(path="/5/0/5"))
 
 
@@ -45,18 +48,63 @@ def test_the_target_version_is_success_and_returns_the_slot_at_once(
     assert (updated.snapshot.source_version, updated.snapshot.reported_version) == ("1.0", "2.0")
 
 
+@pytest.mark.requirement("R084")
+@pytest.mark.parametrize(("result", "name"), [(8, "firmware_update_failed"), (42, "unknown_update_result")])
+def test_a_failed_result_beside_the_target_version_is_told_with_its_number(
+    result: int, name: str, updated: Story
+) -> None:
+    say(updated, 0, result, "2.0").answer()
+    assert (updated.status, updated.reason) == (ExecutionStatus.SUCCEEDED, "contradictory_result")
+    assert updated.params == {"result": str(result), "name": name}
+
+
+def test_an_update_that_the_user_has_deferred_is_awaited_for_the_time_of_an_update(updated: Story) -> None:
+    execution = updated.execution.attempt
+    say(updated, 2, 11, "1.0")
+    assert (updated.step, updated.execution.deadline) == (Step.UPDATING, execution.update_by)
+    updated.later(600).register()
+    say(updated, 0, 1, "2.0").answer()
+    assert (updated.status, updated.reason) == (ExecutionStatus.SUCCEEDED, None)
+
+
+def test_an_update_that_is_deferred_for_longer_than_it_may_take_has_failed_for_that_reason(updated: Story) -> None:
+    say(updated, 2, 11, "1.0").deadline()
+    say(updated, 2, 11, "1.0").answer()
+    assert (updated.status, updated.reason) == (ExecutionStatus.FAILED, "update_deferred")
+    assert updated.params == {"result": "11"}
+
+
+@pytest.mark.parametrize("state", [0, 2])
+def test_a_device_that_refuses_its_version_after_the_update_is_still_asked_for_its_result(
+    state: int, updated: Story
+) -> None:
+    updated.answer(updated.refused("/3/0/3", "4.05"))
+    assert updated.requests == (Read(path="/5/0/3"), Read(path="/5/0/5"))
+    updated.answer(updated.read("/5/0/3", state), updated.read("/5/0/5", 8)).answer()
+    assert updated.reason == "firmware_update_failed"
+
+
+def test_a_busy_device_is_asked_for_its_result_after_its_max_age(updated: Story) -> None:
+    began = updated.now
+    updated.answer(updated.read("/3/0/3", "2.0"), updated.busy("/5/0/3", 25)).notify(0)
+    assert not updated.commands
+    updated.deadline()
+    assert (updated.now, updated.requests) == (began + 25, UPDATE)
+
+
 def test_success_under_another_version_than_the_target_is_one_with_a_note(updated: Story) -> None:
     say(updated, 0, 1, "2.0-rc1").answer()
     assert (updated.status, updated.reason) == (ExecutionStatus.SUCCEEDED, "version_mismatch")
 
 
 @pytest.mark.requirement("R084", "R087", "R121")
-@pytest.mark.parametrize(("result", "code"), list(UPDATE_RESULTS.items()))
+@pytest.mark.parametrize(("result", "code"), [*FAILURES, (42, "unknown_update_result")])
 def test_each_failed_result_has_its_reason_and_returns_the_slot_at_once(result: int, code: str, updated: Story) -> None:
     say(updated, 0, result, "1.0")
     assert len(updated.returns) == 1
     updated.answer()
     assert (updated.status, updated.reason) == (ExecutionStatus.FAILED, code)
+    assert updated.params == {"result": str(result)}
 
 
 @pytest.mark.parametrize(("version", "result", "retries"), [("2.0", 1, 0), ("1.0", 8, 0), ("1.0", 8, 1)])
@@ -72,22 +120,96 @@ def test_the_image_of_an_update_that_has_ended_is_served_no_more(
 
 
 def test_a_result_left_over_from_an_older_update_is_no_proof_that_nothing_is_fetched(story: Story) -> None:
-    story.reach(Step.DOWNLOADING).deadline()
+    story.reach(Step.OBSERVE).accept_uri(result=8).deadline()
     say(story, 0, 8)
     assert story.step is Step.CLOSING
     assert not story.returns
     story.answer()
     assert len(story.returns) == 1
     assert not story.closes
+    story.answer()
+    assert story.reason == "download_start_timeout"
 
 
-def test_a_failed_result_read_before_the_download_should_have_begun_is_no_verdict(story: Story) -> None:
-    story.reach(Step.DOWNLOADING).register()
+@pytest.mark.parametrize("moment", ["notified", "registered"])
+def test_a_result_left_over_from_an_older_update_is_no_verdict_before_the_download_has_begun(
+    moment: str, story: Story
+) -> None:
+    story.reach(Step.OBSERVE).accept_uri(result=8)
+    (story.notify(0) if moment == "notified" else story.register())
     say(story, 0, 8)
     assert story.step is Step.DOWNLOADING
     story.notify(1).notify(0)
     say(story, 0, 8)
     assert story.is_at(Step.CLOSING)
+
+
+@pytest.mark.parametrize("before", [0, 1, 5, "5"])
+@pytest.mark.parametrize("moment", ["notified", "registered", "deadline"])
+def test_a_device_that_flashes_by_its_states_has_failed_at_once_by_a_result_that_is_new(
+    before: ResourceValue, moment: str, story: Story
+) -> None:
+    story.reach(Step.OBSERVE).accept_uri(result=before)
+    {"notified": lambda: story.notify(0), "registered": story.register, "deadline": story.deadline}[moment]()
+    say(story, 0, 7)
+    assert story.step is Step.CLOSING
+    story.answer().answer()
+    assert (story.reason, story.params) == ("invalid_uri", {"result": "7"})
+
+
+def test_a_failed_result_of_a_device_that_did_not_tell_the_one_before_is_taken_when_it_should_have_begun(
+    story: Story,
+) -> None:
+    story.reach(Step.OBSERVE).answer(story.read("/5/0/3", 0), story.refused("/5/0/5")).answer(story.changed("/5/0/1"))
+    story.notify(0)
+    say(story, 0, 7)
+    assert story.step is Step.DOWNLOADING
+    story.deadline()
+    say(story, 0, 7).answer().answer()
+    assert story.reason == "invalid_uri"
+
+
+def test_a_device_that_has_updated_by_itself_unseen_is_asked_for_its_version_and_not_told_to_update(
+    story: Story,
+) -> None:
+    story.reach(Step.DOWNLOADING).notify(0)
+    say(story, 0, 1)
+    assert story.requests == UPDATE
+    say(story, 0, 1, "2.0").answer()
+    assert (story.status, story.reason) == (ExecutionStatus.SUCCEEDED, None)
+    assert not [c for c in story.all(ToGateway) if Execute(path="/5/0/2") in getattr(c.command, "requests", ())]
+
+
+@pytest.mark.parametrize("state", [1, 2, 3])
+def test_a_state_from_before_the_uri_is_neither_a_start_nor_an_image(state: int, story: Story) -> None:
+    began = story.reach(Step.OBSERVE).accept_uri(state).now
+    story.deadline()
+    assert story.now == began + 300
+    say(story, state, 0)
+    assert story.step is Step.CLOSING
+    story.answer().answer()
+    assert story.reason == "download_start_timeout"
+
+
+@pytest.mark.parametrize("state", [1, 2])
+def test_a_state_from_before_the_uri_counts_once_a_block_was_asked_for(state: int, story: Story) -> None:
+    story.reach(Step.OBSERVE).accept_uri(state).deadline()
+    story.outcome(story.last_command, results=(story.read("/5/0/3", state), story.read("/5/0/5", 0)), fetching=True)
+    assert story.step is (Step.DOWNLOADING if state == 1 else Step.UPDATING)
+    assert story.execution.deadline != story.execution.attempt.start_by
+
+
+def test_a_state_from_before_the_uri_counts_once_another_was_told_between(story: Story) -> None:
+    story.reach(Step.OBSERVE).accept_uri(2).notify(0)
+    say(story, 0, 0).notify(2)
+    assert story.requests == (Execute(path="/5/0/2"),)
+
+
+def test_an_image_from_before_the_uri_is_not_installed_when_its_state_is_notified_again(story: Story) -> None:
+    story.reach(Step.OBSERVE).accept_uri(2).notify(2)
+    say(story, 2, 0)
+    assert story.step is Step.DOWNLOADING
+    assert not story.commands
 
 
 def test_a_failed_result_read_before_the_execute_was_sent_needs_a_fence(story: Story) -> None:
@@ -103,7 +225,7 @@ def test_state_two_with_result_eight_is_a_failed_update_of_liteos(updated: Story
 
 
 @pytest.mark.requirement("R081", "R121")
-@pytest.mark.parametrize(("result", "code"), list(UPDATE_RESULTS.items()))
+@pytest.mark.parametrize(("result", "code"), [*FAILURES, (42, "unknown_update_result")])
 def test_a_failed_download_has_its_reason_and_returns_the_slot_once_it_is_fenced(
     result: int, code: str, downloading: Story
 ) -> None:
@@ -114,6 +236,7 @@ def test_a_failed_download_has_its_reason_and_returns_the_slot_once_it_is_fenced
     assert len(downloading.returns) == 1
     downloading.answer()
     assert (downloading.status, downloading.reason) == (ExecutionStatus.FAILED, code)
+    assert downloading.params == {"result": str(result)}
 
 
 def test_an_update_that_goes_on_is_awaited_further(updated: Story) -> None:
@@ -173,6 +296,21 @@ def test_the_packages_version_is_not_read_when_the_device_gave_its_verdict(
 ) -> None:
     say(updated, state, result, None)
     assert updated.step is not Step.QUERY_RESULT
+
+
+@pytest.mark.parametrize("state", [0, 1])
+def test_a_notification_that_says_what_the_answer_says_is_no_news(state: int, story: Story) -> None:
+    story.reach(Step.DOWNLOADING).notify(1).register().notify(state)
+    assert not story.commands
+    say(story, state, 0)
+    assert story.step is (Step.DOWNLOADING if state else Step.CLOSING)
+
+
+def test_a_download_notified_after_the_execute_is_late(updated: Story) -> None:
+    updated.notify(1)
+    assert (updated.commands, updated.snapshots) == ([], [])
+    say(updated, 0, 1, "2.0")
+    assert updated.step is Step.CANCEL_OBSERVE
 
 
 def test_a_notification_while_the_packages_version_is_read_makes_that_outdated(updated: Story) -> None:

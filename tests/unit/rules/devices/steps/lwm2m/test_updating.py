@@ -131,3 +131,33 @@ def test_a_device_that_sleeps_at_the_time_of_its_execute_gets_it_when_it_wakes(s
     story.uplink()
     assert story.requests == (Execute(path="/5/0/2"),)
     assert len(executes(story)) == 1
+
+
+@pytest.mark.parametrize("code", ["5.03", "4.29"])
+def test_a_busy_device_is_told_to_update_after_its_max_age_under_the_same_id(code: str, story: Story) -> None:
+    began = story.reach(Step.UPDATING).now
+    story.answer(story.busy("/5/0/2", 400, code)).later(5).uplink()
+    assert not story.commands
+    story.deadline()
+    assert (story.now, story.requests) == (began + 400, (Execute(path="/5/0/2"),))
+    first, second = executes(story)
+    assert first == second
+    story.answer(story.changed("/5/0/2"))
+    assert story.execution.deadline == began + 400 + 300
+
+
+def test_a_device_that_is_busy_for_longer_than_an_update_takes_has_refused_it(story: Story) -> None:
+    story.reach(Step.UPDATING).answer(story.busy("/5/0/2", 1_800)).answer().answer()
+    assert (story.reason, story.params) == ("update_refused", {"code": "5.03", "path": "/5/0/2"})
+
+
+def test_a_device_that_updates_by_itself_before_it_could_be_told_is_not_told(story: Story) -> None:
+    story.reach(Step.UPDATING).asleep().notify(3).uplink()
+    assert story.requests == SETTLE
+    assert len(executes(story)) == 1
+
+
+def test_a_download_notified_after_it_has_ended_is_late_and_changes_nothing(story: Story) -> None:
+    story.reach(Step.UPDATING).answer(story.changed("/5/0/2")).notify(1)
+    assert (story.step, story.effects) == (Step.UPDATING, [])
+    assert story.execution.attempt.firmware_state == 2

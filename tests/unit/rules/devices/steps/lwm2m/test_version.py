@@ -9,7 +9,7 @@ from sluice_common.messages.lwm2m_commands import DeviceRequests, Read, Write
 from sluice_common.messages.snapshots import UpgradePolicy
 
 RETRY = UpgradePolicy(max_retries=1)
-RESET = Write(path="/5/0/1", value="")
+RESET, NUL = Write(path="/5/0/1", value=""), Write(path="/5/0/0", value="\0", content_format=42)
 PACKAGE = (Read(path="/5/0/3"), Read(path="/5/0/5"), Read(path="/5/0/7"))
 
 
@@ -81,12 +81,68 @@ def test_a_device_whose_package_version_is_the_target_succeeds(story: Story) -> 
     assert (story.status, story.reason) == (ExecutionStatus.SUCCEEDED, "same_version")
 
 
-def test_a_device_with_neither_version_fails_with_the_code(story: Story) -> None:
+def test_a_device_with_neither_version_fails_with_code_and_path_of_its_own_version(story: Story) -> None:
     story.reach(Step.QUERY_VERSION).answer(story.refused("/3/0/3", "4.05"))
     story.answer(story.read("/5/0/3", 0), story.read("/5/0/5", 0), story.refused("/5/0/7", "4.04"))
     assert (story.status, story.reason) == (ExecutionStatus.FAILED, "version_unreadable")
-    assert story.snapshot.reason
-    assert story.snapshot.reason.params == {"code": "4.04"}
+    assert story.params == {"code": "4.05", "path": "/3/0/3"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (RequestResult(path="/3/0/3", code="2.05", error="a TLV of type 0"), "a TLV of type 0"),
+        (RequestResult(path="/3/0/3", code="2.05", values={"/3/0/3": ""}), "no version of 1 to 128 characters"),
+    ],
+)
+def test_a_version_that_is_not_understood_is_told_as_such(answer: RequestResult, error: str, story: Story) -> None:
+    story.reach(Step.QUERY_VERSION).answer(answer).answer(story.refused("/5/0/3", "4.04"))
+    assert story.reason == "version_unreadable"
+    assert story.params == {"code": "2.05", "path": "/3/0/3", "error": error}
+
+
+@pytest.mark.parametrize("code", ["5.03", "4.29"])
+def test_a_busy_device_is_asked_for_its_version_after_its_max_age_and_not_before(code: str, story: Story) -> None:
+    began = story.reach(Step.QUERY_VERSION).now
+    story.answer(story.busy("/3/0/3", 20, code))
+    assert (story.snapshot.step, story.commands) == (Step.QUERY_VERSION, [])
+    story.later(10).uplink()
+    assert not story.commands
+    story.deadline()
+    assert (story.now, story.requests) == (began + 20, (Read(path="/3/0/3"),))
+    story.answer(story.read("/3/0/3", "1.0"))
+    assert story.is_at(Step.QUERY_COVERAGE)
+
+
+def test_a_busy_device_that_falls_asleep_is_asked_at_its_next_uplink(story: Story) -> None:
+    story.reach(Step.QUERY_VERSION).answer(story.busy("/3/0/3", 20)).deregister().deadline()
+    assert not story.commands
+    story.later(1).uplink()
+    assert story.requests == (Read(path="/3/0/3"),)
+
+
+def test_an_uplink_at_the_end_of_the_wait_asks_a_busy_device_once(story: Story) -> None:
+    story.reach(Step.QUERY_VERSION).answer(story.busy("/3/0/3", 20))
+    waited_for = story.execution.deadline
+    story.later(20).uplink()
+    assert story.requests == (Read(path="/3/0/3"),)
+    assert story.execution.deadline > waited_for
+
+
+def test_a_device_that_is_always_busy_is_asked_as_long_as_the_step_takes_and_then_fails(story: Story) -> None:
+    began = story.reach(Step.QUERY_VERSION).now
+    for _ in range(3):
+        assert story.is_at(Step.QUERY_VERSION)
+        story.answer(story.busy("/3/0/3", 55)).deadline()
+    story.answer(story.busy("/3/0/3", 55)).answer(story.refused("/5/0/3"))
+    assert story.now == began + 165
+    assert (story.reason, story.params) == ("version_unreadable", {"code": "5.03", "path": "/3/0/3"})
+
+
+def test_a_busy_device_that_names_no_time_at_all_is_not_asked_again_at_once(story: Story) -> None:
+    began = story.reach(Step.QUERY_VERSION).now
+    story.answer(story.busy("/3/0/3", 0)).deadline()
+    assert story.now == began + story.rules.least_wait
 
 
 @pytest.mark.parametrize(("state", "result"), [(1, 0), (2, 0), (3, 0), (0, 8)])
@@ -177,9 +233,19 @@ def test_a_device_that_is_still_busy_with_the_last_attempt_is_reset(state: int, 
     assert story.step is Step.QUERY_COVERAGE
 
 
+def test_a_device_that_refuses_an_empty_uri_is_reset_by_a_nul_byte_in_package(second_attempt: Story) -> None:
+    story = second_attempt
+    story.answer(story.read("/3/0/3", "1.0"), story.read("/5/0/3", 2)).answer(story.refused("/5/0/1", "4.00"))
+    assert story.requests == (NUL,)
+    story.answer(story.changed("/5/0/0"))
+    assert story.step is Step.QUERY_COVERAGE
+
+
 def test_a_busy_device_that_refuses_its_reset_is_awaited(second_attempt: Story) -> None:
     story = second_attempt
     story.answer(story.read("/3/0/3", "1.0"), story.read("/5/0/3", 1)).answer(story.refused("/5/0/1"))
+    assert NUL in story.requests
+    story.answer(story.refused("/5/0/0"))
     assert story.step is Step.QUERY_VERSION
     assert not story.commands
     story.notify(0, attempt=1)

@@ -7,9 +7,9 @@ from sluice_common.messages.lwm2m_commands import Write
 from sluice_rules.devices import lwm2m_commands
 from sluice_rules.devices.completion import release
 from sluice_rules.devices.endings import end
-from sluice_rules.devices.judgements import IDLE
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.steps.lwm2m.version import PACKAGE_URI, STATE
+from sluice_rules.devices.steps.lwm2m.paths import STATE
+from sluice_rules.devices.steps.lwm2m.reset import next_reset
 from sluice_rules.devices.transition import Transition
 
 
@@ -46,36 +46,56 @@ class Closing(StepRules):
 
 
 class CancelObserve(StepRules):
-    """Best effort: that the device cannot be reached is no failure of the upgrade.
+    """Best effort: that the device cannot be reached is no failure of the upgrade, and its result waits only a moment.
 
     The gateway hears of it in any case and observes no more; a notification that comes later is rejected.
     """
 
-    def begin(self, transition: Transition) -> None:
-        """Cancel, and tell a device that may still be downloading to stop."""
+    def timeout(self, transition: Transition) -> float:
+        """Return the time that the result, which is known, waits."""
+        return min(transition.execution.policy.timeouts.cancel_observe, transition.rules.cancel_observe)
+
+    def arm(self, transition: Transition) -> None:
+        """Once for all that is sent."""
         execution = transition.execution
-        execution.deadline = transition.now + execution.policy.timeouts.cancel_observe
-        requests: tuple[CancelObserveRequest | Write, ...] = (CancelObserveRequest(path=STATE),)
-        if _may_be_downloading(transition):
-            requests = (*requests, Write(path=PACKAGE_URI, value=""))
+        execution.ends_at = execution.ends_at or transition.now + self.timeout(transition)
+        execution.deadline = execution.ends_at
+
+    def drive(self, transition: Transition) -> None:
+        """Cancel, and tell a device that may still be downloading to stop."""
+        reset = _reset(transition)
+        requests = (CancelObserveRequest(path=STATE),) if reset is None else (CancelObserveRequest(path=STATE), reset)
         lwm2m_commands.send(transition, transition.command_id(), *requests)
 
-    def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:  # noqa: ARG002 - any outcome will do
-        """Whatever it was, the execution ends."""
+    def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
+        """Ask a busy device again, try another way to stop the download, or end, whatever the outcome was."""
+        transition.execution.awaited = None
+        results = outcome.results if outcome.status is OutcomeStatus.DONE else ()
+        if self.put_off(transition, results):
+            return
+        if results and not results[-1].ok and results[-1].path != STATE:
+            transition.execution.attempt.resets += 1
+            if (reset := _reset(transition)) is not None:
+                lwm2m_commands.send(transition, transition.command_id(), reset)
+                return
         end(transition)
 
     def on_uplink(self, transition: Transition) -> None:
-        """The command is under way."""
+        """The command is under way, or comes in a moment."""
 
     def on_deadline(self, transition: Transition) -> None:
-        """Without an answer, too."""
-        end(transition)
+        """Ask a device that was busy, or end without an answer, too."""
+        if transition.execution.ask_at:
+            self.ask_again(transition)
+        else:
+            end(transition)
 
 
-def _may_be_downloading(transition: Transition) -> bool:
-    """Return whether the last attempt ended before its Execute and before the device's own verdict."""
+def _reset(transition: Transition) -> Write | None:
+    """Return what stops a download: of a device that took this attempt's URI and gave no verdict before its Execute."""
     execution = transition.execution
     attempt, verdict = execution.attempt, execution.verdict
     succeeded = verdict is not None and verdict.status is ExecutionStatus.SUCCEEDED
-    began = attempt.not_after > 0.0 and attempt.execute_id is None
-    return began and not succeeded and attempt.firmware_state != IDLE
+    if succeeded or not attempt.uri_accepted or attempt.execute_id is not None:
+        return None
+    return next_reset(attempt)

@@ -1,5 +1,6 @@
 """`DOWNLOADING`: the device fetches the image and says so by its state (R080, R081).
 
+What the device said before it had the Package URI is no news: not a start, and no image that could be installed.
 Deadlines and doubts are settled by reading, in `QUERY_RESULT`. The Execute that follows is in `updating`.
 """
 
@@ -20,10 +21,13 @@ class Downloading(StepRules):
 
     def on_notified(self, transition: Transition, state: int) -> None:
         """Follow the device's state machine."""
+        attempt = transition.execution.attempt
+        was_so_before = state == attempt.state_before and not attempt.started
         transition.show_state(state)
         if state == DOWNLOADING:
-            transition.execution.deadline = transition.execution.attempt.not_after
-        elif state in (DOWNLOADED, UPDATING):
+            attempt.started = True
+            transition.execution.deadline = attempt.not_after
+        elif state in (DOWNLOADED, UPDATING) and not was_so_before:
             transition.enter(Step.UPDATING)
         else:
             transition.enter(Step.QUERY_RESULT)

@@ -6,24 +6,27 @@ as the device's own verdict is known.
 """
 
 from sluice_common.messages.device_events import RequestResult
-from sluice_common.messages.execution_events import Reason, Step
+from sluice_common.messages.execution_events import Step
 from sluice_common.messages.lwm2m_commands import Observe, Read
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import lwm2m_commands
-from sluice_rules.devices.completion import fail, succeed
+from sluice_rules.devices.completion import fail, fail_by, fail_for, succeed
 from sluice_rules.devices.judgements import (
     DOWNLOADING,
     IDLE,
+    NOT_TOLD,
     UPDATING,
     Meaning,
     Reading,
     after_execute,
     before_execute,
-    failure_code,
+    result_reason,
+    success_note,
+    updated_by_itself,
 )
 from sluice_rules.devices.readings import integer, text, value_at
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.steps.lwm2m.version import PACKAGE_VERSION, RESULT, STATE, VERSION
+from sluice_rules.devices.steps.lwm2m.paths import PACKAGE_VERSION, RESULT, STATE, VERSION
 from sluice_rules.devices.transition import Transition
 
 
@@ -36,7 +39,7 @@ class QueryResult(StepRules):
 
     def begin(self, transition: Transition) -> None:
         """Ask, and note what happens meanwhile."""
-        transition.execution.attempt.reading_outdated = False
+        transition.execution.attempt.notified_state = None
         super().begin(transition)
 
     def drive(self, transition: Transition) -> None:
@@ -54,8 +57,12 @@ class QueryResult(StepRules):
     def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """Act on the reading."""
         execution = transition.execution
+        execution.attempt.refused = next((r for r in results if not r.ok), None)
         if results and results[0].path == PACKAGE_VERSION:
             self._settle_package(transition, text(value_at(results, PACKAGE_VERSION)))
+            return
+        if results and results[0].path == VERSION and not results[0].ok:
+            lwm2m_commands.send(transition, transition.command_id(), Read(path=STATE), Read(path=RESULT))
             return
         reading = Reading(
             integer(value_at(results, STATE)), integer(value_at(results, RESULT)), text(value_at(results, VERSION))
@@ -63,23 +70,23 @@ class QueryResult(StepRules):
         execution.reported_version = reading.version or execution.reported_version
         if reading.state is not None:
             transition.see_state(reading.state)
+        if reading.state == execution.attempt.notified_state:
+            execution.attempt.notified_state = None
         if execution.attempt.execute_id is None:
             self._settle_download(transition, reading)
         else:
             self._settle_update(transition, reading)
 
-    def on_uplink(self, transition: Transition) -> None:
-        """A restart during the query makes its answer old."""
-        transition.execution.attempt.reading_outdated |= transition.link.epoch > transition.execution.attempt.epoch
-        super().on_uplink(transition)
-
     def on_notified(self, transition: Transition, state: int) -> None:
-        """News during the query makes its answer old; afterwards it is worth another one."""
+        """News during the query makes an answer old that does not say the same; afterwards it is worth another one."""
+        execution = transition.execution
+        if state == DOWNLOADING and execution.attempt.execute_id is not None:
+            return  # late: the download is over
         transition.show_state(state)
-        if transition.execution.awaited is None:
+        if execution.awaited is not None:
+            execution.attempt.notified_state = state
+        elif not execution.ask_at:
             self.drive(transition)
-        else:
-            transition.execution.attempt.reading_outdated = True
 
     def expired(self, transition: Transition) -> None:
         """No answer: silence may be the update itself, or the end of the attempt's time."""
@@ -89,11 +96,15 @@ class QueryResult(StepRules):
         """Act on the reading; a result beside a download that may still begin can be an older update's."""
         attempt = transition.execution.attempt
         meaning = before_execute(reading)
-        if meaning is Meaning.READY or reading.state == UPDATING:
+        was_so_before = reading.state == attempt.state_before and not attempt.started
+        if (meaning is Meaning.READY or reading.state == UPDATING) and not was_so_before:
             transition.enter(Step.UPDATING)
-        elif meaning is Meaning.FAILED and (attempt.started or _overdue_download(transition)):
-            fail(transition, failure_code(reading))
-        elif reading.state == IDLE and attempt.started and not attempt.reading_outdated:
+        elif updated_by_itself(reading, attempt.result_before):
+            transition.enter(Step.UPDATING)
+            transition.enter(Step.QUERY_RESULT)
+        elif meaning is Meaning.FAILED and _is_verdict(transition, reading):
+            fail_for(transition, result_reason(reading))
+        elif reading.state == IDLE and attempt.started and not _is_outdated(transition):
             fail(transition, ReasonCode.CONNECTION_LOST)
         else:
             self._wait_on(transition)
@@ -102,19 +113,30 @@ class QueryResult(StepRules):
         target = transition.execution.package.version
         meaning = after_execute(reading, target)
         if meaning is Meaning.SUCCEEDED:
-            succeed(transition, _other_version(reading, target))
+            succeed(transition, success_note(reading, target))
         elif meaning is Meaning.FAILED:
-            fail(transition, failure_code(reading), settled=not transition.execution.attempt.unsent)
-        elif meaning is Meaning.IDLE and not transition.execution.attempt.reading_outdated:
+            fail_for(transition, result_reason(reading), settled=not transition.execution.attempt.unsent)
+        elif meaning is Meaning.IDLE and not _is_outdated(transition):
             self._idle(transition, reading.version)
+        elif meaning is Meaning.DEFERRED and not _is_outdated(transition):
+            self._deferred(transition, reading)
         else:
             self._wait_on(transition)
+
+    def _deferred(self, transition: Transition, reading: Reading) -> None:
+        """The device's user decides when, but not for longer than an update may take."""
+        update_by = transition.execution.attempt.update_by
+        if transition.now >= update_by:
+            fail_for(transition, result_reason(reading), settled=True)
+        else:
+            transition.show()
+            transition.resume(Step.UPDATING, update_by)
 
     def _settle_package(self, transition: Transition, version: str | None) -> None:
         """Take the package's version for that of an idle device that tells no other."""
         execution = transition.execution
         execution.reported_version = version or execution.reported_version
-        if execution.attempt.reading_outdated:
+        if _is_outdated(transition):
             self._wait_on(transition)
         elif version == execution.package.version:
             succeed(transition)
@@ -133,14 +155,14 @@ class QueryResult(StepRules):
         if execution.redrives < transition.rules.redrives:
             transition.show_if_late()
         elif version is None:
-            fail(transition, ReasonCode.VERSION_CHECK_TIMEOUT)
+            fail_by(transition, ReasonCode.VERSION_CHECK_TIMEOUT, execution.attempt.refused)
         else:
             fail(transition, ReasonCode.VERSION_MISMATCH, current=version, target=execution.package.version)
 
     def _wait_on(self, transition: Transition, *, silent: bool = False) -> None:
         """Read again if there is news, else go back to waiting, else give up."""
         attempt = transition.execution.attempt
-        if attempt.reading_outdated and transition.execution.awaited is None and transition.awake:
+        if _is_outdated(transition) and transition.execution.awaited is None and transition.awake:
             transition.enter(Step.QUERY_RESULT)
             return
         transition.show()
@@ -174,8 +196,15 @@ def _overdue_update(transition: Transition, *, silent: bool) -> ReasonCode | Non
     return ReasonCode.UPDATE_START_TIMEOUT if transition.now >= attempt.update_start_by else None
 
 
-def _other_version(reading: Reading, target: str) -> Reason | None:
-    """Return a note for a device that reports success but another version than the package's."""
-    if reading.version is None or reading.version == target:
-        return None
-    return Reason(code=ReasonCode.VERSION_MISMATCH, params={"current": reading.version, "target": target})
+def _is_outdated(transition: Transition) -> bool:
+    """Return whether the device has restarted since it was asked, or notified another state than it answered."""
+    attempt = transition.execution.attempt
+    return transition.link.epoch > attempt.epoch or attempt.notified_state is not None
+
+
+def _is_verdict(transition: Transition, reading: Reading) -> bool:
+    """Return whether a failed result is this download's, and not older: of one that began, or a result that is new."""
+    attempt = transition.execution.attempt
+    if attempt.started or attempt.result_before not in (None, NOT_TOLD, reading.result):
+        return True
+    return attempt.result_before in (None, NOT_TOLD) and _overdue_download(transition) is not None

@@ -1,8 +1,9 @@
 """`UPDATING`: Execute, once per attempt, and the wait for the device to come back (R082, R083; invariant 5).
 
 The one command id of the Execute stands in the record before the command can be answered; a repeat uses the same
-id, and only after the gateway has said that it sent nothing. Everything else is settled by reading, in
-`QUERY_RESULT`. Nothing is sent while the device may be restarting: a request lost in the reboot holds up later ones.
+id, and only after the gateway has said that it sent nothing, or a busy device that it did nothing. Everything else is
+settled by reading, in `QUERY_RESULT`. Nothing is sent while the device may be restarting: a request lost in the reboot
+holds up later ones.
 """
 
 from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus, RequestResult
@@ -10,28 +11,35 @@ from sluice_common.messages.execution_events import Step
 from sluice_common.messages.lwm2m_commands import Execute
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import lwm2m_commands
-from sluice_rules.devices.completion import fail
-from sluice_rules.devices.judgements import DOWNLOADED, IDLE, UPDATING
+from sluice_rules.devices.completion import fail_by
+from sluice_rules.devices.judgements import DOWNLOADED, DOWNLOADING, IDLE, UPDATING
 from sluice_rules.devices.steps.base import StepRules
+from sluice_rules.devices.steps.lwm2m.paths import UPDATE
 from sluice_rules.devices.transition import Transition
-
-UPDATE = "/5/0/2"
 
 
 class Updating(StepRules):
     """Tells the device to update and waits."""
 
     def begin(self, transition: Transition) -> None:
-        """Send the Execute; a device that updates by itself is only awaited."""
+        """Send the Execute; a device that updates, or has updated, by itself is not told."""
         execution, attempt = transition.execution, transition.execution.attempt
-        timeouts = execution.policy.timeouts
-        attempt.update_by = transition.now + timeouts.update
-        attempt.update_start_by = min(transition.now + timeouts.update_start, attempt.update_by)
-        execution.deadline = attempt.update_start_by
+        attempt.update_by = transition.now + execution.policy.timeouts.update
+        self.arm(transition)
         attempt.execute_id = f"{execution.execution_id}:{attempt.number}:{transition.offset}"
-        attempt.unsent = attempt.firmware_state != UPDATING
+        attempt.unsent = attempt.firmware_state == DOWNLOADED
         if attempt.unsent:
             self.drive(transition)
+
+    def ends_at(self, transition: Transition) -> float:
+        """Return when the result must be known: until then a busy device may be asked again."""
+        return transition.execution.attempt.update_by
+
+    def arm(self, transition: Transition) -> None:
+        """Give the device the time to begin its update."""
+        attempt = transition.execution.attempt
+        start_by = transition.now + transition.execution.policy.timeouts.update_start
+        attempt.update_start_by = transition.execution.deadline = min(start_by, attempt.update_by)
 
     def drive(self, transition: Transition) -> None:
         """Send the Execute under its one id, if the device is awake."""
@@ -41,10 +49,16 @@ class Updating(StepRules):
             attempt.unsent = False
             lwm2m_commands.send(transition, attempt.execute_id, Execute(path=UPDATE))
 
+    def put_off(self, transition: Transition, results: tuple[RequestResult, ...]) -> bool:
+        """Note that a busy device was not told to update."""
+        is_put_off = super().put_off(transition, results)
+        transition.execution.attempt.unsent |= is_put_off
+        return is_put_off
+
     def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
-        """A refusal ends the attempt; otherwise the device's state will tell."""
+        """A failed_result ends the attempt; otherwise the device's state will tell."""
         if results and not results[0].ok:
-            fail(transition, ReasonCode.UPDATE_REFUSED, code=results[0].code)
+            fail_by(transition, ReasonCode.UPDATE_REFUSED, results[0])
 
     def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
         """Note that nothing was sent, before any repeat."""
@@ -53,20 +67,27 @@ class Updating(StepRules):
 
     def on_uplink(self, transition: Transition) -> None:
         """A device that registers is back, one that had fallen asleep may be; one that was not told is told now."""
-        attempt, is_answered = transition.execution.attempt, transition.execution.awaited is None
-        if attempt.unsent and is_answered:
-            self.drive(transition)
-        elif transition.link.epoch > attempt.epoch or (transition.was_asleep and is_answered):
+        execution, attempt = transition.execution, transition.execution.attempt
+        if attempt.unsent and execution.awaited is None:
+            super().on_uplink(transition)
+        elif transition.link.epoch > attempt.epoch or (transition.was_asleep and execution.awaited is None):
             transition.enter(Step.QUERY_RESULT)
 
     def on_notified(self, transition: Transition, state: int) -> None:
-        """3 means that it has begun; 0, or 2 after 3, that it is over. Another 2 repeats what led here."""
+        """3 means that it has begun; 0, or 2 after 3, that it is over. Another 2 repeats what led here, 1 is late."""
+        if state == DOWNLOADING:
+            return
         previous = transition.show_state(state)
         if state == UPDATING:
+            transition.execution.attempt.unsent = False
+            transition.execution.ask_at = 0.0
             transition.execution.deadline = transition.execution.attempt.update_by
         elif state == IDLE or (state == DOWNLOADED and previous == UPDATING):
             transition.enter(Step.QUERY_RESULT)
 
     def on_deadline(self, transition: Transition) -> None:
-        """Read where the device is."""
-        transition.enter(Step.QUERY_RESULT)
+        """Tell a device that was busy, or read where it is."""
+        if transition.execution.ask_at:
+            self.ask_again(transition)
+        else:
+            transition.enter(Step.QUERY_RESULT)

@@ -53,7 +53,7 @@ class Timeouts(Body):
     update_start: float = _seconds(_TIMEOUTS.update_start, "From the accepted Execute to Firmware State 3.")
     update: float = _seconds(_TIMEOUTS.update, "From Execute to the result.")
     result: float = _seconds(_TIMEOUTS.result, "Answer to the result query.")
-    cancel_observe: float = _seconds(_TIMEOUTS.cancel_observe, "Answer to Cancel Observe.")
+    cancel_observe: float = _seconds(_TIMEOUTS.cancel_observe, "Answer to Cancel Observe; at most 10 s are waited.")
     slot_response: float = _seconds(_TIMEOUTS.slot_response, "A silent grantee returns its slot after this.")
     close: float = _seconds(_TIMEOUTS.close, "Answer of the gateway to a close of the download.")
 
@@ -204,8 +204,10 @@ class Coverage(Item):
     cell_id: int
     rsrp: float | None = Field(None, description="dBm.")
     sinr: float | None = Field(None, description="dB.")
-    coverage_class: CoverageClass
+    coverage_class: CoverageClass = Field(description="`cell-only` unless both RSRP and SINR were told.")
     network: str
+    bearer: int | None = Field(None, description="Network bearer, `/4/0/0`; 7 is NB-IoT.")
+    link_quality: float | None = Field(None, description="`/4/0/3`, as the bearer measures it; for NB-IoT NRSRQ.")
 
 
 class HistoryEntry(Item):
