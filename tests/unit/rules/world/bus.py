@@ -18,7 +18,7 @@ from sluice_common.messages.device_events import (
     ExecutionRequested,
     ExecutionStopRequested,
 )
-from sluice_common.messages.execution_events import ExecutionChanged, ExecutionEvent
+from sluice_common.messages.execution_events import DeviceFirmwareChanged, ExecutionChanged, ExecutionEvent
 from sluice_common.messages.slots import WindowKey
 from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot, UpgradePolicy
 from sluice_rules.devices.decide import decide
@@ -162,6 +162,8 @@ class Bus(ABC):
 
     def publish(self, snapshot: ExecutionEvent) -> None:
         """Take a snapshot: one version has one content, and nothing follows a final one."""
+        if isinstance(snapshot, DeviceFirmwareChanged):
+            return
         assert isinstance(snapshot, ExecutionChanged)
         known = self.snapshots[snapshot.execution_id]
         assert known.setdefault(snapshot.version, snapshot) == snapshot
