@@ -15,13 +15,14 @@ from typing import Any
 
 from rich.console import Console
 
-from sluice_bench import commands, download, mqtt, packages, scheduler, upgrade, windows
+from sluice_bench import blocks, commands, download, mqtt, packages, scheduler, upgrade, windows
 from sluice_bench.machine import machine
 from sluice_demo.client import PlatformError
 from sluice_demo.devices import DevicesError
 from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
 
 _BENCHMARKS: dict[str, ModuleType] = {
+    "blocks": blocks,
     "commands": commands,
     "download": download,
     "mqtt": mqtt,
