@@ -1,4 +1,7 @@
-"""A device that is not ours: Eclipse Leshan's client library upgrades through Sluice, over HTTP and CoAP only."""
+"""Devices that are not ours: Eclipse Leshan's client libraries upgrade through Sluice, over HTTP and CoAP only.
+
+Leshan 2.0 speaks LwM2M 1.1, with and without queue mode; Leshan 1.5 speaks LwM2M 1.0.
+"""
 
 import asyncio
 import secrets
@@ -7,6 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,31 +23,54 @@ from sluice_embedded.adapters.java import ensure_jars
 from sluice_embedded.install import HOME
 from sluice_embedded.stack import Stack
 
-FOLDER = Path(__file__).parent / "leshan"
 VERSION, TARGET = "V1.0", "V2.0"
 IMAGE_BYTES = 20_000
 DEADLINE = 120.0
 
 
-@pytest.fixture(scope="session")
-def leshan_libraries() -> Path:
-    """Folder of Leshan's client and what it needs, from Maven's repository."""
-    return ensure_jars(HOME / "parts", "leshan", "Eclipse Leshan's client", FOLDER / "pom.xml", FOLDER / "jars.sha256")
+class Client(NamedTuple):
+    """A device made of a line of the library.
+
+    Attributes:
+        folder: Beside this file, with its program, its pom and the digests of its jars.
+        program: The program.
+        arguments: What it is told beside server, name and versions.
+    """
+
+    folder: str
+    program: str
+    arguments: tuple[str, ...] = ()
+
+
+CLIENTS = {
+    "leshan-2": Client("leshan", "LeshanDevice.java"),
+    "leshan-2-in-queue-mode": Client("leshan", "LeshanDevice.java", ("queue",)),
+    "leshan-1.5": Client("leshan1", "Leshan1Device.java"),
+}
+
+
+def installed(client: Client) -> Path:
+    """Return the folder of a client's libraries, from Maven's repository."""
+    folder = Path(__file__).parent / client.folder
+    title = f"Eclipse Leshan's client ({client.folder})"
+    return ensure_jars(HOME / "parts", client.folder, title, folder / "pom.xml", folder / "jars.sha256")
 
 
 @asynccontextmanager
-async def leshan_device(libraries: Path, server: str, endpoint: str) -> AsyncIterator[Process]:
+async def leshan_device(client: Client, server: str, endpoint: str) -> AsyncIterator[Process]:
     """Run the device until the block ends; its steps are lines on standard output."""
+    libraries = await asyncio.to_thread(installed, client)
     device = await asyncio.create_subprocess_exec(
         "java",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         "-cp",
         f"{libraries}/*",
-        str(FOLDER / "LeshanDevice.java"),
+        str(Path(__file__).parent / client.folder / client.program),
         server,
         endpoint,
         VERSION,
         TARGET,
+        *client.arguments,
         stdin=PIPE,
         stdout=PIPE,
         stderr=subprocess.DEVNULL,
@@ -79,8 +106,9 @@ def callback_port(api: str) -> int:
 @pytest.mark.requirement(
     "R060", "R061", "R063", "R066", "R078", "R079", "R080", "R081", "R082", "R083", "R084", "R085", "R086", "R120"
 )
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 async def test_a_device_made_of_leshan_upgrades_and_the_app_server_hears_of_it(
-    stack: Stack, leshan_libraries: Path, tmp_path: Path
+    client: Client, stack: Stack, tmp_path: Path
 ) -> None:
     endpoints = stack.endpoints
     package = await asyncio.to_thread(make_package, tmp_path, TARGET, IMAGE_BYTES, 1)
@@ -93,7 +121,7 @@ async def test_a_device_made_of_leshan_upgrades_and_the_app_server_hears_of_it(
         await server.add_package(package, TARGET, ["V1.*"])
         await server.add_fleet(Fleet(main=[endpoint], to_stop=[], incapable=frozenset()))
         await server.subscribe(receiver.url, receiver.secret)
-        async with leshan_device(leshan_libraries, endpoints.coap[0], endpoint) as device:
+        async with leshan_device(client, endpoints.coap[0], endpoint) as device:
             await lines_until_booted(device, VERSION)
             task = await server.create_task("main", {"waiting": 1.0})
             said = await lines_until_booted(device, TARGET)

@@ -11,6 +11,7 @@ import org.eclipse.californium.core.config.CoapConfig;
 import org.eclipse.californium.elements.config.Configuration;
 import org.eclipse.leshan.client.LeshanClient;
 import org.eclipse.leshan.client.LeshanClientBuilder;
+import org.eclipse.leshan.client.engine.DefaultRegistrationEngineFactory;
 import org.eclipse.leshan.client.object.Security;
 import org.eclipse.leshan.client.object.Server;
 import org.eclipse.leshan.client.resource.BaseInstanceEnabler;
@@ -32,23 +33,27 @@ import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClien
  * it got, and reboots at Update: the client stops, and a new one registers with the new version. Every step is one
  * line on standard output; the process ends when standard input does.
  *
- * <p>Arguments: server URI, endpoint client name, version, version after the update.
+ * <p>Arguments: server URI, endpoint client name, version, version after the update, {@code queue} for queue mode: it
+ * registers with it and speaks by itself every few seconds.
  */
 public final class LeshanDevice {
     private static final int SERVER_ID = 123;
     private static final long LIFETIME_SECONDS = 300;
+    private static final int QUEUE_MODE_PERIOD_MS = 5_000;
     private static final int MOST_IMAGE_BYTES = 1 << 20;
     private static final ExecutorService BACKGROUND = Executors.newCachedThreadPool(LeshanDevice::daemon);
 
     private static String server;
     private static String endpoint;
     private static String newVersion;
+    private static boolean queueMode;
     private static LeshanClient client;
 
     public static void main(String[] arguments) throws Exception {
         server = arguments[0];
         endpoint = arguments[1];
         newVersion = arguments[3];
+        queueMode = arguments.length > 4 && arguments[4].equals("queue");
         CoapConfig.register();
         Configuration.getStandard().set(CoapConfig.MAX_RESOURCE_BODY_SIZE, MOST_IMAGE_BYTES);
         boot(arguments[2], new Firmware(0));
@@ -69,6 +74,12 @@ public final class LeshanDevice {
         LeshanClientBuilder builder = new LeshanClientBuilder(endpoint);
         builder.setObjects(objects.createAll());
         builder.setEndpointsProviders(new CaliforniumClientEndpointsProvider());
+        if (queueMode) {
+            DefaultRegistrationEngineFactory engine = new DefaultRegistrationEngineFactory();
+            engine.setQueueMode(true);
+            engine.setCommunicationPeriod(QUEUE_MODE_PERIOD_MS);
+            builder.setRegistrationEngineFactory(engine);
+        }
         client = builder.build();
         client.start();
         say("booted " + version);
