@@ -181,12 +181,43 @@ def test_a_device_that_refuses_the_uri_fails_with_code_and_path(story: Story) ->
     assert story.params == {"code": "4.00", "path": "/5/0/1"}
 
 
-@pytest.mark.parametrize("state", [1, 2, None])
-def test_a_device_that_is_busy_with_an_older_download_is_reset_by_an_empty_uri(state: int | None, story: Story) -> None:
+@pytest.mark.parametrize("state", [1, 2])
+def test_a_device_that_is_busy_with_an_older_download_is_reset_by_an_empty_uri(state: int, story: Story) -> None:
     story.reach(Step.OBSERVE).refuse_uri(state)
     assert story.requests == (EMPTY_URI, uri(story))
     story.answer(story.changed("/5/0/1"), story.changed("/5/0/1"))
     assert story.step is Step.DOWNLOADING
+
+
+def test_a_device_that_is_observed_without_telling_its_state_gets_its_uri_and_is_not_asked_for_the_state(
+    story: Story,
+) -> None:
+    story.reach(Step.OBSERVE).accept_uri(None)
+    assert story.step is Step.DOWNLOADING
+    assert not story.commands
+
+
+def test_a_device_that_did_not_tell_its_state_and_refuses_its_uri_is_asked_for_the_state_before_it_is_reset(
+    story: Story,
+) -> None:
+    story.reach(Step.OBSERVE).refuse_uri(None)
+    assert [*story.requests] == [Read(path="/5/0/3")]
+    story.answer(story.read("/5/0/3", 2))
+    assert [*story.requests] == [EMPTY_URI, uri(story)]
+    story.answer(story.changed("/5/0/1"), story.changed("/5/0/1"))
+    assert story.step is Step.DOWNLOADING
+
+
+def test_a_device_that_did_not_tell_that_it_is_idle_is_not_reset(story: Story) -> None:
+    story.reach(Step.OBSERVE).refuse_uri(None, "4.00").answer(story.read("/5/0/3", 0)).answer().answer()
+    assert (story.reason, story.params) == ("package_uri_refused", {"code": "4.00", "path": "/5/0/1"})
+
+
+def test_a_device_that_tells_its_state_in_no_way_is_asked_for_it_once_and_reset(story: Story) -> None:
+    story.reach(Step.OBSERVE).refuse_uri(None).answer(story.refused("/5/0/3", "4.04"))
+    assert story.requests == (EMPTY_URI, uri(story))
+    story.answer(story.refused("/5/0/1")).answer(story.refused("/5/0/0")).answer().answer()
+    assert (story.reason, story.params) == ("package_uri_refused", {"code": "4.05", "path": "/5/0/1"})
 
 
 @pytest.mark.parametrize("accepts_empty_uri", [False, True])

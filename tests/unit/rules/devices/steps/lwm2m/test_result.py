@@ -34,6 +34,23 @@ def say(story: Story, state: int | None, result: int | None, version: str | None
     return story.answer(story.read("/3/0/3", version), *state_and_result)
 
 
+@pytest.mark.parametrize(("state", "step"), [(0, Step.CLOSING), (1, Step.DOWNLOADING), (2, Step.UPDATING)])
+def test_a_device_that_accepts_to_be_observed_without_telling_its_state_is_asked_for_it(
+    state: int, step: Step, downloading: Story
+) -> None:
+    downloading.answer(downloading.read("/5/0/3", None), downloading.read("/5/0/5", 0))
+    assert downloading.requests == (Read(path="/5/0/5"), Read(path="/5/0/3"))
+    downloading.answer(downloading.read("/5/0/5", 0), downloading.read("/5/0/3", state))
+    assert downloading.step is step
+
+
+def test_a_device_that_tells_its_state_in_no_way_is_not_asked_again_and_again(downloading: Story) -> None:
+    downloading.answer(downloading.read("/5/0/3", None), downloading.read("/5/0/5", 0))
+    downloading.answer(downloading.read("/5/0/5", 0), downloading.refused("/5/0/3", "4.04"))
+    assert downloading.step is Step.DOWNLOADING
+    assert not downloading.commands
+
+
 @pytest.mark.requirement("R084", "R085", "R087", "R120")
 @pytest.mark.parametrize(("state", "result"), [(0, 1), (0, 0), (3, 0), (None, None)])
 def test_the_target_version_is_success_and_returns_the_slot_at_once(

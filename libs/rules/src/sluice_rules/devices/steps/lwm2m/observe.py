@@ -71,6 +71,9 @@ class Observe(StepRules):
         last = results[-1] if results else RequestResult(path=STATE, code="")
         if attempt.resetting and len(results) == 1 and not last.ok:
             self._refused(transition)
+        elif last.path == STATE and attempt.observed_epoch == attempt.epoch:
+            attempt.state_before = NOT_TOLD if attempt.state_before is None else attempt.state_before
+            self._refused(transition)
         elif last.path == STATE:
             fail_by(transition, ReasonCode.OBSERVE_FAILED, last)
         elif last.path == RESULT:
@@ -121,9 +124,16 @@ class Observe(StepRules):
             transition.step.on_notified(transition, notified)
 
     def _refused(self, transition: Transition) -> None:
-        """Reset a device that is still busy with something older; that is no fault of this image."""
+        """Reset a device that is still busy with something older; that is no fault of this image.
+
+        One that accepted to be observed without telling its state is asked for it first: only now it matters.
+        """
         attempt = transition.execution.attempt
         attempt.resets += attempt.resetting
+        if attempt.firmware_state is None and attempt.state_before is None:
+            self.arm(transition)
+            lwm2m_commands.ask(transition, Read(path=STATE))
+            return
         reset = next_reset(attempt)
         if reset is None:
             fail_by(transition, ReasonCode.PACKAGE_URI_REFUSED, attempt.refused)

@@ -64,6 +64,9 @@ class QueryResult(StepRules):
         if results and results[0].path == VERSION and not results[0].ok:
             lwm2m_commands.send(transition, transition.command_id(), Read(path=STATE), Read(path=RESULT))
             return
+        if _is_observed_without_value(transition, results):
+            lwm2m_commands.send(transition, transition.command_id(), Read(path=RESULT), Read(path=STATE))
+            return
         reading = Reading(
             integer(value_at(results, STATE)), integer(value_at(results, RESULT)), text(value_at(results, VERSION))
         )
@@ -174,6 +177,12 @@ class QueryResult(StepRules):
         else:
             begun = attempt.firmware_state == UPDATING or transition.now >= attempt.update_start_by
             transition.resume(Step.UPDATING, attempt.update_by if begun else attempt.update_start_by)
+
+
+def _is_observed_without_value(transition: Transition, results: tuple[RequestResult, ...]) -> bool:
+    """Return whether the device accepted to be observed and did not tell its state (RFC 7641 §3.1): it can be read."""
+    is_observed = transition.execution.attempt.execute_id is None and bool(results) and results[0].path == STATE
+    return is_observed and results[0].ok and value_at(results, STATE) is None
 
 
 def _overdue_download(transition: Transition) -> ReasonCode | None:
