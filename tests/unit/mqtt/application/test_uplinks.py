@@ -75,19 +75,22 @@ async def test_a_message_of_a_device_known_as_offline_is_published_after_an_upli
     assert isinstance(version, VersionReported)
 
 
-async def test_a_message_that_cannot_be_understood_shows_that_its_device_is_online(
-    handler: UplinkHandler, events: FakeEvents, presence: Presence
+@pytest.mark.parametrize("payload", [b"no json", b"[]"])
+async def test_a_message_that_cannot_be_understood_shows_that_its_device_is_online_and_told_no_version(
+    handler: UplinkHandler, events: FakeEvents, presence: Presence, counters: Counters, payload: bytes
 ) -> None:
     presence.disconnected(Boot("n", "b"), "d1", 100)
-    await handler.handle(TOPIC, b"no json")
-    assert [type(event) for event in events.published] == [DeviceUplink]
+    await handler.handle(TOPIC, payload)
+    uplink, version = events.published
+    assert isinstance(uplink, DeviceUplink)
+    assert isinstance(version, VersionReported)
+    assert (version.firmware_version, version.software_version) == (None, None)
+    assert (counters[Counted.NOT_JSON] + counters[Counted.MALFORMED], counters[Counted.REPORTS]) == (1, 0)
 
 
 @pytest.mark.parametrize(
     ("sent", "counted"),
     [
-        ((TOPIC, b"no json"), Counted.NOT_JSON),
-        ((TOPIC, b"[]"), Counted.MALFORMED),
         ((TOPIC, b"x" * 1025), Counted.OVERSIZED),
         ((TOPIC, message(device_id="d2")), Counted.FOREIGN),
         ((TOPIC, message({"service_id": "$log"})), Counted.PASSED_OVER),

@@ -47,6 +47,8 @@ def only_report(payload: bytes) -> VersionReport | ProgressReport:
         version(b'"1.10"') + b'\0rest of an older message"}]}',
         version(b'"1.10\0"'),
         version(b"1.10"),
+        version(b'"1.10"').decode().encode("utf-16"),
+        version(b'"1.10"').decode().encode("utf-16-be") + b"\0\0",
     ],
 )
 def test_a_version_is_read_with_byte_order_mark_or_nul_and_as_a_number(payload: bytes) -> None:
@@ -92,6 +94,23 @@ def test_a_broken_description_at_the_end_of_a_report_is_dropped() -> None:
     assert only_report(report("upgrade_progress_report", paras)) == ProgressReport(10, None, None, "")
 
 
+@pytest.mark.parametrize("description", ["flash error", 'no, \\"a\\": 1, {[ 校验', "\\\\ \\n"])
+def test_of_a_report_that_was_cut_off_what_is_complete_counts(description: str) -> None:
+    paras = f'{{"result_code":10,"progress":50,"version":1.10,"description":"{description}"}}'
+    whole = report("upgrade_progress_report", paras.encode())
+    end = whole.index(b'"description"')
+    for length in range(len(whole)):
+        try:
+            found = parse("d1", whole[:length], MAX_BYTES).reports
+        except UplinkError:
+            found = ()
+        for one in found:
+            assert isinstance(one, ProgressReport)
+            assert (one.result_code, one.progress or 50, one.version or "1.10") == (10, 50, "1.10")
+            assert length < end or one.version == "1.10"
+        assert length < end or found
+
+
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
 def test_what_is_no_number_is_absent(number: bytes) -> None:
     paras = b'{"result_code":7,"progress":%s}' % number
@@ -108,9 +127,8 @@ def test_what_is_no_number_is_absent(number: bytes) -> None:
         b"{} {}",
         b'{"a":1}]',
         b'{"a":"b',
+        b'{"a":1]',
         b'{"description":"',
-        version(b'"1.0"').decode().encode("utf-16"),
-        version(b'"1.0"').decode().encode("utf-16-le"),
         b'{"services":' + b"[" * 60_000 + b"]" * 60_000 + b"}",
         b'{"a":' * 12_000,
     ],
@@ -124,6 +142,8 @@ def test_what_is_not_json_however_it_is_read_is_refused(payload: bytes) -> None:
 @pytest.mark.parametrize(
     "payload",
     [
+        b'{"a":"' + b'\\"' * 32_000,
+        b'\\",' * 20_000,
         b'"description":"' * 4_000,
         b'{"description":"' + b'"' * 65_000,
         b'{"description":"' + b'" ,' * 20_000,

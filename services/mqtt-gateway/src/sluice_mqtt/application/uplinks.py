@@ -4,7 +4,7 @@ A message is acknowledged once Kafka has what it says, or once it is counted as 
 gateway fails at, by a mistake of its own, goes to `dead-letters`, so that it neither gets lost nor stops the others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -13,8 +13,9 @@ from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.device import KnownDevice
 from sluice_mqtt.domain.events import presence_event, report_event
 from sluice_mqtt.domain.presence import Presence
+from sluice_mqtt.domain.reports import Report, VersionReport
 from sluice_mqtt.domain.topics import sender
-from sluice_mqtt.domain.uplinks import Fault, Uplink, UplinkError, parse
+from sluice_mqtt.domain.uplinks import Fault, UplinkError, parse
 
 _log = structlog.get_logger()
 _FAULTS = {
@@ -23,6 +24,9 @@ _FAULTS = {
     Fault.MALFORMED: Counted.MALFORMED,
     Fault.FOREIGN: Counted.FOREIGN,
 }
+_UNREADABLE = (Fault.NOT_JSON, Fault.MALFORMED)
+_NO_VERSION = (VersionReport(None, None),)
+"""What a message that cannot be read says: a device that answers so to a query is not silent, but unreadable."""
 
 
 class UplinkHandler:
@@ -70,7 +74,7 @@ class UplinkHandler:
     async def _handle(self, topic: str, payload: bytes) -> None:
         self._counters[Counted.MESSAGES] += 1
         device_id = sender(topic)
-        uplink = None if device_id is None else self._parse(device_id, payload)
+        reports = () if device_id is None else self._parse(device_id, payload)
         if device_id is None:
             self._counters[Counted.FOREIGN] += 1
             return
@@ -78,25 +82,24 @@ class UplinkHandler:
         if device is None:
             self._counters[Counted.UNKNOWN_DEVICES] += 1
             return
-        await self._publish(device, uplink)
+        await self._publish(device, reports)
 
-    def _parse(self, device_id: str, payload: bytes) -> Uplink | None:
+    def _parse(self, device_id: str, payload: bytes) -> tuple[Report, ...]:
         try:
             uplink = parse(device_id, payload, self._max_bytes)
         except UplinkError as error:
             self._counters[_FAULTS[error.fault]] += 1
             _log.info("uplink_not_understood", device_id=device_id, fault=error.fault.value, reason=str(error))
-            return None
+            return _NO_VERSION if error.fault in _UNREADABLE else ()
         self._counters[Counted.REPORTS] += len(uplink.reports)
         self._counters[Counted.PASSED_OVER] += uplink.passed_over
         self._counters[Counted.MALFORMED] += uplink.faulty
-        return uplink
+        return uplink.reports
 
-    async def _publish(self, device: KnownDevice, uplink: Uplink | None) -> None:
+    async def _publish(self, device: KnownDevice, reports: Sequence[Report]) -> None:
         now = self._clock()
         changes = self._presence.message_received(device.device_id, now)
         events = [presence_event(device.app_id, change, now) for change in changes]
-        if uplink is not None:
-            events += [report_event(device.app_id, device.device_id, report, now) for report in uplink.reports]
+        events += [report_event(device.app_id, device.device_id, report, now) for report in reports]
         if events:
             await self._events.publish(device.device_id, events)
