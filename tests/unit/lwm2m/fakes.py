@@ -93,6 +93,8 @@ class FakeSender:
         sent: The requests.
         answers: Whether it answers.
         busy: Whether it answers that it is busy, for ten seconds.
+        value: What it answers to a GET.
+        observed: What it answers to an Observe.
         no_answer_after: Seconds after which an unanswered request is given up.
     """
 
@@ -100,15 +102,16 @@ class FakeSender:
         self.sent: list[Message] = []
         self.answers = True
         self.busy = False
+        self.value = self.observed = b"1"
         self.no_answer_after = NO_ANSWER_AFTER
         self._in_flight: dict[Address, asyncio.Future[Message]] = {}
 
     async def request(self, remote: Address, message: Message) -> Message:
-        """Answer `1` to a GET and nothing to any other request."""
+        """Answer a GET with its value and any other request with none."""
         self.sent.append(message)
         if self.answers:
             await asyncio.sleep(0)
-            return _busy(message) if self.busy else _success(message)
+            return _busy(message) if self.busy else _success(message, self._value(message))
         self._in_flight[remote] = asyncio.get_running_loop().create_future()
         try:
             return await asyncio.wait_for(self._in_flight[remote], self.no_answer_after)
@@ -117,15 +120,18 @@ class FakeSender:
         finally:
             del self._in_flight[remote]
 
+    def _value(self, request: Message) -> bytes:
+        return self.observed if request.option(coap.OBSERVE) == b"" else self.value
+
     def abort(self, remote: Address) -> None:
         """End the request in flight."""
         if (future := self._in_flight.get(remote)) is not None and not future.done():
             future.set_exception(NoAnswerError("aborted"))
 
 
-def _success(request: Message) -> Message:
+def _success(request: Message, value: bytes) -> Message:
     observes = ((coap.OBSERVE, b"\x01"),) if request.option(coap.OBSERVE) == b"" else ()
-    code, payload = (coap.CONTENT, b"1") if request.code == coap.GET else (coap.CHANGED, b"")
+    code, payload = (coap.CONTENT, value) if request.code == coap.GET else (coap.CHANGED, b"")
     return Message(coap.ACK, code, request.mid, request.token, observes, payload)
 
 

@@ -125,6 +125,7 @@ def build(
     """
     core = _Core(settings, database, tasks, clock)
     commands = _commands(core)
+    core.notifications.read_states_by(commands.read_state)
     lifecycle = _lifecycle(core, commands)
     revoked = RevokedImages(settings)
     core.endpoint.serve(

@@ -45,6 +45,11 @@ class Notifications:
         self._reporter = reporter
         self._counters = counters
         self._clock = clock
+        self._read_state: Callable[[Session], None] = _read_nothing
+
+    def read_states_by(self, read_state: Callable[[Session], None]) -> None:
+        """Set who reads the state of a device that notifies without telling it."""
+        self._read_state = read_state
 
     def is_observed(self, token: bytes) -> bool:
         """Return whether a token is an observation's."""
@@ -60,11 +65,15 @@ class Notifications:
         moved = remote != session.remote
         if moved:
             await self._store.replace(session, records.change_address(session.record, address_text(remote), now))
-        if session.note_uplink(now, restarting=state is FirmwareState.UPDATING) or moved:
+        is_unknown = state is None and message.is_success
+        if session.note_uplink(now, restarting=is_unknown or state is FirmwareState.UPDATING) or moved:
             await self._reporter.report(session, UplinkKind.NOTIFY, now)
         sequence = message.uint(coap.OBSERVE)
-        if state is not None and (sequence is None or session.accept_sequence(sequence, now)):
+        is_news = sequence is None or session.accept_sequence(sequence, now)
+        if state is not None and is_news:
             await self.publish(session, state, now)
+        elif is_unknown and is_news:
+            self._read_state(session)
 
     async def publish(self, session: Session, state: FirmwareState, now: float) -> None:
         """Publish the firmware state of an observed device."""
@@ -96,3 +105,7 @@ def _state(session: Session, message: Message) -> FirmwareState | None:
     except PayloadError as error:
         _log.info("notification_not_understood", device_id=session.record.device_id, reason=str(error))
         return None
+
+
+def _read_nothing(_session: Session) -> None:
+    """Nobody reads states yet."""

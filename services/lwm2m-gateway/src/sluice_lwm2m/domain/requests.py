@@ -115,6 +115,8 @@ def firmware_state(response: Message, root: str = "") -> FirmwareState:
     Raises:
         PayloadError: There is none, or none that exists.
     """
+    if not response.is_success:
+        raise PayloadError("no answer of success")
     values = decode_content(Asked((5, 0, 3), root), response.uint(coap.CONTENT_FORMAT), response.payload)
     state = values.get(FIRMWARE_STATE)
     if isinstance(state, int):

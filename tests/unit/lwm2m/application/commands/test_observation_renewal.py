@@ -1,10 +1,13 @@
 """Observations that are renewed at a device's new address or after its new registration."""
 
+import pytest
 from tests.unit.lwm2m.application.commands.world import World
-from tests.unit.lwm2m.builders import STATE, device_requests
+from tests.unit.lwm2m.builders import STATE, T0, device_requests
 
 from sluice_common.messages.device_events import FirmwareStateNotified
 from sluice_common.messages.lwm2m_commands import Observe
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.message import Message
 
 
 async def test_a_renewal_uses_the_same_token_and_publishes_the_state(world: World) -> None:
@@ -31,3 +34,53 @@ async def test_a_renewal_that_is_not_answered_publishes_nothing_and_keeps_the_ob
     await world.settle()
     assert world.publisher.of(FirmwareStateNotified) == []
     assert world.session.record.observe_token is not None
+
+
+async def test_a_renewal_that_is_accepted_without_a_value_is_followed_by_one_read(world: World) -> None:
+    world.sender.observed = b""
+    world.submit(device_requests(Observe(path=STATE)))
+    await world.settle()
+    world.sender.sent.clear()
+    world.commands.renew_observation(world.session)
+    await world.settle()
+    assert [message.option(coap.OBSERVE) for message in world.sender.sent] == [b"", None]
+    assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [1]
+
+
+@pytest.mark.parametrize(("value", "states"), [(b"2", [2]), (b"idle", [])])
+async def test_the_state_of_a_device_that_notifies_without_telling_it_is_read_once(
+    world: World, value: bytes, states: list[int]
+) -> None:
+    world.submit(device_requests(Observe(path=STATE)))
+    await world.settle()
+    token = world.sender.sent[0].token
+    world.sender.sent.clear()
+    world.sender.value = value
+    notification = Message(coap.CON, coap.CONTENT, 1, token, ((coap.OBSERVE, b"\x05"),))
+    await world.notifications.take(notification, world.session.remote)
+    await world.notifications.take(notification, world.session.remote)
+    await world.settle()
+    assert [message.values(coap.URI_PATH) for message in world.sender.sent] == [[b"5", b"0", b"3"]]
+    assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == states
+
+
+async def test_a_state_is_not_read_while_the_device_may_be_restarting(world: World) -> None:
+    world.submit(device_requests(Observe(path=STATE)))
+    await world.settle()
+    token = world.sender.sent[0].token
+    world.sender.sent.clear()
+    world.session.suspended_until = T0 + 30
+    notification = Message(coap.CON, coap.CONTENT, 1, token, ((coap.OBSERVE, b"\x05"),))
+    await world.notifications.take(notification, world.session.remote)
+    await world.settle()
+    assert world.sender.sent == []
+
+
+async def test_an_observation_that_its_device_ends_is_not_followed_by_a_read(world: World) -> None:
+    world.submit(device_requests(Observe(path=STATE)))
+    await world.settle()
+    token = world.sender.sent[0].token
+    world.sender.sent.clear()
+    await world.notifications.take(Message(coap.CON, coap.NOT_FOUND, 1, token), world.session.remote)
+    await world.settle()
+    assert world.sender.sent == []

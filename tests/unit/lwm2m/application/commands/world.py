@@ -20,6 +20,7 @@ class World(Application):
 
     def __init__(self) -> None:
         super().__init__()
+        self.notifications.read_states_by(self.commands.read_state)
         self.session = self.register(registration())
         self.answered: list[str] = []
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import OutcomeStatus
-from sluice_common.messages.lwm2m_commands import CloseDownload, Lwm2mCommand
+from sluice_common.messages.lwm2m_commands import CloseDownload, Lwm2mCommand, Read
 from sluice_lwm2m.application.commands.observation_renewal import ObservationRenewal, Renewal
 from sluice_lwm2m.application.commands.outcomes import CommandOutcomes
 from sluice_lwm2m.application.commands.runner import CommandRunner, OnAnswered, PendingCommand
@@ -20,6 +20,7 @@ from sluice_lwm2m.application.ports import RequestSender
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.counters import Counted, Counters
+from sluice_lwm2m.domain.requests import FIRMWARE_STATE
 from sluice_lwm2m.domain.session import Session
 from sluice_lwm2m.domain.sessions import Sessions
 
@@ -92,6 +93,11 @@ class DeviceCommands:
         """Renew a device's observation, if it has one, after the commands that it has now."""
         if session.record.observe_token is not None:
             self._enqueue(session.record.device_id, Renewal(session, session.record.epoch))
+
+    def read_state(self, session: Session) -> None:
+        """Read the firmware state of an observed device that notified without telling it, and publish that."""
+        request = Read(path=FIRMWARE_STATE)
+        self._enqueue(session.record.device_id, Renewal(session, session.record.epoch, request))
 
     def abort_in_flight(self, session: Session) -> None:
         """End the request in flight: the device registers anew and will not answer it."""

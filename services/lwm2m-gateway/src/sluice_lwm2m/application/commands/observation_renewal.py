@@ -1,9 +1,14 @@
-"""An observation is renewed when its device has another address or has registered anew (RFC 7641 §3.3.1)."""
+"""An observation is renewed when its device has another address or has registered anew (RFC 7641 §3.3.1).
+
+A device that accepts it, or notifies, without a value that is understood is asked for the value: it may be news.
+"""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
-from sluice_common.messages.lwm2m_commands import Observe
+from sluice_common.messages.device_events import FirmwareState
+from sluice_common.messages.lwm2m_commands import Observe, Read
 from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.application.notifications import Notifications
 from sluice_lwm2m.application.ports import NoAnswerError
@@ -13,10 +18,11 @@ from sluice_lwm2m.domain.session import Session
 
 
 class Renewal(NamedTuple):
-    """A renewal that is due; dropped if the device has registered anew since."""
+    """A renewal, or a reading of the state, that is due; dropped if the device has registered anew since."""
 
     session: Session
     epoch: int
+    request: Observe | Read = Observe(path=FIRMWARE_STATE)
 
 
 class ObservationRenewal:
@@ -29,14 +35,22 @@ class ObservationRenewal:
 
     async def run(self, renewal: Renewal) -> None:
         """Renew an observation and publish the state; a device that does not answer keeps the observation it has."""
-        session, epoch = renewal
+        session, epoch, request = renewal
         record = session.record
         if record.epoch != epoch or record.observe_token is None or not session.is_reachable(self._clock()):
             return
-        message = coap_request(Observe(path=FIRMWARE_STATE), lambda _: "", record.root)
+        with suppress(NoAnswerError):
+            state = await self._ask(session, request)
+            if state is not None:
+                await self._notifications.publish(session, state, self._clock())
+
+    async def _ask(self, session: Session, request: Observe | Read) -> FirmwareState | None:
+        record = session.record
+        message = coap_request(request, lambda _: "", record.root)
+        token = record.observe_token if isinstance(request, Observe) else None
+        answer = await self._requester.ask(session, message, token)
         try:
-            answer = await self._requester.ask(session, message, record.observe_token)
-            state = firmware_state(answer, record.root)
-        except (NoAnswerError, PayloadError):
-            return
-        await self._notifications.publish(session, state, self._clock())
+            return firmware_state(answer, record.root)
+        except PayloadError:
+            is_observed = answer.is_success and isinstance(request, Observe)
+            return await self._ask(session, Read(path=FIRMWARE_STATE)) if is_observed else None
