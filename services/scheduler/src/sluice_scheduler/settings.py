@@ -99,7 +99,7 @@ class DevicesSettings(CommonSettings):
         description="Least seconds until a busy device (5.03, 4.29) is asked again, whatever Max-Age it names.",
     )
     cancel_observe: float = Field(
-        10.0, gt=0, description="Most seconds that an upgrade, whose result is known, waits to cancel its observation."
+        5.0, gt=0, description="Most seconds that an upgrade, whose result is known, waits to cancel its observation."
     )
     command_answer: float = Field(180.0, gt=0, description="Seconds that a device command may stay unanswered.")
     max_commands: int = Field(50, ge=1, description="Unfinished device commands per device.")

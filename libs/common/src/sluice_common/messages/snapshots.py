@@ -68,7 +68,7 @@ class Timeouts(Value, frozen=True, kw_only=True):
         update_start: From the accepted Execute to Firmware State 3 or to silence.
         update: From Execute to the result.
         result: Answer to the result query.
-        cancel_observe: Answer to Cancel Observe; its failure is no failure of the upgrade, and 10 s are waited at most.
+        cancel_observe: Answer to Cancel Observe; its failure is no failure of the upgrade, and 5 s are waited at most.
         slot_response: A grantee that answers nothing for this long returns the slot.
         close: Answer of the gateway to a close of the download.
     """

@@ -45,7 +45,7 @@ class Rules:
     version_again: float = 60.0
     online_after_message: float = 60.0
     least_wait: float = 2.0
-    cancel_observe: float = 10.0
+    cancel_observe: float = 5.0
     command_answer: float = 180.0
     max_commands: int = 50
     max_ended: int = 200

@@ -53,7 +53,7 @@ class Timeouts(Body):
     update_start: float = _seconds(_TIMEOUTS.update_start, "From the accepted Execute to Firmware State 3.")
     update: float = _seconds(_TIMEOUTS.update, "From Execute to the result.")
     result: float = _seconds(_TIMEOUTS.result, "Answer to the result query.")
-    cancel_observe: float = _seconds(_TIMEOUTS.cancel_observe, "Answer to Cancel Observe; at most 10 s are waited.")
+    cancel_observe: float = _seconds(_TIMEOUTS.cancel_observe, "Answer to Cancel Observe; at most 5 s are waited.")
     slot_response: float = _seconds(_TIMEOUTS.slot_response, "A silent grantee returns its slot after this.")
     close: float = _seconds(_TIMEOUTS.close, "Answer of the gateway to a close of the download.")
 
