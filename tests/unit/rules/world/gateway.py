@@ -40,7 +40,7 @@ class Gateway:
         self.executes: set[str] = set()
 
     def run(self, command: Lwm2mCommand, device: Device, now: float, fate: str) -> CommandOutcome:
-        """Run a command; a fate of `request_lost` or `answer_lost` meets its last request."""
+        """Run a command; a fate of `request_lost`, `answer_lost` or `busy` meets its last request."""
         self._forget(command)
         status = OutcomeStatus.DONE
         results: tuple[RequestResult, ...] = ()
@@ -91,6 +91,10 @@ class Gateway:
             lost = fate if request is command.requests[-1] else "ok"
             if lost == "request_lost" or not device.alive:
                 return OutcomeStatus.TIMEOUT, tuple(results)
+            if lost == "busy":
+                self.executes.discard(command.command_id)
+                results.append(RequestResult(path=getattr(request, "path", "/5/0/1"), code="5.03", max_age=20))
+                break
             result = device.answer(request, attempt)
             if lost == "answer_lost":
                 return OutcomeStatus.TIMEOUT, tuple(results)

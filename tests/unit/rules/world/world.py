@@ -45,7 +45,7 @@ class World(Bus):
 
     @abstractmethod
     def run_command(self, fate: str) -> None:
-        """Bring the next command to its device; a fate of `request_lost` or `answer_lost` prevents a part of that."""
+        """Bring the next command to its device; a fate of `request_lost`, `answer_lost` or `busy` prevents a part."""
 
     @abstractmethod
     def restart_gateway(self, back: int) -> None:
@@ -149,7 +149,7 @@ class World(Bus):
 
     def _able(self, chance: random.Random, name: str, *, bad: bool) -> list[Callable[[], None]]:
         """Return what can go on, well or badly."""
-        fate = chance.choice(["request_lost", "answer_lost"]) if bad else "ok"
+        fate = chance.choice(["request_lost", "answer_lost", "busy"]) if bad else "ok"
         dies = chance.choice(["sending", "saving", "committing"]) if bad else "no"
         able: list[Callable[[], None]] = [
             partial(self.deliver, source, chance.choice(["twice", "lost"]) if bad else "once")
