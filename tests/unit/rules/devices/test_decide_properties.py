@@ -21,7 +21,7 @@ DAY = 86_400.0
 RESULTS = [*range(12), 42]
 FAILURES = [2, 4, 5, 7, 8, 9, 10, 42, -1]
 BUSY = st.lists(st.booleans(), max_size=4)
-MOST_DEADLINES = 400
+MAX_DEADLINES = 400
 
 
 class Device:
@@ -227,7 +227,7 @@ class Chaos:
 
     def run_out(self) -> None:
         """Nobody says anything any more."""
-        for _ in range(MOST_DEADLINES):
+        for _ in range(MAX_DEADLINES):
             if self.story.is_at(Step.ENDED):
                 return
             self.happen("deadline", None)
