@@ -4,6 +4,7 @@ from tests.unit.lwm2m.builders import T0
 from tests.unit.lwm2m.fakes import FakePublisher, FakeSender
 
 from sluice_common.background import BackgroundTasks
+from sluice_common.messages.lwm2m_commands import DeviceRequests, WritePackageUri
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.application.commands.device_commands import DeviceCommands
 from sluice_lwm2m.application.commands.observation_renewal import ObservationRenewal
@@ -11,6 +12,7 @@ from sluice_lwm2m.application.commands.outcomes import CommandOutcomes
 from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.application.commands.runner import CommandRunner
 from sluice_lwm2m.application.notifications import Notifications
+from sluice_lwm2m.application.ports import RequestSender
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain.counters import Counters
@@ -33,9 +35,9 @@ class Application:
         self.now = T0
         self.tasks = BackgroundTasks()
         self.publisher = FakePublisher()
-        self.sender = FakeSender()
         self.counters = Counters()
         self.sessions = Sessions(0, AWAKE_WINDOW)
+        self.sender = FakeSender()
         self.store = RegistrationStore(self.sessions, self.publisher)
         self.reporter = UplinkReporter(self.sessions, self.publisher, self.tasks, self.clock)
         self.notifications = Notifications(
@@ -49,7 +51,8 @@ class Application:
         self.commands = self._commands()
 
     def _commands(self) -> DeviceCommands:
-        requester = Requester(self.sender, self.clock)
+        sender = self.request_sender()
+        requester = Requester(sender, self.clock)
         return DeviceCommands(
             sessions=self.sessions,
             store=self.store,
@@ -57,7 +60,7 @@ class Application:
                 sessions=self.sessions,
                 store=self.store,
                 requester=requester,
-                sign=lambda _, request: f"coap://example/fw/{request.image_id}",
+                sign=self.sign,
                 suspension=SUSPENSION,
                 clock=self.clock,
             ),
@@ -69,11 +72,19 @@ class Application:
                 reporter=self.reporter,
                 clock=self.clock,
             ),
-            sender=self.sender,
+            sender=sender,
             max_waiting=MAX_WAITING,
             counters=self.counters,
             clock=self.clock,
         )
+
+    def request_sender(self) -> RequestSender:
+        """Return what sends requests."""
+        return self.sender
+
+    def sign(self, command: DeviceRequests, request: WritePackageUri) -> str:  # noqa: ARG002 - the signature of `SignUri`
+        """Return an image URI."""
+        return f"coap://example/fw/{request.image_id}"
 
     def clock(self) -> float:
         """Return the time."""

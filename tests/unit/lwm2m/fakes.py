@@ -10,6 +10,7 @@ from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.session import Session
 
 NO_ANSWER_AFTER = 0.02
 """Seconds after which a request is given up."""
@@ -104,28 +105,28 @@ class FakeSender:
         self.busy = False
         self.value = self.observed = b"1"
         self.no_answer_after = NO_ANSWER_AFTER
-        self._in_flight: dict[Address, asyncio.Future[Message]] = {}
+        self._in_flight: dict[Session, asyncio.Future[Message]] = {}
 
-    async def request(self, remote: Address, message: Message) -> Message:
+    async def request(self, session: Session, message: Message) -> Message:
         """Answer a GET with its value and any other request with none."""
         self.sent.append(message)
         if self.answers:
             await asyncio.sleep(0)
             return _busy(message) if self.busy else _success(message, self._value(message))
-        self._in_flight[remote] = asyncio.get_running_loop().create_future()
+        self._in_flight[session] = asyncio.get_running_loop().create_future()
         try:
-            return await asyncio.wait_for(self._in_flight[remote], self.no_answer_after)
+            return await asyncio.wait_for(self._in_flight[session], self.no_answer_after)
         except TimeoutError as error:
             raise NoAnswerError("no acknowledgement") from error
         finally:
-            del self._in_flight[remote]
+            del self._in_flight[session]
 
     def _value(self, request: Message) -> bytes:
         return self.observed if request.option(coap.OBSERVE) == b"" else self.value
 
-    def abort(self, remote: Address) -> None:
+    def abort(self, session: Session) -> None:
         """End the request in flight."""
-        if (future := self._in_flight.get(remote)) is not None and not future.done():
+        if (future := self._in_flight.get(session)) is not None and not future.done():
             future.set_exception(NoAnswerError("aborted"))
 
 

@@ -97,7 +97,8 @@ class _Core:
             Limits(settings.lwm2m_max_datagram, settings.lwm2m_max_pending, settings.lwm2m_handling_timeout),
             Duplicates(settings.lwm2m_exchange_lifetime, settings.lwm2m_max_duplicates),
             self.counters,
-            self.sessions.next_mid,
+            sessions=self.sessions,
+            clock=clock,
         )
         self.notifications = Notifications(
             sessions=self.sessions,

@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.lwm2m.builders import T0, registration
 
 from sluice_lwm2m.adapters.endpoint import Endpoint
 from sluice_lwm2m.adapters.request_tasks import Limits
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.addresses import Address, address_text
 from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
 from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.request_response import Response
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counted, Counters
+from sluice_lwm2m.domain.sessions import Sessions
 
 REMOTE: Address = ("10.0.0.1", 5683)
 OBSERVED = b"seen"
@@ -54,6 +56,14 @@ class Remembering(Duplicates):
         super().note(key, answer, now)
 
 
+class NumberedSessions(Sessions):
+    """Gives every message the same Message ID."""
+
+    def next_mid(self, _: Address) -> int:
+        """Return it."""
+        return 99
+
+
 class Gateway:
     """An endpoint with callbacks that note what they get."""
 
@@ -61,7 +71,10 @@ class Gateway:
         self.counters = Counters()
         limits = Limits(datagram=1_280, pending=pending, handling=0.5)
         kept = duplicates or Duplicates(247, 100)
-        self.endpoint = Endpoint(Transmission(0.01, 1, 0.01), limits, kept, self.counters, lambda _: 99)
+        self.sessions = NumberedSessions(0, 10)
+        self.endpoint = Endpoint(
+            Transmission(0.01, 1, 0.01), limits, kept, self.counters, sessions=self.sessions, clock=lambda: T0
+        )
         self.transport = Transport()
         self.endpoint.connection_made(self.transport)
         self.gets: list[Message] = []
@@ -74,7 +87,7 @@ class Gateway:
         self.endpoint.serve(
             on_get=lambda request, _: self.gets.append(request),
             on_request=self.answer,
-            is_observed=lambda token: token == OBSERVED,
+            is_observed=lambda token, _: token == OBSERVED,
             on_notification=self.notify,
             on_unmatched=self.unmatched.append,
         )
@@ -220,7 +233,8 @@ async def test_the_sender_of_a_message_that_matches_nothing_is_reported() -> Non
 
 async def test_a_response_belongs_to_its_request_before_it_is_a_notification() -> None:
     gateway = Gateway()
-    asked = asyncio.create_task(gateway.endpoint.exchanges.request(REMOTE, Message(coap.CON, coap.GET, 9, OBSERVED)))
+    session = gateway.sessions.register(registration(address=address_text(REMOTE)), T0)
+    asked = asyncio.create_task(gateway.endpoint.exchanges.request(session, Message(coap.CON, coap.GET, 9, OBSERVED)))
     await asyncio.sleep(0)
     assert (await gateway.take(notification()))[-1:] == [b"\x60\x00\x00\x08"]
     assert (await asked).payload == b"1"

@@ -73,6 +73,30 @@ async def test_a_notification_may_name_the_alternate_path_and_other_resources(wo
     assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [2]
 
 
+async def test_a_notification_from_an_address_that_another_device_has_now_does_not_count(world: World) -> None:
+    """The other device may have got the Observe before it registered, and observes for somebody else."""
+    world.register(registration("other"))
+    assert not world.notifications.is_observed(TOKEN, REMOTE)
+    assert world.notifications.is_observed(TOKEN, ("10.0.0.9", 9))
+
+
+async def test_a_device_without_an_address_has_the_one_from_which_it_notifies(world: World) -> None:
+    world.register(registration("other"))
+    assert not world.session.is_reachable(T0)
+    await world.notifications.take(notification(b"1"), ("10.0.0.9", 9))
+    assert world.session.is_reachable(T0)
+    assert [uplink.device_id for uplink in world.publisher.of(DeviceUplink)] == ["d"]
+
+
+async def test_the_state_of_a_device_that_has_de_registered_is_published_and_gives_it_no_address(world: World) -> None:
+    world.sessions.replace(world.session, msgspec.structs.replace(world.session.record, deregistered=True))
+    await world.notifications.take(notification(b"2"), REMOTE)
+    (event,) = world.publisher.messages
+    assert isinstance(event, FirmwareStateNotified)
+    assert event.state == 2
+    assert not world.session.is_addressable
+
+
 @pytest.mark.parametrize("payload", [b"idle", b"9", b""])
 async def test_a_notification_without_a_firmware_state_publishes_none(world: World, payload: bytes) -> None:
     await world.notifications.take(notification(payload), REMOTE)
@@ -80,8 +104,8 @@ async def test_a_notification_without_a_firmware_state_publishes_none(world: Wor
 
 
 async def test_a_token_of_no_observation_is_not_observed_and_not_published(world: World) -> None:
-    assert world.notifications.is_observed(TOKEN)
-    assert not world.notifications.is_observed(b"other")
+    assert world.notifications.is_observed(TOKEN, REMOTE)
+    assert not world.notifications.is_observed(b"other", REMOTE)
     await world.notifications.take(notification(b"1", token=b"other"), REMOTE)
     assert world.publisher.messages == []
 

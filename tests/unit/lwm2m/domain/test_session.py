@@ -10,12 +10,14 @@ from sluice_lwm2m.domain.session import Session
 
 WINDOW = 93.0
 LIFETIME = 1_000
+REMOTE = ("10.0.0.1", 1)
 
 
 def session(*, queue_mode: bool) -> Session:
     record = registration(queue_mode=queue_mode)
     made = Session(record, WINDOW, T0 + LIFETIME)
     made.begin_registration(record, T0 + LIFETIME, T0)
+    made.gain_address(REMOTE)
     made.mark_reported(T0, made.awake_until)
     return made
 
@@ -75,11 +77,14 @@ def test_sends_stay_suspended_after_a_message_that_announces_a_restart() -> None
     assert device.is_reachable(T0 + 300)
 
 
-def test_a_device_whose_address_another_one_has_is_unreachable_until_its_next_message() -> None:
+def test_a_device_without_an_address_is_unreachable_and_not_reported_until_it_has_one() -> None:
     device = session(queue_mode=False)
-    device.mark_unreachable()
+    device.lose_address()
     assert not device.is_reachable(T0 + 1)
-    assert device.note_uplink(T0 + 2)
+    assert not device.note_uplink(T0 + 2)
+    device.gain_address(REMOTE)
+    assert device.note_uplink(T0 + 3)
+    assert device.is_reachable(T0 + 3)
 
 
 def test_a_notification_is_accepted_only_if_its_sequence_number_is_newer() -> None:

@@ -18,7 +18,9 @@ class Registration(Message, frozen=True, kw_only=True):
     Attributes:
         device_id: The device.
         endpoint: Its endpoint client name (`ep`).
-        address: `host:port` that it registered from.
+        address: `host:port` from which it last spoke for itself.
+        address_epoch: Milliseconds since 1970 from which on it has had that address: of two devices with one address
+            the later one has it. 0 in older records: as `epoch`.
         gateway: Ordinal of the gateway that owns it.
         epoch: Grows with every registration; the higher one owns the device.
         location: Last segment of `/rd/{location}`.
@@ -52,3 +54,4 @@ class Registration(Message, frozen=True, kw_only=True):
     current_attempt: AttemptRef | None = None
     last_execute_id: str | None = None
     deregistered: bool = False
+    address_epoch: int = 0

@@ -22,6 +22,7 @@ from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.request_response import Response
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counted, Counters
+from sluice_lwm2m.domain.sessions import Sessions
 
 _GET = bytes((coap.GET,))
 
@@ -38,7 +39,9 @@ class Endpoint(asyncio.DatagramProtocol):
         limits: Limits,
         duplicates: Duplicates,
         counters: Counters,
-        next_mid: Callable[[Address], int],
+        *,
+        sessions: Sessions,
+        clock: Callable[[], float],
     ) -> None:
         """Prepare.
 
@@ -47,13 +50,14 @@ class Endpoint(asyncio.DatagramProtocol):
             limits: Of what is received.
             duplicates: What was answered.
             counters: Count what is malformed, dropped or unsent.
-            next_mid: Message ID of the next message to an address that does not acknowledge one.
+            sessions: Who has which address, and the Message IDs of messages to it.
+            clock: Seconds since 1970.
         """
-        self.exchanges = Exchanges(self.send, transmission)
+        self.exchanges = Exchanges(self.send, transmission, sessions.owners, clock)
         self._limits = limits
         self._duplicates = duplicates
         self._counters = counters
-        self._next_mid = next_mid
+        self._next_mid = sessions.next_mid
         self._transport: Any = None
 
     def serve(
@@ -61,7 +65,7 @@ class Endpoint(asyncio.DatagramProtocol):
         *,
         on_get: OnGet,
         on_request: OnRequest,
-        is_observed: Callable[[bytes], bool],
+        is_observed: Callable[[bytes, Address], bool],
         on_notification: OnNotification,
         on_unmatched: OnUnmatched,
     ) -> None:
@@ -70,7 +74,7 @@ class Endpoint(asyncio.DatagramProtocol):
         Args:
             on_get: Takes a GET request, and answers it by `respond`.
             on_request: Answers any other request.
-            is_observed: Whether a token is an observation's.
+            is_observed: Whether a token is an observation's, and may be from an address.
             on_notification: Takes a notification of such an observation; it is acknowledged when done.
             on_unmatched: Takes the sender of a response or a notification that belongs to no request or observation.
         """
@@ -174,7 +178,7 @@ class Endpoint(asyncio.DatagramProtocol):
     def _take_response(self, key: Key, message: Message) -> None:
         if self.exchanges.take_response(message, key[0]):
             self._tasks.acknowledge(key, message)
-        elif self._is_observed(message.token):
+        elif self._is_observed(message.token, key[0]):
             self._tasks.notify(key, message)
         else:
             self._reset(message.mid, key[0])

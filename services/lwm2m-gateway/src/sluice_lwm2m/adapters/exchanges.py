@@ -1,6 +1,7 @@
 """Requests to devices: Confirmable, retransmitted, one in flight per device (RFC 7252 §4.2, §4.7, §5.2).
 
-One exchange per address is a dictionary look-up per datagram, however many requests are in flight.
+An exchange is one registration's and not an address's: each transmission asks anew where the session is, and an answer
+counts if it comes from the session that has the address (`address_owners`).
 """
 
 import asyncio
@@ -8,11 +9,13 @@ from collections.abc import Callable, Iterator
 from random import random
 
 from sluice_lwm2m.application.ports import NoAnswerError
+from sluice_lwm2m.domain.address_owners import AddressOwners
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.transmission import Transmission
+from sluice_lwm2m.domain.session import Session
 
 Send = Callable[[bytes, Address], None]
 
@@ -20,9 +23,13 @@ Send = Callable[[bytes, Address], None]
 class _Exchange:
     """One request that waits for its response."""
 
-    __slots__ = ("acknowledged", "datagram", "future", "mid", "timeouts", "timer", "token")
+    __slots__ = ("acknowledged", "datagram", "epoch", "future", "mid", "session", "timeouts", "timer", "token")
 
-    def __init__(self, message: Message, timeouts: Iterator[float], future: "asyncio.Future[Message]") -> None:
+    def __init__(
+        self, session: Session, message: Message, timeouts: Iterator[float], future: "asyncio.Future[Message]"
+    ) -> None:
+        self.session = session
+        self.epoch = session.record.epoch
         self.mid = message.mid
         self.token = message.token
         self.datagram = codec.encode(message)
@@ -35,41 +42,54 @@ class _Exchange:
 class Exchanges:
     """The requests in flight."""
 
-    def __init__(self, send: Send, transmission: Transmission) -> None:
+    def __init__(
+        self, send: Send, transmission: Transmission, owners: AddressOwners, clock: Callable[[], float]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            send: Sends a datagram.
+            transmission: How requests are repeated.
+            owners: Who has which address; requests end with the address of their session.
+            clock: Seconds since 1970.
+        """
         self._send = send
         self._transmission = transmission
-        self._open: dict[Address, _Exchange] = {}
+        self._owners = owners
+        self._clock = clock
+        self._open: dict[Session, _Exchange] = {}
+        owners.on_release = self.abort
 
     def __len__(self) -> int:
         return len(self._open)
 
-    async def request(self, remote: Address, message: Message) -> Message:
+    async def request(self, session: Session, message: Message) -> Message:
         """Send a Confirmable request and return the response.
 
         Raises:
             NoAnswerError: There is none.
         """
-        if remote in self._open:
+        if session in self._open:
             raise NoAnswerError("a request is in flight")
         loop = asyncio.get_running_loop()
-        exchange = _Exchange(message, self._transmission.timeouts(random()), loop.create_future())  # noqa: S311 - RFC 7252 asks for spread, not for secrecy
-        self._open[remote] = exchange
+        timeouts = self._transmission.timeouts(random())  # noqa: S311 - RFC 7252 asks for spread, not for secrecy
+        exchange = self._open[session] = _Exchange(session, message, timeouts, loop.create_future())
         try:
-            self._transmit(remote, exchange)
+            self._transmit(exchange)
             return await exchange.future
         finally:
-            del self._open[remote]
+            del self._open[session]
             if exchange.timer is not None:
                 exchange.timer.cancel()
 
-    def abort(self, remote: Address) -> None:
-        """End the request in flight to an address, if there is one, with `NoAnswerError`."""
-        if exchange := self._open.get(remote):
+    def abort(self, session: Session) -> None:
+        """End the request in flight to a device, if there is one, with `NoAnswerError`."""
+        if exchange := self._open.get(session):
             self._fail(exchange, "aborted")
 
     def take_reply(self, message: Message, remote: Address) -> bool:
         """Take an Acknowledgement or Reset; return whether it was expected."""
-        exchange = self._open.get(remote)
+        exchange = self._asked(remote)
         if exchange is None or exchange.mid != message.mid:
             return False
         if message.kind == coap.RST:
@@ -84,19 +104,29 @@ class Exchanges:
 
     def take_response(self, message: Message, remote: Address) -> bool:
         """Take a separate response (RFC 7252 §5.2.2); return whether it was expected."""
-        exchange = self._open.get(remote)
+        exchange = self._asked(remote)
         if exchange is None or exchange.token != message.token:
             return False
         self._finish(exchange, message)
         return True
 
-    def _transmit(self, remote: Address, exchange: _Exchange) -> None:
+    def _asked(self, remote: Address) -> _Exchange | None:
+        """Return the request that a message from an address may answer: its owner's."""
+        owner = self._owners.owner(remote)
+        exchange = None if owner is None else self._open.get(owner)
+        return exchange if exchange is not None and self._destination(exchange) == remote else None
+
+    def _destination(self, exchange: _Exchange) -> Address | None:
+        return exchange.session.destination(exchange.epoch, self._clock())
+
+    def _transmit(self, exchange: _Exchange) -> None:
+        remote = self._destination(exchange)
         timeout = next(exchange.timeouts, None)
-        if timeout is None:
-            self._fail(exchange, "no acknowledgement")
+        if remote is None or timeout is None:
+            self._fail(exchange, "no address" if remote is None else "no acknowledgement")
             return
         self._send(exchange.datagram, remote)
-        exchange.timer = asyncio.get_running_loop().call_later(timeout, self._transmit, remote, exchange)
+        exchange.timer = asyncio.get_running_loop().call_later(timeout, self._transmit, exchange)
 
     def _await_response(self, exchange: _Exchange) -> None:
         if exchange.acknowledged:

@@ -1,7 +1,8 @@
 """Notifications of the firmware state (RFC 7641, OMA TS 1.0.2 §5.5.3), taken by their token alone.
 
 A device may notify from another address (NAT rebinding) and, as Huawei's LiteOS client does, after a restart with the
-token that it got before. A notification is acknowledged when Kafka has it: LiteOS begins its download only then.
+token that it got before; but not from one that it has left (`address_owners`). A notification is
+acknowledged when Kafka has it: LiteOS begins its download only then.
 """
 
 from collections.abc import Callable
@@ -51,9 +52,10 @@ class Notifications:
         """Set who reads the state of a device that notifies without telling it."""
         self._read_state = read_state
 
-    def is_observed(self, token: bytes) -> bool:
-        """Return whether a token is an observation's."""
-        return self._sessions.observed_by(token) is not None
+    def is_observed(self, token: bytes, remote: Address) -> bool:
+        """Return whether a token is an observation's and speaks for its device from an address."""
+        session = self._sessions.observed_by(token)
+        return session is not None and remote not in session.former
 
     async def take(self, message: Message, remote: Address) -> None:
         """Take a notification; returns when Kafka has what it says."""
@@ -62,8 +64,9 @@ class Notifications:
             return
         now = self._clock()
         state = _state(session, message)
-        moved = remote != session.remote
+        moved = remote != session.remote and session.is_registered(now)
         if moved:
+            self._sessions.owners.take(session, remote)
             await self._store.replace(session, records.change_address(session.record, address_text(remote), now))
         is_unknown = state is None and message.is_success
         if session.note_uplink(now, restarting=is_unknown or state is FirmwareState.UPDATING) or moved:

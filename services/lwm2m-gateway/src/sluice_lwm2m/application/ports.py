@@ -11,6 +11,7 @@ from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.image import Image
+from sluice_lwm2m.domain.session import Session
 
 
 class Publisher(Protocol):
@@ -38,17 +39,17 @@ class NoAnswerError(Exception):
 
 
 class RequestSender(Protocol):
-    """Sends Confirmable requests, one at a time per address (NSTART is 1, RFC 7252 §4.7)."""
+    """Sends Confirmable requests, one at a time per device (NSTART is 1, RFC 7252 §4.7)."""
 
-    async def request(self, remote: Address, message: Message) -> Message:
+    async def request(self, session: Session, message: Message) -> Message:
         """Send a request, repeat it until it is acknowledged, and return the response.
 
         Raises:
-            NoAnswerError: There is none.
+            NoAnswerError: There is none, or the device's address or registration has ended.
         """
 
-    def abort(self, remote: Address) -> None:
-        """End the request in flight to an address, if there is one, with `NoAnswerError`."""
+    def abort(self, session: Session) -> None:
+        """End the request in flight to a device, if there is one, with `NoAnswerError`."""
 
 
 class Responder(Protocol):

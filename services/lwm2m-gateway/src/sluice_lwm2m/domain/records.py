@@ -42,7 +42,7 @@ def register(
     The observation and the last Execute are kept: a device may notify with its old token after a restart. So is the
     attempt whose image is served, unless another gateway owned the device: that one may have fenced it, or may yet.
     """
-    epoch = int(now * _MILLISECONDS)
+    epoch = _milliseconds(now)
     lifetime = parameters.lifetime or 0
     listed = parameters.objects or ObjectList()
     root = listed.root_after("")
@@ -61,6 +61,7 @@ def register(
         queue_mode=parameters.queue_mode or False,
         root=root,
         objects=listed.objects(root),
+        address_epoch=epoch,
     )
     if previous is None:
         return fresh
@@ -74,19 +75,27 @@ def register(
     )
 
 
-def update(record: Registration, parameters: Parameters, address: str, now: float) -> Registration:
-    """Return the record after an Update; the same object if it need not be published."""
+def update(record: Registration, parameters: Parameters, now: float, address: str | None = None) -> Registration:
+    """Return the record after an Update; the same object if it need not be published.
+
+    Args:
+        record: As it is.
+        parameters: What the Update names.
+        now: The time.
+        address: Where it came from, if that is an address that the device did not have.
+    """
     lifetime = record.lifetime if parameters.lifetime is None else parameters.lifetime
     listed = parameters.objects
     root = record.root if listed is None else listed.root_after(record.root)
     changed = msgspec.structs.replace(
         record,
-        address=address,
         lifetime=lifetime,
         queue_mode=record.queue_mode if parameters.queue_mode is None else parameters.queue_mode,
         root=root,
         objects=record.objects if listed is None else listed.objects(root),
     )
+    if address is not None:
+        changed = change_address(changed, address, now)
     if changed == record and now < record.expires_at.timestamp() - lifetime * (1 - REFRESH_FRACTION):
         return record
     return msgspec.structs.replace(changed, occurred_at=utc(now), expires_at=utc(now + lifetime))
@@ -103,8 +112,8 @@ def deregister(record: Registration, now: float) -> Registration:
 
 
 def change_address(record: Registration, address: str, now: float) -> Registration:
-    """Return the record of a device that sends from another address."""
-    return msgspec.structs.replace(record, address=address, occurred_at=utc(now))
+    """Return the record of a device that has spoken from an address that it did not have."""
+    return msgspec.structs.replace(record, address=address, address_epoch=_milliseconds(now), occurred_at=utc(now))
 
 
 def close_download(record: Registration, command: CloseDownload, at: datetime) -> Registration:
@@ -175,3 +184,7 @@ def clear_observation(record: Registration, command: DeviceRequests, now: float)
     if not cancels or not observes(record, command):
         return record
     return msgspec.structs.replace(record, observe_token=None, observe_attempt=None, occurred_at=utc(now))
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * _MILLISECONDS)

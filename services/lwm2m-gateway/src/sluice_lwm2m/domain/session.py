@@ -3,7 +3,7 @@
 Time is always handed in, in seconds since 1970. The rules of the awake window (OMA TS 1.1.1 §6.5):
 
 1. A device in queue mode can be reached for `awake_window` seconds after its last message, any other until its lifetime
-   ends.
+   ends; one without an address cannot be reached (`address_owners`).
 2. An uplink is reported to the scheduler when the window that was reported last is over; for a device that is not in
    queue mode, whose window is its lifetime, when half of it is.
 3. After an Execute that restarts the device sends are suspended until its next message: a request that is lost in the
@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from secrets import randbelow
 
 from sluice_common.messages.registrations import AttemptRef, Registration
-from sluice_lwm2m.domain.coap.addresses import Address, parse_address
+from sluice_lwm2m.domain.coap.addresses import Address
 
 _NEWER_AFTER = 128.0
 _HALF_OF_SEQUENCE = 2**23
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Session:
     """One device.
 
@@ -29,26 +29,25 @@ class Session:
         saved: The record that Kafka has.
         awake_window: Seconds that it stays awake after a message, if in queue mode.
         expires_at: End of its lifetime; at or after the record's, which is refreshed rarely.
-        awake_until: Until when it can be reached.
         suspended_until: Until when sends are suspended after an Execute, unless a message comes before.
         fetching: The attempt of whose image it has asked for a block since its Package URI was written last.
+        remote: Its address; None if it has none. Only `AddressOwners` changes it.
+        former: Addresses that it has left or lost in the midst of an upgrade.
     """
 
     record: Registration
     awake_window: float
     expires_at: float
-    awake_until: float = 0.0
     suspended_until: float = 0.0
     fetching: AttemptRef | None = None
     saved: Registration | None = None
-    remote: Address = field(init=False)
+    remote: Address | None = None
+    former: frozenset[Address] = frozenset()
+    _awake_until: float = 0.0
     _reported_at: float = 0.0
     _reported_until: float = 0.0
     _newest: tuple[str | None, int, float] | None = None  # the observation's token, its sequence number, when
     _mid: int = field(default_factory=lambda: randbelow(65_536))
-
-    def __post_init__(self) -> None:
-        self.remote = parse_address(self.record.address)
 
     def next_mid(self) -> int:
         """Return the next Message ID towards this device."""
@@ -64,12 +63,33 @@ class Session:
         """Return whether the device has not left and its lifetime has not ended."""
         return not self.record.deregistered and now < self.expires_at
 
+    @property
+    def is_addressable(self) -> bool:
+        """Return whether it has an address and has not left."""
+        return self.remote is not None and not self.record.deregistered
+
+    @property
+    def awake_until(self) -> float:
+        """Until when it can be reached; 0 if it is not addressable."""
+        return self._awake_until if self.is_addressable else 0.0
+
+    @property
+    def address_epoch(self) -> int:
+        """Milliseconds since 1970 at which it took the address of its record."""
+        return self.record.address_epoch or self.record.epoch
+
     def is_reachable(self, now: float) -> bool:
         """Return whether a request can be sent now."""
         return self.is_registered(now) and self.suspended_until <= now < self.awake_until
 
+    def destination(self, epoch: int, now: float) -> Address | None:
+        """Return where a message of a registration may be sent; None if that registration or its address is over."""
+        return self.remote if self.record.epoch == epoch and self.is_registered(now) else None
+
     def note_uplink(self, now: float, *, restarting: bool = False) -> bool:
         """Note a message of the device; return whether it must be reported to the scheduler.
+
+        One that is not addressable is not reported: the scheduler could not reach it.
 
         Args:
             now: The time.
@@ -81,14 +101,15 @@ class Session:
             self.suspended_until = 0.0
         reported = self._reported_until - self._reported_at
         margin = 0.0 if self.record.queue_mode else reported / 2
-        return (was_suspended and not restarting) or now >= self._reported_until - margin
+        is_news = (was_suspended and not restarting) or now >= self._reported_until - margin
+        return is_news and self.is_addressable
 
     def extend_awake_window(self, now: float) -> None:
         """Note that the device is awake: it has just sent a response, asked for a block or sent an uplink."""
         if self.record.queue_mode:
-            self.awake_until = now + self.awake_window
+            self._awake_until = now + self.awake_window
         else:
-            self.awake_until = self.expires_at
+            self._awake_until = self.expires_at
 
     def mark_reported(self, now: float, until: float) -> None:
         """Note that a window that ends at `until` was reported to the scheduler."""
@@ -105,21 +126,42 @@ class Session:
 
     def begin_registration(self, record: Registration, expires_at: float, now: float) -> None:
         """Begin a new registration; the device may have restarted, so its notifications are counted anew."""
-        self.record = record
-        self.remote = parse_address(record.address)
+        self.replace_record(record)
         self.expires_at = expires_at
         self.suspended_until = 0.0
         self._newest = None
         self.extend_awake_window(now)
 
+    def resume(self, record: Registration, expires_at: float) -> None:
+        """Go on with a registration that was read from Kafka; in queue mode the device has to speak first."""
+        self.begin_registration(record, expires_at, 0.0)
+        self.saved = record
+
     def replace_record(self, record: Registration) -> None:
         """Take a changed record of the same registration."""
         self.record = record
-        self.remote = parse_address(record.address)
+        if not self._in_upgrade:
+            self.former = frozenset()
 
-    def mark_unreachable(self) -> None:
-        """Note that the address is another device's now: nothing can be sent before the next message."""
-        self.awake_until = 0.0
+    @property
+    def _in_upgrade(self) -> bool:
+        return self.record.observe_token is not None or self.record.current_attempt is not None
+
+    def gain_address(self, remote: Address) -> None:
+        """Note its address."""
+        self.remote = remote
+        self.former -= {remote}
+
+    def leave_address(self) -> None:
+        """Note that it is elsewhere, and that others may have got requests of its upgrade."""
+        if self.remote is not None and self._in_upgrade:
+            self.former |= {self.remote}
+        self.remote = None
+
+    def lose_address(self) -> None:
+        """Note that another one has its address: nothing can be sent before it speaks again."""
+        self.leave_address()
+        self._awake_until = 0.0
         self.clear_reported()
 
     def accept_sequence(self, sequence: int, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""All devices that the gateway knows, found by device, location, observation token and address."""
+"""All devices that the gateway knows, found by device, location and observation token; addresses: `address_owners`."""
 
 import heapq
 from collections.abc import Hashable, Iterator
@@ -6,6 +6,7 @@ from secrets import randbelow
 from typing import TypeVar
 
 from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.domain.address_owners import AddressOwners
 from sluice_lwm2m.domain.coap.addresses import Address, parse_address
 from sluice_lwm2m.domain.records import latest_expiry
 from sluice_lwm2m.domain.session import Session
@@ -17,15 +18,18 @@ class Sessions:
     """The index of sessions of one gateway.
 
     Devices of other gateways are kept too: their epoch and observation go on if they register here.
+
+    Attributes:
+        owners: Which of them has which address.
     """
 
     def __init__(self, gateway: int, awake_window: float) -> None:
         self._gateway = gateway
         self._awake_window = awake_window
+        self.owners = AddressOwners()
         self._by_device: dict[str, Session] = {}
         self._by_location: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
-        self._by_remote: dict[Address, Session] = {}
         self._expiries: list[tuple[float, str]] = []  # one entry per watched device, possibly too early
         self._watched: set[str] = set()
         self._mid = randbelow(65_536)
@@ -53,39 +57,44 @@ class Sessions:
         return self._by_token.get(token.hex())
 
     def at_address(self, remote: Address, now: float) -> Session | None:
-        """Return the session of the device that used an address last, if it is registered."""
-        session = self._by_remote.get(remote)
-        return session if session is not None and session.is_registered(now) else None
+        """Return the session that has an address, if this gateway owns it and its lifetime has not ended."""
+        session = self.owners.owner(remote)
+        if session is None or session.record.gateway != self._gateway or not session.is_registered(now):
+            return None
+        return session
 
     def next_mid(self, remote: Address) -> int:
         """Return a Message ID for a message to an address: a device's next one, for it must not repeat (RFC 7252 §4.4).
 
         Unknown addresses share a counter: they get no requests, so their acknowledgements match nothing.
         """
-        session = self._by_remote.get(remote)
+        session = self.owners.owner(remote)
         if session is not None:
             return session.next_mid()
         self._mid = (self._mid + 1) & 0xFFFF
         return self._mid
 
     def register(self, record: Registration, now: float) -> Session:
-        """Take a new registration; a device that had its address before can no longer be reached."""
+        """Take a new registration; what is in flight to an earlier one ends."""
         session = self._by_device.get(record.device_id)
         expires_at = now + record.lifetime
         if session is None:
             session = Session(record, self._awake_window, expires_at)
             self._by_device[record.device_id] = session
-        self._forget_indexes(session)
+        self._end_registration(session)
         session.begin_registration(record, expires_at, now)
         self._index(session)
+        self.owners.take(session, parse_address(record.address))
         self._watch(session)
         return session
 
     def replace(self, session: Session, record: Registration) -> None:
-        """Take a changed record of a registration."""
-        self._forget_indexes(session)
+        """Take a changed record of a registration; one that has ended is sent nothing more."""
+        self._drop_indexes(session)
         session.replace_record(record)
         self._index(session)
+        if record.deregistered:
+            self.owners.on_release(session)
 
     def apply(self, record: Registration) -> Session | None:
         """Take a record read from Kafka.
@@ -97,18 +106,21 @@ class Sessions:
         Raises:
             PoisonError: Its address is none; nothing has changed.
         """
-        parse_address(record.address)
+        remote = parse_address(record.address)
         session = self._by_device.get(record.device_id)
         if session is None:
-            session = self._by_device[record.device_id] = Session(record, self._awake_window, latest_expiry(record))
-            self._restore(session)
-        elif record.epoch >= session.record.epoch:
-            self._forget_indexes(session)
-            session.begin_registration(record, latest_expiry(record), 0.0)
-            self._restore(session)
-        elif session.record.gateway == self._gateway != record.gateway:
-            session.saved = None
-            return session
+            session = self._by_device[record.device_id] = Session(record, self._awake_window, 0.0)
+        elif record.epoch < session.record.epoch:
+            if session.record.gateway == self._gateway != record.gateway:
+                session.saved = None
+                return session
+            return None
+        self._end_registration(session)
+        session.resume(record, latest_expiry(record))
+        self.owners.restore(session, remote)
+        if record.gateway == self._gateway:
+            self._index(session)
+            self._watch(session)
         return None
 
     def expired(self, now: float) -> Iterator[Session]:
@@ -127,28 +139,20 @@ class Sessions:
             else:
                 self._watch(session)
 
-    def _restore(self, session: Session) -> None:
-        record = session.saved = session.record
-        if record.gateway != self._gateway:
-            return
-        session.awake_until = 0.0 if record.queue_mode else session.expires_at
-        self._index(session)
-        self._watch(session)
-
     def _index(self, session: Session) -> None:
         record = session.record
         self._by_location[record.location] = session
         if record.observe_token is not None:
             self._by_token[record.observe_token] = session
-        before = self._by_remote.get(session.remote)
-        if before is not None and before is not session:
-            before.mark_unreachable()
-        self._by_remote[session.remote] = session
 
-    def _forget_indexes(self, session: Session) -> None:
+    def _end_registration(self, session: Session) -> None:
+        """End a registration, and what is in flight to it, before another one."""
+        self._drop_indexes(session)
+        self.owners.on_release(session)
+
+    def _drop_indexes(self, session: Session) -> None:
         _drop(self._by_location, session.record.location, session)
         _drop(self._by_token, session.record.observe_token, session)
-        _drop(self._by_remote, session.remote, session)
 
     def _watch(self, session: Session) -> None:
         if session.record.device_id not in self._watched:

@@ -47,7 +47,7 @@ async def test_a_close_does_not_abort_a_request_in_flight_of_another_command(una
     await asyncio.sleep(0.01)
     unanswered.submit(close_download())
     assert await unanswered.settle() == [("close", OutcomeStatus.DONE)]
-    unanswered.commands.abort_in_flight(unanswered.session)
+    unanswered.sender.abort(unanswered.session)
 
 
 async def test_an_attempt_may_begin_again_after_its_close_while_the_device_is_still_being_asked(world: World) -> None:

@@ -9,6 +9,9 @@ from sluice_common.messages.lwm2m_commands import Observe
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.message import Message
 
+REMOTE = ("10.0.0.1", 1)
+"""Where the device of the world is."""
+
 
 async def test_a_renewal_uses_the_same_token_and_publishes_the_state(world: World) -> None:
     world.submit(device_requests(Observe(path=STATE)))
@@ -57,8 +60,8 @@ async def test_the_state_of_a_device_that_notifies_without_telling_it_is_read_on
     world.sender.sent.clear()
     world.sender.value = value
     notification = Message(coap.CON, coap.CONTENT, 1, token, ((coap.OBSERVE, b"\x05"),))
-    await world.notifications.take(notification, world.session.remote)
-    await world.notifications.take(notification, world.session.remote)
+    await world.notifications.take(notification, REMOTE)
+    await world.notifications.take(notification, REMOTE)
     await world.settle()
     assert [message.values(coap.URI_PATH) for message in world.sender.sent] == [[b"5", b"0", b"3"]]
     assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == states
@@ -71,7 +74,7 @@ async def test_a_state_is_not_read_while_the_device_may_be_restarting(world: Wor
     world.sender.sent.clear()
     world.session.suspended_until = T0 + 30
     notification = Message(coap.CON, coap.CONTENT, 1, token, ((coap.OBSERVE, b"\x05"),))
-    await world.notifications.take(notification, world.session.remote)
+    await world.notifications.take(notification, REMOTE)
     await world.settle()
     assert world.sender.sent == []
 
@@ -81,6 +84,6 @@ async def test_an_observation_that_its_device_ends_is_not_followed_by_a_read(wor
     await world.settle()
     token = world.sender.sent[0].token
     world.sender.sent.clear()
-    await world.notifications.take(Message(coap.CON, coap.NOT_FOUND, 1, token), world.session.remote)
+    await world.notifications.take(Message(coap.CON, coap.NOT_FOUND, 1, token), REMOTE)
     await world.settle()
     assert world.sender.sent == []

@@ -7,7 +7,6 @@ from tests.unit.lwm2m.builders import T0, registration
 
 from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.blocks import Block, parse_block
 from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.request_response import Request
@@ -19,7 +18,9 @@ Answer = Callable[[Message], Message]
 
 
 def session() -> Session:
-    return Session(registration(queue_mode=True), 10, T0 + 1_000)
+    made = Session(registration(queue_mode=True), 10, T0 + 1_000)
+    made.gain_address(("10.0.0.1", 1))
+    return made
 
 
 class Device:
@@ -30,12 +31,12 @@ class Device:
         self._answer = answer
         self.requester = Requester(self, lambda: T0 + 5)
 
-    async def request(self, _remote: Address, message: Message) -> Message:
+    async def request(self, _session: Session, message: Message) -> Message:
         """Answer."""
         self.asked.append(message)
         return self._answer(message)
 
-    def abort(self, remote: Address) -> None:
+    def abort(self, session: Session) -> None:
         """Do nothing: no request is ever in flight."""
 
 

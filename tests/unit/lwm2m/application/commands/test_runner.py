@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from tests.unit.lwm2m.application.commands.world import World
-from tests.unit.lwm2m.builders import ATTEMPT, PACKAGE_URI, STATE, T0, close_download, device_requests
+from tests.unit.lwm2m.builders import ATTEMPT, PACKAGE_URI, STATE, T0, close_download, device_requests, registration
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus
@@ -49,6 +49,27 @@ async def test_a_command_that_expires_before_it_is_sent_is_stale(world: World) -
     world.publisher.gate.set()
     assert await world.settle() == [("1", OutcomeStatus.STALE)]
     assert world.sender.sent == []
+
+
+async def test_an_execute_of_a_device_that_loses_its_address_before_it_is_sent_may_be_sent_later(world: World) -> None:
+    world.publisher.gate.clear()
+    world.submit(device_requests(Execute(path="/5/0/2"), command_id="1"))
+    await world.settle()
+    world.register(registration("other"))
+    world.publisher.gate.set()
+    assert await world.settle() == [("1", OutcomeStatus.STALE)]
+    assert world.sender.sent == []
+    assert world.session.record.last_execute_id is None
+
+
+async def test_commands_of_a_device_that_loses_its_address_end_with_the_one_under_way(unanswered: World) -> None:
+    unanswered.submit(device_requests(Execute(path="/5/0/2"), command_id="sent"))
+    unanswered.submit(device_requests(Read(path="/3/0/3"), command_id="waiting"))
+    await asyncio.sleep(0.01)
+    unanswered.register(registration("other"))
+    assert await unanswered.settle() == [("sent", OutcomeStatus.TIMEOUT), ("waiting", OutcomeStatus.ASLEEP)]
+    assert len(unanswered.sender.sent) == 1
+    assert unanswered.session.record.last_execute_id == "sent"
 
 
 async def test_an_execute_that_was_recorded_but_not_sent_may_be_sent_later_under_the_same_id(world: World) -> None:

@@ -20,6 +20,7 @@ class World(Application):
 
     def __init__(self) -> None:
         super().__init__()
+        self.sessions.owners.on_release = self.sender.abort
         self.notifications.read_states_by(self.commands.read_state)
         self.session = self.register(registration())
         self.answered: list[str] = []
@@ -35,5 +36,4 @@ class World(Application):
 
     def register_anew(self, epoch: int) -> None:
         """Let the device register again, as the registration interface does."""
-        self.commands.abort_in_flight(self.session)
         self.register(msgspec.structs.replace(self.session.record, epoch=epoch))

@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 from tests.unit.lwm2m.application.images.server import ATTEMPT, IMAGE, SIGNER, TOKEN, Server
-from tests.unit.lwm2m.builders import T0
+from tests.unit.lwm2m.builders import T0, registration
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeviceUplink
@@ -47,6 +47,40 @@ async def test_block_requests_are_not_reported_while_a_window_is_known() -> None
     server.now = T0 + 50
     server.get()
     await asyncio.sleep(0)
+    assert server.publisher.messages == []
+
+
+async def test_a_device_that_has_come_to_the_address_is_not_served_the_image_of_the_one_before() -> None:
+    server = Server()
+    server.register(registration("other", address="10.0.0.1:5683"))
+    assert server.get().code == coap.NOT_FOUND
+    server.sessions.owners.take(server.session, ("10.0.0.2", 1))
+    assert server.get().code == coap.NOT_FOUND
+    server.sessions.owners.take(server.session, ("10.0.0.1", 5683))
+    assert server.get().code == coap.CONTENT
+
+
+def registered_elsewhere() -> Server:
+    """Return a server whose device fetches from another address than that of its registration."""
+    server = Server()
+    server.change(current_attempt=None)
+    server.sessions.owners.take(server.session, ("10.0.0.2", 1))
+    server.change(current_attempt=ATTEMPT)
+    return server
+
+
+async def test_an_image_may_be_fetched_from_another_socket_than_that_of_the_registration() -> None:
+    server = registered_elsewhere()
+    server.register(registration("other", address="10.0.0.1:5683"))
+    assert server.get().code == coap.CONTENT
+
+
+async def test_block_requests_of_a_device_without_an_address_are_served_and_do_not_make_it_reachable() -> None:
+    server = registered_elsewhere()
+    server.register(registration("other", address="10.0.0.2:1"))
+    assert server.get().code == coap.CONTENT
+    await asyncio.sleep(0)
+    assert not server.session.is_reachable(server.now)
     assert server.publisher.messages == []
 
 

@@ -99,10 +99,6 @@ class DeviceCommands:
         request = Read(path=FIRMWARE_STATE)
         self._enqueue(session.record.device_id, Renewal(session, session.record.epoch, request))
 
-    def abort_in_flight(self, session: Session) -> None:
-        """End the request in flight: the device registers anew and will not answer it."""
-        self._sender.abort(session.remote)
-
     async def wait_idle(self, device_id: str) -> None:
         """Return when all commands that a device has now are answered.
 
@@ -150,7 +146,7 @@ class DeviceCommands:
             if isinstance(job, PendingCommand) and records.is_closed_by(job.command, close):
                 job.fenced = True
         if isinstance(queue.current, PendingCommand) and queue.current.fenced:
-            self.abort_in_flight(session)
+            self._sender.abort(session)
 
     async def _close(self, command: CloseDownload, on_answered: OnAnswered) -> None:
         session = self._sessions.owned(command.device_id)

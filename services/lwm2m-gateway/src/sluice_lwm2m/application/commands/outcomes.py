@@ -44,7 +44,7 @@ class CommandOutcomes:
         session = self._sessions.owned(command.device_id)
         if session is not None and isinstance(command, DeviceRequests):
             await self._clear_observation(session, command)
-        awake_until = None if session is None else session.awake_until
+        awake_until = None if session is None else session.awake_until or None
         attempt = records.attempt_of(command)
         fetching = session is not None and attempt is not None and session.fetching == attempt
         event = _outcome(command, status, results, self._clock(), awake_until, fetching=fetching)

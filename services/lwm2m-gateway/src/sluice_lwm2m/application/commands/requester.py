@@ -47,7 +47,7 @@ class Requester:
 
     async def _ask(self, session: Session, request: Request, token: bytes) -> Message:
         message = Message(coap.CON, request.code, session.next_mid(), token, request.options, request.payload)
-        response = await self._sender.request(session.remote, message)
+        response = await self._sender.request(session, message)
         now = self._clock()
         session.extend_awake_window(now)
         if (sequence := response.uint(coap.OBSERVE)) is not None:

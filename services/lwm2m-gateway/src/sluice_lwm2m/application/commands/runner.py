@@ -107,7 +107,8 @@ class CommandRunner:
         return OutcomeStatus.DONE
 
     def _is_late(self, session: Session, command: DeviceRequests) -> bool:
-        return session.record.epoch != command.epoch or self._clock() >= command.expires_at.timestamp()
+        now = self._clock()
+        return session.destination(command.epoch, now) is None or now >= command.expires_at.timestamp()
 
     async def _ask(self, session: Session, command: DeviceRequests, request: DeviceRequest) -> RequestResult:
         root = session.record.root

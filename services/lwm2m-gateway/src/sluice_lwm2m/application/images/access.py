@@ -12,6 +12,7 @@ from sluice_common.ids import execution_id
 from sluice_common.messages.registrations import AttemptRef
 from sluice_common.tokens import ImageToken, InvalidTokenError, TokenSigner
 from sluice_lwm2m.application.uplinks import UplinkReporter
+from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import path_segments
 from sluice_lwm2m.domain.sessions import Sessions
 
@@ -46,8 +47,12 @@ class ImageAccess:
         self._clock = clock
         self._verified = lru_cache(maxsize=_TOKENS_KEPT)(self._verify)
 
-    def admit(self, path: list[bytes]) -> str | None:
-        """Return the id of the image that may be served at a path, else None; note that its device is awake."""
+    def admit(self, path: list[bytes], remote: Address) -> str | None:
+        """Return the id of the image that may be served at a path to an address, else None.
+
+        Its device is awake then. It may fetch from any socket, but not from an address that it has left in the midst of
+        the upgrade: another device may be there now.
+        """
         if not _is_image(path) and not _is_image(path := path_segments(path)):
             return None
         try:
@@ -58,7 +63,7 @@ class ImageAccess:
         session = self._sessions.owned(token.device_id)
         if now >= token.not_after or session is None or session.record.current_attempt != attempt:
             return None
-        if token.image_id in self._revoked:
+        if token.image_id in self._revoked or remote in session.former:
             return None
         session.extend_awake_window(now)
         session.fetching = attempt

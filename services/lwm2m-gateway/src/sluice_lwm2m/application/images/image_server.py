@@ -67,7 +67,7 @@ class ImageServer:
                 self._refuse(request, remote, code)
                 return
             before = number
-        image_id = self._access.admit(path)
+        image_id = self._access.admit(path, remote)
         if image_id is None:
             has_no_get = path_segments(path)[:1] in _WITHOUT_GET
             self._refuse(request, remote, coap.METHOD_NOT_ALLOWED if has_no_get else coap.NOT_FOUND)

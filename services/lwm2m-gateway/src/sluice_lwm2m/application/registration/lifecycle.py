@@ -76,8 +76,6 @@ class RegistrationLifecycle:
         now = self._clock()
         before = self._sessions.owned(device.device_id)
         restart_expected = before is not None and now < before.suspended_until
-        if before is not None:
-            self._commands.abort_in_flight(before)
         record = self._new_record(device, parameters, remote, now)
         session = self._sessions.register(record, now)
         await self._commands.wait_idle(device.device_id)
@@ -104,8 +102,10 @@ class RegistrationLifecycle:
     async def update(self, session: Session, parameters: Parameters, remote: Address) -> None:
         """Update a registration: its lifetime begins anew, and what the parameters name changes."""
         now = self._clock()
-        record = records.update(session.record, parameters, address_text(remote), now)
-        moved = record.address != session.record.address
+        moved = session.remote != remote
+        record = records.update(session.record, parameters, now, address_text(remote) if moved else None)
+        if moved:
+            self._sessions.owners.take(session, remote)
         if record is not session.record:
             self._sessions.replace(session, record)
         session.expires_at = now + record.lifetime
