@@ -9,14 +9,16 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import pytest
 from tests.integration.embedded.hook_server import PLATFORM, HookServer
 from tests.integration.embedded.mqtt_client import DEADLINE, PASSWORD, Client
 
+from sluice_embedded.adapters.secrets import secrets_of
 from sluice_embedded.adapters.sockets import free_base
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import Stack, secrets_of
+from sluice_embedded.stack import Stack
 from sluice_simulator.mqtt import packet as mqtt
 
 BAD_CREDENTIALS, UNAVAILABLE = 4, 3
@@ -444,6 +446,7 @@ async def test_devices_can_use_tls(broker: Broker, device_id: str) -> None:
 
 
 async def test_old_versions_of_tls_are_refused(broker: Broker) -> None:
+    port = urlsplit(broker.stack.endpoints.mqtts or "").port or 0
     context = ssl.create_default_context(cafile=broker.stack.endpoints.mqtt_certificate)
     context.set_ciphers("DEFAULT@SECLEVEL=0")
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
@@ -451,7 +454,7 @@ async def test_old_versions_of_tls_are_refused(broker: Broker) -> None:
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.minimum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises((ssl.SSLError, ConnectionError)):
-        await Client.open(broker.stack._ports.mqtts, context)
+        await Client.open(port, context)
 
 
 async def test_a_new_run_of_the_broker_has_a_new_boot_id_and_nobody_connected(broker: Broker, device_id: str) -> None:

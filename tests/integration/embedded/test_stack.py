@@ -15,9 +15,9 @@ from sluice_common.resources import started
 from sluice_common.topics import ALL_TOPICS
 from sluice_embedded.adapters.processes import started_at
 from sluice_embedded.adapters.sockets import PortTakenError
-from sluice_embedded.running import NotRunningError, RunningStack
+from sluice_embedded.running import AlreadyRunningError, NotRunningError, RunningStack, reset
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import AlreadyRunningError, Stack, reset
+from sluice_embedded.stack import Stack
 
 
 @pytest.fixture

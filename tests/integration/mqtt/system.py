@@ -2,8 +2,9 @@
 
 from sluice_common.sealing import Sealer
 from sluice_common.settings import CommonSettings
+from sluice_embedded.adapters.secrets import secrets_of
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import Stack, secrets_of
+from sluice_embedded.stack import Stack
 
 
 class System:

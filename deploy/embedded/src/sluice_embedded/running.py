@@ -1,6 +1,7 @@
 """A system that any process owns, seen through its run files."""
 
 import os
+import shutil
 import signal
 import time
 from typing import Self
@@ -11,6 +12,10 @@ from sluice_embedded.adapters.supervisor import StartError
 from sluice_embedded.settings import EmbeddedSettings
 
 _POLL = 0.2
+
+
+class AlreadyRunningError(Exception):
+    """Another process runs a system on this state folder."""
 
 
 class NotRunningError(Exception):
@@ -94,3 +99,18 @@ def end_leftovers(settings: EmbeddedSettings) -> None:
     if found is not None:
         orphans = [(s.pid, s.started) for s in found.services if s.pid is not None]
         processes.end_strangers(orphans, settings.stop_deadline)
+
+
+def reset(settings: EmbeddedSettings) -> None:
+    """Delete all data and logs of a system that does not run: Kafka, RocksDB and MongoDB together.
+
+    Raises:
+        AlreadyRunningError: It runs.
+    """
+    lock = state.take(settings.run / "lock")
+    if lock is None:
+        raise AlreadyRunningError(f"a system is running on {settings.state_dir}")
+    with lock:
+        end_leftovers(settings)
+        for folder in (settings.data, settings.logs):
+            shutil.rmtree(folder, ignore_errors=True)

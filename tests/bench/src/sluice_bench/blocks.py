@@ -29,10 +29,12 @@ from sluice_common.settings import CommonSettings
 from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_common.topics import REGISTRATIONS
 from sluice_embedded.adapters import processes
+from sluice_embedded.adapters.secrets import secrets_of
 from sluice_embedded.domain.services import KAFKA, MONGODB
 from sluice_embedded.install import HOME
+from sluice_embedded.running import reset
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import Stack, reset, secrets_of
+from sluice_embedded.stack import Stack
 
 _GATEWAY: Final = "lwm2m-gateway"
 _PEER_PORT: Final = 96

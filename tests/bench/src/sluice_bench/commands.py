@@ -20,8 +20,9 @@ from sluice_demo.client import PlatformClient, PlatformError
 from sluice_demo.report import percentile
 from sluice_embedded.domain.services import KAFKA, MONGODB
 from sluice_embedded.install import HOME
+from sluice_embedded.running import reset
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import Stack, reset
+from sluice_embedded.stack import Stack
 
 TARGET_LEAVES_MS: Final = 100.0
 """Most milliseconds (p99) from the call to the request."""

@@ -30,10 +30,12 @@ from sluice_common.settings import CommonSettings
 from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_common.topics import MQTT_COMMANDS
 from sluice_demo.client import PlatformError
+from sluice_embedded.adapters.secrets import secrets_of
 from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT, MQTT_GATEWAY
 from sluice_embedded.install import HOME
+from sluice_embedded.running import reset
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import Stack, reset, secrets_of
+from sluice_embedded.stack import Stack
 from sluice_simulator.mqtt.http import Source
 
 _MIB: Final = 1024 * 1024

@@ -17,8 +17,9 @@ from rich.console import Console
 from sluice_demo.client import PlatformClient, PlatformError
 from sluice_demo.firmware import make_package
 from sluice_embedded.install import HOME
+from sluice_embedded.running import reset
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import Stack, reset
+from sluice_embedded.stack import Stack
 
 SMALL: Final = 1_000
 TARGET_RATIO: Final = 1.3

@@ -31,8 +31,9 @@ from sluice_demo.devices import DevicesError
 from sluice_demo.report import percentile
 from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT, MQTT_GATEWAY
 from sluice_embedded.install import HOME
+from sluice_embedded.running import reset
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import Stack, reset
+from sluice_embedded.stack import Stack
 
 TARGET_US: Final = 150.0
 """Most processor time of the gateway per message, µs."""

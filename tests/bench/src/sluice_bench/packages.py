@@ -28,8 +28,9 @@ from rich.console import Console
 from sluice_demo.client import PlatformError
 from sluice_embedded.adapters.state import Endpoints
 from sluice_embedded.install import HOME
+from sluice_embedded.running import reset
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import Stack, reset
+from sluice_embedded.stack import Stack
 
 TARGET_MB: Final = 200.0
 """Most resident memory of any process, MB of 1,000,000 bytes."""

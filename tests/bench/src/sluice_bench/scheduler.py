@@ -26,8 +26,9 @@ from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import DEVICE_EVENTS, EXECUTION_EVENTS, LWM2M_COMMANDS
 from sluice_embedded.install import HOME
+from sluice_embedded.running import reset
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import Stack, reset
+from sluice_embedded.stack import Stack
 
 TARGET: Final = 100.0
 """Least executions per CPU-second."""

@@ -25,8 +25,9 @@ from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import CELL_REQUESTS, DEVICE_EVENTS
 from sluice_embedded.install import HOME
+from sluice_embedded.running import reset
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import Stack, reset
+from sluice_embedded.stack import Stack
 
 FEW, MANY = 10, 50_000
 TARGET_RATIO: Final = 1.5

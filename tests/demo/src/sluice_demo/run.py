@@ -25,8 +25,9 @@ from sluice_embedded.adapters.sockets import require_free
 from sluice_embedded.adapters.state import Endpoints
 from sluice_embedded.domain.ports import Ports
 from sluice_embedded.domain.services import MQTT, MQTT_GATEWAY, PARTS, all_services
+from sluice_embedded.running import reset
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import Stack, reset
+from sluice_embedded.stack import Stack
 from sluice_simulator.fleet import FleetPlan, Role
 from sluice_simulator.mqtt.fleet import MqttPlan
 

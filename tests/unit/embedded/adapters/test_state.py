@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from sluice_embedded.adapters import state
+from sluice_embedded.adapters.secrets import secrets_of
 from sluice_embedded.adapters.state import Secrets
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import secrets_of
 
 
 def test_secrets_are_made_once_and_are_for_their_owner_only(tmp_path: Path) -> None:

@@ -18,9 +18,8 @@ from sluice_embedded.adapters.state import Endpoints, ServiceState, SystemState
 from sluice_embedded.adapters.supervisor import StartError
 from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT
 from sluice_embedded.entrypoints import supervisor
-from sluice_embedded.running import RunningStack
+from sluice_embedded.running import RunningStack, reset
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import reset
 
 _console = Console()
 _DOWN_DEADLINE = 120.0

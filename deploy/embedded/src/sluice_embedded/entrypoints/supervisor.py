@@ -17,8 +17,10 @@ from sluice_embedded.adapters.sockets import PortTakenError
 from sluice_embedded.adapters.state import Endpoints
 from sluice_embedded.adapters.supervisor import StartError
 from sluice_embedded.install import InstallError
+from sluice_embedded.layout import UnknownServiceError
+from sluice_embedded.running import AlreadyRunningError
 from sluice_embedded.settings import EmbeddedSettings
-from sluice_embedded.stack import AlreadyRunningError, Stack, UnknownServiceError
+from sluice_embedded.stack import Stack
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EXPECTED_ERRORS = (

@@ -1,0 +1,160 @@
+"""What a system is made of: which parts and services, at which addresses, with which environment."""
+
+import os
+import sys
+from collections.abc import Collection, Mapping, Sequence
+
+from sluice_common.settings import CommonSettings
+from sluice_embedded.adapters import mqtt, sockets
+from sluice_embedded.adapters.processes import Program
+from sluice_embedded.adapters.secrets import secrets_of
+from sluice_embedded.adapters.state import Endpoints, ServiceState
+from sluice_embedded.domain.ports import Ports
+from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT, MQTT_GATEWAY, PARTS, Service, all_services
+from sluice_embedded.settings import EmbeddedSettings
+
+HOOK_SECRET = "SLUICE_MQTT_HOOK_SECRET"  # noqa: S105 - the name of a setting
+_ADMIN = "admin"
+
+
+class UnknownServiceError(Exception):
+    """There is no service of that name; the text lists them."""
+
+
+class Layout:
+    """A system as it shall be.
+
+    Args:
+        settings: State folder, ports, parts that somebody else operates.
+        wanted: Names of the parts and services that it has; None for all.
+        env: Environment of all services; it wins over this process's own.
+
+    Raises:
+        UnknownServiceError: A name is not one of a part or service.
+    """
+
+    def __init__(self, settings: EmbeddedSettings, wanted: Collection[str] | None, env: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.ports = Ports(settings.port_base, settings.lwm2m_gateways, settings.mqtt_port, settings.mqtts_port)
+        self.env = dict(env)
+        self._wanted = self._known(wanted)
+
+    def _known(self, services: Collection[str] | None) -> Collection[str] | None:
+        known = [*PARTS, *(s.name for s in all_services(self.ports, str(self.settings.listen)))]
+        for name in services or ():
+            if name not in known:
+                raise UnknownServiceError(f"there is no service {name}; there are: {', '.join(known)}")
+        return services
+
+    def owns(self, part: str) -> bool:
+        """Return whether the system runs a part itself: it is wanted, and nobody else operates it."""
+        settings = self.settings
+        real = {KAFKA: settings.kafka_bootstrap, MONGODB: settings.mongodb_uri, MQTT: settings.mqtt_url}
+        return self.is_wanted(part) and real[part] is None
+
+    def services(self) -> list[Service]:
+        """Return its services in the order in which they start."""
+        return [s for s in all_services(self.ports, str(self.settings.listen)) if self.is_wanted(s.name)]
+
+    def is_wanted(self, name: str) -> bool:
+        """Return whether the system has a part or service."""
+        return self._wanted is None or name in self._wanted
+
+    def require_ports(self) -> None:
+        """Check that every port is free.
+
+        Raises:
+            PortTakenError: Names port and owner.
+        """
+        if (port := self.ports.shared()) is not None:
+            raise sockets.PortTakenError(f"TCP port {port} is wanted by two listeners: choose another for MQTT.")
+        if self.owns(KAFKA):
+            sockets.require_free(self.ports.kafka, KAFKA)
+            sockets.require_free(self.ports.kafka_controller, KAFKA)
+        if self.owns(MONGODB):
+            sockets.require_free(self.ports.mongodb, MONGODB)
+        if self.owns(MQTT):
+            for port in (self.ports.mqtt, self.ports.mqtts):
+                sockets.require_free(port, MQTT, host=str(self.settings.listen))
+        for service in self.services():
+            if service.hooks is not None:
+                sockets.require_free(service.hooks, service.name)
+            if service.port is not None:
+                sockets.require_free(service.port, service.name, udp=service.udp, host=str(self.settings.listen))
+
+    def program(self, service: Service) -> Program:
+        """Return how a service is run."""
+        ready_file = self.settings.run / "ready" / service.name
+        return Program(
+            name=service.name,
+            argv=[sys.executable, "-m", service.module],
+            env={**self._environment(), **service.env, "SLUICE_READY_FILE": str(ready_file)},
+            cwd=self.settings.data / service.name,
+            log=self.settings.logs / f"{service.name}.log",
+            ready_file=ready_file,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """Return what all services get: this process's settings, then the stack's, then where the parts are."""
+        common = self.common()
+        return {
+            **os.environ,
+            **self.env,
+            "SLUICE_KAFKA_BOOTSTRAP": common.kafka_bootstrap,
+            "SLUICE_MONGODB_URI": common.mongodb_uri,
+            "SLUICE_MONGODB_DATABASE": common.mongodb_database,
+            "SLUICE_MQTT_URL": self._mqtt_url(),
+            "SLUICE_DEVICES_DATA_DIR": str(self.settings.data / "devices"),
+            **self.secret_settings(),
+        }
+
+    def secret_settings(self) -> dict[str, str]:
+        """Return the secrets by setting; those towards a broker elsewhere are its owner's to choose."""
+        keys = secrets_of(self.settings)
+        given = {**os.environ, **self.env}
+        return {
+            "SLUICE_TOKEN_KEY": keys.token_key,
+            "SLUICE_SEALING_KEYS": keys.sealing_key,
+            "SLUICE_BOOTSTRAP_APP_ID": keys.app_id,
+            "SLUICE_BOOTSTRAP_APP_SECRET": keys.app_secret,
+            "SLUICE_ADMIN_PASSWORD": keys.admin_password,
+            "SLUICE_MQTT_PASSWORD": given.get("SLUICE_MQTT_PASSWORD") or keys.mqtt_password,
+            HOOK_SECRET: given.get(HOOK_SECRET) or keys.hook_secret,
+        }
+
+    def _mqtt_url(self) -> str:
+        return self.settings.mqtt_url or f"mqtt://{mqtt.client_host(self.settings)}:{self.ports.mqtt}"
+
+    def common(self) -> CommonSettings:
+        """Return where Kafka and MongoDB are."""
+        return CommonSettings(
+            kafka_bootstrap=self.settings.kafka_bootstrap or self.ports.kafka_address(),
+            mongodb_uri=self.settings.mongodb_uri or self.ports.mongodb_address(),
+            mongodb_database=self.settings.mongodb_database,
+        )
+
+    def endpoints(self, services: Sequence[ServiceState]) -> Endpoints:
+        """Return where the system is reached while these processes run."""
+        common = self.common()
+        keys = secrets_of(self.settings)
+        host = mqtt.client_host(self.settings)
+        return Endpoints(
+            api=f"http://{host}:{self.ports.api}",
+            coap=[f"coap://{host}:{self.ports.coap(n)}" for n in range(self.ports.gateways)],
+            mqtt=self._mqtt_url() if self.is_wanted(MQTT) else None,
+            mqtts=f"mqtts://{host}:{self.ports.mqtts}" if self.owns(MQTT) else None,
+            mqtt_certificate=str(mqtt.certificate_file(self.settings)) if self.owns(MQTT) else None,
+            downloads=self._downloads(host) if self.is_wanted(MQTT_GATEWAY) else None,
+            kafka_bootstrap=common.kafka_bootstrap,
+            mongodb_uri=common.mongodb_uri,
+            mongodb_database=common.mongodb_database,
+            app_id=keys.app_id,
+            app_secret=keys.app_secret,
+            admin_user=_ADMIN,
+            admin_password=keys.admin_password,
+            pids={s.name: s.pid for s in services if s.pid is not None},
+        )
+
+    def _downloads(self, host: str) -> str:
+        given = {**os.environ, **self.env}.get("SLUICE_DOWNLOAD_PUBLIC_URL")
+        return given or f"http://{host}:{self.ports.downloads}"
