@@ -41,6 +41,16 @@ def test_opaque_bytes_are_given_as_hex(content_format: int) -> None:
     assert decode_content(Asked((5, 0, 0)), content_format, b"\xca\xfe") == {"/5/0/0": "hex:cafe"}
 
 
+@pytest.mark.parametrize(
+    ("path", "payload", "value"),
+    [((3, 0, 3), b"1.0.0", "1.0.0"), ((5, 0, 3), b"2", 2), ((5, 0, 3), b"\0", 0), ((19, 0, 0), b"1", "hex:31")],
+)
+def test_opaque_bytes_of_a_resource_that_is_none_are_text_or_a_number(
+    path: tuple[int, ...], payload: bytes, value: object
+) -> None:
+    assert list(decode_content(Asked(path), 42, payload).values()) == [value]
+
+
 @pytest.mark.parametrize("content_format", [None, 0, 42])
 def test_a_single_value_for_an_object_instance_is_an_error(content_format: int | None) -> None:
     with pytest.raises(PayloadError):

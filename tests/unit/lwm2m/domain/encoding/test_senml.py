@@ -10,7 +10,7 @@ from sluice_lwm2m.domain.encoding.content import decode_content
 from sluice_lwm2m.domain.encoding.errors import PayloadError
 from sluice_lwm2m.domain.encoding.paths import Asked, Path, parse_path
 
-NAMES = {"bn": -2, "n": 0, "v": 2, "vs": 3, "vb": 4, "vd": 8}
+NAMES = {"bt": -3, "bn": -2, "t": 6, "n": 0, "v": 2, "vs": 3, "vb": 4, "vd": 8}
 DEVICE: list[dict[str, object]] = [
     {"bn": "/3/0/", "n": "0", "vs": "Open Mobile Alliance"},
     {"n": "3", "vs": "1.0"},
@@ -156,3 +156,17 @@ def test_a_record_of_something_else_alone_is_an_error() -> None:
     for payload in (b'[{"n":"/3/0/0","vs":"MX"}]', b'[{"n":"/3/1/3","vs":"1.0"}]', b'[{"n":"0","vs":"MX"}]', b"[]"):
         with pytest.raises(PayloadError):
             read(110, (3, 0, 3), payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'[{"bn":"/5/0/3","bt":100,"v":1},{"t":10,"v":2}]',
+        b'[{"n":"/5/0/3","v":1},{"n":"/5/0/3","v":2}]',
+        b'[{"bn":"/5/0/","n":"3","t":-5,"v":2},{"n":"3","t":-30,"v":1}]',
+        b'{"bn":"/5/0/3","bt":25462634,"e":[{"t":-5,"v":2},{"t":"-30","v":1}]}',  # newest first, as TS 1.0.2 has it
+        b'[{"n":"/5/0/3","t":null,"v":1},{"n":"/5/0/3","t":1e999,"v":2}]',
+    ],
+)
+def test_of_several_values_of_a_resource_the_newest_is_taken(payload: bytes) -> None:
+    assert read(110, (5, 0, 3), payload) == {(5, 0, 3): 2}

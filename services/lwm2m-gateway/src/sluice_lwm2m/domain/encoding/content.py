@@ -9,9 +9,10 @@ from typing import NamedTuple
 from sluice_common.messages.device_events import ResourceValue
 from sluice_lwm2m.domain.encoding.errors import PayloadError
 from sluice_lwm2m.domain.encoding.paths import RESOURCE_DEPTH, Asked, Path, path_text
-from sluice_lwm2m.domain.encoding.resources import Kind, from_bytes, from_text, from_tree, from_utf8, is_single, kind_of
+from sluice_lwm2m.domain.encoding.resources import Kind, is_single, kind_of
 from sluice_lwm2m.domain.encoding.senml import decode_json, decode_senml_cbor, is_below
 from sluice_lwm2m.domain.encoding.tlv import decode_tlv
+from sluice_lwm2m.domain.encoding.values import from_bytes, from_text, from_tree, from_utf8
 
 TEXT = 0
 LINK_FORMAT = 40
@@ -41,8 +42,14 @@ def _text(raw: bytes, kind: Kind | None) -> ResourceValue:
     return from_text(from_utf8(raw), kind)
 
 
-def _opaque(raw: bytes, _kind: Kind | None) -> ResourceValue:
-    return from_bytes(raw, None)
+def _opaque(raw: bytes, kind: Kind | None) -> ResourceValue:
+    """Return bytes as they are, but of a resource that is none as the text that they most likely are."""
+    if kind in {None, Kind.OPAQUE}:
+        return from_bytes(raw, None)
+    try:
+        return _text(raw, kind)
+    except PayloadError:
+        return from_bytes(raw, kind)
 
 
 _PLAIN = _Format(_single, _text)
@@ -113,7 +120,10 @@ def _decode(form: _Format, asked: Asked, payload: bytes) -> Values:
             failure = error
             continue
         is_instance = len(path) > RESOURCE_DEPTH >= len(asked.path) and is_single(path)
-        (instances if is_instance else values).setdefault(path[:RESOURCE_DEPTH] if is_instance else path, value)
+        if is_instance:
+            instances.setdefault(path[:RESOURCE_DEPTH], value)
+        else:
+            values[path] = value  # of several the last, which is the newest
     found = instances | values
     if not found and (failure is not None or len(asked.path) >= RESOURCE_DEPTH):
         raise failure or PayloadError("what was asked for is not in the answer")

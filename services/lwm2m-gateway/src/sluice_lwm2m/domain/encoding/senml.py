@@ -1,18 +1,22 @@
 """SenML in CBOR and JSON (RFC 8428, OMA TS 1.1.1 §7.4.4) and the older LwM2M JSON (OMA TS 1.0.2 §6.4.4).
 
-All three are lists of records with a name below a base name. Times, units, sums and links are left out: the platform
-reads single current values (ADR 0019). Of a record whose name says nothing that was asked for, nothing is taken.
+All three are lists of records with a name below a base name. Units, sums and links are left out: the platform reads
+single current values (ADR 0019), which are the newest if there are several. Of a record whose name says nothing that
+was asked for, nothing is taken.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 
 from sluice_lwm2m.domain.encoding.cbor import decode_cbor
 from sluice_lwm2m.domain.encoding.errors import PayloadError
 from sluice_lwm2m.domain.encoding.paths import RESOURCE_DEPTH, Asked, Path, parse_path, path_text
-from sluice_lwm2m.domain.encoding.resources import BYTE_ORDER_MARK, Number, is_single
+from sluice_lwm2m.domain.encoding.resources import is_single
+from sluice_lwm2m.domain.encoding.values import BYTE_ORDER_MARK, Number
 
-_LABELS = {-2: "bn", 0: "n", 2: "v", 3: "vs", 4: "vb", 8: "vd"}
+_LABELS = {-3: "bt", -2: "bn", 0: "n", 2: "v", 3: "vs", 4: "vb", 6: "t", 8: "vd"}
 """CBOR labels of SenML fields (RFC 8428 §6, Table 4)."""
 _VALUES = ("v", "vs", "vb", "vd", "vlo", "sv", "bv", "ov")
 """Fields of values, those of LwM2M JSON last."""
@@ -50,17 +54,37 @@ def decode_json(asked: Asked, payload: bytes) -> Values:
 
 
 def _values(asked: Asked, tree: object) -> Values:
-    """Yield the values; None where a record has not exactly one, the empty path for what was not asked for."""
-    prefix = ""
+    """Yield the values in the order of their times (RFC 8428 §4.5.3, OMA TS 1.0.2 §6.4.4).
+
+    None where a record has not exactly one, the empty path for what was not asked for.
+    """
+    base: Record = {}
     if isinstance(tree, dict):
-        prefix, tree = _text(tree.get("bn", "")), tree.get("e")
+        base, tree = tree, tree.get("e")
     elif not isinstance(tree, list):
         tree = [{"v": tree}]
+    prefix, base_time = _text(base.get("bn", "")), _time(base.get("bt"))
+    found: list[tuple[float, Path, object]] = []
     for record in map(_with_names, _records(tree)):
         prefix = _text(record.get("bn", prefix))
-        found = [record[field] for field in _VALUES if field in record]
-        if found or "n" in record:
-            yield _path(asked, prefix, _text(record.get("n", ""))), found[0] if len(found) == 1 else None
+        base_time = _time(record["bt"]) if "bt" in record else base_time
+        values = [record[field] for field in _VALUES if field in record]
+        if values or "n" in record:
+            path = _path(asked, prefix, _text(record.get("n", "")))
+            found.append((base_time + _time(record.get("t")), path, values[0] if len(values) == 1 else None))
+    yield from ((path, value) for _, path, value in sorted(found, key=itemgetter(0)))
+
+
+def _time(value: object) -> float:
+    """Return a time, 0 for what is none: only the order counts."""
+    number = value.text if isinstance(value, Number) else value
+    if not isinstance(number, str | int | float):
+        return 0.0
+    try:
+        time = float(number)
+    except (ValueError, OverflowError):
+        return 0.0
+    return time if math.isfinite(time) else 0.0
 
 
 def _with_names(record: Record) -> Record:
