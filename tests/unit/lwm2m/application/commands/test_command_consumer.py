@@ -10,6 +10,7 @@ from tests.unit.lwm2m.builders import PACKAGE_URI, close_download, device_reques
 
 from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus
 from sluice_common.messages.lwm2m_commands import Lwm2mCommand, Read
+from sluice_lwm2m.application.commands import command_consumer
 from sluice_lwm2m.application.commands.command_consumer import CommandConsumer
 from sluice_lwm2m.application.ports import ReceivedCommand
 
@@ -91,6 +92,14 @@ async def test_commands_that_come_are_answered_and_committed(
     log.later = [read("1"), read("2"), read("3")]
     assert set(await consume(consumer, world)) == {"1", "2", "3"}
     assert log.committed == FIRST_OFFSET + 3
+
+
+async def test_a_command_that_comes_when_there_were_none_is_submitted_at_once(
+    consumer: CommandConsumer, world: World, log: FakeCommandLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_consumer, "_GATHER", 3600.0)
+    asyncio.get_running_loop().call_later(0.02, log.later.append, read("1"))
+    assert set(await consume(consumer, world)) == {"1"}
 
 
 async def test_commands_of_the_backlog_that_a_later_close_ends_are_not_sent(

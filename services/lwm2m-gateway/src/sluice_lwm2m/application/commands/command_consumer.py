@@ -47,10 +47,12 @@ class CommandConsumer:
         for received in backlog:
             self._submit(received, outcomes)
         while True:
-            if (room := self._max_records - len(self._offsets)) > 0:
-                for received in await self._log.read(room):
-                    self._submit(received, {})
-            await asyncio.sleep(_GATHER)
+            room = self._max_records - len(self._offsets)
+            arrived = await self._log.read(room) if room > 0 else []
+            for received in arrived:
+                self._submit(received, {})
+            if arrived or room <= 0:  # a read that found nothing has waited long enough
+                await asyncio.sleep(_GATHER)
 
     async def commit(self) -> None:
         """Commit at the interval, until cancelled."""
