@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from sluice_mqtt.domain.progress import DownloadProgress
 
-_ETAG_DIGITS = 16
+_ETAG_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Image:
 
     @property
     def etag(self) -> str:
-        """The strong validator, without quotes: 64 bits of the digest tell apart the images that one path ever has."""
+        """The strong validator, without quotes: a path names an attempt, which has one image, so 48 bits will do."""
         return self.sha256[:_ETAG_DIGITS]
 
 

@@ -83,16 +83,16 @@ class Site:
         return [(event.attempt, event.complete) for event in self.events.published]
 
 
-def request_for(token: ImageToken, headers: bytes = b"") -> bytes:
+def request_for(token: ImageToken, version: str = "1.1", headers: bytes = b"") -> bytes:
     """Return the bytes of a request for an image."""
     path = f"/downloads/{token.device_id}/{token.task_id}/{token.attempt}/x.bin"
-    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SIGNER.sign(token)}\r\n"
+    request = f"GET {path} HTTP/{version}\r\nHost: x\r\nAuthorization: Bearer {SIGNER.sign(token)}\r\n"
     return request.encode() + headers + b"\r\n"
 
 
 @asynccontextmanager
 async def raw_device(
-    site: Site, token: ImageToken, window: int = 0, headers: bytes = b""
+    site: Site, token: ImageToken, window: int = 0, *, version: str = "1.1", headers: bytes = b""
 ) -> AsyncIterator[socket.socket]:
     """Yield a device that has asked for the image and reads nothing by itself.
 
@@ -100,6 +100,7 @@ async def raw_device(
         site: What it asks.
         token: Its token.
         window: Bytes of its receive buffer; 0 for the kernel's default.
+        version: Of its HTTP.
         headers: Further lines of its request.
     """
     with socket.socket() as device:
@@ -108,7 +109,7 @@ async def raw_device(
         device.setblocking(False)  # noqa: FBT003 - the standard library's signature
         loop = asyncio.get_running_loop()
         await loop.sock_connect(device, ("127.0.0.1", site.port))
-        await loop.sock_sendall(device, request_for(token, headers))
+        await loop.sock_sendall(device, request_for(token, version, headers))
         yield device
 
 
