@@ -188,6 +188,17 @@ def test_every_way_to_write_a_report_gives_the_same_report(
     assert (found.result_code, found.version, found.progress) == (int(code), version, 50)
 
 
+@given(st.from_regex(r"-?(0|[1-9][0-9]{0,6})(\.[0-9]{1,6})?([eE][+-]?[0-9]{1,3})?", fullmatch=True))
+def test_every_number_of_json_is_the_version_that_it_is_written_as(number: str) -> None:
+    assert only_report(version(number.encode())) == VersionReport(number, None)
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=80), st.booleans())
+def test_every_version_is_read_as_it_was_meant_however_it_is_escaped(meant: str, is_ascii: bool) -> None:
+    found = only_report(version(json.dumps(meant, ensure_ascii=is_ascii).encode()))
+    assert found == VersionReport(meant.strip() or None, None)
+
+
 @given(st.binary(max_size=60), st.integers(0, 80), st.integers(0, 20))
 @example(b"", 60, 30)
 @example(b"\xff\xfe\0\\", 70, 3)
