@@ -39,6 +39,7 @@ class GatewayUnderTest(World):
             on_sent: Takes what is sent.
         """
         self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
         super().__init__()
         self.notifications.read_states_by(self.commands.read_state)
         self.endpoint.connection_made(_Transport(on_sent))
@@ -91,7 +92,7 @@ class GatewayUnderTest(World):
 
     def clock(self) -> float:
         """Return the time."""
-        return T0 + self._loop.time()
+        return T0 + self._loop.time() - self._began
 
     async def take(self, datagram: bytes, remote: Address) -> None:
         """Take a datagram and let everything happen that happens at once."""

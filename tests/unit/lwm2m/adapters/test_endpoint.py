@@ -15,7 +15,7 @@ from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address, address_text
 from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
 from sluice_lwm2m.domain.coap.message import Message
-from sluice_lwm2m.domain.coap.request_response import Response
+from sluice_lwm2m.domain.coap.request_response import IsCurrent, Response
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.sessions import Sessions
@@ -50,10 +50,10 @@ class Remembering(Duplicates):
         super().__init__(247, 100)
         self.noted: list[Key] = []
 
-    def note(self, key: Key, answer: bytes, now: float) -> None:
+    def note(self, key: Key, answer: bytes, now: float, is_current: IsCurrent | None = None) -> None:
         """Note it twice."""
         self.noted.append(key)
-        super().note(key, answer, now)
+        super().note(key, answer, now, is_current)
 
 
 class NumberedSessions(Sessions):

@@ -14,14 +14,14 @@ from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
 from sluice_lwm2m.domain.coap.message import Message
-from sluice_lwm2m.domain.coap.request_response import Response
+from sluice_lwm2m.domain.coap.request_response import IsCurrent, Response
 from sluice_lwm2m.domain.counters import Counted, Counters
 
 _log = structlog.get_logger()
 
 Send = Callable[[bytes, Address], None]
 OnRequest = Callable[[Message, Address], Awaitable[Response]]
-OnNotification = Callable[[Message, Address], Awaitable[None]]
+OnNotification = Callable[[Message, Address], Awaitable[IsCurrent | None]]
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -56,7 +56,8 @@ class RequestTasks:
 
         Args:
             on_request: Answers a request.
-            on_notification: Takes a notification; it is acknowledged when done.
+            on_notification: Takes a notification; it is acknowledged when done. Returns until when one that is the same
+                byte for byte repeats it.
             respond: Returns the datagram of a response.
             send: Sends a datagram.
             limits: Of tasks at once, and of their time.
@@ -80,10 +81,10 @@ class RequestTasks:
         """Work on a notification and acknowledge it."""
         self._begin(key, self._notify(key, message))
 
-    def acknowledge(self, key: Key, message: Message) -> None:
+    def acknowledge(self, key: Key, message: Message, is_current: IsCurrent | None = None) -> None:
         """Acknowledge a message at once, if it is Confirmable."""
         if message.kind == coap.CON:
-            self._reply(key, codec.header(coap.ACK, coap.EMPTY, message.mid))
+            self._reply(key, codec.header(coap.ACK, coap.EMPTY, message.mid), is_current)
 
     async def close(self) -> None:
         """Return when nothing is being worked on; what takes too long is cancelled."""
@@ -106,19 +107,19 @@ class RequestTasks:
             _log.warning("request_failed", exc_info=True)
             self._counters[Counted.FAILED] += 1
             response = Response(coap.SERVICE_UNAVAILABLE)
-        self._reply(key, self._respond(request, key[0], response))
+        self._reply(key, self._respond(request, key[0], response), response.is_current)
 
     async def _notify(self, key: Key, message: Message) -> None:
         try:
             async with asyncio.timeout(self._limits.handling):
-                await self._on_notification(message, key[0])
+                is_current = await self._on_notification(message, key[0])
         except Exception:  # noqa: BLE001 - as above: not acknowledged, so that the device repeats it
             _log.warning("notification_failed", exc_info=True)
             self._counters[Counted.FAILED] += 1
             self._duplicates.forget(key)
         else:
-            self.acknowledge(key, message)
+            self.acknowledge(key, message, is_current)
 
-    def _reply(self, key: Key, datagram: bytes) -> None:
-        self._duplicates.note(key, datagram, time.monotonic())
+    def _reply(self, key: Key, datagram: bytes, is_current: IsCurrent | None) -> None:
+        self._duplicates.note(key, datagram, time.monotonic(), is_current)
         self._send(datagram, key[0])

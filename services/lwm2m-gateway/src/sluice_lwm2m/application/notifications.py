@@ -6,6 +6,7 @@ acknowledged when Kafka has it: LiteOS begins its download only then.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -18,6 +19,7 @@ from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address, address_text
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.request_response import IsCurrent
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.encoding.errors import PayloadError
 from sluice_lwm2m.domain.requests import firmware_state
@@ -57,11 +59,16 @@ class Notifications:
         session = self._sessions.observed_by(token)
         return session is not None and remote not in session.former
 
-    async def take(self, message: Message, remote: Address) -> None:
-        """Take a notification; returns when Kafka has what it says."""
+    async def take(self, message: Message, remote: Address) -> IsCurrent | None:
+        """Take a notification; returns when Kafka has what it says.
+
+        A device that has restarted may notify the same byte for byte: under a new registration that is news.
+        """
         session = self._sessions.observed_by(message.token)
         if session is None:
-            return
+            return None
+        is_current = partial(session.has_epoch, session.record.epoch)
+        session.is_fresh = False
         now = self._clock()
         state = _state(session, message)
         moved = remote != session.remote and session.is_registered(now)
@@ -77,6 +84,7 @@ class Notifications:
             await self.publish(session, state, now)
         elif is_unknown and is_news:
             self._read_state(session)
+        return is_current
 
     async def publish(self, session: Session, state: FirmwareState, now: float) -> None:
         """Publish the firmware state of an observed device."""

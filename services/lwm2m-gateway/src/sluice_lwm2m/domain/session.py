@@ -30,6 +30,8 @@ class Session:
         awake_window: Seconds that it stays awake after a message, if in queue mode.
         expires_at: End of its lifetime; at or after the record's, which is refreshed rarely.
         suspended_until: Until when sends are suspended after an Execute, unless a message comes before.
+        is_fresh: Whether it has only answered since it registered, and was not told to execute anything: the same
+            registration, byte for byte, is a retransmission then (NSTART is 1, RFC 7252 §4.7), and else a restart.
         fetching: The attempt of whose image it has asked for a block since its Package URI was written last.
         remote: Its address; None if it has none. Only `AddressOwners` changes it.
         former: Addresses that it has left or lost in the midst of an upgrade.
@@ -39,6 +41,7 @@ class Session:
     awake_window: float
     expires_at: float
     suspended_until: float = 0.0
+    is_fresh: bool = True
     fetching: AttemptRef | None = None
     saved: Registration | None = None
     remote: Address | None = None
@@ -86,6 +89,10 @@ class Session:
         """Return where a message of a registration may be sent; None if that registration or its address is over."""
         return self.remote if self.record.epoch == epoch and self.is_registered(now) else None
 
+    def has_epoch(self, epoch: int) -> bool:
+        """Return whether a registration is still the newest."""
+        return self.record.epoch == epoch
+
     def note_uplink(self, now: float, *, restarting: bool = False) -> bool:
         """Note a message of the device; return whether it must be reported to the scheduler.
 
@@ -129,6 +136,7 @@ class Session:
         self.replace_record(record)
         self.expires_at = expires_at
         self.suspended_until = 0.0
+        self.is_fresh = True
         self._newest = None
         self.extend_awake_window(now)
 

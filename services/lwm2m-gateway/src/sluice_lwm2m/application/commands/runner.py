@@ -116,6 +116,8 @@ class CommandRunner:
             message = coap_request(request, partial(self._sign, command), root)
         except ValueError as error:  # LwM2M has no such request, or no token can express it
             return RequestResult(path=path_of(request), code=coap.code_text(coap.BAD_REQUEST), error=str(error))
+        if isinstance(request, Execute):  # it may restart the device before it answers
+            session.is_fresh = False
         token = None
         if message.observation and records.observes(session.record, command):
             token = session.record.observe_token

@@ -67,6 +67,7 @@ class ImageAccess:
             return None
         session.extend_awake_window(now)
         session.fetching = attempt
+        session.is_fresh = False
         if not session.is_reported:
             self._reporter.report_activity(session)
         return token.image_id

@@ -1,6 +1,7 @@
 """The registration interface, `/rd`, and whatever else a device sends on its own (OMA TS 1.0.2 §5.3, TS 1.1.1 §6.2)."""
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import structlog
@@ -73,7 +74,7 @@ class RegistrationInterface:
     async def _take_block(self, request: Message, remote: Address, path: list[bytes]) -> Response:
         """Take a block of a request; answers name the block that they answer (RFC 7959 §2.3)."""
         whole = self._assembly.take(request, remote, self._clock())
-        answer = Response(coap.CONTINUE)
+        answer = Response(coap.CONTINUE, is_current=partial(self._assembly.is_begun, request, remote))
         if whole is not None:
             answer = await self._manage(whole, remote, path)
         block = coap.BLOCK1, request.option(coap.BLOCK1) or b""
@@ -99,7 +100,8 @@ class RegistrationInterface:
         except CoapError:
             self._strangers.note_unknown(remote)
             raise
-        return Response(coap.CREATED, ((coap.LOCATION_PATH, b"rd"), (coap.LOCATION_PATH, record.location.encode())))
+        location = (coap.LOCATION_PATH, b"rd"), (coap.LOCATION_PATH, record.location.encode())
+        return Response(coap.CREATED, location, is_current=partial(self._lifecycle.is_current, record))
 
     async def _update(self, request: Message, remote: Address, location: bytes) -> Response:
         session = self._lifecycle.find(location)
@@ -112,6 +114,7 @@ class RegistrationInterface:
         session = self._sessions.at_address(remote, now)
         if session is None:
             raise CoapError(coap.NOT_FOUND, "not a registered device")
+        session.is_fresh = False
         if session.note_uplink(now):
             await self._reporter.report(session, UplinkKind.DATA, now)
         return Response(coap.CHANGED if is_send else coap.NOT_FOUND)

@@ -99,9 +99,17 @@ class RegistrationLifecycle:
             now=now,
         )
 
+    def is_current(self, record: Registration) -> bool:
+        """Return whether the answer to a registration still counts: the device has done nothing since but answer."""
+        session = self._sessions.owned(record.device_id)
+        if session is None or not session.is_fresh:
+            return False
+        return session.destination(record.epoch, self._clock()) is not None
+
     async def update(self, session: Session, parameters: Parameters, remote: Address) -> None:
         """Update a registration: its lifetime begins anew, and what the parameters name changes."""
         now = self._clock()
+        session.is_fresh = False
         moved = session.remote != remote
         record = records.update(session.record, parameters, now, address_text(remote) if moved else None)
         if moved:

@@ -39,7 +39,7 @@ class Assembly:
             CoapError: 4.00 for a malformed block, 4.08 for one that does not follow, 4.13 for too long a body.
         """
         block = _block_of(request)
-        key = remote, tuple(request.values(coap.URI_PATH))
+        key = _key_of(request, remote)
         body = self._body(key, block, now) + request.payload
         if len(body) > self._max_bytes:
             raise CoapError(coap.REQUEST_ENTITY_TOO_LARGE, "a body that is too long")
@@ -47,6 +47,10 @@ class Assembly:
             return msgspec.structs.replace(request, payload=body)
         self._keep(key, body, now)
         return None
+
+    def is_begun(self, request: Message, remote: Address) -> bool:
+        """Return whether there is a body that a block belongs to."""
+        return _key_of(request, remote) in self._begun
 
     def _body(self, key: Key, block: Block, now: float) -> bytes:
         """Take out what came before a block."""
@@ -61,6 +65,10 @@ class Assembly:
         while self._begun and (len(self._begun) >= self._max_bodies or now >= next(iter(self._begun.values()))[0]):
             self._begun.popitem(last=False)
         self._begun[key] = now + self._lifetime, body
+
+
+def _key_of(request: Message, remote: Address) -> Key:
+    return remote, tuple(request.values(coap.URI_PATH))
 
 
 def _block_of(request: Message) -> Block:

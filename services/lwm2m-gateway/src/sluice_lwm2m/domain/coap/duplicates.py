@@ -3,13 +3,15 @@
 An entry is found for one lifetime; later the same bytes are a new message. Two generations stand in for a timer per
 message: an entry takes memory for one to two lifetimes, less when a flood fills a generation. The whole
 datagram is the key and not its Message ID alone: a device that restarts may count from the same number again, and its
-new registration must not be answered with the old one's location.
+new registration must not be answered with the old one's location. Nor must one that is the same byte for byte: an
+answer can say until when it is current.
 """
 
 from hashlib import blake2b
 from typing import NamedTuple
 
 from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.request_response import IsCurrent
 
 Key = tuple[Address, bytes]
 _DIGEST_BYTES = 16
@@ -23,6 +25,7 @@ def key_of(remote: Address, datagram: bytes) -> Key:
 class _Noted(NamedTuple):
     answer: bytes
     until: float
+    is_current: IsCurrent | None
 
 
 class Duplicates:
@@ -44,14 +47,16 @@ class Duplicates:
     def find(self, key: Key, now: float) -> bytes | None:
         """Return the answer to a message seen before, empty while it is being worked on; None for a new message."""
         noted = self._young.get(key) or self._old.get(key)
-        return None if noted is None or now >= noted.until else noted.answer
+        if noted is None or now >= noted.until or not (noted.is_current is None or noted.is_current()):
+            return None
+        return noted.answer
 
-    def note(self, key: Key, answer: bytes, now: float) -> None:
-        """Remember a message with its answer."""
+    def note(self, key: Key, answer: bytes, now: float, is_current: IsCurrent | None = None) -> None:
+        """Remember a message with its answer, while that is current."""
         if now >= self._next_generation_at or len(self._young) >= self._capacity:
             self._old, self._young = self._young, {}
             self._next_generation_at = now + self._lifetime
-        self._young[key] = _Noted(answer, now + self._lifetime)
+        self._young[key] = _Noted(answer, now + self._lifetime, is_current)
 
     def forget(self, key: Key) -> None:
         """Let a retransmission be worked on again."""
