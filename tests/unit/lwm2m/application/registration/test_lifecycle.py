@@ -2,10 +2,13 @@
 
 import asyncio
 
+import msgspec
 import pytest
 from tests.unit.lwm2m.application.registration.world import LIFETIME, World
+from tests.unit.lwm2m.builders import ATTEMPT
 
 from sluice_common.messages.device_events import DeviceDeregistered, DeviceUplink
+from sluice_lwm2m.domain.registering import Parameters
 
 
 async def test_a_device_that_registers_while_expired_ones_are_ended_stays_registered(world: World) -> None:
@@ -47,3 +50,34 @@ async def test_the_end_of_a_registration_names_its_epoch_even_if_the_device_has_
     record = world.sessions.record("d")
     assert record is not None
     assert not record.deregistered
+
+
+async def observed(world: World) -> None:
+    """Let a device register whose firmware state is observed."""
+    await world.register_over_coap()
+    session = world.sessions.owned("d")
+    assert session is not None
+    record = msgspec.structs.replace(session.record, observe_token="0a", observe_attempt=ATTEMPT)
+    await world.store.replace(session, record)
+
+
+async def test_a_device_that_registers_anew_is_not_asked_by_the_gateway_what_the_scheduler_asks(world: World) -> None:
+    await observed(world)
+    await world.register_over_coap()
+    await world.register_over_coap(remote=("10.0.0.2", 2))
+    await asyncio.sleep(0.01)
+    assert world.sender.sent == []
+
+
+@pytest.mark.parametrize("asleep", [True, False])
+async def test_an_observation_is_renewed_at_another_address_of_a_device_that_the_scheduler_takes_for_awake(
+    world: World, asleep: bool
+) -> None:
+    await observed(world)
+    session = world.sessions.owned("d")
+    assert session is not None
+    if asleep:
+        session.clear_reported()
+    await world.lifecycle.update(session, Parameters(), ("10.0.0.2", 2))
+    await asyncio.sleep(0.01)
+    assert len(world.sender.sent) == (0 if asleep else 1)

@@ -1,5 +1,6 @@
-"""An observation is renewed when its device has another address or has registered anew (RFC 7641 §3.3.1).
+"""An observation is renewed when its device is awake and has another address.
 
+Not when it registers anew or wakes up: then the scheduler asks what it has to know, and once is enough.
 A device that accepts it, or notifies, without a value that is understood is asked for the value: it may be news.
 """
 

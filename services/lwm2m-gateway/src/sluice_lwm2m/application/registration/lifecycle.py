@@ -74,15 +74,11 @@ class RegistrationLifecycle:
         if device is None:
             raise CoapError(coap.FORBIDDEN, "an unknown endpoint client name")
         now = self._clock()
-        before = self._sessions.owned(device.device_id)
-        restart_expected = before is not None and now < before.suspended_until
         record = self._new_record(device, parameters, remote, now)
         session = self._sessions.register(record, now)
         await self._commands.wait_idle(device.device_id)
         await self._store.save(session)
         await self._reporter.report(session, UplinkKind.REGISTER, now)
-        if not restart_expected:  # after an Execute the scheduler reads the result itself
-            self._commands.renew_observation(session)
         self._counters[Counted.REGISTERED] += 1
         _log.debug("device_registered", device_id=device.device_id, epoch=record.epoch, address=record.address)
         return record
@@ -121,7 +117,7 @@ class RegistrationLifecycle:
         await self._store.save(session)
         if is_news or moved:
             await self._reporter.report(session, UplinkKind.UPDATE, now)
-        if moved:
+        if moved and not is_news:  # with a device that it took for asleep, the scheduler goes on itself
             self._commands.renew_observation(session)
         self._counters[Counted.UPDATED] += 1
 
