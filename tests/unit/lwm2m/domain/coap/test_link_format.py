@@ -89,6 +89,12 @@ def test_an_alternate_path_stands_until_a_list_says_or_can_only_mean_another() -
     assert ObjectList().root_after("/a") == "/a"
 
 
+def test_devices_that_list_the_same_share_what_was_read() -> None:
+    first, second = (parse_object_list("</lw>;rt=oma.lwm2m,</lw/3/0>") for _ in range(2))
+    assert first is second
+    assert first.objects("/lw") is second.objects("/lw")
+
+
 def test_segments_of_an_alternate_path_are_percent_decoded() -> None:
     assert segments_of("/l%20w/\u6c34") == (b"l w", "\u6c34".encode())
     assert segments_of("") == ()

@@ -5,6 +5,7 @@ Only the alternate path is acted upon: the link with the resource type `oma.lwm2
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -15,6 +16,8 @@ from sluice_lwm2m.domain.encoding.paths import parse_path
 MAX_LINKS = 1_024
 MAX_ROOT = 255
 """Characters of the longest alternate path; a Uri-Path option holds as many bytes (RFC 7252 §5.10)."""
+_LISTS_KEPT = 128
+"""Devices of one kind list the same: each list is read once, and they share what was read."""
 _MAX_INSTANCE_DEPTH = 2
 _ROOT_TYPE = "oma.lwm2m"
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.?)*+(?:"|$)', re.DOTALL)
@@ -45,17 +48,14 @@ class ObjectList(msgspec.Struct, frozen=True):
         """
         if self.root is not None:
             return self.root
-        return before if self._below(before) or not self._below("") else ""
+        return before if _below(self.targets, before) or not _below(self.targets, "") else ""
 
     def objects(self, root: str) -> tuple[str, ...]:
         """Return objects and object instances, for example `/3/0`, without the alternate path."""
-        return self._below(root) or self._below("")
-
-    def _below(self, root: str) -> tuple[str, ...]:
-        paths = (target[len(root) :].rstrip("/") for target in self.targets if target.startswith(f"{root}/"))
-        return tuple(path for path in paths if len(parse_path(path) or ()) in range(1, _MAX_INSTANCE_DEPTH + 1))
+        return _below(self.targets, root) or _below(self.targets, "")
 
 
+@lru_cache(maxsize=_LISTS_KEPT)
 def parse_object_list(text: str) -> ObjectList:
     """Return what a client lists.
 
@@ -70,6 +70,12 @@ def parse_object_list(text: str) -> ObjectList:
             root = _checked_root(path.rstrip("/"))
         targets.append(path)
     return ObjectList(root, tuple(targets))
+
+
+@lru_cache(maxsize=_LISTS_KEPT)
+def _below(targets: tuple[str, ...], root: str) -> tuple[str, ...]:
+    paths = (target[len(root) :].rstrip("/") for target in targets if target.startswith(f"{root}/"))
+    return tuple(path for path in paths if len(parse_path(path) or ()) in range(1, _MAX_INSTANCE_DEPTH + 1))
 
 
 def segments_of(root: str) -> tuple[bytes, ...]:
