@@ -272,6 +272,18 @@ def test_a_download_notified_before_the_answer_to_the_uri_has_begun_with_it(stor
     assert story.execution.deadline == story.execution.attempt.not_after
 
 
+def test_a_device_that_fails_before_its_uri_is_answered_is_read_at_once(story: Story) -> None:
+    story.reach(Step.OBSERVE).notify(0).accept_uri()
+    assert story.requests == (OBSERVE, RESULT)
+    story.answer(story.read("/5/0/3", 0), story.read("/5/0/5", 7)).answer().answer()
+    assert story.reason == "invalid_uri"
+
+
+def test_an_idle_state_that_the_reset_made_is_no_news(story: Story) -> None:
+    story.reach(Step.OBSERVE).refuse_uri(2).notify(0).answer(story.changed("/5/0/1"), story.changed("/5/0/1"))
+    assert (story.step, story.commands) == (Step.DOWNLOADING, [])
+
+
 def test_a_state_notified_again_that_was_there_before_the_uri_does_not_tell_that_it_arrived(story: Story) -> None:
     story.reach(Step.OBSERVE).notify(1)
     story.answer(story.read("/5/0/3", 1), story.read("/5/0/5", 0), status=OutcomeStatus.TIMEOUT)

@@ -113,14 +113,15 @@ class Observe(StepRules):
             self._accepted(transition)
 
     def _accepted(self, transition: Transition) -> None:
-        """What was notified before the URI's answer counts from here on."""
+        """What was notified before the URI's answer counts from here on, but for work that was there before the URI."""
         attempt = transition.execution.attempt
         notified, attempt.uri_accepted = attempt.notified_state, True
+        is_idle_again = notified == IDLE and not attempt.resetting  # a reset device is idle by the reset
         if attempt.resetting:
             attempt.state_before = attempt.firmware_state = IDLE
             attempt.result_before = 0
         transition.enter(Step.DOWNLOADING)
-        if notified is not None and notified != attempt.state_before:
+        if notified is not None and (is_idle_again or notified != attempt.state_before):
             transition.step.on_notified(transition, notified)
 
     def _refused(self, transition: Transition) -> None:
