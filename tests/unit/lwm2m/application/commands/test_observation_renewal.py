@@ -1,4 +1,4 @@
-"""Observations that are renewed at a device's new address or after its new registration."""
+"""Observations that are renewed at a device's new address."""
 
 import pytest
 from tests.unit.lwm2m.application.commands.world import World

@@ -67,6 +67,8 @@ class RegistrationLifecycle:
     async def register(self, parameters: Parameters, remote: Address) -> Registration:
         """Register a device, whatever was registered before.
 
+        It may have forgotten that it is observed: the scheduler, who knows whether that matters, observes it anew.
+
         Raises:
             CoapError: 4.03 for an endpoint client name that the platform does not know.
         """

@@ -3,9 +3,9 @@
 import pytest
 from tests.unit.rules.story.lwm2m import Story
 
-from sluice_common.messages.device_events import ResourceValue
+from sluice_common.messages.device_events import OutcomeStatus, ResourceValue
 from sluice_common.messages.execution_events import ExecutionStatus, Step
-from sluice_common.messages.lwm2m_commands import Execute, Read
+from sluice_common.messages.lwm2m_commands import Execute, Observe, Read
 from sluice_common.messages.snapshots import UpgradePolicy
 from sluice_common.reasons import UPDATE_RESULTS, ReasonCode
 from sluice_rules.devices.effects import ToGateway
@@ -256,12 +256,28 @@ def test_a_failed_download_has_its_reason_and_returns_the_slot_once_it_is_fenced
     assert downloading.params == {"result": str(result)}
 
 
-def test_an_update_that_goes_on_is_awaited_further(updated: Story) -> None:
+def test_an_update_that_goes_on_after_a_registration_is_observed_anew_and_awaited_further(updated: Story) -> None:
     say(updated, 3, 0, "1.0")
     assert updated.step is Step.UPDATING
+    assert Observe(path="/5/0/3") in updated.requests
+    updated.answer(updated.read("/5/0/3", 3))
+    assert not updated.commands
+    updated.uplink()
     assert not updated.commands
     updated.notify(0)
     assert updated.requests == UPDATE
+
+
+def test_an_update_that_ends_while_the_device_is_observed_anew_is_read_at_once(updated: Story) -> None:
+    say(updated, 3, 0, "1.0").answer(updated.read("/5/0/3", 0))
+    assert updated.requests == UPDATE
+
+
+@pytest.mark.parametrize("status", [OutcomeStatus.ASLEEP, OutcomeStatus.STALE, OutcomeStatus.TIMEOUT])
+def test_no_execute_follows_an_observation_that_could_not_be_renewed(status: OutcomeStatus, updated: Story) -> None:
+    say(updated, 3, 0, "1.0").answer(status=status).uplink()
+    assert Execute(path="/5/0/2") not in [r for c in updated.commands for r in getattr(c, "requests", ())]
+    assert not updated.execution.attempt.unsent
 
 
 def test_a_notification_during_the_result_query_has_the_result_read_anew(updated: Story) -> None:

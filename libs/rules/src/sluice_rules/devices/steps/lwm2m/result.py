@@ -61,6 +61,8 @@ class QueryResult(StepRules):
         if results and results[0].path == PACKAGE_VERSION:
             self._settle_package(transition, text(value_at(results, PACKAGE_VERSION)))
             return
+        if execution.attempt.execute_id is None and results and results[0].ok:
+            execution.attempt.observed_epoch = execution.attempt.epoch
         if results and results[0].path == VERSION and not results[0].ok:
             lwm2m_commands.send(transition, transition.command_id(), Read(path=STATE), Read(path=RESULT))
             return
@@ -133,7 +135,7 @@ class QueryResult(StepRules):
             fail_for(transition, result_reason(reading), settled=True)
         else:
             transition.show()
-            transition.resume(Step.UPDATING, update_by)
+            _resume_update(transition, update_by)
 
     def _settle_package(self, transition: Transition, version: str | None) -> None:
         """Take the package's version for that of an idle device that tells no other."""
@@ -176,13 +178,22 @@ class QueryResult(StepRules):
             transition.resume(Step.DOWNLOADING, attempt.not_after if attempt.started else attempt.start_by)
         else:
             begun = attempt.firmware_state == UPDATING or transition.now >= attempt.update_start_by
-            transition.resume(Step.UPDATING, attempt.update_by if begun else attempt.update_start_by)
+            _resume_update(transition, attempt.update_by if begun else attempt.update_start_by)
 
 
 def _is_observed_without_value(transition: Transition, results: tuple[RequestResult, ...]) -> bool:
     """Return whether the device accepted to be observed and did not tell its state (RFC 7641 §3.1): it can be read."""
     is_observed = transition.execution.attempt.execute_id is None and bool(results) and results[0].path == STATE
     return is_observed and results[0].ok and value_at(results, STATE) is None
+
+
+def _resume_update(transition: Transition, deadline: float) -> None:
+    """Wait on for a device that updates; observe it anew if it may have forgotten that in a restart."""
+    transition.resume(Step.UPDATING, deadline)
+    attempt = transition.execution.attempt
+    if attempt.observed_epoch < transition.link.epoch:
+        attempt.observed_epoch = transition.link.epoch
+        lwm2m_commands.ask(transition, Observe(path=STATE))
 
 
 def _overdue_download(transition: Transition) -> ReasonCode | None:

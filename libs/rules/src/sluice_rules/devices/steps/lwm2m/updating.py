@@ -13,8 +13,9 @@ from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import lwm2m_commands
 from sluice_rules.devices.completion import fail_by
 from sluice_rules.devices.judgements import DOWNLOADED, DOWNLOADING, IDLE, UPDATING
+from sluice_rules.devices.readings import integer, value_at
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.steps.lwm2m.paths import UPDATE
+from sluice_rules.devices.steps.lwm2m.paths import STATE, UPDATE
 from sluice_rules.devices.transition import Transition
 
 
@@ -62,8 +63,18 @@ class Updating(StepRules):
 
     def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
         """Note that nothing was sent, before any repeat."""
-        transition.execution.attempt.unsent = outcome.status in (OutcomeStatus.ASLEEP, OutcomeStatus.STALE)
+        execution = transition.execution
+        if outcome.command_id != execution.attempt.execute_id:
+            execution.awaited = None
+            self._observed(transition, integer(value_at(outcome.results, STATE)))
+            return
+        execution.attempt.unsent = outcome.status in (OutcomeStatus.ASLEEP, OutcomeStatus.STALE)
         super().on_outcome(transition, outcome)
+
+    def _observed(self, transition: Transition, state: int | None) -> None:
+        """The device was observed anew, and told its state like a notification."""
+        if state is not None:
+            self.on_notified(transition, state)
 
     def on_uplink(self, transition: Transition) -> None:
         """A device that registers is back, one that had fallen asleep may be; one that was not told is told now."""
