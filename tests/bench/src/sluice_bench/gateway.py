@@ -74,7 +74,7 @@ class SimulatedGateway:
             return ()
         self._answered.add(command.command_id)
         if isinstance(command, CloseDownload):
-            return (self._outcome(command, ()),)
+            return (self._outcome(command, ()),) if command.is_awaited else ()
         device = self._devices[command.device_id]
         results = tuple(self._result(device, request) for request in command.requests)
         return (self._outcome(command, results), *self._consequences(command, device))

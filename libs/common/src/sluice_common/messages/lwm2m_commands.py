@@ -94,12 +94,20 @@ class CloseDownload(Message, frozen=True, kw_only=True):
     """Fence an attempt: from the outcome on, no block of its image is served (4.04).
 
     Needs no reachable device; answered `done` as soon as the gateway has made it durable.
+
+    Attributes:
+        device_id: The device.
+        command_id: As in `DeviceRequests`.
+        execution_id: The execution.
+        attempt: The attempt whose image is served no more.
+        is_awaited: Whether anything waits for the outcome; if not, none is published.
     """
 
     device_id: str
     command_id: str
     execution_id: str
     attempt: int
+    is_awaited: bool = True
 
 
 Lwm2mCommand = DeviceRequests | CloseDownload

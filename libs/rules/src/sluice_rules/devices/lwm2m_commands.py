@@ -38,6 +38,7 @@ def close_download(transition: Transition, *, awaited: bool) -> None:
         command_id=f"{transition.command_id()}:close",  # the same event may ask the device something
         execution_id=execution.execution_id,
         attempt=execution.attempt.number,
+        is_awaited=awaited,
     )
     if awaited:
         _await(transition, close)

@@ -2,11 +2,12 @@
 
 import asyncio
 
+import msgspec
 from tests.unit.lwm2m.application.commands.world import World
 from tests.unit.lwm2m.builders import ATTEMPT, PACKAGE_URI, STATE, close_download, device_requests
 
 from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus
-from sluice_common.messages.lwm2m_commands import CancelObserve, DeviceRequests, Read
+from sluice_common.messages.lwm2m_commands import CancelObserve, DeviceRequests, Observe, Read
 from sluice_common.messages.registrations import Registration
 
 
@@ -84,6 +85,15 @@ async def test_a_close_fences_at_once_and_is_answered_when_kafka_has_it(world: W
     await world.settle()
     assert world.publisher.of(Registration)[-1].current_attempt is None
     assert "close" in world.answered
+
+
+async def test_a_close_that_nobody_awaits_fences_too_and_has_no_outcome(world: World) -> None:
+    world.submit(device_requests(Observe(path=STATE), PACKAGE_URI, command_id="1"))
+    await world.settle()
+    world.submit(msgspec.structs.replace(close_download(), is_awaited=False))
+    assert [command_id for command_id, _ in await world.settle()] == ["1"]
+    assert world.answered == ["1", "close"]
+    assert world.publisher.of(Registration)[-1].current_attempt is None
 
 
 async def test_a_new_registration_ends_the_commands_of_the_one_before(unanswered: World) -> None:

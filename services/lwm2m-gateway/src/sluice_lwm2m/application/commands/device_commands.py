@@ -152,7 +152,10 @@ class DeviceCommands:
         session = self._sessions.owned(command.device_id)
         if session is not None:
             await self._store.replace(session, records.close_download(session.record, command, utc(self._clock())))
-        await self._answer(command, on_answered, OutcomeStatus.STALE if session is None else OutcomeStatus.DONE)
+        if command.is_awaited:
+            await self._answer(command, on_answered, OutcomeStatus.STALE if session is None else OutcomeStatus.DONE)
+        else:
+            on_answered()
 
     async def _answer(self, command: Lwm2mCommand, on_answered: OnAnswered, status: OutcomeStatus) -> None:
         await self._outcomes.publish(command, status)

@@ -131,7 +131,7 @@ def test_the_image_of_an_update_that_has_ended_is_served_no_more(
     updated.execution.policy = UpgradePolicy(max_retries=retries)
     say(updated, 0, result, version)
     (close,) = updated.closes
-    assert (close.execution_id, close.attempt) == ("t:d", 1)
+    assert (close.execution_id, close.attempt, close.is_awaited) == ("t:d", 1, False)
     assert len({c.command_id for c in updated.commands}) == len(updated.commands)
     assert len(updated.returns) == 1
 
