@@ -2,6 +2,7 @@
 
 import json
 import signal
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.integration.api.api_client import made
@@ -9,11 +10,15 @@ from tests.integration.api.campaign import counted, publish, requests_of_all, sn
 from tests.integration.api.fleet import NewFleet
 from tests.integration.api.kafka_client import Bus
 from tests.integration.api.service_process import Documents, NewProcess
+from tests.integration.api.waiting import eventually
 from tests.processes import ServiceProcess
 
+from sluice_common.messages.base import now
+from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.execution_events import Coverage
+from sluice_common.messages.registrations import Registration
 from sluice_common.messages.slots import CoverageClass
-from sluice_common.topics import DEAD_LETTERS, EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
+from sluice_common.topics import DEAD_LETTERS, DEVICE_ACTIVITY, EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
 
 
 def dead_letters(bus: Bus) -> list[dict[str, Any]]:
@@ -63,6 +68,38 @@ def test_executions_come_back_from_their_events(new_fleet: NewFleet, bus: Bus, d
     assert wait_for(fleet.app, task, status="FINISHED")["progress"] == counted(succeeded=2)
     shown = made(fleet.app.get(f"/executions/{task['task_id']}:{device_ids[0]}"))
     assert shown["endpoint"] == made(fleet.app.get(f"/devices/{device_ids[0]}"))["endpoint"]
+
+
+def test_a_device_is_shown_as_seen_by_its_last_word_whichever_record_tells_it(new_fleet: NewFleet, bus: Bus) -> None:
+    fleet = new_fleet()
+    seen, silent = fleet.devices(2)
+    registered_at = now().replace(microsecond=0)
+
+    def last_seen(device_id: str) -> datetime | None:
+        registration = made(fleet.app.get(f"/devices/{device_id}"))["registration"]
+        return datetime.fromisoformat(registration["last_seen"]) if registration else None
+
+    for device_id in (seen, silent):
+        record = Registration(
+            app_id="a",
+            occurred_at=registered_at,
+            device_id=device_id,
+            endpoint=device_id,
+            address="192.0.2.1:1",
+            gateway=0,
+            epoch=1,
+            location=device_id,
+            lifetime=600,
+            expires_at=registered_at + timedelta(seconds=600),
+        )
+        bus.publish(REGISTRATIONS, (device_id, record))
+    eventually(lambda: last_seen(seen) == last_seen(silent) == registered_at)
+    for seconds in (40, 30):
+        at = registered_at + timedelta(seconds=seconds)
+        spoken = DevicesSeen(app_id="", occurred_at=at, gateway=0, device_ids=(seen, "no device"))
+        bus.publish(DEVICE_ACTIVITY, ("0", spoken))
+    eventually(lambda: last_seen(seen) == registered_at + timedelta(seconds=40))
+    assert last_seen(silent) == registered_at
 
 
 def test_broken_messages_go_to_the_dead_letters_and_stop_nothing(

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.device_events import DeviceEvent
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.application.ports import KnownDevice, NoAnswerError
@@ -40,6 +41,10 @@ class FakePublisher:
     async def publish_registration(self, registration: Registration) -> None:
         """Keep a registration."""
         await self._publish(registration)
+
+    async def publish_activity(self, seen: DevicesSeen) -> None:
+        """Keep which devices have spoken."""
+        await self._publish(seen)
 
     async def _publish(self, message: Any) -> None:
         self.in_flight += 1

@@ -40,6 +40,7 @@ LWM2M_COMMANDS = Topic("lwm2m-commands", codec.LWM2M_COMMANDS, _kept(1))
 MQTT_COMMANDS = Topic("mqtt-commands", codec.MQTT_COMMANDS, _kept(2))
 """Kept longer than any download token lives: gateways that start learn from it which attempts may download."""
 REGISTRATIONS = Topic("registrations", codec.REGISTRATIONS, _COMPACTED)
+DEVICE_ACTIVITY = Topic("device-activity", codec.DEVICE_ACTIVITY, _kept(1))
 EXECUTION_EVENTS = Topic("execution-events", codec.EXECUTION_EVENTS, _COMPACTED)
 COMMAND_EVENTS = Topic("command-events", codec.EXECUTION_EVENTS, _COMPACTED)
 """Apart from `execution-events`: who waits for the answer of a device looks for it at once, upgrades are gathered."""
@@ -69,6 +70,7 @@ ALL_TOPICS = (
     LWM2M_COMMANDS,
     MQTT_COMMANDS,
     REGISTRATIONS,
+    DEVICE_ACTIVITY,
     EXECUTION_EVENTS,
     COMMAND_EVENTS,
     RELAY_HINTS,

@@ -22,6 +22,7 @@ from sluice_lwm2m.adapters.images import GridFsImageStore
 from sluice_lwm2m.adapters.publisher import KafkaPublisher
 from sluice_lwm2m.adapters.request_tasks import Limits
 from sluice_lwm2m.adapters.udp_socket import bind
+from sluice_lwm2m.application.activity import Activity
 from sluice_lwm2m.application.commands.command_consumer import CommandConsumer
 from sluice_lwm2m.application.commands.device_commands import DeviceCommands
 from sluice_lwm2m.application.commands.observation_renewal import ObservationRenewal
@@ -62,6 +63,7 @@ class Gateway:
     consumer: CommandConsumer
     commands: DeviceCommands
     lifecycle: RegistrationLifecycle
+    activity: Activity
 
     def bind(self) -> socket.socket:
         """Return the socket for the endpoint; datagrams wait in its buffer until the endpoint is opened.
@@ -149,6 +151,7 @@ def build(
         consumer=_consumer(core, commands),
         commands=commands,
         lifecycle=lifecycle,
+        activity=Activity(settings.lwm2m_ordinal, core.sessions, core.publisher, clock),
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from sluice_common.errors import PoisonError
 from sluice_common.messages.cell_requests import CellRequest
+from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.device_events import DeviceEvent
 from sluice_common.messages.execution_events import ExecutionEvent
 from sluice_common.messages.lwm2m_commands import Lwm2mCommand
@@ -54,5 +55,6 @@ CELL_REQUESTS = Decoder(CellRequest)
 LWM2M_COMMANDS = Decoder(Lwm2mCommand)
 MQTT_COMMANDS = Decoder(MqttCommand)
 REGISTRATIONS = Decoder(Registration)
+DEVICE_ACTIVITY = Decoder(DevicesSeen)
 EXECUTION_EVENTS = Decoder(ExecutionEvent)
 PACKAGE_EVENTS = Decoder(PackageEvent)

@@ -35,6 +35,7 @@ class Registration(Message, frozen=True, kw_only=True):
         current_attempt: The attempt whose image token is served; None after a close.
         last_execute_id: Command id of the last Execute that was sent or may have been.
         deregistered: Whether the device has left.
+        seen_at: When the device has spoken last, if that is not `occurred_at`: the platform changes registrations, too.
     """
 
     device_id: str
@@ -55,3 +56,4 @@ class Registration(Message, frozen=True, kw_only=True):
     last_execute_id: str | None = None
     deregistered: bool = False
     address_epoch: int = 0
+    seen_at: datetime | None = None

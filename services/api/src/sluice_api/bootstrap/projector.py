@@ -15,7 +15,7 @@ from sluice_api.settings import ProjectorSettings
 from sluice_common.bus import Consumer, Producer
 from sluice_common.mongo import Database, connect
 from sluice_common.resources import started
-from sluice_common.topics import COMMAND_EVENTS, EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
+from sluice_common.topics import COMMAND_EVENTS, DEVICE_ACTIVITY, EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
 
 _MAX_RECORDS = 5000
 """Most records of one batch."""
@@ -28,7 +28,7 @@ async def run_projector(settings: ProjectorSettings) -> None:
         producer = await stack.enter_async_context(started(Producer(settings)))
         gathering = Consumer(
             settings,
-            [EXECUTION_EVENTS, REGISTRATIONS, PACKAGE_EVENTS],
+            [EXECUTION_EVENTS, REGISTRATIONS, DEVICE_ACTIVITY, PACKAGE_EVENTS],
             "projector",
             projector.handle,
             producer,

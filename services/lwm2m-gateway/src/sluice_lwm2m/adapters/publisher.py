@@ -1,9 +1,10 @@
-"""What the gateway publishes on Kafka: `device-events` and `registrations`, keyed by device_id."""
+"""What the gateway publishes: `device-events` and `registrations` by device_id, `device-activity` by gateway."""
 
 from sluice_common.bus import Producer
+from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.device_events import DeviceEvent
 from sluice_common.messages.registrations import Registration
-from sluice_common.topics import DEVICE_EVENTS, REGISTRATIONS
+from sluice_common.topics import DEVICE_ACTIVITY, DEVICE_EVENTS, REGISTRATIONS
 
 
 class KafkaPublisher:
@@ -27,3 +28,11 @@ class KafkaPublisher:
             KafkaError: Kafka does not take it.
         """
         await self._producer.publish(REGISTRATIONS, registration.device_id, registration)
+
+    async def publish_activity(self, seen: DevicesSeen) -> None:
+        """Publish which devices have spoken.
+
+        Raises:
+            KafkaError: Kafka does not take it.
+        """
+        await self._producer.publish(DEVICE_ACTIVITY, str(seen.gateway), seen)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.device_events import DeviceEvent
 from sluice_common.messages.lwm2m_commands import Lwm2mCommand
 from sluice_common.messages.registrations import Registration
@@ -22,6 +23,9 @@ class Publisher(Protocol):
 
     async def publish_registration(self, registration: Registration) -> None:
         """Publish a registration as it is now, for a restart of this gateway and for the others."""
+
+    async def publish_activity(self, seen: DevicesSeen) -> None:
+        """Publish which devices have spoken, for people."""
 
 
 class RegistrationLog(Protocol):

@@ -3,10 +3,18 @@
 import asyncio
 from weakref import WeakValueDictionary
 
+import msgspec
+
+from sluice_common.messages.base import utc
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.application.ports import Publisher
 from sluice_lwm2m.domain.session import Session
 from sluice_lwm2m.domain.sessions import Sessions
+
+
+def _with_seen_at(record: Registration, last_seen: float) -> Registration:
+    """Return the record as it is published: many changes are the platform's, and not a word of the device."""
+    return record if last_seen == record.at else msgspec.structs.replace(record, seen_at=utc(last_seen))
 
 
 class RegistrationStore:
@@ -33,5 +41,5 @@ class RegistrationStore:
         async with self._locks.setdefault(session.record.device_id, asyncio.Lock()):
             if not session.is_saved:  # another task may have saved it meanwhile
                 record = session.record
-                await self._publisher.publish_registration(record)
+                await self._publisher.publish_registration(_with_seen_at(record, session.last_seen))
                 session.saved = record

@@ -16,6 +16,8 @@ from secrets import randbelow
 from sluice_common.messages.registrations import AttemptRef, Registration
 from sluice_lwm2m.domain.coap.addresses import Address
 
+LAST_SEEN_LAG = 25.0
+"""Seconds in which a device's last-seen is told once."""
 _NEWER_AFTER = 128.0
 _HALF_OF_SEQUENCE = 2**23
 
@@ -35,6 +37,8 @@ class Session:
         fetching: The attempt of whose image it has asked for a block since its Package URI was written last.
         remote: Its address; None if it has none. Only `AddressOwners` changes it.
         former: Addresses that it has left or lost in the midst of an upgrade.
+        last_seen: When it has spoken last.
+        active: Takes its id when it speaks and its last-seen is to be told.
     """
 
     record: Registration
@@ -46,6 +50,9 @@ class Session:
     saved: Registration | None = None
     remote: Address | None = None
     former: frozenset[Address] = frozenset()
+    last_seen: float = 0.0
+    active: list[str] = field(default_factory=list)
+    _activity_at: float = 0.0
     _awake_until: float = 0.0
     _reported_at: float = 0.0
     _reported_until: float = 0.0
@@ -113,6 +120,10 @@ class Session:
 
     def extend_awake_window(self, now: float) -> None:
         """Note that the device is awake: it has just sent a response, asked for a block or sent an uplink."""
+        self.last_seen = now
+        if now >= self._activity_at + LAST_SEEN_LAG:
+            self._activity_at = now
+            self.active.append(self.record.device_id)
         if self.record.queue_mode:
             self._awake_until = now + self.awake_window
         else:
@@ -138,11 +149,13 @@ class Session:
         self.suspended_until = 0.0
         self.is_fresh = True
         self._newest = None
+        self._activity_at = now  # the record tells it
         self.extend_awake_window(now)
 
     def resume(self, record: Registration, expires_at: float) -> None:
         """Go on with a registration that was read from Kafka; in queue mode the device has to speak first."""
         self.begin_registration(record, expires_at, 0.0)
+        self.last_seen = (record.seen_at or record.occurred_at).timestamp()
         self.saved = record
 
     def replace_record(self, record: Registration) -> None:

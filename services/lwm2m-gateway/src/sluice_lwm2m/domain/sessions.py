@@ -21,12 +21,14 @@ class Sessions:
 
     Attributes:
         owners: Which of them has which address.
+        active: Ids of those that have spoken, since somebody took them out.
     """
 
     def __init__(self, gateway: int, awake_window: float) -> None:
         self._gateway = gateway
         self._awake_window = awake_window
         self.owners = AddressOwners()
+        self.active: list[str] = []
         self._by_device: dict[str, Session] = {}
         self._by_location: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
@@ -36,6 +38,12 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._by_device)
+
+    def take_active(self) -> list[str]:
+        """Take out the devices that have spoken and whose last-seen is to be told."""
+        taken = self.active.copy()
+        self.active.clear()
+        return taken
 
     def record(self, device_id: str) -> Registration | None:
         """Return the newest registration of a device, whoever owns it."""
@@ -79,7 +87,7 @@ class Sessions:
         session = self._by_device.get(record.device_id)
         expires_at = now + record.lifetime
         if session is None:
-            session = Session(record, self._awake_window, expires_at)
+            session = Session(record, self._awake_window, expires_at, active=self.active)
             self._by_device[record.device_id] = session
         self._end_registration(session)
         session.begin_registration(record, expires_at, now)
@@ -109,7 +117,7 @@ class Sessions:
         remote = parse_address(record.address)
         session = self._by_device.get(record.device_id)
         if session is None:
-            session = self._by_device[record.device_id] = Session(record, self._awake_window, 0.0)
+            session = self._by_device[record.device_id] = Session(record, self._awake_window, 0.0, active=self.active)
         elif record.epoch < session.record.epoch:
             if session.record.gateway == self._gateway != record.gateway:
                 session.saved = None

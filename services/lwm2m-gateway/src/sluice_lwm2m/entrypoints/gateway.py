@@ -47,6 +47,7 @@ async def _serve(gateway: Gateway) -> None:
         tasks.create_task(gateway.replication.follow())
         tasks.create_task(gateway.revoked.follow())
         tasks.create_task(gateway.lifecycle.run())
+        tasks.create_task(gateway.activity.run())
         tasks.create_task(_count(gateway))
         announce_ready(gateway.settings)
         try:

@@ -75,6 +75,7 @@ class FakeStore:
         self.tasks = {"t": "a"}
         self.commands: list[str] = []
         self.devices: list[Mapping[str, DeviceNews]] = []
+        self.seen: list[tuple[tuple[str, ...], datetime]] = []
         self.poison: set[str] = set()
         self.failure: Exception | None = None
 
@@ -108,6 +109,10 @@ class FakeStore:
     async def update_devices(self, news: Mapping[str, DeviceNews]) -> None:
         """Note it."""
         self.devices.append(news)
+
+    async def mark_seen(self, device_ids: Sequence[str], at: datetime) -> None:
+        """Note it."""
+        self.seen.append((tuple(device_ids), at))
 
 
 class FakePackages:

@@ -24,6 +24,10 @@ def test_a_device_that_left_is_not_registered() -> None:
     assert (shown.registered, shown.last_seen, shown.lifetime) == (False, AT, 60)
 
 
+def test_a_change_by_the_platform_is_no_word_of_the_device() -> None:
+    assert registration_of(registration("d", seen_at=AT - SECOND)).last_seen == AT - SECOND
+
+
 def test_versions_and_registrations_of_a_device_are_reported_together() -> None:
     news = news_of([execution("d", reported_version="1"), execution("silent"), registration("d"), registration("e")])
     assert news == {

@@ -5,6 +5,7 @@ from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.verification import Verification
 from sluice_api.domain.models import KeyStatus
 from sluice_common.errors import PoisonError
+from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceCommandStatus
 from sluice_common.messages.package_events import PackageRejected
 
@@ -49,6 +50,15 @@ async def test_commands_and_devices_are_written_with_their_batch() -> None:
     await projection(store).write([command, execution("d", reported_version="1"), registration("e")])
     assert store.commands == ["c"]
     assert [set(news) for news in store.devices] == [{"d", "e"}]
+
+
+async def test_devices_that_have_spoken_are_marked_after_the_registrations_of_their_batch() -> None:
+    store = FakeStore()
+    await projection(store).write(
+        [DevicesSeen(app_id="", occurred_at=AT, gateway=0, device_ids=("d", "e")), registration("d")]
+    )
+    assert store.seen == [(("d", "e"), AT)]
+    assert [set(news) for news in store.devices] == [{"d"}]
 
 
 async def test_news_that_were_written_are_not_written_again() -> None:

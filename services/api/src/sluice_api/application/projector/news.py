@@ -65,7 +65,7 @@ def registration_of(message: Registration) -> DeviceRegistration:
         address=message.address,
         objects=message.objects,
         expires_at=message.expires_at,
-        last_seen=message.occurred_at,
+        last_seen=message.seen_at or message.occurred_at,
     )
 
 

@@ -40,6 +40,10 @@ class ProjectionStore(Protocol):
         """Write what is new of devices, by device."""
         ...
 
+    async def mark_seen(self, device_ids: Sequence[str], at: datetime) -> None:
+        """Write that registered devices have spoken, unless it is known that they have since."""
+        ...
+
 
 class VerificationStore(Protocol):
     """Packages, their images and the keys that verify them."""

@@ -15,6 +15,7 @@ import structlog
 from sluice_api.application.projector.news import WrittenNews, newest, news_of
 from sluice_api.application.projector.ports import ProjectionStore
 from sluice_api.application.projector.verification import Verification
+from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceFirmwareChanged, ExecutionChanged
 from sluice_common.messages.registrations import Registration
 
@@ -53,6 +54,8 @@ class Projection:
         if of_devices:
             await self._write_devices(of_devices)
         for message in messages:
+            if isinstance(message, DevicesSeen):
+                await self._store.mark_seen(message.device_ids, message.occurred_at)
             await self._verification.take(message)
 
     async def _write_executions(self, executions: Mapping[str, ExecutionChanged]) -> None:

@@ -1,6 +1,7 @@
 """Executions, device commands and devices as the projector writes them: in bulk, guarded by version."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from pymongo import InsertOne, UpdateOne
 
@@ -55,6 +56,14 @@ class MongoProjectionStore:
         """Write what is new of devices, by device."""
         updates = [UpdateOne({"_id": device_id}, {"$set": device_fields(new)}) for device_id, new in news.items()]
         await self._bulk_write(DEVICES, updates)
+
+    async def mark_seen(self, device_ids: Sequence[str], at: datetime) -> None:
+        """Write that registered devices have spoken, with one command for many."""
+        for ids in chunks(device_ids):
+            await self._database[DEVICES].update_many(
+                {"_id": {"$in": list(ids)}, "registration.last_seen": {"$lt": at}},
+                {"$set": {"registration.last_seen": at}},
+            )
 
     async def _row(self, snapshot: ExecutionChanged) -> Document:
         device = await self._database[DEVICES].find_one({"_id": snapshot.device_id}) or {}

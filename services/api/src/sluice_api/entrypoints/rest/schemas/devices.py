@@ -86,7 +86,9 @@ class DeviceRegistration(Item):
     """The device's LwM2M registration as last heard of."""
 
     registered: bool
-    last_seen: datetime = Field(description="Lags by up to half a minute while nothing else changes.")
+    last_seen: datetime = Field(
+        description="When the device spoke last, whatever it said; lags by up to half a minute."
+    )
     expires_at: datetime = Field(description="End of the lifetime after the last update.")
     lifetime: int = Field(description="Seconds.")
     queue_mode: bool = Field(description="Whether the device sleeps.")
