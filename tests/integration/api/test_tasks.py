@@ -161,7 +161,9 @@ def test_executions_and_progress_follow_what_the_scheduler_says(new_fleet: NewFl
     task = made(fleet.task(package))
     requests_of_all(bus, task, 3)
     wait_for(fleet.app, task, status="RUNNING")
-    coverage = Coverage(cell_id=7, rsrp=-100, sinr=5, coverage_class=CoverageClass.LEVEL_1, network="default")
+    coverage = Coverage(
+        cell_id=7, rsrp=-100, coverage_class=CoverageClass.CELL_ONLY, network="default", bearer=7, link_quality=-11
+    )
     failure = Reason(code=ReasonCode.UNSUPPORTED_SOURCE_VERSION, params={"current": "0.9", "target": "2.0"})
     history = (HistoryEntry(at=now(), attempt=1, step=Step.ENDED, reason=failure),)
     publish(
@@ -174,7 +176,15 @@ def test_executions_and_progress_follow_what_the_scheduler_says(new_fleet: NewFl
     assert progress["status"] == "RUNNING"
     running = made(fleet.app.get(f"/executions/{task['task_id']}:{one}"))
     assert (running["step"], running["firmware_state"], running["source_version"]) == ("DOWNLOADING", 1, "1.0")
-    assert running["coverage"]["coverage_class"] == "level-1"
+    assert running["coverage"] == {
+        "cell_id": 7,
+        "rsrp": -100,
+        "sinr": None,
+        "coverage_class": "cell-only",
+        "network": "default",
+        "bearer": 7,
+        "link_quality": -11,
+    }
     failed = made(fleet.app.get(f"/tasks/{task['task_id']}/executions", params={"status": "FAILED"}))["items"]
     assert [e["device_id"] for e in failed] == [two]
     assert failed[0]["reason"]["text"] == "The current version 0.9 is not a supported source version of 2.0"

@@ -4,6 +4,7 @@ import pytest
 from tests.unit.rules.story.mqtt import MqttStory
 
 from sluice_common.messages.execution_events import ExecutionStatus, Step
+from sluice_common.messages.snapshots import UpgradePolicy
 
 
 @pytest.mark.requirement("R100")
@@ -53,3 +54,25 @@ def test_an_offline_device_is_asked_when_it_comes_online(mqtt: MqttStory) -> Non
 def test_a_device_that_fetches_once_more_gets_more_time(mqtt: MqttStory) -> None:
     mqtt.reach(Step.UPDATING).later(1000).served()
     assert (mqtt.step, mqtt.execution.deadline) == (Step.UPDATING, mqtt.now + 1800)
+
+
+@pytest.mark.requirement("D06")
+@pytest.mark.parametrize("version", ["v2.0", "2.0-rc1", "1.0"])
+def test_an_image_that_was_fetched_whole_is_not_fetched_again_for_another_version(
+    version: str, mqtt: MqttStory
+) -> None:
+    mqtt.reach(Step.QUERY_RESULT, UpgradePolicy(max_retries=3)).version(version)
+    assert (mqtt.step, mqtt.reason) == (Step.ENDED, "version_mismatch")
+
+
+def test_a_download_that_did_not_end_in_time_is_tried_again_whatever_version_runs(mqtt: MqttStory) -> None:
+    mqtt.reach(Step.DOWNLOADING, UpgradePolicy(max_retries=3)).served()
+    while mqtt.is_at(Step.DOWNLOADING):
+        mqtt.deadline()
+    mqtt.version("1.0")
+    assert (mqtt.is_at(Step.RETRY_WAIT), mqtt.reason) == (True, "download_timeout")
+
+
+def test_an_offer_is_shown_as_downloading_before_the_first_byte(mqtt: MqttStory) -> None:
+    mqtt.reach(Step.DOWNLOADING)
+    assert [snapshot.step for snapshot in mqtt.snapshots] == [Step.DOWNLOADING]
