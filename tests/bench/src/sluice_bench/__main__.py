@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from sluice_bench import blocks, commands, download, mqtt, packages, scheduler, upgrade, windows
+from sluice_bench import blocks, commands, download, mqtt, packages, registrations, scheduler, upgrade, windows
 from sluice_bench.machine import machine
 from sluice_demo.client import PlatformError
 from sluice_demo.devices import DevicesError
@@ -27,6 +27,7 @@ _BENCHMARKS: dict[str, ModuleType] = {
     "download": download,
     "mqtt": mqtt,
     "packages": packages,
+    "registrations": registrations,
     "scheduler": scheduler,
     "upgrade": upgrade,
     "windows": windows,
