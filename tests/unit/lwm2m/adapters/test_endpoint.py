@@ -13,9 +13,9 @@ from sluice_lwm2m.adapters.request_tasks import Limits
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address, address_text
-from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
+from sluice_lwm2m.domain.coap.duplicates import Duplicates
 from sluice_lwm2m.domain.coap.message import Message
-from sluice_lwm2m.domain.coap.request_response import IsCurrent, Response
+from sluice_lwm2m.domain.coap.request_response import Response
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.sessions import Sessions
@@ -41,19 +41,6 @@ class Transport(asyncio.DatagramTransport):
 
     def close(self) -> None:
         """Do nothing."""
-
-
-class Remembering(Duplicates):
-    """Notes what is noted."""
-
-    def __init__(self) -> None:
-        super().__init__(247, 100)
-        self.noted: list[Key] = []
-
-    def note(self, key: Key, answer: bytes, now: float, is_current: IsCurrent | None = None) -> None:
-        """Note it twice."""
-        self.noted.append(key)
-        super().note(key, answer, now, is_current)
 
 
 class NumberedSessions(Sessions):
@@ -140,13 +127,6 @@ async def test_a_repeated_request_is_answered_alike_and_worked_on_once() -> None
     assert await gateway.take(request(), request()) == first * 2
     assert len(gateway.requests) == 1
     assert gateway.counters[Counted.DUPLICATES] == 2
-
-
-async def test_the_memory_of_a_duplicate_does_not_grow_with_its_datagram() -> None:
-    duplicates = Remembering()
-    gateway = Gateway(duplicates=duplicates)
-    await gateway.take(request() + b"\xff" + b"x" * 1_000)
-    assert {len(key) for _, key in duplicates.noted} == {16}
 
 
 async def test_a_request_repeated_while_it_is_worked_on_is_answered_once() -> None:

@@ -17,7 +17,7 @@ from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.codec import MessageFormatError, NotCoapError
-from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key, key_of
+from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
 from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.request_response import Response
 from sluice_lwm2m.domain.coap.transmission import Transmission
@@ -144,7 +144,7 @@ class Endpoint(asyncio.DatagramProtocol):
             self._on_get(request, remote)
 
     def _take(self, data: bytes, remote: Address) -> None:
-        key = key_of(remote, data)
+        key = remote, data
         if (answer := self._duplicates.find(key, time.monotonic())) is not None:
             self._counters[Counted.DUPLICATES] += 1
             if answer:

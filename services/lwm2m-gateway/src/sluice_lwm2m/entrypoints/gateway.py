@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, suppress
 import structlog
 
 from sluice_common.background import BackgroundTasks
+from sluice_common.garbage import collect_seldom
 from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
@@ -49,6 +50,7 @@ async def _serve(gateway: Gateway) -> None:
         tasks.create_task(gateway.lifecycle.run())
         tasks.create_task(gateway.activity.run())
         tasks.create_task(_count(gateway))
+        collect_seldom()
         announce_ready(gateway.settings)
         try:
             await asyncio.Event().wait()

@@ -4,7 +4,6 @@ It is ready when it answers the broker's hooks and serves downloads: the broker 
 """
 
 import asyncio
-import gc
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -13,6 +12,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from sluice_common.background import BackgroundTasks
+from sluice_common.garbage import collect_seldom
 from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
@@ -27,8 +27,6 @@ from sluice_mqtt.settings import GatewaySettings
 
 _log = structlog.get_logger()
 _KAFKA_DELAY = 1.0
-_COLLECT_AFTER = 20_000
-"""New objects after which the collector looks; Python's 700 cost a fifth of all CPU under load."""
 
 
 async def run(settings: GatewaySettings) -> None:
@@ -91,15 +89,8 @@ async def _work(gateway: Gateway, downloads: DownloadServer) -> None:
         tasks.create_task(upkeep.end_when_stalled(gateway.pending, settings.mqtt_stall_timeout))
         tasks.create_task(upkeep.prune(gateway.permissions))
         tasks.create_task(upkeep.log_counters(gateway.counters, settings.mqtt_counters_interval, gauges))
-        _collect_seldom()
+        collect_seldom()
         announce_ready(settings)
-
-
-def _collect_seldom() -> None:
-    """Let the garbage collector look at new objects only, and seldom: messages leave no cycles behind."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
 
 
 async def _consume(gateway: Gateway) -> None:

@@ -1,5 +1,7 @@
 """What was answered before (RFC 7252 §4.5)."""
 
+import sys
+
 from sluice_lwm2m.domain.coap.duplicates import Duplicates
 
 REMOTE = ("10.0.0.1", 5683)
@@ -42,3 +44,19 @@ def test_a_forgotten_message_is_no_duplicate() -> None:
     duplicates.note((REMOTE, b"a"), b"", 0)
     duplicates.forget((REMOTE, b"a"))
     assert duplicates.find((REMOTE, b"a"), 0) is None
+
+
+def test_the_memory_of_a_duplicate_does_not_grow_with_its_datagram() -> None:
+    duplicates, datagram = Duplicates(lifetime=100, capacity=10), bytes(range(256)) * 16
+    before = sys.getrefcount(datagram)
+    duplicates.note((REMOTE, datagram), b"", 0)
+    assert sys.getrefcount(datagram) == before
+    assert duplicates.find((REMOTE, bytes(bytearray(datagram))), 0) == b""
+
+
+def test_an_answer_is_found_as_long_as_it_is_current() -> None:
+    duplicates, current = Duplicates(lifetime=100, capacity=10), [True]
+    duplicates.note((REMOTE, b"a"), b"answer", 0, lambda: current[0])
+    assert duplicates.find((REMOTE, b"a"), 1) == b"answer"
+    current[0] = False
+    assert duplicates.find((REMOTE, b"a"), 1) is None

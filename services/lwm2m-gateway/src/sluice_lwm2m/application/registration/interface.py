@@ -101,7 +101,9 @@ class RegistrationInterface:
             self._strangers.note_unknown(remote)
             raise
         location = (coap.LOCATION_PATH, b"rd"), (coap.LOCATION_PATH, record.location.encode())
-        return Response(coap.CREATED, location, is_current=partial(self._lifecycle.is_current, record))
+        return Response(
+            coap.CREATED, location, is_current=partial(self._lifecycle.is_current, record.device_id, record.epoch)
+        )
 
     async def _update(self, request: Message, remote: Address, location: bytes) -> Response:
         session = self._lifecycle.find(location)

@@ -97,12 +97,10 @@ class RegistrationLifecycle:
             now=now,
         )
 
-    def is_current(self, record: Registration) -> bool:
+    def is_current(self, device_id: str, epoch: int) -> bool:
         """Return whether the answer to a registration still counts: the device has done nothing since but answer."""
-        session = self._sessions.owned(record.device_id)
-        if session is None or not session.is_fresh:
-            return False
-        return session.destination(record.epoch, self._clock()) is not None
+        session = self._sessions.owned(device_id)
+        return session is not None and session.is_fresh and session.destination(epoch, self._clock()) is not None
 
     async def update(self, session: Session, parameters: Parameters, remote: Address) -> None:
         """Update a registration: its lifetime begins anew, and what the parameters name changes."""
