@@ -1,8 +1,12 @@
 """Device requests on the wire, and what becomes of answers."""
 
-import pytest
+import json
 
-from sluice_common.messages.base import utc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice_common.messages.base import to_json, utc
 from sluice_common.messages.lwm2m_commands import (
     CancelObserve,
     DeviceRequest,
@@ -169,3 +173,20 @@ def test_a_busy_device_says_when_it_wants_to_be_asked_again(
 @pytest.mark.parametrize("code", [coap.CONTENT, coap.NOT_FOUND, coap.INTERNAL_SERVER_ERROR])
 def test_max_age_of_other_responses_says_nothing_of_when_to_ask_again(code: int) -> None:
     assert result_of(Read(path="/3/0/3"), response(code, b"1", (coap.MAX_AGE, b"\x05"))).max_age is None
+
+
+@given(st.text(st.characters()), st.sampled_from([None, 0, 50, 110, 11543]), st.booleans())
+def test_whatever_text_a_device_tells_its_result_can_be_published(
+    text: str, content_format: int | None, named: bool
+) -> None:
+    name = text if named else "/3/0/3"
+    tree = {50: text, 11543: {"e": [{"n": name, "sv": text}]}}.get(content_format or 0, [{"n": name, "vs": text}])
+    options = () if content_format is None else ((coap.CONTENT_FORMAT, coap.uint_bytes(content_format)),)
+    response = Message(coap.ACK, coap.CONTENT, 1, b"", options, json.dumps(tree).encode())
+    to_json(result_of(Read(path="/3/0/3"), response))
+
+
+@pytest.mark.parametrize("length", [5, 1_800])
+def test_a_content_format_of_a_length_that_none_has_counts_as_absent(length: int) -> None:
+    response = Message(coap.ACK, coap.CONTENT, 1, b"", ((coap.CONTENT_FORMAT, b"\xff" * length),), b"1.0.0")
+    assert result_of(Read(path="/3/0/3"), response).values == {"/3/0/3": "1.0.0"}

@@ -38,6 +38,8 @@ SIZE2 = 28
 PROXY_URI = 35
 PROXY_SCHEME = 39
 
+_MAX_UINT_BYTES = 4
+"""No option of this format may be longer (RFC 7252 §5.10, RFC 7959 §2.1)."""
 _SUCCESS_CLASS = 2
 _RESPONSE_CLASSES = frozenset((_SUCCESS_CLASS, 4, 5))
 _FIRST_RESPONSE_CLASS = 32
@@ -70,9 +72,9 @@ class Message(msgspec.Struct, frozen=True):
         return None
 
     def uint(self, number: int) -> int | None:
-        """Return an option of format uint (RFC 7252 §3.2)."""
+        """Return an option of format uint (RFC 7252 §3.2); one that is too long counts as absent (§5.4.3)."""
         value = self.option(number)
-        return None if value is None else int.from_bytes(value)
+        return None if value is None or len(value) > _MAX_UINT_BYTES else int.from_bytes(value)
 
     def values(self, number: int) -> list[bytes]:
         """Return all values of a repeatable option."""

@@ -130,6 +130,7 @@ def _finite(value: float) -> float:
 
 
 def _short(text: str) -> str:
+    """Return a text that can be passed on: halves of surrogate pairs, which JSON has and UTF-8 has not, become `?`."""
     if len(text) > MAX_TEXT:
         raise PayloadError("a value that is too long")
-    return text
+    return text if text.isascii() else text.encode(errors="replace").decode()
