@@ -58,6 +58,10 @@ def test_up_twice_then_down(sluice: Run, tmp_path: Path, port_base: int) -> None
     again = sluice("up")
     assert again.returncode == 0
     assert "Sluice is running." in again.stdout
+    elsewhere = sluice("up", "mongodb", "--port-base", "20000")
+    assert elsewhere.returncode == 1
+    assert "running with other addresses" in elsewhere.stderr
+    assert "running without kafka" in sluice("up", "mongodb", "kafka").stderr
     assert json.loads((tmp_path / "run" / "endpoints.json").read_text()) == endpoints
 
     assert sluice("status").returncode == 0

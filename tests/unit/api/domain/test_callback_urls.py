@@ -55,6 +55,8 @@ def test_public_http_urls_can_be_called(url: str) -> None:
         ("http://example.org/#top", "fragment"),
         ("http://example.org:99999/", "not a URL"),
         ("http://[::1", "not a URL"),
+        ("http://example.org/\r\nX: y", "control character"),
+        ("http://[fe80::1%25eth0]/", "no name and no address"),
         ("http://example.org/" + "x" * 2048, "longer"),
         ("http://127.0.0.1/", "private"),
         ("http://localhost:80/", "private"),

@@ -1,4 +1,7 @@
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +101,12 @@ def test_a_setting_that_makes_no_sense_is_named(
     monkeypatch.setenv("SLUICE_LISTEN", "everywhere")
     assert cli.main(["status"]) == 1
     assert capsys.readouterr().err.startswith("SLUICE_LISTEN: ")
+
+
+def test_a_reader_who_has_seen_enough_ends_the_output_quietly(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "api.log").write_text("line\n" * 200_000)
+    command = f"{sys.executable} -m sluice_embedded logs -n 200000 --state-dir {tmp_path} | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)  # noqa: S602 - ours
+    assert (done.stdout, done.stderr) == ("line\n", "")

@@ -23,8 +23,16 @@ class PortTakenError(Exception):
     """A port that the system needs belongs to somebody else; the text names both."""
 
 
+class NoSuchAddressError(Exception):
+    """This machine does not have the address on which it shall listen."""
+
+
 def is_free(port: int, *, udp: bool = False, host: str = "127.0.0.1") -> bool:
-    """Return whether a socket can be bound to the port."""
+    """Return whether a socket can be bound to the port.
+
+    Raises:
+        NoSuchAddressError: The host is none of this machine's addresses.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as probe:
         if not udp:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -33,6 +41,8 @@ def is_free(port: int, *, udp: bool = False, host: str = "127.0.0.1") -> bool:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return False
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise NoSuchAddressError(f"this machine has no address {host}") from error
             raise
     return True
 

@@ -43,15 +43,20 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     try:
         return _commands()[options.command](options)
-    except EXPECTED_ERRORS as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except ValidationError as error:
-        for problem in error.errors():
-            sys.stderr.write(f"SLUICE_{str(problem['loc'][0]).upper()}: {problem['msg']}\n")
+    except (*EXPECTED_ERRORS, ValidationError) as error:
+        sys.stderr.write(_text_of(error))
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever reads the output has seen enough; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _text_of(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"{error}\n"
+    return "".join(f"SLUICE_{str(found['loc'][0]).upper()}: {found['msg']}\n" for found in error.errors())
 
 
 def hand_over(arguments: Sequence[str]) -> int:

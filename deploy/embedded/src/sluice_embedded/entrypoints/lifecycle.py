@@ -18,6 +18,7 @@ from sluice_embedded.adapters.state import Endpoints, ServiceState, SystemState
 from sluice_embedded.adapters.supervisor import StartError
 from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT
 from sluice_embedded.entrypoints import supervisor
+from sluice_embedded.layout import Layout
 from sluice_embedded.running import RunningStack, reset
 from sluice_embedded.settings import EmbeddedSettings
 
@@ -28,8 +29,13 @@ _MIB = 1024 * 1024
 
 
 def up(settings: EmbeddedSettings, services: Sequence[str], *, foreground: bool) -> int:
-    """Start everything, or some services, and show where it is; say so if it runs already."""
+    """Start everything, or some services, and show where it is; say so if it runs already, and if otherwise than asked.
+
+    Raises:
+        StartError: It runs with other addresses or without one of the services.
+    """
     if already := RunningStack.find(settings):
+        _require_as_asked(already, settings, services)
         _console.print("Sluice is running.")
         show_endpoints(already.endpoints, settings)
         return 0
@@ -42,6 +48,21 @@ def up(settings: EmbeddedSettings, services: Sequence[str], *, foreground: bool)
     show_endpoints(RunningStack(settings).endpoints, settings)
     _console.print(f"Started in {time.monotonic() - started:.1f} s. ./sluice down stops it.")
     return 0
+
+
+def _require_as_asked(already: RunningStack, settings: EmbeddedSettings, services: Sequence[str]) -> None:
+    """Check what was asked for; addresses that nobody asked for may be any."""
+    asked, found = Layout(settings, services or None, {}).endpoints([]), already.endpoints
+    differs = {
+        "port_base": asked.api != found.api,
+        "listen": asked.api != found.api,
+        "mqtt_port": asked.mqtt != found.mqtt,
+        "mqtts_port": asked.mqtts != found.mqtts,
+    }
+    if any(differs[name] for name in differs.keys() & settings.model_fields_set):
+        raise StartError("Sluice is running with other addresses. ./sluice down stops it; then it can start anew.")
+    if missing := set(services) - {service.name for service in already.services()}:
+        raise StartError(f"Sluice is running without {', '.join(sorted(missing))}. ./sluice down stops it.")
 
 
 def install_parts(settings: EmbeddedSettings, services: Sequence[str] = ()) -> None:

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from sluice_embedded.adapters.certificate import CertificateError
-from sluice_embedded.adapters.sockets import PortTakenError
+from sluice_embedded.adapters.sockets import NoSuchAddressError, PortTakenError
 from sluice_embedded.adapters.state import Endpoints
 from sluice_embedded.adapters.supervisor import StartError
 from sluice_embedded.install import InstallError
@@ -27,6 +27,7 @@ EXPECTED_ERRORS = (
     AlreadyRunningError,
     CertificateError,
     InstallError,
+    NoSuchAddressError,
     PortTakenError,
     StartError,
     UnknownServiceError,

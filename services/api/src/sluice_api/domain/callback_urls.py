@@ -13,6 +13,7 @@ _MAX_CHARACTERS = 2048
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,254}}$){_LABEL}(\.{_LABEL})*\.?", re.ASCII)
 """A name that can be resolved (RFC 1035 §2.3.4), with underscores, which some networks use inside."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAT64 = ip_network("64:ff9b::/96")
 """IPv4 addresses as networks with IPv6 alone see them (RFC 6052 §2.1)."""
 _INWARD = tuple(map(ip_network, ("::/96", "64:ff9b:1::/48", "fec0::/10")))
@@ -34,6 +35,8 @@ def check_callback_url(url: str, *, allow_private: bool) -> None:
     """
     if len(url) > _MAX_CHARACTERS:
         raise CallbackUrlError(f"the URL is longer than {_MAX_CHARACTERS} characters")
+    if _CONTROL.search(url):
+        raise CallbackUrlError("the URL has a control character")
     try:
         parts = URL(url)
     except ValueError as error:
@@ -51,7 +54,7 @@ def _check_host(host: str, *, allow_private: bool) -> None:
     if not host:
         raise CallbackUrlError("the URL has no host")
     address = _address(host)
-    if address is None and not _NAME.fullmatch(host):
+    if "%" in host or (address is None and not _NAME.fullmatch(host)):  # %: a zone, which only one machine knows
         raise CallbackUrlError("the host is no name and no address")
     if not allow_private and not (is_public(address) if address else _may_be_public(host)):
         raise CallbackUrlError("the address is private")
