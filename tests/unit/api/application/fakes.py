@@ -145,7 +145,7 @@ class FakePackages(FakeRepository[Package, PackageFilter]):
         self.messages.append(message)
 
     async def content(self, package_id: str) -> AsyncIterator[bytes]:
-        raise NotImplementedError
+        raise NotImplementedError("no test of use cases moves bytes")
 
     async def set_deleting(self, package_id: str, *, deleting: bool) -> None:
         self._replace(package_id, deleting=deleting)
@@ -162,7 +162,7 @@ class FakeFile:
         self.kept = False
 
     async def write(self, data: bytes) -> None:
-        raise NotImplementedError
+        raise NotImplementedError("no test of use cases moves bytes")
 
     async def keep(self) -> None:
         self.kept = True

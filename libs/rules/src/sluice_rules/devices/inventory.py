@@ -13,10 +13,10 @@ from sluice_common.messages.mqtt_commands import QueryVersion
 from sluice_rules.devices.device import UnknownVersion
 from sluice_rules.devices.effects import ToGateway, ToMqtt
 from sluice_rules.devices.execution import Execution
+from sluice_rules.devices.lwm2m_paths import VERSION
 from sluice_rules.devices.readings import text, value_at
 from sluice_rules.devices.transition import Transition
 
-_VERSION = "/3/0/3"
 _ALL = 100
 
 
@@ -46,7 +46,7 @@ def tells_success(report: UpgradeProgressReported) -> bool:
 
 def see_results(transition: Transition, results: tuple[RequestResult, ...]) -> None:
     """Note the version that the device told when somebody asked it outside of an upgrade."""
-    see_version(transition, text(value_at(results, _VERSION)))
+    see_version(transition, text(value_at(results, VERSION)))
 
 
 def note_end(transition: Transition, execution: Execution) -> None:
@@ -79,5 +79,5 @@ def ask_version(transition: Transition) -> None:
         query = QueryVersion(**head, execution_id=unknown.execution_id, attempt=unknown.attempt)
         transition.effects.append(ToMqtt(query))
     else:
-        read = DeviceRequests(**head, epoch=link.epoch, requests=(Read(path=_VERSION),))
+        read = DeviceRequests(**head, epoch=link.epoch, requests=(Read(path=VERSION),))
         transition.effects.append(ToGateway(link.gateway, read))

@@ -40,7 +40,7 @@ HEALED_BY_RETRY = MappingProxyType(
         # A person decided at the device.
         ReasonCode.UPDATE_CANCELLED: False,
         ReasonCode.UPDATE_DEFERRED: False,
-        # The same package would meet the same failed_result.
+        # The same package would be refused again.
         ReasonCode.CAPABILITY_MISSING: False,
         ReasonCode.UNSUPPORTED_SOURCE_VERSION: False,
         ReasonCode.UNSUPPORTED_PACKAGE_TYPE: False,

@@ -35,8 +35,6 @@ MAX_VALUE_BYTES = 1_024
 
 _DEFAULT_MAX_AGE = 60
 """Seconds (RFC 7252 §5.10.5)."""
-_LONGEST_MAX_AGE = 4
-"""Bytes."""
 _BUSY = frozenset((coap.SERVICE_UNAVAILABLE, coap.TOO_MANY_REQUESTS))
 """Codes by which a device asks to be asked again later (RFC 7252 §5.9.3.4, RFC 8516)."""
 
@@ -126,11 +124,9 @@ def firmware_state(response: Message, root: str = "") -> FirmwareState:
 
 
 def _max_age(response: Message) -> int:
-    """Return the seconds of Max-Age; a value that is longer than the option may be counts as none (RFC 7252 §5.4.3)."""
-    value = response.option(coap.MAX_AGE)
-    if value is None or len(value) > _LONGEST_MAX_AGE:
-        return _DEFAULT_MAX_AGE
-    return int.from_bytes(value)
+    """Return the seconds of Max-Age."""
+    value = response.uint(coap.MAX_AGE)
+    return _DEFAULT_MAX_AGE if value is None else value
 
 
 def _parse(request: DeviceRequest) -> Path:

@@ -26,10 +26,10 @@ class Database:
         self.recorded: list[Outcome] = []
 
     async def of_apps(self, app_ids: Collection[str]) -> Mapping[str, Sequence[Subscription]]:
-        raise NotImplementedError
+        raise NotImplementedError("the dispatcher does not ask")
 
     async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-        raise NotImplementedError
+        raise NotImplementedError("the dispatcher does not ask")
 
     async def targets(self) -> dict[str, str]:
         return dict(self.subscribed)

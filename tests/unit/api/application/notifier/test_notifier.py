@@ -50,7 +50,7 @@ class FakeStores:
         return {app_id: [s for s in self.subscriptions if s.app_id == app_id] for app_id in app_ids}
 
     async def targets(self) -> Mapping[str, str]:
-        raise NotImplementedError
+        raise NotImplementedError("the notifier does not ask")
 
     async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         if self.poison:
@@ -60,10 +60,10 @@ class FakeStores:
         return new
 
     async def claim_due(self, target: str, limit: int) -> Sequence[Delivery]:
-        raise NotImplementedError
+        raise NotImplementedError("the notifier does not ask")
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
-        raise NotImplementedError
+        raise NotImplementedError("the notifier does not ask")
 
 
 class FakeDispatcher(Dispatcher):
@@ -83,7 +83,7 @@ class NoClient:
     """Posts nothing."""
 
     async def post(self, delivery: Delivery) -> str | None:
-        raise NotImplementedError
+        raise NotImplementedError("the notifier does not ask")
 
 
 async def offered(stores: FakeStores, *events: ExecutionChanged) -> list[str]:

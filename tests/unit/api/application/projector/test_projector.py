@@ -18,19 +18,19 @@ class FakeProgress:
     """Counts of tasks that nobody asks for."""
 
     async def count(self, task_id: str) -> Mapping[str, int]:
-        raise NotImplementedError
+        raise NotImplementedError("the projector does not ask while it writes")
 
     async def save(self, task_id: str, progress: Progress, now: datetime) -> None:
-        raise NotImplementedError
+        raise NotImplementedError("the projector does not ask while it writes")
 
     async def end(self, *_: object, **__: object) -> bool:
-        raise NotImplementedError
+        raise NotImplementedError("the projector does not ask while it writes")
 
     async def is_under_way(self, task_id: str) -> bool:
-        raise NotImplementedError
+        raise NotImplementedError("the projector does not ask while it writes")
 
     async def under_way(self) -> Sequence[str]:
-        raise NotImplementedError
+        raise NotImplementedError("the projector does not ask while it writes")
 
 
 def projector(store: FakeStore) -> Projector:

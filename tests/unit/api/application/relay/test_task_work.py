@@ -28,7 +28,7 @@ class FakeWorld:
         self.stopped: list[ReasonCode] = []
 
     async def due(self, now: datetime, limit: int) -> Sequence[OutboxDocument]:
-        raise NotImplementedError
+        raise NotImplementedError("these tests do not get there")
 
     async def clear(self, documents: Sequence[OutboxDocument], *, undeliverable: object, done: bool) -> None:
         assert not undeliverable
@@ -52,7 +52,7 @@ class FakeWorld:
         self.stopped.append(ReasonCode(reason.code))
 
     async def stoppable_of(self, package_id: str) -> Sequence[tuple[str, str]]:
-        raise NotImplementedError
+        raise NotImplementedError("these tests do not get there")
 
     async def count(self, task_id: str) -> Mapping[str, int]:
         self.log.append(f"count {task_id[:1]}")
@@ -62,13 +62,13 @@ class FakeWorld:
         assert (task_id, progress.waiting, now) == (TASK_ID, 1, AT)
 
     async def end(self, *_: object, **__: object) -> bool:
-        raise NotImplementedError
+        raise NotImplementedError("these tests do not get there")
 
     async def is_under_way(self, task_id: str) -> bool:
-        raise NotImplementedError
+        raise NotImplementedError("these tests do not get there")
 
     async def under_way(self) -> Sequence[str]:
-        raise NotImplementedError
+        raise NotImplementedError("these tests do not get there")
 
 
 class Case:

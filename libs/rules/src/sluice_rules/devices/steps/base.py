@@ -14,8 +14,12 @@ class StepRules(StepHandler):
     """The rules of one step; they have no state of their own."""
 
     def timeout(self, transition: Transition) -> float:
-        """Return the seconds that the step may take, all attempts at an answer together."""
-        raise NotImplementedError
+        """Return the seconds that the step may take, all attempts at an answer together.
+
+        Raises:
+            NotImplementedError: The step has no such time: it sets its deadlines itself, in `begin` or `arm`.
+        """
+        raise NotImplementedError(type(self).__name__)
 
     def ends_at(self, transition: Transition) -> float:
         """Return when the step's time is over, seconds since 1970."""

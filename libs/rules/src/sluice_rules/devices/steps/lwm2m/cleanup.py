@@ -7,8 +7,8 @@ from sluice_common.messages.lwm2m_commands import Write
 from sluice_rules.devices import lwm2m_commands
 from sluice_rules.devices.completion import release
 from sluice_rules.devices.endings import end
+from sluice_rules.devices.lwm2m_paths import STATE
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.steps.lwm2m.paths import STATE
 from sluice_rules.devices.steps.lwm2m.reset import next_reset
 from sluice_rules.devices.transition import Transition
 

@@ -7,6 +7,8 @@ A waiter that may have moved comes here again. It keeps its place, but no ask is
 returned.
 """
 
+from abc import ABC, abstractmethod
+
 from sluice_common.messages.device_events import RequestResult
 from sluice_common.messages.execution_events import Coverage, Step
 from sluice_common.messages.lwm2m_commands import Read
@@ -16,13 +18,13 @@ from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import lwm2m_commands, slots
 from sluice_rules.devices.attempt import Radio, window_of
 from sluice_rules.devices.completion import fail_by, yield_slot
+from sluice_rules.devices.lwm2m_paths import BEARER, CELL_ID, LINK_QUALITY, RADIO, RSRP
 from sluice_rules.devices.readings import bearer, cell_id, failed_result, number, value_at
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.steps.lwm2m.paths import BEARER, CELL_ID, LINK_QUALITY, RADIO, RSRP
 from sluice_rules.devices.transition import Transition
 
 
-class _Query(StepRules):
+class _Query(StepRules, ABC):
     """A device is asked where it is, before it waits for a slot or while it does."""
 
     def timeout(self, transition: Transition) -> float:
@@ -34,9 +36,9 @@ class _Query(StepRules):
         transition.execution.attempt.epoch = transition.link.epoch
         self.read(transition)
 
+    @abstractmethod
     def read(self, transition: Transition) -> None:
         """Read."""
-        raise NotImplementedError
 
     def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
         """Join the window of the cell, if the device tells which it is."""
@@ -47,9 +49,9 @@ class _Query(StepRules):
         else:
             _wait(transition, cell)
 
+    @abstractmethod
     def failed(self, transition: Transition) -> None:
         """The device does not tell."""
-        raise NotImplementedError
 
     def expired(self, transition: Transition) -> None:
         """An unanswered query is a failed one; a waiter that has fallen asleep over it waits on."""

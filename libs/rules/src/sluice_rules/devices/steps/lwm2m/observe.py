@@ -16,9 +16,9 @@ from sluice_rules.devices import lwm2m_commands
 from sluice_rules.devices.attempt import Attempt
 from sluice_rules.devices.completion import fail_by, yield_slot
 from sluice_rules.devices.judgements import IDLE, NOT_TOLD
+from sluice_rules.devices.lwm2m_paths import RESULT, STATE
 from sluice_rules.devices.readings import integer, value_at
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.steps.lwm2m.paths import RESULT, STATE
 from sluice_rules.devices.steps.lwm2m.reset import next_reset
 from sluice_rules.devices.transition import Transition
 

@@ -7,7 +7,7 @@ tried in this order, and never at a device that is known to be idle or updating:
 from sluice_common.messages.lwm2m_commands import Write
 from sluice_rules.devices.attempt import Attempt
 from sluice_rules.devices.judgements import IDLE, UPDATING
-from sluice_rules.devices.steps.lwm2m.paths import PACKAGE, PACKAGE_URI
+from sluice_rules.devices.lwm2m_paths import PACKAGE, PACKAGE_URI
 
 _OPAQUE = 42
 """application/octet-stream, the format of Package."""

@@ -24,9 +24,9 @@ from sluice_rules.devices.judgements import (
     success_note,
     updated_by_itself,
 )
+from sluice_rules.devices.lwm2m_paths import PACKAGE_VERSION, RESULT, STATE, VERSION
 from sluice_rules.devices.readings import integer, text, value_at
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.steps.lwm2m.paths import PACKAGE_VERSION, RESULT, STATE, VERSION
 from sluice_rules.devices.transition import Transition
 
 

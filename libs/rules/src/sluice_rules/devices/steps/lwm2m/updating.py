@@ -13,9 +13,9 @@ from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import lwm2m_commands
 from sluice_rules.devices.completion import fail_by
 from sluice_rules.devices.judgements import DOWNLOADED, DOWNLOADING, IDLE, UPDATING
+from sluice_rules.devices.lwm2m_paths import STATE, UPDATE
 from sluice_rules.devices.readings import integer, value_at
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.steps.lwm2m.paths import STATE, UPDATE
 from sluice_rules.devices.transition import Transition
 
 
@@ -57,7 +57,7 @@ class Updating(StepRules):
         return is_put_off
 
     def answered(self, transition: Transition, results: tuple[RequestResult, ...]) -> None:
-        """A failed_result ends the attempt; otherwise the device's state will tell."""
+        """A refusal ends the attempt; otherwise the device's state will tell."""
         if results and not results[0].ok:
             fail_by(transition, ReasonCode.UPDATE_REFUSED, results[0])
 

@@ -19,9 +19,9 @@ from sluice_rules.devices.judgements import (
     Reading,
     before_execute,
 )
+from sluice_rules.devices.lwm2m_paths import PACKAGE, PACKAGE_URI, PACKAGE_VERSION, RESULT, STATE, VERSION
 from sluice_rules.devices.readings import failed_result, integer, text, value_at
 from sluice_rules.devices.steps.base import StepRules
-from sluice_rules.devices.steps.lwm2m.paths import PACKAGE, PACKAGE_URI, PACKAGE_VERSION, RESULT, STATE, VERSION
 from sluice_rules.devices.steps.lwm2m.reset import next_reset
 from sluice_rules.devices.steps.versions import goes_on
 from sluice_rules.devices.transition import Transition

@@ -45,10 +45,9 @@ _UNREADABLE = (
     EOFError,
     ValueError,
     OverflowError,
-    NotImplementedError,
     RuntimeError,
 )
-"""What the library raises at zips that are damaged, or made to damage."""
+"""What the library raises at zips that are damaged, or made to damage; RuntimeError also for methods that it lacks."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _PROTOCOLS = {"LWM2M": Protocol.LWM2M, "CoAP": Protocol.LWM2M, "MQTT": Protocol.MQTT}
