@@ -59,8 +59,7 @@ class FakeDevices:
         """Return the device."""
         if self.failure is not None:
             raise self.failure
-        known = device_id in self.secrets
-        return KnownDevice(device_id, "app", self.secrets[device_id]) if known else None
+        return KnownDevice(device_id, "app") if device_id in self.secrets else None
 
     async def find_unknown(self, device_ids: Iterable[str]) -> set[str]:
         """Return those that there are not."""
@@ -72,8 +71,8 @@ class FakeDevices:
 
     async def find_secret_anew(self, device_id: str) -> bytes | None:
         """Return its secret."""
-        device = await self.find(device_id)
-        return None if device is None else device.secret
+        await self.find(device_id)  # may fail
+        return self.secrets.get(device_id)
 
 
 IMAGE_ID = "1" * 24

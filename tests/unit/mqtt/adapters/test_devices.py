@@ -1,7 +1,6 @@
 """Devices by id: the cache, look-ups that travel together, and secrets that do not open."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -25,15 +24,32 @@ class Collection:
         self.asked: list[list[str]] = []
         self.failure: Exception | None = None
 
-    async def find(self, query: dict[str, dict[str, list[str]]], _: object) -> AsyncIterator[dict[str, Any]]:
-        """Yield the devices that are known."""
+    def find(self, query: dict[str, dict[str, list[str]]], _: object) -> "Cursor":
+        """Return the devices that are known."""
         self.asked.append(query["_id"]["$in"])
-        if self.failure:
-            raise self.failure
-        for device_id in query["_id"]["$in"]:
-            if device_id in self.sealed:
-                secret = self.sealed[device_id]
-                yield {"_id": device_id, "app_id": "a"} | ({} if secret is None else {"mqtt_secret": secret})
+        return Cursor(self, query["_id"]["$in"])
+
+
+class Cursor:
+    """What a query finds."""
+
+    def __init__(self, collection: Collection, device_ids: list[str]) -> None:
+        self.collection = collection
+        self.device_ids = device_ids
+
+    async def to_list(self) -> list[dict[str, Any]]:
+        """Return it."""
+        if self.collection.failure:
+            raise self.collection.failure
+        sealed = {
+            device_id: self.collection.sealed[device_id]
+            for device_id in self.device_ids
+            if device_id in self.collection.sealed
+        }
+        return [
+            {"_id": device_id, "app_id": "a"} | ({} if secret is None else {"mqtt_secret": secret})
+            for device_id, secret in sealed.items()
+        ]
 
 
 class Clock:

@@ -5,7 +5,7 @@ That a device does not exist is cached as well, for a short time: who guesses id
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,10 +24,17 @@ _RETRY_DELAY = 1.0
 _MIN_LIFETIME = 1.0
 
 
+class Cursor(Protocol):
+    """What a query finds."""
+
+    async def to_list(self) -> Sequence[Mapping[str, Any]]:
+        """Return all documents; less work for each than to iterate over them."""
+
+
 class Collection(Protocol):
     """The collection `devices`."""
 
-    def find(self, query: Any, projection: Any, /) -> AsyncIterable[dict[str, Any]]:
+    def find(self, query: Any, projection: Any, /) -> Cursor:
         """Return the documents that a query finds."""
 
 
@@ -48,8 +55,11 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class _Cached:
+    """What was read of a device; its secret is opened when it is asked for, as a report needs none."""
+
     read_at: float
     device: KnownDevice | None
+    sealed_secret: str | None = None
 
 
 class MongoDevices:
@@ -84,7 +94,7 @@ class MongoDevices:
         self._pending = pending
         self._clock = clock
         self._cache: dict[str, _Cached] = {}
-        self._lookups = Lookups(self._read, tasks)
+        self._lookups: Lookups[_Cached] = Lookups(self._read, tasks)
 
     async def find(self, device_id: str) -> KnownDevice | None:
         """Return the device for its app, or None if there is none; waits for MongoDB as long as it takes."""
@@ -92,7 +102,7 @@ class MongoDevices:
         try:
             while True:
                 try:
-                    return await self._find(device_id, self._lifetimes.device)
+                    return (await self._find(device_id, self._lifetimes.device)).device
                 except StoreUnavailableError as error:
                     _log.warning("device_not_read", device_id=device_id, reason=str(error))
                     await asyncio.sleep(_RETRY_DELAY)
@@ -107,7 +117,7 @@ class MongoDevices:
         """
         ids = list(device_ids)
         found = await asyncio.gather(*(self._find(device_id, self._lifetimes.device) for device_id in ids))
-        return {device_id for device_id, device in zip(ids, found, strict=True) if device is None}
+        return {device_id for device_id, cached in zip(ids, found, strict=True) if cached.device is None}
 
     async def find_secret(self, device_id: str) -> bytes | None:
         """Return the secret of a device, or None if there is no device or no secret.
@@ -115,8 +125,7 @@ class MongoDevices:
         Raises:
             StoreUnavailableError: MongoDB cannot answer.
         """
-        device = await self._find(device_id, self._lifetimes.secret)
-        return None if device is None else device.secret
+        return self._secret(device_id, await self._find(device_id, self._lifetimes.secret))
 
     async def find_secret_anew(self, device_id: str) -> bytes | None:
         """Return the secret as it is now: for a log-in that does not fit what `find_secret` has returned.
@@ -127,35 +136,40 @@ class MongoDevices:
         Raises:
             StoreUnavailableError: MongoDB cannot answer.
         """
-        device = await self._find(device_id, min(self._lifetimes.secret, _MIN_LIFETIME))
-        return None if device is None else device.secret
+        return self._secret(device_id, await self._find(device_id, min(self._lifetimes.secret, _MIN_LIFETIME)))
 
-    async def _find(self, device_id: str, lifetime: float) -> KnownDevice | None:
+    async def _find(self, device_id: str, lifetime: float) -> _Cached:
         cached = self._cache.get(device_id)
         if cached is not None:
             max_age = lifetime if cached.device is not None else self._lifetimes.unknown
             if self._clock() < cached.read_at + max_age:
-                return cached.device
-        return await self._lookups.find(device_id)
+                return cached
+        return await self._lookups.find(device_id) or _Cached(self._clock(), None)
 
-    async def _read(self, ids: Sequence[str]) -> dict[str, KnownDevice]:
-        cursor = self._devices.find({"_id": {"$in": list(ids)}}, {"app_id": 1, "mqtt_secret": 1})
+    async def _read(self, ids: Sequence[str]) -> dict[str, _Cached]:
         try:
-            found = {d["_id"]: KnownDevice(d["_id"], d["app_id"], self._open(d)) async for d in cursor}
+            cursor = self._devices.find({"_id": {"$in": list(ids)}}, {"app_id": 1, "mqtt_secret": 1})
+            documents = {document["_id"]: document for document in await cursor.to_list()}
         except PyMongoError as error:
             raise StoreUnavailableError(str(error)) from error
         if len(self._cache) + len(ids) > self._capacity:
             self._cache.clear()
         now = self._clock()
-        self._cache.update({device_id: _Cached(now, found.get(device_id)) for device_id in ids})
-        return found
+        read = {device_id: _cached(now, documents.get(device_id)) for device_id in ids}
+        self._cache.update(read)
+        return read
 
-    def _open(self, document: dict[str, str]) -> bytes | None:
-        sealed = document.get("mqtt_secret")
-        if sealed is None:
+    def _secret(self, device_id: str, cached: _Cached) -> bytes | None:
+        if cached.sealed_secret is None:
             return None
         try:
-            return self._sealer.open(sealed)
+            return self._sealer.open(cached.sealed_secret)
         except SealingError as error:
-            _log.error("secret_not_opened", device_id=document["_id"], reason=str(error))
+            _log.error("secret_not_opened", device_id=device_id, reason=str(error))
             return None
+
+
+def _cached(now: float, document: Mapping[str, Any] | None) -> _Cached:
+    if document is None:
+        return _Cached(now, None)
+    return _Cached(now, KnownDevice(document["_id"], document["app_id"]), document.get("mqtt_secret"))

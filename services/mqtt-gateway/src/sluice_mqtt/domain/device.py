@@ -10,9 +10,7 @@ class KnownDevice:
     Attributes:
         device_id: Its id.
         app_id: The app that it belongs to.
-        secret: What it logs in with; None if it has none, or none that can be opened.
     """
 
     device_id: str
     app_id: str
-    secret: bytes | None
