@@ -1,0 +1,1 @@
+"""Campaigns while services are killed and held."""
