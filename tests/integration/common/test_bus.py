@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import OutOfOrderSequenceNumber
 
 from sluice_common.bus import Consumer, Producer, Received
-from sluice_common.errors import PoisonError
+from sluice_common.errors import FatalError, PoisonError
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now, to_json
 from sluice_common.messages.dead_letters import DeadLetter
@@ -84,3 +86,18 @@ async def test_of_a_batch_with_poison_the_poison_alone_is_dead_lettered_as_it_ca
         assert await asyncio.wait_for(handled, 30) == good
         letter = await dead_letter_of(settings, to_json(messages[0]))
         assert (letter.key, letter.reason) == (poison.encode(), "no rule for it")
+
+
+async def test_a_producer_whose_sequence_is_broken_is_fatal_and_not_tried_again(kafka: str) -> None:
+    producer = Producer(CommonSettings(kafka_bootstrap=kafka))
+    message = TaskStopRequested(app_id="a", occurred_at=now(), task_id=new_id())
+
+    async def refuse(*_: object) -> None:
+        raise OutOfOrderSequenceNumber
+
+    async with started(producer):
+        producer._kafka._sender._send_produce_req = refuse
+        with pytest.raises(OutOfOrderSequenceNumber):
+            await producer.publish(TASK_EVENTS, message.task_id, message)
+        with pytest.raises(FatalError):
+            await producer.publish(TASK_EVENTS, message.task_id, message)

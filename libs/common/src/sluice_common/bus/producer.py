@@ -6,8 +6,9 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
+from sluice_common.errors import FatalError
 from sluice_common.messages.base import to_json
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.partitions import partition_for
@@ -82,15 +83,29 @@ class Producer:
         Raises:
             MessageSizeTooLargeError: It is larger than `MAX_MESSAGE_BYTES`. A broker must not be the one to refuse
                 it: its batch has a sequence number by then, and all later ones of the partition would be refused too.
+            KafkaError: Kafka does not say where to send it.
+            FatalError: As of `_send`.
         """
         value = to_json(message)
         if len(value) > MAX_MESSAGE_BYTES:
             raise MessageSizeTooLargeError(f"{len(value)} bytes for {topic.name}")
         if partition is None:
             partition = partition_for(partition_key or key, self._partitions)
-        future: asyncio.Future[Any] = await self._kafka.send(
-            topic.name, value=value, key=key.encode(), partition=partition
-        )
+        return await self._send(topic, key.encode(), value, partition)
+
+    async def _send(self, topic: Topic, key: bytes | None, value: bytes, partition: int) -> asyncio.Future[Any]:
+        """Hand bytes over.
+
+        Raises:
+            FatalError: This producer has ended, as when Kafka finds a gap in its sequence numbers: it will never send
+                anything again, and which of the messages before Kafka has, nobody knows.
+        """
+        try:
+            future: asyncio.Future[Any] = await self._kafka.send(topic.name, value=value, key=key, partition=partition)
+        except KafkaError as error:
+            if self._kafka._sender.sender_task.done():  # noqa: SLF001 - it tells nobody
+                raise FatalError(f"the producer has ended: {error!r}") from error
+            raise
         return future
 
     async def publish(
@@ -138,6 +153,4 @@ class Producer:
         _log.warning("dead_letter", topic=letter.source_topic, offset=letter.offset, reason=letter.reason)
         partition = letter.partition % self._partitions
         value = to_json(letter)
-        await acknowledged(
-            [await self._kafka.send(DEAD_LETTERS.name, value=value, key=letter.key, partition=partition)]
-        )
+        await acknowledged([await self._send(DEAD_LETTERS, letter.key, value, partition)])
