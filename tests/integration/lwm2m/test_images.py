@@ -207,7 +207,15 @@ async def test_a_forged_token_is_not_found(
 ) -> None:
     download = await begin(gateway, new_device, platform, database)
     genuine = download.path
-    for path in (genuine[:-2] + "AA", genuine + "A", "/fw/short", "/fw", "/fw/" + "A" * 80, genuine + "/x", "/5/0/0"):
+    for path in (
+        "/fw/" + genuine.removeprefix("/fw/").swapcase(),
+        genuine + "A",
+        "/fw/short",
+        "/fw",
+        "/fw/" + "A" * 80,
+        genuine + "/x",
+        "/5/0/0",
+    ):
         download.path = path
         assert (await download.get(0)).code == aiocoap.NOT_FOUND
 

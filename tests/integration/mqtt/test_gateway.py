@@ -141,7 +141,7 @@ async def test_a_stolen_token_serves_nothing_but_its_own_path(
     stolen, own = offers
     mixed = own | {"access_token": stolen["access_token"]}
     assert fetch(mixed).status_code == 403
-    assert fetch(own | {"access_token": own["access_token"][:-1] + "A"}).status_code == 401
+    assert fetch(own | {"access_token": own["access_token"].swapcase()}).status_code == 401
     assert fetch(own).status_code == 200
 
 
