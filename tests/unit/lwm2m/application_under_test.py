@@ -73,6 +73,7 @@ class Application:
                 clock=self.clock,
             ),
             sender=sender,
+            tasks=self.tasks,
             max_waiting=MAX_WAITING,
             counters=self.counters,
             clock=self.clock,

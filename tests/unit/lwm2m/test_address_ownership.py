@@ -99,9 +99,8 @@ class SharedAddresses(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     async def serve(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            self.gateway = GatewayUnderTest(self.on_sent)
-            self.gateway.commands.run_in(tasks)
+        self.gateway = GatewayUnderTest(self.on_sent)
+        async with self.gateway.tasks:
             await asyncio.Event().wait()
 
     def teardown(self) -> None:
@@ -201,7 +200,7 @@ class SharedAddresses(RuleBasedStateMachine):
             expires_at=utc(now + 90),
             requests=draw(st.sampled_from(REQUESTS)),
         )
-        self.gateway.commands.submit(command, lambda: None)
+        self.loop.call_soon(self.gateway.commands.submit, command, lambda: None)
         self.run(settle())
 
     def time_passes(self, _: str, __: Address, draw: Draw) -> None:

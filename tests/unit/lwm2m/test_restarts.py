@@ -4,7 +4,6 @@ A device has one request outstanding at a time (NSTART, RFC 7252 §4.7). Whateve
 first one, and so does an Execute, for it may have restarted the device.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -87,9 +86,8 @@ class Client:
 
 @pytest_asyncio.fixture
 async def client() -> AsyncIterator[Client]:
-    async with asyncio.TaskGroup() as tasks:
-        made = Client()
-        made.gateway.commands.run_in(tasks)
+    made = Client()
+    async with made.gateway.tasks:
         yield made
         made.gateway.publisher.gate.set()
         for device_id in (DEVICE, OTHER):

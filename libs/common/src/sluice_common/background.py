@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from sluice_common.errors import FatalError
@@ -29,7 +30,7 @@ class BackgroundTasks:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def run(self, event: str, work: Coroutine[Any, Any, object], **ids: object) -> asyncio.Task[None]:
+    def run(self, event: str, work: Coroutine[Any, Any, Result], **ids: object) -> asyncio.Task[Result]:
         """Start a task that nobody awaits; what it raises is logged and counted, and ends nothing else.
 
         A `FatalError` cancels the owner of the block, which then raises it.
@@ -39,20 +40,21 @@ class BackgroundTasks:
             work: What is done.
             ids: Whom it is done for, for the log.
         """
-        return self.start(self._guarded(event, work, ids))
+        task = self.start(work)
+        task.add_done_callback(partial(self._note, event, ids))
+        return task
 
     async def wait(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as of `asyncio.wait`
         """Return when all that were started are done, or after `timeout` seconds."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout)
 
-    async def _guarded(self, event: str, work: Coroutine[Any, Any, object], ids: dict[str, object]) -> None:
-        try:
-            await work
-        except Exception as error:  # noqa: BLE001 - it fails alone, whatever it is
-            note_failure(event, error, **ids)
-            if is_fatal(error):
-                self._end(error)
+    def _note(self, event: str, ids: dict[str, object], task: asyncio.Task[Any]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        note_failure(event, error, **ids)
+        if is_fatal(error):
+            self._end(error)
 
     def _end(self, error: BaseException) -> None:
         if self._fatal is None:

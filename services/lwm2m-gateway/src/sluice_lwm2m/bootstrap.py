@@ -162,7 +162,6 @@ def _consumer(core: _Core, commands: DeviceCommands) -> CommandConsumer:
         commands,
         core.sessions,
         max_records=settings.lwm2m_max_commands,
-        commit_interval=settings.lwm2m_commit_interval,
     )
 
 
@@ -203,6 +202,7 @@ def _commands(core: _Core) -> DeviceCommands:
             clock=core.clock,
         ),
         sender=core.endpoint.exchanges,
+        tasks=core.tasks,
         max_waiting=settings.lwm2m_max_commands_per_device,
         counters=core.counters,
         clock=core.clock,

@@ -1,5 +1,6 @@
 """The partition of `lwm2m-commands` that belongs to this gateway."""
 
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -9,6 +10,7 @@ from sluice_common.errors import PoisonError
 from sluice_common.messages.codec import LWM2M_COMMANDS as DECODER
 from sluice_common.messages.lwm2m_commands import Lwm2mCommand
 from sluice_common.settings import CommonSettings
+from sluice_common.supervision import persist
 from sluice_common.topics import LWM2M_COMMANDS
 from sluice_lwm2m.application.ports import ReceivedCommand
 
@@ -47,6 +49,7 @@ class KafkaCommandLog:
 
     async def backlog(self) -> list[ReceivedCommand]:
         """Return what is in the partition now: a process before this one may have worked on it."""
+        self._kafka.seek(self._partition, self._committed)  # it may have failed half-way before
         end = (await self._kafka.end_offsets([self._partition]))[self._partition]
         backlog: list[ReceivedCommand] = []
         while await self._kafka.position(self._partition) < end:
@@ -68,6 +71,7 @@ class KafkaCommandLog:
         try:
             command: Lwm2mCommand = DECODER.decode(record.value)
         except PoisonError as error:
-            await self._producer.dead_letter(record, str(error))
+            # Not raised: what was read with it would be lost.
+            await persist("command_not_dead_lettered", partial(self._producer.dead_letter, record, str(error)))
             return None
         return command

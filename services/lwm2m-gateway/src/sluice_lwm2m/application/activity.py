@@ -4,7 +4,6 @@ A record per Update would cost more than the Update. Nothing but what people see
 Kafka does not take is lost: a device is named again with its next word, half a minute later.
 """
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -15,7 +14,7 @@ from sluice_lwm2m.application.ports import Publisher
 from sluice_lwm2m.domain.sessions import Sessions
 
 _log = structlog.get_logger()
-_INTERVAL = 5.0
+INTERVAL = 5.0
 """Seconds between two records; with `LAST_SEEN_LAG` half a minute."""
 _MAX_DEVICES = 10_000
 """Most devices of a record: some 300 KB."""
@@ -29,16 +28,11 @@ class Activity:
         self._sessions = sessions
         self._publisher = publisher
         self._clock = clock
+        self._since = clock()
 
-    async def run(self) -> None:
-        """Tell until cancelled."""
-        while True:
-            since = self._clock()
-            await asyncio.sleep(_INTERVAL)
-            await self.publish(since)
-
-    async def publish(self, since: float) -> None:
-        """Tell who has spoken since a time."""
+    async def publish(self) -> None:
+        """Tell who has spoken since the last time."""
+        since, self._since = self._since, self._clock()
         ids = self._sessions.take_active()
         for start in range(0, len(ids), _MAX_DEVICES):
             seen = DevicesSeen(

@@ -21,7 +21,7 @@ class Offsets:
 
     def done(self, offset: int) -> None:
         """Note that a command is answered."""
-        del self._open[offset]
+        self._open.pop(offset, None)
 
     @property
     def committable(self) -> int:

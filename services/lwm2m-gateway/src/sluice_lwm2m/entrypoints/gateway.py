@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 import structlog
 
@@ -11,11 +12,14 @@ from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
 from sluice_common.resources import started
+from sluice_common.supervision import persist, repeat, supervised
+from sluice_lwm2m.application import activity
 from sluice_lwm2m.bootstrap import Gateway, build
 from sluice_lwm2m.domain.counters import log_fields
 from sluice_lwm2m.settings import GatewaySettings
 
 _log = structlog.get_logger()
+_EXPIRY_INTERVAL = 1.0
 
 
 async def run(settings: GatewaySettings) -> None:
@@ -24,7 +28,7 @@ async def run(settings: GatewaySettings) -> None:
     Raises:
         OSError: The port is taken.
         KafkaError: Kafka is out of reach at the start.
-        ExceptionGroup: Kafka did not take something for too long; the next start reads it again.
+        ExceptionGroup: With what only a new process can mend.
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect(settings))
@@ -41,15 +45,15 @@ async def run(settings: GatewaySettings) -> None:
 
 
 async def _serve(gateway: Gateway) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        gateway.commands.run_in(tasks)
-        consuming = tasks.create_task(gateway.consumer.run())
-        tasks.create_task(gateway.consumer.commit())
-        tasks.create_task(gateway.replication.follow())
-        tasks.create_task(gateway.revoked.follow())
-        tasks.create_task(gateway.lifecycle.run())
-        tasks.create_task(gateway.activity.run())
-        tasks.create_task(_count(gateway))
+    settings = gateway.settings
+    async with supervised() as work:
+        consuming = work.vital(_consume(gateway))
+        work.repeat("commands_not_committed", gateway.consumer.commit, pause=settings.lwm2m_commit_interval)
+        work.repeat("registrations_not_followed", gateway.replication.follow)
+        work.repeat("revocations_not_followed", gateway.revoked.follow)
+        work.repeat("registrations_not_expired", gateway.lifecycle.expire, pause=_EXPIRY_INTERVAL)
+        work.repeat("activity_not_published", gateway.activity.publish, pause=activity.INTERVAL)
+        work.repeat("counters_not_logged", partial(_count, gateway), pause=settings.lwm2m_counters_interval)
         collect_seldom()
         announce_ready(gateway.settings)
         try:
@@ -57,15 +61,18 @@ async def _serve(gateway: Gateway) -> None:
         finally:
             consuming.cancel()
             with suppress(TimeoutError):
-                async with asyncio.timeout(gateway.settings.lwm2m_shutdown_timeout):
+                async with asyncio.timeout(settings.lwm2m_shutdown_timeout):
                     await gateway.commands.drain()
             _log.info("gateway_stopped", **log_fields(gateway.counters))
 
 
+async def _consume(gateway: Gateway) -> None:
+    await persist("backlog_not_read", gateway.consumer.take_backlog)
+    await repeat("commands_not_read", gateway.consumer.take_next)
+
+
 async def _count(gateway: Gateway) -> None:
-    while True:
-        await asyncio.sleep(gateway.settings.lwm2m_counters_interval)
-        _log.info("gateway_counters", devices=len(gateway.sessions), **log_fields(gateway.counters))
+    _log.info("gateway_counters", devices=len(gateway.sessions), **log_fields(gateway.counters))
 
 
 def _main() -> None:

@@ -1,6 +1,5 @@
 """A world whose commands run."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
@@ -10,9 +9,8 @@ from tests.unit.lwm2m.application.commands.world import World
 @pytest_asyncio.fixture
 async def world() -> AsyncIterator[World]:
     """A device that answers everything."""
-    async with asyncio.TaskGroup() as tasks:
-        made = World()
-        made.commands.run_in(tasks)
+    made = World()
+    async with made.tasks:
         yield made
         made.publisher.gate.set()
 

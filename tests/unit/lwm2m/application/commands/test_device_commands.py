@@ -1,14 +1,22 @@
 """Commands in their queues: one at a time per device, fences, and devices that register anew."""
 
 import asyncio
+from functools import partial
 
 import msgspec
+import pytest
+from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 from tests.unit.lwm2m.application.commands.world import World
 from tests.unit.lwm2m.builders import ATTEMPT, PACKAGE_URI, STATE, close_download, device_requests
+from tests.unit.lwm2m.fakes import FakeSender
 
+from sluice_common import supervision
+from sluice_common.errors import FatalError
 from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus
 from sluice_common.messages.lwm2m_commands import CancelObserve, DeviceRequests, Observe, Read
 from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.session import Session
 
 
 def read(command_id: str, attempt: int = 0) -> DeviceRequests:
@@ -128,19 +136,54 @@ async def test_draining_waits_for_the_outcomes_of_all_commands(world: World) -> 
     assert sorted(world.answered) == ["1", "close"]
 
 
-async def test_draining_ends_when_an_outcome_cannot_be_published() -> None:
+async def test_an_outcome_waits_for_kafka_and_holds_up_no_other_device(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "Backoff", partial(supervision.Backoff, 0.001, 0.002))
+    world.publisher.failure = KafkaTimeoutError()
+    world.submit(read("1"))
+    world.submit(close_download())
+    assert await world.settle() == []
+    assert world.answered == []
+    world.publisher.failure = None
+    assert set(await world.settle()) == {("1", OutcomeStatus.DONE), ("close", OutcomeStatus.DONE)}
+    assert sorted(world.answered) == ["1", "close"]
+    assert len(world.sender.sent) == 1
+
+
+async def test_what_is_wrong_with_one_command_ends_that_command_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [KeyError("a fault of ours")]
+
+    async def request(session: Session, message: Message) -> Message:
+        if failures:
+            raise failures.pop()
+        return await FakeSender.request(world.sender, session, message)
+
+    monkeypatch.setattr(world.sender, "request", request)
+    world.submit(read("1"))
+    world.submit(read("2"))
+    assert await world.settle() == [("1", OutcomeStatus.TIMEOUT), ("2", OutcomeStatus.DONE)]
+    assert world.answered == ["1", "2"]
+
+
+async def test_an_outcome_that_can_never_be_published_is_given_up(world: World) -> None:
+    world.publisher.failure = MessageSizeTooLargeError()
+    world.submit(read("1"))
+    assert await world.settle() == []
+    assert world.answered == ["1"]
+
+
+async def test_a_fatal_error_of_the_producer_ends_the_process() -> None:
     world = World()
-    world.publisher.failure = OSError("no Kafka")
-    with_failure = asyncio.create_task(_run_failing(world))
-    await asyncio.wait((with_failure,))
-    assert isinstance(with_failure.exception(), ExceptionGroup)
+    world.publisher.failure = FatalError("the producer has ended")
 
-
-async def _run_failing(world: World) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        world.commands.run_in(tasks)
-        world.submit(read("1"))
-        try:
+    async def serve() -> None:
+        async with world.tasks:
+            world.submit(read("1"))
             await asyncio.sleep(60)
-        finally:
-            await world.commands.drain()
+
+    with pytest.raises(FatalError):
+        await serve()
+    assert world.answered == []

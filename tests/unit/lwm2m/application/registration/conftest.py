@@ -1,6 +1,5 @@
 """A gateway whose commands run."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
@@ -11,6 +10,5 @@ from tests.unit.lwm2m.application.registration.world import World
 async def world() -> AsyncIterator[World]:
     """A gateway without devices."""
     made = World()
-    async with asyncio.TaskGroup() as tasks:
-        made.commands.run_in(tasks)
+    async with made.tasks:
         yield made

@@ -8,11 +8,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.messages.base import utc
-from sluice_common.messages.device_events import OutcomeStatus
+from sluice_common.messages.device_events import OutcomeStatus, RequestResult
 from sluice_common.messages.lwm2m_commands import CloseDownload, Lwm2mCommand, Read
+from sluice_common.supervision import is_fatal, note_failure, persist
 from sluice_lwm2m.application.commands.observation_renewal import ObservationRenewal, Renewal
 from sluice_lwm2m.application.commands.outcomes import CommandOutcomes
 from sluice_lwm2m.application.commands.runner import CommandRunner, OnAnswered, PendingCommand
@@ -35,7 +38,7 @@ class _DeviceQueue:
 
 
 class DeviceCommands:
-    """Takes commands; one whose outcome Kafka does not get ends the process, which reads the command again."""
+    """Takes commands; each fails alone, and while Kafka is away its outcome waits."""
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class DeviceCommands:
         renewal: ObservationRenewal,
         outcomes: CommandOutcomes,
         sender: RequestSender,
+        tasks: BackgroundTasks,
         max_waiting: int,
         counters: Counters,
         clock: Callable[[], float],
@@ -56,19 +60,15 @@ class DeviceCommands:
         self._renewal = renewal
         self._outcomes = outcomes
         self._sender = sender
+        self._tasks = tasks
         self._max_waiting = max_waiting
         self._counters = counters
         self._clock = clock
         self._queues: dict[str, _DeviceQueue] = {}
-        self._group: asyncio.TaskGroup
         self._running: set[asyncio.Task[None]] = set()
 
-    def run_in(self, group: asyncio.TaskGroup) -> None:
-        """Set the group that fails with the first outcome that Kafka does not get."""
-        self._group = group
-
     async def drain(self) -> None:
-        """Return when all commands are answered, or their group has failed."""
+        """Return when all commands are answered."""
         while self._running:
             await asyncio.wait(self._running)
 
@@ -82,10 +82,10 @@ class DeviceCommands:
         """
         self._counters[Counted.COMMANDS] += 1
         if status is not None:
-            self._start(self._answer(command, on_answered, status))
+            self._start(command.device_id, self._answer(command, on_answered, status))
         elif isinstance(command, CloseDownload):
             self._fence(command)
-            self._start(self._close(command, on_answered))
+            self._start(command.device_id, self._close(command, on_answered))
         else:
             self._enqueue(command.device_id, PendingCommand(command, on_answered))
 
@@ -111,14 +111,14 @@ class DeviceCommands:
     def _enqueue(self, device_id: str, job: PendingCommand | Renewal) -> None:
         queue = self._queues.get(device_id)
         if queue is None:
-            self._queues[device_id] = _DeviceQueue(deque((job,)), self._start(self._work(device_id)))
+            self._queues[device_id] = _DeviceQueue(deque((job,)), self._start(device_id, self._work(device_id)))
         elif len(queue.waiting) < self._max_waiting:
             queue.waiting.append(job)
         elif isinstance(job, PendingCommand):
-            self._start(self._answer(job.command, job.on_answered, OutcomeStatus.ASLEEP))
+            self._start(device_id, self._answer(job.command, job.on_answered, OutcomeStatus.ASLEEP))
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._group.create_task(work)
+    def _start(self, device_id: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._tasks.run("command_failed", work, device_id=device_id)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
@@ -128,14 +128,31 @@ class DeviceCommands:
         try:
             while queue.waiting:
                 queue.current = job = queue.waiting.popleft()
-                await (self._run(job) if isinstance(job, PendingCommand) else self._renewal.run(job))
+                await (self._run(job) if isinstance(job, PendingCommand) else self._renew(job))
         finally:
             del self._queues[device_id]
 
     async def _run(self, pending: PendingCommand) -> None:
-        status, results = await self._runner.run(pending)
-        await self._outcomes.publish(pending.command, status, results)
+        """Run a command; one that fails here may have been sent, which the scheduler settles by reading."""
+        status, results = OutcomeStatus.TIMEOUT, tuple[RequestResult, ...]()
+        try:
+            status, results = await self._runner.run(pending)
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            note_failure("command_failed", error, device_id=pending.command.device_id)
+            self._counters[Counted.FAILED] += 1
+        await self._publish(pending.command, status, results)
         pending.on_answered()
+
+    async def _renew(self, renewal: Renewal) -> None:
+        try:
+            await self._renewal.run(renewal)
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            note_failure("renewal_failed", error, device_id=renewal.session.record.device_id)
+            self._counters[Counted.FAILED] += 1
 
     def _fence(self, close: CloseDownload) -> None:
         """Fence the earlier commands of the attempt; later ones belong to another slot of it."""
@@ -149,14 +166,33 @@ class DeviceCommands:
             self._sender.abort(session)
 
     async def _close(self, command: CloseDownload, on_answered: OnAnswered) -> None:
-        session = self._sessions.owned(command.device_id)
-        if session is not None:
-            await self._store.replace(session, records.close_download(session.record, command, utc(self._clock())))
+        status = await persist("close_not_saved", partial(self._save_close, command), device_id=command.device_id)
         if command.is_awaited:
-            await self._answer(command, on_answered, OutcomeStatus.STALE if session is None else OutcomeStatus.DONE)
+            await self._answer(command, on_answered, status)
         else:
             on_answered()
 
+    async def _save_close(self, command: CloseDownload) -> OutcomeStatus:
+        session = self._sessions.owned(command.device_id)
+        if session is None:
+            return OutcomeStatus.STALE
+        await self._store.replace(session, records.close_download(session.record, command, utc(self._clock())))
+        return OutcomeStatus.DONE
+
     async def _answer(self, command: Lwm2mCommand, on_answered: OnAnswered, status: OutcomeStatus) -> None:
-        await self._outcomes.publish(command, status)
+        await self._publish(command, status)
         on_answered()
+
+    async def _publish(
+        self, command: Lwm2mCommand, status: OutcomeStatus, results: tuple[RequestResult, ...] = ()
+    ) -> None:
+        """Publish an outcome, however long Kafka is away: the device has had its part."""
+        publish = partial(self._outcomes.publish, command, status, results)
+        ids = {"device_id": command.device_id, "command_id": command.command_id}
+        try:
+            await persist("outcome_not_published", publish, **ids)
+        except Exception as error:  # nobody can be told: the scheduler's deadline passes
+            if is_fatal(error):
+                raise
+            note_failure("outcome_lost", error, **ids)
+            self._counters[Counted.FAILED] += 1

@@ -12,6 +12,7 @@ from os import urandom
 
 from sluice_common.messages.device_events import OutcomeStatus, RequestResult
 from sluice_common.messages.lwm2m_commands import DeviceRequest, DeviceRequests, Execute, WritePackageUri
+from sluice_common.supervision import persist
 from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.application.registration_store import RegistrationStore
@@ -80,7 +81,8 @@ class CommandRunner:
         status = precheck(command, self._sessions.record(command.device_id), session, now)
         if session is None or status is not None or pending.fenced:
             return status or OutcomeStatus.STALE, ()
-        await self._store.replace(session, records.prepare(session.record, command, urandom(_TOKEN_BYTES).hex(), now))
+        # Nothing is sent while Kafka is away; what has expired by then is not sent at all.
+        await persist("command_not_prepared", partial(self._prepare, session, command), device_id=command.device_id)
         if any(isinstance(request, WritePackageUri) for request in command.requests):
             session.fetching = None
         results: list[RequestResult] = []
@@ -88,6 +90,10 @@ class CommandRunner:
         if status is OutcomeStatus.STALE or (results and results[-1].max_age is not None):
             await self._store.replace(session, records.clear_last_execute(session.record, command, self._clock()))
         return status, tuple(results)
+
+    async def _prepare(self, session: Session, command: DeviceRequests) -> None:
+        token = urandom(_TOKEN_BYTES).hex()
+        await self._store.replace(session, records.prepare(session.record, command, token, self._clock()))
 
     async def _ask_all(self, session: Session, pending: PendingCommand, results: list[RequestResult]) -> OutcomeStatus:
         command = pending.command

@@ -1,6 +1,5 @@
 """How a registration begins, changes and ends; Kafka has each step before the device gets its answer."""
 
-import asyncio
 from collections.abc import Callable
 from secrets import token_urlsafe
 
@@ -24,7 +23,6 @@ from sluice_lwm2m.domain.sessions import Sessions
 
 _log = structlog.get_logger()
 _LOCATION_BYTES = 9
-_EXPIRY_INTERVAL = 1.0
 
 
 class RegistrationLifecycle:
@@ -125,12 +123,6 @@ class RegistrationLifecycle:
         """End a registration because its device leaves."""
         await self._end(session, self._clock())
         self._counters[Counted.DEREGISTERED] += 1
-
-    async def run(self) -> None:
-        """End the registrations whose lifetime has ended, every second, until cancelled."""
-        while True:
-            await asyncio.sleep(_EXPIRY_INTERVAL)
-            await self.expire()
 
     async def expire(self) -> None:
         """End the registrations whose lifetime has ended.
