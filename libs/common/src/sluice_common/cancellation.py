@@ -41,7 +41,7 @@ async def wait_for(awaitable: Awaitable[Result], timeout: float | None) -> Resul
 
 async def establish(*args: Any) -> Any:
     """Establish a connection as PyMongo does; one that is cancelled meanwhile is closed."""
-    establishing = asyncio.ensure_future(_establish(*args))
+    establishing = asyncio.ensure_future(_establish(*args))  # unsupervised: awaited at once
     try:
         return await asyncio.shield(establishing)
     except asyncio.CancelledError:

@@ -41,7 +41,7 @@ def run_service(name: str, settings: CommonSettings, service: Callable[[], Corou
 
 
 async def _until_signalled(service: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    task = asyncio.ensure_future(service())
+    task = asyncio.ensure_future(service())  # unsupervised: the service itself, awaited below
     signalled = False
 
     def stop() -> None:

@@ -39,7 +39,7 @@ async def started(resource: Resource) -> AsyncIterator[Resource]:
     Raises:
         Exception: What `start` and `stop` raise.
     """
-    starting = asyncio.ensure_future(resource.start())
+    starting = asyncio.ensure_future(resource.start())  # unsupervised: awaited at once
     try:
         await asyncio.shield(starting)
         yield resource
@@ -54,7 +54,7 @@ async def uninterrupted(closing: Awaitable[None]) -> None:
         CancelledError: It was cancelled; what was to be closed is closed.
         Exception: What `closing` raises.
     """
-    task = asyncio.ensure_future(closing)
+    task = asyncio.ensure_future(closing)  # unsupervised: awaited at once
     cancelled = False
     while not task.done():
         try:

@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from math import inf
 from random import uniform
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
@@ -103,6 +103,16 @@ async def repeat(event: str, step: Work[object], *, pause: float = 0.0, backoff:
             failures = failures + 1 if now() - began < waits.longest else 1
             note_failure(event, error)
             await asyncio.sleep(waits.delay(failures))
+
+
+async def forever(step: Work[object]) -> Never:
+    """Do a step again and again until it fails: for who starts anew after that, or whose memory is not to be trusted.
+
+    Raises:
+        Exception: What the step raised.
+    """
+    while True:
+        await step()
 
 
 async def persist(

@@ -6,6 +6,7 @@ It has no consumer group, reads what is committed only, and writes nothing.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -14,6 +15,7 @@ from sluice_common.bus import FETCH_WAIT_MS
 from sluice_common.errors import PoisonError
 from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
+from sluice_common.supervision import forever, is_fatal, is_passing, note_failure
 from sluice_common.topics import Topic
 
 Message = TypeVar("Message")
@@ -27,8 +29,8 @@ _LATE_FETCH_BYTES = 65_536
 class TopicReader(Generic[Message]):
     """Reads a topic from its beginning.
 
-    A record that its decoder refuses as poison is passed over: the topic's consumer group dead-letters it. Any other
-    error of the decoder is raised.
+    A record that its decoder refuses as poison is passed over: the topic's consumer group dead-letters it. So is one
+    that whoever takes it fails at, which is told; errors that may pass are raised, and its batch is handed over again.
 
     Args:
         settings: Where Kafka is, and how many partitions a topic has.
@@ -89,21 +91,28 @@ class TopicReader(Generic[Message]):
             consumer.assign(list(self._positions))
             for partition, position in self._positions.items():
                 consumer.seek(partition, position)
-            while True:
-                await self._poll(consumer, _FOLLOW_POLL_MS, take)
+            await forever(partial(self._poll, consumer, _FOLLOW_POLL_MS, take))
 
     async def _poll(self, consumer: Any, timeout_ms: int, take: Callable[[Message], Awaitable[None]]) -> int:
         """Hand over what is there and remember that it was; return how many records came."""
         batches = await consumer.getmany(timeout_ms=timeout_ms)
         for partition, records in batches.items():
             for record in records:
-                try:
-                    message = self._decode(record)
-                except PoisonError:
-                    continue
-                await take(message)
+                await self._hand_over(record, take)
             self._positions[partition] = records[-1].offset + 1
         return sum(map(len, batches.values()))
+
+    async def _hand_over(self, record: Any, take: Callable[[Message], Awaitable[None]]) -> None:
+        try:
+            await take(self._decode(record))
+        except PoisonError:
+            return
+        except Exception as error:
+            if is_passing(error) or is_fatal(error):
+                raise
+            note_failure(
+                "message_not_taken", error, topic=record.topic, partition=record.partition, offset=record.offset
+            )
 
     def _consumer(self, **tuning: int) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(

@@ -1,12 +1,13 @@
 """Where the scheduler's stages are wired together."""
 
-import asyncio
 from collections.abc import Collection
 from contextlib import AsyncExitStack
+from functools import partial
 
 from sluice_common.bus import Producer
 from sluice_common.observability import announce_ready
 from sluice_common.resources import started
+from sluice_common.supervision import supervised
 from sluice_scheduler.adapters.cells.changelog import KafkaChangelog
 from sluice_scheduler.adapters.cells.request_consumer import RequestConsumer
 from sluice_scheduler.adapters.cells.shard_log import KafkaShardLog
@@ -16,7 +17,7 @@ from sluice_scheduler.application.cells.stage import CellsStage
 from sluice_scheduler.application.devices.batches import BatchProcessor
 from sluice_scheduler.application.devices.deadlines import Deadlines, publish_deadlines
 from sluice_scheduler.application.devices.stage import DevicesStage
-from sluice_scheduler.application.devices.stall_detector import watch
+from sluice_scheduler.application.devices.stall_detector import LOOK_EVERY, StallDetector, look_for_progress
 from sluice_scheduler.settings import CellsSettings, DevicesSettings
 
 
@@ -43,15 +44,15 @@ async def serve_cells(settings: CellsSettings) -> None:
         round_interval=settings.round_interval,
         restore_deadline=settings.restore_deadline,
     )
-    probes = ProbeTimer(producer, stage.is_held, settings.probe_check)
+    probes = ProbeTimer(producer, stage.is_held)
     requests.on_revoked = stage.give_up
     async with started(producer), started(requests), AsyncExitStack() as shards:
         shards.push_async_callback(stage.give_up)
         await stage.take_over()
         announce_ready(settings)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(probes.run())
-            tasks.create_task(stage.run())
+        async with supervised() as work:
+            work.repeat("probes_not_published", probes.publish_due, pause=settings.probe_check)
+            work.vital(stage.run())
 
 
 async def serve_devices(settings: DevicesSettings) -> None:
@@ -85,11 +86,13 @@ async def serve_devices(settings: DevicesSettings) -> None:
 
     async def serve() -> None:
         announce_ready(settings)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(stage.run())
-            tasks.create_task(stage.log_counters(settings.devices_counters_interval))
-            tasks.create_task(publish_deadlines(deadlines, producer, settings.deadline_check))
-            tasks.create_task(watch(FaustProgress(app), settings.devices_stall))
+        async with supervised() as work:
+            work.vital(stage.run())
+            work.repeat("counters_not_logged", stage.log_counters, pause=settings.devices_counters_interval)
+            publish = partial(publish_deadlines, deadlines, producer)
+            work.repeat("deadlines_not_published", publish, pause=settings.deadline_check)
+            look = partial(look_for_progress, FaustProgress(app), StallDetector(settings.devices_stall))
+            work.repeat("stall_not_watched", look, pause=LOOK_EVERY)
 
     async with started(producer):
         await run_app(app, serve)

@@ -1,13 +1,14 @@
 """Wires the verification service together; `library` does so for the offline tool."""
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 from tempfile import TemporaryFile
 
 from sluice_common.bus import Consumer, Producer
 from sluice_common.messages.base import now
 from sluice_common.mongo import Database
 from sluice_common.resources import started
+from sluice_common.supervision import persist, supervised
 from sluice_common.topics import PACKAGE_EVENTS
 from sluice_signing.adapters.answers import KafkaAnswers
 from sluice_signing.adapters.store import PackageStore, publish_tool
@@ -49,7 +50,7 @@ class SigningService:
             ExceptionGroup: With what ended it later.
         """
         await self._store.prepare()
-        async with started(self._producer), started(self._consumer), asyncio.TaskGroup() as group:
-            group.create_task(publish_tool(self._database))
+        async with started(self._producer), started(self._consumer), supervised() as work:
+            work.vital(persist("tool_not_published", partial(publish_tool, self._database)))
             on_ready()
             await self._consumer.run()

@@ -6,21 +6,20 @@ costs one interval. One hint stands for all that was written before it was sent.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
-import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from sluice_common.bus import FETCH_WAIT_MS, Producer
+from sluice_common.errors import FatalError
 from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
+from sluice_common.supervision import forever, repeat
 from sluice_common.topics import RELAY_HINTS
 
-_log = structlog.get_logger()
 _PARTITION = 0
 _POLL_MS = 1_000
-_RETRY = 5.0
-"""Seconds after which Kafka is tried again."""
 
 
 class KafkaHints:
@@ -40,35 +39,36 @@ class KafkaHints:
 
     async def run(self) -> None:
         """Send hints until cancelled; those that Kafka does not take are lost."""
-        while True:
-            try:
-                async with started(Producer(self._settings)) as producer:
-                    await self._send(producer)
-            except KafkaError as error:
-                _log.warning("relay_hint_lost", error=type(error).__name__)
-                await asyncio.sleep(_RETRY)
+        await repeat("relay_hint_lost", self._send_all)
+
+    async def _send_all(self) -> None:
+        """Send hints with one producer until it fails; then with another, for nothing but hints depends on it."""
+        async with started(Producer(self._settings)) as producer:
+            with suppress(FatalError):
+                await forever(partial(self._send, producer))
 
     async def _send(self, producer: Producer) -> None:
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            await producer.publish(RELAY_HINTS, "outbox", {}, partition=_PARTITION)
+        await self._wanted.wait()
+        self._wanted.clear()
+        await producer.publish(RELAY_HINTS, "outbox", {}, partition=_PARTITION)
 
 
 async def follow_hints(settings: CommonSettings, on_hint: Callable[[], None]) -> None:
     """Call `on_hint` for the hints that come from now on, once for those that come together, until cancelled."""
-    while True:
-        try:
-            async with started(_consumer(settings)) as consumer:
-                partition = TopicPartition(RELAY_HINTS.name, _PARTITION)
-                consumer.assign([partition])
-                await consumer.seek_to_end(partition)
-                while True:
-                    if await consumer.getmany(timeout_ms=_POLL_MS):
-                        on_hint()
-        except KafkaError as error:
-            _log.warning("relay_hints_not_read", error=type(error).__name__)
-            await asyncio.sleep(_RETRY)
+    await repeat("relay_hints_not_read", partial(_follow, settings, on_hint))
+
+
+async def _follow(settings: CommonSettings, on_hint: Callable[[], None]) -> None:
+    async with started(_consumer(settings)) as consumer:
+        partition = TopicPartition(RELAY_HINTS.name, _PARTITION)
+        consumer.assign([partition])
+        await consumer.seek_to_end(partition)
+
+        async def poll() -> None:
+            if await consumer.getmany(timeout_ms=_POLL_MS):
+                on_hint()
+
+        await forever(poll)
 
 
 def _consumer(settings: CommonSettings) -> AIOKafkaConsumer:

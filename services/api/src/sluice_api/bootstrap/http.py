@@ -45,7 +45,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
     hints = KafkaHints(settings)
     async with connect(settings) as database, BackgroundTasks() as tasks:
         services = _services(database, tokens, sealer, hints.give)
-        tasks.start(hints.run())
+        tasks.run("relay_hints_ended", hints.run())
         await ensure_indexes(database)
         if settings.bootstrap_app_id:
             secret = settings.bootstrap_app_secret.get_secret_value()

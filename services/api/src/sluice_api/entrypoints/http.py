@@ -53,7 +53,7 @@ class Server(uvicorn.Server):
         Raises:
             NotStartedError: As of `startup`.
         """
-        serving = asyncio.ensure_future(self.serve())
+        serving = asyncio.ensure_future(self.serve())  # unsupervised: awaited at once
         try:
             await asyncio.shield(serving)
         finally:

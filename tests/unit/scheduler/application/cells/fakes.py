@@ -91,12 +91,15 @@ class FakeRequests:
 
 @dataclass
 class FakeProducer:
-    """Keeps what is published."""
+    """Keeps what is published, unless it is broken."""
 
+    broken: bool = False
     published: list[tuple[str, str, Any]] = field(default_factory=list)
 
     async def publish(self, topic: Topic, key: str, message: Any) -> None:
         """Keep a message."""
+        if self.broken:
+            raise ConnectionError
         self.published.append((topic.name, key, message))
 
 

@@ -1,5 +1,6 @@
 """The timer of holders: which deadlines it publishes."""
 
+import pytest
 from tests.unit.scheduler.application.cells.fakes import FakeProducer
 
 from sluice_common.messages.slots import CoverageClass, Grant, WindowKey
@@ -16,7 +17,7 @@ def holder(execution_id: str, deadline: float) -> Holder:
 
 
 def timer(published: FakeProducer, held: set[Holder]) -> ProbeTimer:
-    made = ProbeTimer(published, lambda _, each: each in held, interval=1.0)
+    made = ProbeTimer(published, lambda _, each: each in held)
     for each in held:
         made.watch(KEY, each)
     return made
@@ -48,3 +49,14 @@ async def test_a_deadline_that_has_moved_on_is_not_published() -> None:
     probes.watch(KEY, holder("returned", 100.0))
     await probes.publish_due(150.0)
     assert published.published == []
+
+
+async def test_a_deadline_that_kafka_does_not_take_is_due_again() -> None:
+    published = FakeProducer()
+    probes = timer(published, {holder("a", 100.0)})
+    published.broken = True
+    with pytest.raises(ConnectionError):
+        await probes.publish_due(100.0)
+    published.broken = False
+    await probes.publish_due(100.0)
+    assert len(published.published) == 1

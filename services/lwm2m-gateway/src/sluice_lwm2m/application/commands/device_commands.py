@@ -188,11 +188,11 @@ class DeviceCommands:
     ) -> None:
         """Publish an outcome, however long Kafka is away: the device has had its part."""
         publish = partial(self._outcomes.publish, command, status, results)
-        ids = {"device_id": command.device_id, "command_id": command.command_id}
+        device_id, command_id = command.device_id, command.command_id
         try:
-            await persist("outcome_not_published", publish, **ids)
+            await persist("outcome_not_published", publish, device_id=device_id, command_id=command_id)
         except Exception as error:  # nobody can be told: the scheduler's deadline passes
             if is_fatal(error):
                 raise
-            note_failure("outcome_lost", error, **ids)
+            note_failure("outcome_lost", error, device_id=device_id, command_id=command_id)
             self._counters[Counted.FAILED] += 1

@@ -95,7 +95,7 @@ async def run_app(app: faust.App, serve: Callable[[], Awaitable[None]]) -> None:
         BaseException: What the app or `serve` failed with.
     """
     app.task(serve)
-    running = asyncio.ensure_future(_until_stopped(app))
+    running = asyncio.ensure_future(_until_stopped(app))  # unsupervised: awaited at once
     try:
         # Not cancelled in the middle of its start, which Faust takes for a crash, but stopped.
         await asyncio.shield(running)

@@ -4,7 +4,6 @@ Leaves out the rule: the window decides whether the deadline still holds. A dead
 process that takes a shard over watches it again; two `ProbeDue` of one deadline do no harm.
 """
 
-import asyncio
 import heapq
 import time
 from collections.abc import Callable
@@ -23,11 +22,9 @@ IsHeld = Callable[[WindowKey, Holder], bool]
 class ProbeTimer:
     """Publishes `ProbeDue` for the deadlines that it watches, unless they have moved on."""
 
-    def __init__(self, producer: Producer, is_held: IsHeld, interval: float) -> None:
-        """Prepare a timer that looks every `interval` seconds."""
+    def __init__(self, producer: Producer, is_held: IsHeld) -> None:
         self._producer = producer
         self._is_held = is_held
-        self._interval = interval
         self._deadlines: list[tuple[float, int, WindowKey, Holder]] = []
         self._count = 0
 
@@ -36,22 +33,20 @@ class ProbeTimer:
         self._count += 1
         heapq.heappush(self._deadlines, (holder.deadline, self._count, key, holder))
 
-    async def run(self) -> None:
-        """Publish until cancelled.
+    async def publish_due(self, seconds: float | None = None) -> None:
+        """Publish what is due now, or at a time in seconds since 1970; what Kafka does not take is due again.
 
         Raises:
             Exception: Kafka did not take a message.
         """
-        while True:
-            await asyncio.sleep(self._interval)
-            await self.publish_due(time.time())
-
-    async def publish_due(self, seconds: float) -> None:
-        """Publish what is due at that time, in seconds since 1970."""
-        while self._deadlines and self._deadlines[0][0] <= seconds:
-            deadline, _, key, holder = heapq.heappop(self._deadlines)
-            if self._is_held(key, holder):
-                due = ProbeDue(
-                    app_id=holder.app_id, occurred_at=now(), window=key, grant=holder.grant, deadline=deadline
-                )
+        until = time.time() if seconds is None else seconds
+        while self._deadlines and self._deadlines[0][0] <= until:
+            entry = deadline, _, key, holder = heapq.heappop(self._deadlines)
+            if not self._is_held(key, holder):
+                continue
+            due = ProbeDue(app_id=holder.app_id, occurred_at=now(), window=key, grant=holder.grant, deadline=deadline)
+            try:
                 await self._producer.publish(CELL_REQUESTS, key.cell_key, due)
+            except Exception:
+                heapq.heappush(self._deadlines, entry)
+                raise

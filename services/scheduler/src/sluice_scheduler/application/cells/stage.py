@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sluice_common.messages.slots import WindowKey
 from sluice_common.partitions import partition_for
+from sluice_common.supervision import forever, supervised
 from sluice_rules.cells.window import Holder
 from sluice_scheduler.application.cells.ports import Changelog, RequestRecord, Requests
 from sluice_scheduler.application.cells.shard import Shard, shard_of
@@ -60,13 +61,15 @@ class CellsStage:
         Raises:
             ExceptionGroup: A shard was fenced or could not commit; memory is not to be trusted any more.
         """
-        while True:
-            began = time.monotonic()
-            await self.take_over()
-            batches = await self._requests.fetch()
-            async with self._lock:
-                await self._apply(batches)
-            await asyncio.sleep(began + self._round_interval - time.monotonic())
+        await forever(self._serve_round)
+
+    async def _serve_round(self) -> None:
+        began = time.monotonic()
+        await self.take_over()
+        batches = await self._requests.fetch()
+        async with self._lock:
+            await self._apply(batches)
+        await asyncio.sleep(began + self._round_interval - time.monotonic())
 
     async def take_over(self) -> None:
         """Own the shards that are assigned but not owned yet: fence their last owners, restore them and seek.
@@ -97,11 +100,11 @@ class CellsStage:
         by_shard: defaultdict[int, dict[int, Sequence[RequestRecord]]] = defaultdict(dict)
         for partition, records in batches.items():
             by_shard[self._shard_of(partition)][partition] = records
-        async with asyncio.TaskGroup() as tasks:
+        async with supervised() as work:
             for number, requests in by_shard.items():
                 # Records of a shard that is not owned (yet) were fetched before its position was set.
                 if number in self._shards:
-                    tasks.create_task(self._shards[number].apply(requests))
+                    work.vital(self._shards[number].apply(requests))
 
     async def _restore(self, missing: Mapping[int, Collection[int]]) -> None:
         for number, partitions in missing.items():

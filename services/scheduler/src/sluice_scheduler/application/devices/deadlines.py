@@ -64,15 +64,17 @@ class Deadlines:
         heapify(self._due)
 
 
-async def publish_deadlines(deadlines: Deadlines, producer: Producer, interval: float) -> None:
-    """Look every `interval` seconds for deadlines that have passed, and publish them, until cancelled."""
-    while True:
-        await asyncio.sleep(interval)
-        sent = [
-            await producer.send(DEVICE_EVENTS, passed.device_id, passed, partition=partition)
-            for partition, passed in deadlines.take_due(time.time())
-        ]
-        await asyncio.gather(*sent)
+async def publish_deadlines(deadlines: Deadlines, producer: Producer) -> None:
+    """Publish the deadlines that have passed; one that Kafka does not take is published at its repetition.
+
+    Raises:
+        Exception: Kafka did not take one.
+    """
+    sent = [
+        await producer.send(DEVICE_EVENTS, passed.device_id, passed, partition=partition)
+        for partition, passed in deadlines.take_due(time.time())
+    ]
+    await asyncio.gather(*sent)
 
 
 def _passed(device_id: str, deadline: Deadline, now: float) -> DeadlinePassed:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, Collection
 
 import structlog
 
+from sluice_common.supervision import forever
 from sluice_scheduler.application.devices.batches import BatchProcessor
 from sluice_scheduler.application.devices.deadlines import Deadlines
 from sluice_scheduler.application.devices.ports import Event, RecordStore
@@ -44,6 +45,7 @@ class DevicesStage:
         self._max_batch = max_batch
         self._gather = gather
         self._max_seconds = max_seconds
+        self._began = 0.0
         self._lock = asyncio.Lock()
         self._arrived: list[Event] = []
         self._wake = asyncio.Event()
@@ -66,16 +68,17 @@ class DevicesStage:
             TimeoutError: A batch took too long.
             Exception: Trouble, as the ports raise it; memory is not to be trusted any more.
         """
-        began = 0.0
-        while True:
-            await self._wake.wait()
-            await asyncio.sleep(began + self._gather - time.monotonic())
-            began = time.monotonic()
-            async with self._lock, asyncio.timeout(self._max_seconds):
-                batch, self._arrived = self._arrived, []
-                self._wake.clear()
-                self._room.set()
-                await self._batches.process(batch)
+        await forever(self._process_next)
+
+    async def _process_next(self) -> None:
+        await self._wake.wait()
+        await asyncio.sleep(self._began + self._gather - time.monotonic())
+        self._began = time.monotonic()
+        async with self._lock, asyncio.timeout(self._max_seconds):
+            batch, self._arrived = self._arrived, []
+            self._wake.clear()
+            self._room.set()
+            await self._batches.process(batch)
 
     async def give_up(self) -> None:
         """Let the batch end, then forget everything: what is not acknowledged is read again by the next owner."""
@@ -91,11 +94,9 @@ class DevicesStage:
             self._deadlines.follow(device, partition)
         _log.info("devices_recovered", partitions=len(partitions))
 
-    async def log_counters(self, interval: float) -> None:
-        """Log every `interval` seconds how many events changed nothing, until cancelled."""
-        while True:
-            await asyncio.sleep(interval)
-            _log.info("devices_counters", **self._batches.no_ops.log_fields())
+    async def log_counters(self) -> None:
+        """Log how many events changed nothing."""
+        _log.info("devices_counters", **self._batches.no_ops.log_fields())
 
     def _forget(self) -> None:
         self._records.forget()

@@ -1,15 +1,16 @@
 """Sees when the stage `devices` stands still though events wait: its process has to end and be started anew."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 
+from sluice_common.errors import FatalError
 from sluice_scheduler.application.devices.ports import Progress
 
-_LOOK_EVERY = 5.0
+LOOK_EVERY = 5.0
+"""Seconds between two looks."""
 
 
-class StalledError(RuntimeError):
+class StalledError(FatalError):
     """This worker makes no progress, or is so late that another one may own its partitions by now."""
 
 
@@ -38,14 +39,11 @@ class StallDetector:
         return [name for name, (_, since) in self._since.items() if now - since > self._limit]
 
 
-async def watch(progress: Progress, limit: float) -> None:
-    """Look for progress until cancelled.
+async def look_for_progress(progress: Progress, detector: StallDetector) -> None:
+    """Look whether there is progress.
 
     Raises:
-        StalledError: Something has waited for `limit` seconds, and nothing happens.
+        StalledError: Something has waited for too long, and nothing happens.
     """
-    detector = StallDetector(limit)
-    while True:
-        await asyncio.sleep(_LOOK_EVERY)
-        if stuck := detector.look(time.monotonic(), await progress.waiting()):
-            raise StalledError(f"no progress for {limit} s: {', '.join(stuck)}")
+    if stuck := detector.look(time.monotonic(), await progress.waiting()):
+        raise StalledError(f"no progress: {', '.join(stuck)}")
