@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 from tests.unit.lwm2m.builders import T0, registration
 
 from sluice_common.messages.base import utc
@@ -132,3 +133,19 @@ def test_an_older_record_of_another_gateway_makes_the_own_one_unsaved() -> None:
     assert index.apply(record(epoch=5, gateway=OTHER)) is session
     assert index.owned("d") is session
     assert not session.is_saved
+
+
+@pytest.mark.parametrize("own_first", [True, False])
+def test_of_two_registrations_of_the_same_millisecond_one_gateway_owns_the_device(own_first: bool) -> None:
+    owners = []
+    for own, other in ((0, 1), (1, 0)):
+        index = Sessions(own, awake_window=10)
+        written = [record(gateway=own), record(gateway=other)]
+        if own_first:
+            index.register(written[0], T0)
+            index.apply(written[1])
+        else:
+            for each in reversed(written):
+                index.apply(each)
+        owners += [own] if index.owned("d") is not None else []
+    assert owners == [1]

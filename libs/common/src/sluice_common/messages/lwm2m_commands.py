@@ -91,9 +91,9 @@ class DeviceRequests(Message, frozen=True, kw_only=True):
 
 
 class CloseDownload(Message, frozen=True, kw_only=True):
-    """Fence an attempt: from the outcome on, no block of its image is served (4.04).
+    """Fence an attempt at a gateway: from the outcome on, no block of its image is served there (4.04).
 
-    Needs no reachable device; answered `done` as soon as the gateway has made it durable.
+    Needs no reachable device, nor one that the gateway owns; answered `done` once that is durable.
 
     Attributes:
         device_id: The device.

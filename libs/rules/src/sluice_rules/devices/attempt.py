@@ -70,6 +70,8 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
         ask_no: Number of the newest ask.
         slot_yields: How often a slot was returned because the device did not answer; MQTT: since its last byte.
         needs_fence: A Package URI or a download token may be with the device; it must be fenced at the end.
+        opened_at: Gateways that were told to hand out the Package URI and have not confirmed a close: each of them may
+            serve the image, whoever owns the device now. LwM2M only.
         not_after: End of the image token, seconds since 1970.
         start_by: When the download must have begun.
         epoch: Registration that the coverage query, later the URI, then the Execute was meant for.
@@ -103,6 +105,7 @@ class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
     ask_no: int = -1
     slot_yields: int = 0
     needs_fence: bool = False
+    opened_at: tuple[int, ...] = ()
     not_after: float = 0.0
     start_by: float = 0.0
     epoch: int = -1

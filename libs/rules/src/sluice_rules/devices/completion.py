@@ -95,6 +95,7 @@ def release(transition: Transition) -> None:
     if execution.attempt.needs_fence:
         _close_download(transition)
     execution.attempt.needs_fence = False
+    execution.attempt.opened_at = ()
     slots.release(transition, keep_place=after is After.ASK_AGAIN)
     if after is After.ASK_AGAIN:
         execution.verdict = None
@@ -112,4 +113,4 @@ def _close_download(transition: Transition) -> None:
     if transition.execution.is_mqtt:
         mqtt_commands.close_download(transition)
     else:
-        lwm2m_commands.close_download(transition, awaited=False)
+        lwm2m_commands.close_download(transition)

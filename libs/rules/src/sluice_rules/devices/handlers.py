@@ -66,7 +66,7 @@ def on_stop_requested(transition: Transition, event: ExecutionStopRequested) -> 
 def on_uplink(transition: Transition, event: DeviceUplink) -> None:
     """Note how the device is reached and let whatever waits for it go on."""
     link, awake_until = transition.device.link, event.awake_until.timestamp()
-    if link is not None and event.epoch < link.epoch:
+    if link is not None and (event.epoch, event.gateway) < (link.epoch, link.gateway):  # as the gateways compare
         return
     if link is not None and event.epoch == link.epoch:
         awake_until = max(awake_until, link.awake_until)

@@ -30,22 +30,45 @@ def send(transition: Transition, command_id: str, *requests: DeviceRequest) -> N
     )
 
 
-def close_download(transition: Transition, *, awaited: bool) -> None:
-    """Have the gateway serve no more of the attempt's image; this needs no reachable device."""
+def close_download(transition: Transition) -> None:
+    """Have each gateway that may serve the attempt's image serve no more of it; nothing waits for that."""
+    for gateway in _opened_at(transition):
+        transition.effects.append(ToGateway(gateway, _close(transition, is_awaited=False)))
+
+
+def close_next_download(transition: Transition) -> None:
+    """Have the first gateway that may serve the attempt's image serve no more of it, and await its outcome.
+
+    The one that owns the device now cannot answer for another: that one serves until it has heard of it.
+    """
+    close = _close(transition, is_awaited=True)
+    transition.execution.awaited = Awaited(close.command_id, transition.link.epoch)
+    transition.effects.append(ToGateway(_opened_at(transition)[0], close))
+
+
+def note_closed(transition: Transition) -> bool:
+    """Note that the gateway whose outcome was awaited serves no more; return whether none does now."""
+    attempt = transition.execution.attempt
+    attempt.opened_at = attempt.opened_at[1:]
+    return not attempt.opened_at
+
+
+def _opened_at(transition: Transition) -> tuple[int, ...]:
+    """Return the gateways; of an attempt that was begun by an older version, the owner's."""
+    return transition.execution.attempt.opened_at or (transition.link.gateway,)
+
+
+def _close(transition: Transition, *, is_awaited: bool) -> CloseDownload:
     execution = transition.execution
-    close = CloseDownload(
+    return CloseDownload(
         **transition.head(execution.app_id),
         command_id=f"{transition.command_id()}:close",  # the same event may ask the device something
         execution_id=execution.execution_id,
         attempt=execution.attempt.number,
-        is_awaited=awaited,
+        is_awaited=is_awaited,
     )
-    if awaited:
-        _await(transition, close)
-    else:
-        transition.effects.append(ToGateway(transition.link.gateway, close))
 
 
-def _await(transition: Transition, command: DeviceRequests | CloseDownload) -> None:
+def _await(transition: Transition, command: DeviceRequests) -> None:
     transition.execution.awaited = Awaited(command.command_id, transition.link.epoch)
     transition.effects.append(ToGateway(transition.link.gateway, command))

@@ -118,7 +118,7 @@ class Sessions:
         session = self._by_device.get(record.device_id)
         if session is None:
             session = self._by_device[record.device_id] = Session(record, self._awake_window, 0.0, active=self.active)
-        elif record.epoch < session.record.epoch:
+        elif (record.epoch, record.gateway) < (session.record.epoch, session.record.gateway):
             if session.record.gateway == self._gateway != record.gateway:
                 session.saved = None
                 return session

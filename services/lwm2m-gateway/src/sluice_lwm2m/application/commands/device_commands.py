@@ -157,27 +157,29 @@ class DeviceCommands:
     def _fence(self, close: CloseDownload) -> None:
         """Fence the earlier commands of the attempt; later ones belong to another slot of it."""
         queue, session = self._queues.get(close.device_id), self._sessions.owned(close.device_id)
-        if queue is None or session is None:
+        if queue is None:
             return
         for job in (queue.current, *queue.waiting):
             if isinstance(job, PendingCommand) and records.is_closed_by(job.command, close):
                 job.fenced = True
-        if isinstance(queue.current, PendingCommand) and queue.current.fenced:
+        if session is not None and isinstance(queue.current, PendingCommand) and queue.current.fenced:
             self._sender.abort(session)
 
     async def _close(self, command: CloseDownload, on_answered: OnAnswered) -> None:
-        status = await persist("close_not_saved", partial(self._save_close, command), device_id=command.device_id)
+        """Fence an attempt; `done` says that this gateway serves no more of it, and speaks for no other.
+
+        Of a device that is another gateway's, nothing is served here, nor if it comes back (`records.register`).
+        """
+        await persist("close_not_saved", partial(self._save_close, command), device_id=command.device_id)
         if command.is_awaited:
-            await self._answer(command, on_answered, status)
+            await self._answer(command, on_answered, OutcomeStatus.DONE)
         else:
             on_answered()
 
-    async def _save_close(self, command: CloseDownload) -> OutcomeStatus:
+    async def _save_close(self, command: CloseDownload) -> None:
         session = self._sessions.owned(command.device_id)
-        if session is None:
-            return OutcomeStatus.STALE
-        await self._store.replace(session, records.close_download(session.record, command, utc(self._clock())))
-        return OutcomeStatus.DONE
+        if session is not None:
+            await self._store.replace(session, records.close_download(session.record, command, utc(self._clock())))
 
     async def _answer(self, command: Lwm2mCommand, on_answered: OnAnswered, status: OutcomeStatus) -> None:
         await self._publish(command, status)

@@ -14,7 +14,7 @@ _log = structlog.get_logger()
 
 
 class RegistrationReplication:
-    """Brings the index of sessions to what Kafka has; the higher epoch owns a device."""
+    """Brings the index of sessions to what Kafka has; the highest epoch owns a device, then the highest ordinal."""
 
     def __init__(self, gateway: int, log: RegistrationLog, sessions: Sessions, store: RegistrationStore) -> None:
         self._gateway = gateway

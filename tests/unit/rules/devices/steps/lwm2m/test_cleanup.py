@@ -9,6 +9,7 @@ from sluice_common.messages.device_events import OutcomeStatus
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.lwm2m_commands import CancelObserve, CloseDownload, DeviceRequests, Write
 from sluice_common.messages.snapshots import UpgradePolicy
+from sluice_rules.devices.effects import ToGateway
 
 CANCEL, ABORT = CancelObserve(path="/5/0/3"), Write(path="/5/0/1", value="")
 
@@ -54,10 +55,39 @@ def test_a_gateway_that_stays_silent_holds_the_slot_until_the_token_has_ended(st
     assert len(story.returns) == 1
 
 
-def test_the_close_goes_to_the_gateway_that_owns_the_device_now(story: Story) -> None:
+def closed_at(story: Story) -> list[int]:
+    """Return the gateways that are told now to close."""
+    return [e.gateway for e in story.effects if isinstance(e, ToGateway) and isinstance(e.command, CloseDownload)]
+
+
+def test_the_close_goes_to_the_gateway_that_serves_the_image_whoever_owns_the_device_now(story: Story) -> None:
     story.reach(Step.DOWNLOADING).register(gateway=4).stop()
-    (effect,) = [e for e in story.effects if isinstance(getattr(e, "command", None), CloseDownload)]
-    assert getattr(effect, "gateway", None) == 4
+    assert closed_at(story) == [0]
+    story.answer()
+    assert len(story.returns) == 1
+
+
+def test_each_gateway_that_was_given_the_uri_confirms_before_the_slot_is_returned(story: Story) -> None:
+    story.reach(Step.OBSERVE).register(gateway=4).answer(status=OutcomeStatus.STALE)  # the URI is sent once more
+    story.accept_uri().stop()
+    assert closed_at(story) == [0]
+    story.answer()
+    assert closed_at(story) == [4]
+    assert not story.returns
+    story.answer(status=OutcomeStatus.STALE)
+    assert not story.returns
+    story.deadline()
+    assert closed_at(story) == [4]
+    story.answer()
+    assert len(story.returns) == 1
+
+
+def test_an_attempt_that_an_older_version_has_begun_is_closed_at_the_gateway_of_its_device(story: Story) -> None:
+    story.reach(Step.DOWNLOADING).execution.attempt.opened_at = ()
+    story.stop()
+    assert closed_at(story) == [0]
+    story.answer()
+    assert len(story.returns) == 1
 
 
 @pytest.mark.requirement("R085")

@@ -14,22 +14,26 @@ from sluice_rules.devices.transition import Transition
 
 
 class Closing(StepRules):
-    """The image token is being revoked at the gateway; the slot waits for it, or for the token's end."""
+    """The image token is being revoked at the gateways that know it; the slot waits for it, or for the token's end."""
 
     def begin(self, transition: Transition) -> None:
-        """Close, until the gateway confirms or the token has ended by itself."""
+        """Close, until each gateway has confirmed or the token has ended by itself."""
         attempt = transition.execution.attempt
         token_end = attempt.not_after + transition.rules.clock_skew
         if transition.now >= token_end:
             self._closed(transition)
             return
         transition.execution.deadline = min(transition.now + transition.execution.policy.timeouts.close, token_end)
-        lwm2m_commands.close_download(transition, awaited=True)
+        lwm2m_commands.close_next_download(transition)
 
     def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
-        """Only a confirmation makes the fence; anything else leaves it to the deadline to try again."""
-        if outcome.status is OutcomeStatus.DONE:
+        """Only confirmations make the fence; anything else leaves it to the deadline to try again."""
+        if outcome.status is not OutcomeStatus.DONE:
+            return
+        if lwm2m_commands.note_closed(transition):
             self._closed(transition)
+        else:
+            self.begin(transition)
 
     def on_uplink(self, transition: Transition) -> None:
         """Note that the device is within reach again."""
@@ -42,6 +46,7 @@ class Closing(StepRules):
 
     def _closed(self, transition: Transition) -> None:
         transition.execution.attempt.needs_fence = False
+        transition.execution.attempt.opened_at = ()
         release(transition)
 
 

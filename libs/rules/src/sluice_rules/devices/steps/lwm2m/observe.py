@@ -147,6 +147,8 @@ class Observe(StepRules):
         self.arm(transition)
         execution.observed = execution.attempt.needs_fence = True
         execution.attempt.epoch = transition.link.epoch
+        if transition.awake and transition.link.gateway not in execution.attempt.opened_at:
+            execution.attempt.opened_at += (transition.link.gateway,)
         uri = WritePackageUri(
             image_id=execution.package.image_id,
             image_size=execution.package.image_size,
