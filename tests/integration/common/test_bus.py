@@ -101,3 +101,18 @@ async def test_a_producer_whose_sequence_is_broken_is_fatal_and_not_tried_again(
             await producer.publish(TASK_EVENTS, message.task_id, message)
         with pytest.raises(FatalError):
             await producer.publish(TASK_EVENTS, message.task_id, message)
+
+
+async def test_a_producer_stops_though_kafka_does_not_answer(kafka: str) -> None:
+    producer = Producer(CommonSettings(kafka_bootstrap=kafka))
+    message = TaskStopRequested(app_id="a", occurred_at=now(), task_id=new_id())
+
+    async def wait_for_ever(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    await producer.start()
+    producer._kafka._sender._send_produce_req = wait_for_ever
+    sent = await producer.send(TASK_EVENTS, message.task_id, message)
+    await asyncio.wait_for(producer.stop(), 30)
+    assert not sent.done() or sent.exception() is not None
+    sent.cancel()

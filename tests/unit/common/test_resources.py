@@ -128,3 +128,17 @@ async def test_what_fails_to_close_raises_its_error_rather_than_the_cancellation
     closing.cancel()
     with pytest.raises(OSError, match="lost"):
         await closing
+
+
+async def test_a_stop_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "_STOP_GRACE", 0.01)
+
+    class Held:
+        async def start(self) -> None:
+            return
+
+        async def stop(self) -> None:
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(60), started(Held()):
+        pass

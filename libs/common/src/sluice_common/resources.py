@@ -14,9 +14,14 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
+import structlog
+
+_log = structlog.get_logger()
 _START_GRACE = 2.0
 """Seconds for which a start goes on when its owner is cancelled; a bootstrap takes less, joining a group may take more.
 """
+_STOP_GRACE = 10.0
+"""Seconds for a stop: whoever waits for a broker that does not answer would wait for ever."""
 
 
 class Startable(Protocol):
@@ -73,4 +78,8 @@ async def _stop(resource: Startable, starting: asyncio.Task[object]) -> None:
         await asyncio.wait([starting])
     if not starting.cancelled():
         starting.exception()  # raised to the owner, unless that was cancelled
-    await resource.stop()
+    try:
+        async with asyncio.timeout(_STOP_GRACE):
+            await resource.stop()
+    except TimeoutError:
+        _log.warning("resource_not_stopped", resource=type(resource).__name__)

@@ -32,6 +32,9 @@ def _kept(days: int) -> dict[str, str]:
 
 
 _COMPACTED = {"cleanup.policy": "compact"}
+_READ_WHOLE = _COMPACTED | {"segment.bytes": str(8 * 2**20), "segment.ms": str(_DAY_MS // 24)}
+"""Of what a process reads whole when it starts: the newest segment is never compacted, so it is small and soon closed.
+"""
 
 TASK_EVENTS = Topic("task-events", codec.TASK_EVENTS, _kept(RETENTION_DAYS))
 DEVICE_EVENTS = Topic("device-events", codec.DEVICE_EVENTS, _kept(RETENTION_DAYS))
@@ -39,7 +42,7 @@ CELL_REQUESTS = Topic("cell-requests", codec.CELL_REQUESTS, _kept(RETENTION_DAYS
 LWM2M_COMMANDS = Topic("lwm2m-commands", codec.LWM2M_COMMANDS, _kept(1))
 MQTT_COMMANDS = Topic("mqtt-commands", codec.MQTT_COMMANDS, _kept(2))
 """Kept longer than any download token lives: gateways that start learn from it which attempts may download."""
-REGISTRATIONS = Topic("registrations", codec.REGISTRATIONS, _COMPACTED)
+REGISTRATIONS = Topic("registrations", codec.REGISTRATIONS, _READ_WHOLE)
 DEVICE_ACTIVITY = Topic("device-activity", codec.DEVICE_ACTIVITY, _kept(1))
 EXECUTION_EVENTS = Topic("execution-events", codec.EXECUTION_EVENTS, _COMPACTED)
 COMMAND_EVENTS = Topic("command-events", codec.EXECUTION_EVENTS, _COMPACTED)

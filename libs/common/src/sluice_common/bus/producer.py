@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -40,6 +41,10 @@ async def acknowledged(sent: Iterable[Awaitable[Any]]) -> None:
         raise KafkaTimeoutError(f"no acknowledgement within {SEND_TIMEOUT:g} s") from error
 
 
+STOP_TIMEOUT = 3.0
+"""Seconds that a stop waits for Kafka."""
+
+
 class Producer:
     """Sends messages; `acks=all` and idempotent, so that broker retries make no duplicates."""
 
@@ -59,8 +64,20 @@ class Producer:
         await self._kafka.start()
 
     async def stop(self) -> None:
-        """Flush and disconnect."""
-        await self._kafka.stop()
+        """Flush, for `STOP_TIMEOUT` at most, and disconnect: what Kafka does not have by then is not acknowledged."""
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await self._kafka.stop()
+        except TimeoutError:
+            _log.warning("producer_not_flushed")
+            await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        """Close connections that do not answer: what waits for one fails at once, and then the sender ends."""
+        await self._kafka.client.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await self._kafka._sender.close()  # noqa: SLF001 - `stop` goes on only when it has flushed
 
     async def send(
         self,
