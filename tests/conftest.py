@@ -30,6 +30,11 @@ def _terminated(_number: int, _frame: FrameType | None) -> None:
     pytest.exit("told to end", returncode=143)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of the suite of outages; suites have none of their own, since pytest reads them too late."""
+    parser.addoption("--seconds", type=float, default=40.0, help="outages: how long parts are away (default 40)")
+
+
 def pytest_configure() -> None:
     """Stop what tests started also when the session is told to end, as by a timeout around it."""
     signal.signal(signal.SIGTERM, _terminated)

@@ -113,6 +113,11 @@ class Stack(RunningStack):
         """End a service in good order and keep it ended."""
         self._running().stop([service], self._settings.stop_deadline)
 
+    def cut_off(self, service: str) -> None:
+        """Kill a service and keep it ended until `start_service`, as if its machine were gone."""
+        self._running().keep_ended(service)
+        self.kill(service)
+
     def start_service(self, service: str) -> None:
         """Start a service that was stopped and wait until it serves."""
         self._running().start_again(service)

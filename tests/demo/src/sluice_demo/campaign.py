@@ -7,11 +7,13 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from sluice_demo.appserver import AppServer
 from sluice_demo.callbacks import CallbackReceiver
+from sluice_demo.client import PlatformError
 from sluice_demo.executions import Execution
 from sluice_demo.progress import STATES, Progress, View, WindowLoad
 
@@ -163,10 +165,12 @@ class Campaign:
         await self._server.stop_task(task_id)
 
     async def _read_tasks(self) -> None:
-        self._states = [await self._server.client.get(f"/tasks/{task_id}") for task_id in self._tasks.values()]
+        """Read how the tasks stand; while the platform cannot say, what it said last stays."""
+        with suppress(PlatformError):
+            self._states = [await self._server.client.get(f"/tasks/{task_id}") for task_id in self._tasks.values()]
 
     def _have_ended(self) -> bool:
-        return all(task["status"] in _ENDED for task in self._states)
+        return bool(self._states) and all(task["status"] in _ENDED for task in self._states)
 
     def _elapsed(self) -> float:
         return time.time() - self._started_at

@@ -76,6 +76,11 @@ class Supervisor:
             supervised.wanted = True
             supervised.next_start = 0.0
 
+    def keep_ended(self, name: str) -> None:
+        """Start a service no more once it has ended."""
+        with self._lock:
+            self._supervised[name].wanted = False
+
     def wait_ready(self, names: Collection[str], deadline: float) -> None:
         """Wait until services serve.
 

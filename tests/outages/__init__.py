@@ -1,0 +1,1 @@
+"""Campaigns while the parts that Sluice stands on are away."""

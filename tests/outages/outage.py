@@ -1,0 +1,122 @@
+"""Parts that are away for a while, and how soon everything goes on once they answer again."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sluice_bench.awake_device import AwakeDevice
+from sluice_demo.appserver import AppServer, Fleet
+from sluice_demo.client import PlatformError
+from sluice_demo.devices import DeviceProcess, DevicesError
+from sluice_embedded.stack import Stack
+from sluice_simulator.timeline import Timeline, What
+
+_FULL_DEADLINE, _RETURN_DEADLINE = 120.0, 180.0
+_POLL = 0.25
+_PROBE = "outage-probe"
+_COMMANDED = frozenset({What.URI_RECEIVED, What.EXECUTED, What.COVERAGE_REPORTED, What.VERSION_REPORTED})
+"""What devices do only when the stages have told a gateway to ask for it."""
+
+
+class Form(StrEnum):
+    """How a part is away."""
+
+    HELD = "held"
+    """SIGSTOP: connections stay open and nothing answers, as behind a broken network."""
+    GONE = "gone"
+    """SIGKILL, and not started again: connections are refused."""
+
+
+@dataclass
+class Recovery:
+    """Seconds from when all parts answered again until something worked; what never did is not in it.
+
+    Attributes:
+        seconds: By what was tried.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Outage:
+    """Parts that are away in mid-campaign; to be given to `sluice_demo.run` as `meanwhile`.
+
+    Attributes:
+        parts: Names of the parts.
+        form: How they are away.
+        duration: For how long, seconds.
+        recovery: What was measured afterwards.
+    """
+
+    parts: Sequence[str]
+    form: Form
+    duration: float
+    recovery: Recovery = field(default_factory=Recovery)
+
+    async def __call__(self, stack: Stack, devices: DeviceProcess) -> None:
+        """Wait for a full window, do the harm, and measure how everything goes on."""
+        async with AppServer.register(stack.endpoints.api, stack.endpoints.admin_password) as server:
+            await server.add_products()
+            await server.add_fleet(Fleet(main=[_PROBE], to_stop=[], incapable=frozenset()))
+            async with asyncio.timeout(_FULL_DEADLINE):
+                while not any(w.held >= w.limit > 1 for w in (await devices.look()).windows):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(_POLL)
+            online = (await devices.look()).mqtt_online
+            await self._be_away(stack)
+            back = time.monotonic()
+            await asyncio.gather(
+                self._measure("API", back, lambda: _creates(server)),
+                self._measure("LwM2M gateway", back, lambda: _registers(stack)),
+                self._measure("MQTT devices", back, lambda: _is_online(devices, online)),
+                self._measure("stages", back, lambda: _is_commanded(devices, back)),
+            )
+
+    async def _be_away(self, stack: Stack) -> None:
+        for part in self.parts:
+            if self.form is Form.HELD:
+                stack.kill(part, signal.SIGSTOP)
+            else:
+                await asyncio.to_thread(stack.cut_off, part)
+        await asyncio.sleep(self.duration)
+        if self.form is Form.HELD:
+            for part in self.parts:
+                stack.kill(part, signal.SIGCONT)
+        else:
+            await asyncio.gather(*(asyncio.to_thread(stack.start_service, part) for part in self.parts))
+
+    async def _measure(self, name: str, since: float, is_there: Callable[[], Awaitable[bool]]) -> None:
+        while time.monotonic() < since + _RETURN_DEADLINE:
+            if await is_there():
+                self.recovery.seconds[name] = round(time.monotonic() - since, 1)
+                return
+            await asyncio.sleep(_POLL)
+
+
+async def _creates(server: AppServer) -> bool:
+    try:
+        await server.client.create("/groups", {"name": f"outage-{time.time_ns()}"})
+    except PlatformError:
+        return False
+    return True
+
+
+async def _registers(stack: Stack) -> bool:
+    try:
+        device = await AwakeDevice.register(stack.endpoints.coap[0], _PROBE)
+    except DevicesError:
+        return False
+    device.close()
+    return True
+
+
+async def _is_online(devices: DeviceProcess, expected: int) -> bool:
+    return (await devices.look()).mqtt_online >= expected
+
+
+async def _is_commanded(devices: DeviceProcess, since: float) -> bool:
+    timelines: list[Timeline] = [*await devices.timelines(), *await devices.mqtt_timelines()]
+    return any(event.at > since and event.what in _COMMANDED for timeline in timelines for event in timeline.events)

@@ -1,0 +1,89 @@
+"""Kafka, MongoDB and the MQTT broker are away in mid-campaign; everything goes on by itself when they answer again."""
+
+import json
+import signal
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from tests.outages.outage import Form, Outage
+
+from sluice_demo import scaled
+from sluice_demo.judgement import judge
+from sluice_demo.run import Place, run
+from sluice_demo.scenario import Scenario
+from sluice_embedded.adapters.sockets import free_base
+from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT
+
+_LWM2M_DEVICES, _MQTT_DEVICES = 250, 50
+_LONGER = 120.0
+"""Seconds by which the campaign's timeouts are longer than the outage."""
+_ONE_BY_ONE, _STAGES = 15.0, 40.0
+"""Seconds within which everything, and the stages, must go on."""
+_ENDED_IN_GOOD_ORDER = (0, -signal.SIGTERM)
+"""The second is that of a process that the launcher told once more when all that was left of it was Python's own."""
+_MAY_END = frozenset({"scheduler-devices", "scheduler-cells"})
+
+
+@pytest.mark.requirement("R067", "R099", "R143")
+@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("parts", [(KAFKA,), (MONGODB,), (MQTT,), (KAFKA, MONGODB, MQTT)], ids="+".join)
+async def test_a_campaign_ends_as_without_the_outage(
+    parts: Sequence[str],
+    form: Form,
+    seconds: float,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    outage = Outage(parts, form, seconds)
+    place = Place(port_base=free_base(), state_dir=tmp_path)
+    judgement = judge(await run(patient_campaign(seconds), place, Console(), meanwhile=outage, longer=seconds))
+    report, recovered = judgement.report, outage.recovery.seconds
+    record_property("table", f"{'+'.join(parts)} {form} for {seconds:g} s: on again after (s) {recovered}")
+
+    assert report.violations == 0, judgement.differences
+    assert report.succeeded == report.devices, judgement.differences
+    assert report.callbacks.received == report.devices
+    assert not judgement.differences
+    starts, statuses = lives(tmp_path)
+    others = set(starts) - set(parts) - _MAY_END
+    assert {name: starts[name] for name in others} == dict.fromkeys(others, 1), "a service ended by itself"
+    assert {name for name in others if statuses[name] not in _ENDED_IN_GOOD_ORDER} == set(), statuses
+    assert set(recovered) == {"API", "LwM2M gateway", "MQTT devices", "stages"}
+    assert recovered.pop("stages") <= _STAGES
+    assert max(recovered.values()) <= _ONE_BY_ONE, recovered
+
+
+def patient_campaign(seconds: float) -> Scenario:
+    """Return healthy devices of both protocols with retries, and timeouts that outlast an outage of so many seconds."""
+    scenario = scaled.scenario(devices=_LWM2M_DEVICES, cells=2, seed=11, mqtt_devices=_MQTT_DEVICES)
+    assert scenario.mqtt is not None
+    mqtt = replace(
+        scenario.mqtt,
+        fleet=replace(scenario.mqtt.fleet, failing=0.0, retries=3),
+        policy=_patient(scenario.mqtt.policy, seconds),
+    )
+    fleet = replace(scenario.fleet, failing=0.0, retries=3)
+    return replace(scenario, fleet=fleet, policy=_patient(scenario.policy, seconds), fills_windows=False, mqtt=mqtt)
+
+
+def _patient(policy: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    timeouts = dict.fromkeys(policy["timeouts"], seconds + _LONGER)
+    return {**policy, "max_retries": 3, "timeouts": timeouts}
+
+
+def lives(state_dir: Path) -> tuple[Counter[str], dict[str, int | None]]:
+    """Return how often each service was started, and the exit status that each had in the end."""
+    starts: Counter[str] = Counter()
+    statuses: dict[str, int | None] = {}
+    for line in (state_dir / "logs" / "supervisor.log").read_text().splitlines():
+        entry = json.loads(line)
+        if entry["event"] == "service_started":
+            starts[entry["service"]] += 1
+        elif entry["event"] == "service_ended":
+            statuses[entry["service"]] = entry["exit_code"]
+    return starts, statuses
