@@ -48,6 +48,7 @@ async def test_a_result_counts_once_however_often_it_comes(receiver: CallbackRec
     assert set(receiver.results) == {("t:a", "SUCCEEDED"), ("t:b", "FAILED")}
     assert receiver.duplicates == 2
     assert receiver.last_at > first_at
+    assert receiver.received_at[("t:a", "SUCCEEDED")] == first_at
 
 
 @pytest.mark.parametrize("signature", [b"", b"sha256=00", b"sha256=\xe9"])

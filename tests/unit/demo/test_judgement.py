@@ -73,6 +73,7 @@ def judged(specs: Sequence[DeviceSpec], executions: Sequence[Execution], timelin
                 cpu_seconds={"api": 0.02, "kafka": 1.0},
             ),
             results={(e.execution_id, e.status): 1 for e in executions},
+            received_at={(e.execution_id, e.status): e.history[-1].at.timestamp() + 0.5 for e in executions},
             timelines=timelines,
             monotonic_offset=OFFSET,
             other_processes=frozenset({"kafka"}),
@@ -96,6 +97,7 @@ def test_two_upgrades_one_after_the_other_are_a_good_campaign() -> None:
     assert window.queued_peak == 1
     assert window.utilisation is not None
     assert 0.95 < window.utilisation < 1.0
+    assert (report.callbacks.delay_p50_s, report.callbacks.delay_p99_s) == (0.5, 0.5)
     assert report.cpu_ms_per_upgrade == {"api": 10.0, "total": 10.0}
     assert judgement.cpu_ms_apart == {"kafka": 500.0, "total": 500.0}
     (curve,) = judgement.curves

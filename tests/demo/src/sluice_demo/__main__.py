@@ -13,6 +13,7 @@ from rich.console import Console
 from sluice_demo import scaled, summary
 from sluice_demo.client import PlatformError
 from sluice_demo.devices import DevicesError
+from sluice_demo.hostile import neighbours
 from sluice_demo.judgement import Judgement, judge
 from sluice_demo.picture import picture
 from sluice_demo.run import Place, run, run_interruptibly
@@ -22,6 +23,7 @@ from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
 from sluice_embedded.install import HOME
 
 _MAX_DEVICES = 10_000
+_QUIET, _HOSTILE = "quiet", "hostile"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,8 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     scenario = scaled.scenario(options.devices, options.cells, options.seed, options.mqtt_devices)
     console.print(scaled.described(scenario), style="dim", highlight=False)
+    beside = neighbours(scenario.policy) if options.scenario == _HOSTILE else None
+    place = Place(options.port_base, options.state_dir)
     try:
-        judgement = judge(run_interruptibly(run(scenario, Place(options.port_base, options.state_dir), console)))
+        judgement = judge(run_interruptibly(run(scenario, place, console, neighbours=beside)))
     except (PlatformError, DevicesError, *EXPECTED_ERRORS) as error:
         console.print(f"The demo cannot go on: {error}", style="red", markup=False)
         return 1
@@ -53,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cells", type=_number(1, _MAX_DEVICES), default=3, help="number of cells")
     parser.add_argument("--mqtt-devices", type=_number(0, _MAX_DEVICES), default=100, help="number of MQTT devices")
     parser.add_argument("--seed", type=int, default=1, help="decides every device's traits and fate")
+    parser.add_argument(
+        "--scenario",
+        choices=(_QUIET, _HOSTILE),
+        default=_QUIET,
+        help="hostile: beside a tenant whose devices and receivers do harm",
+    )
     parser.add_argument("--report", type=Path, default=HOME / "demo" / "report.json", help="figures, as JSON")
     parser.add_argument("--picture", type=Path, default=HOME / "demo" / "picture.svg", help="windows over time, as SVG")
     parser.add_argument(

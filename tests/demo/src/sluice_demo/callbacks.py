@@ -33,12 +33,14 @@ class CallbackReceiver:
     Attributes:
         secret: The key.
         results: Deliveries by (execution_id, status).
-        last_at: Time of the last first delivery, seconds since 1970.
+        received_at: When each came for the first time, seconds since 1970.
+        last_at: Time of the last first delivery.
         refused: Requests that were no signed results.
     """
 
     def __init__(self, port: int, secret: str) -> None:
         self.results: dict[tuple[str, str], int] = {}
+        self.received_at: dict[tuple[str, str], float] = {}
         self.last_at = 0.0
         self.refused = 0
         self._port = port
@@ -93,5 +95,5 @@ class CallbackReceiver:
     def _count(self, result: Result) -> None:
         key = (result.execution_id, result.status)
         if key not in self.results:
-            self.last_at = time.time()
+            self.last_at = self.received_at[key] = time.time()
         self.results[key] = self.results.get(key, 0) + 1

@@ -17,7 +17,7 @@ from sluice_demo.concurrency import Interval
 from sluice_demo.executions import Execution
 from sluice_demo.mqtt_judgement import MqttEvidence
 from sluice_demo.picture import WindowCurve
-from sluice_demo.report import CallbackCounts, MqttReport, Report, WindowReport, cpu_per_upgrade, step_times
+from sluice_demo.report import CallbackCounts, MqttReport, Report, WindowReport, cpu_per_upgrade, percentile, step_times
 from sluice_simulator import measure
 from sluice_simulator.coverage import RadioClass, Window
 from sluice_simulator.fleet import DeviceSpec, FleetPlan, Role
@@ -33,6 +33,7 @@ class Evidence:
         plan: The devices as they were meant.
         outcome: What the platform says.
         results: Callbacks by (execution_id, status).
+        received_at: When each came first, seconds since 1970.
         timelines: What happened at the devices.
         monotonic_offset: Seconds to add to monotonic times to get seconds since 1970.
         other_processes: Names in `Outcome.cpu_seconds` that are not Sluice's.
@@ -48,6 +49,7 @@ class Evidence:
     other_processes: frozenset[str]
     fills_windows: bool
     mqtt: MqttEvidence | None = None
+    received_at: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def devices(self) -> int:
@@ -204,6 +206,7 @@ def _device_differences(evidence: Evidence) -> Iterator[str]:
 def _report(evidence: Evidence, windows: Sequence[WindowReport], violations: int, ends: Mapping[str, float]) -> Report:
     outcome = evidence.outcome
     statuses = Counter(execution.status for execution in outcome.executions)
+    delays = sorted(_callback_delays(evidence))
     return Report(
         devices=evidence.devices,
         succeeded=statuses["SUCCEEDED"],
@@ -215,12 +218,26 @@ def _report(evidence: Evidence, windows: Sequence[WindowReport], violations: int
             expected=evidence.devices,
             received=len(evidence.results),
             duplicates=sum(evidence.results.values()) - len(evidence.results),
+            delay_p50_s=_percentile(delays, 0.5),
+            delay_p99_s=_percentile(delays, 0.99),
         ),
         windows=windows,
         cpu_ms_per_upgrade=_cpu(evidence, statuses["SUCCEEDED"], lambda name: name not in evidence.other_processes),
         steps=step_times(_step_durations(evidence.lwm2m_executions)),
         mqtt=_mqtt_report(evidence, ends),
     )
+
+
+def _callback_delays(evidence: Evidence) -> Iterator[float]:
+    """Yield the seconds from the end of each execution to its first callback."""
+    for execution in evidence.outcome.executions:
+        received = evidence.received_at.get((execution.execution_id, execution.status))
+        if received is not None and execution.history:
+            yield received - execution.history[-1].at.timestamp()
+
+
+def _percentile(sorted_values: Sequence[float], share: float) -> float | None:
+    return round(percentile(sorted_values, share), 3) if sorted_values else None
 
 
 def _mqtt_report(evidence: Evidence, ends: Mapping[str, float]) -> MqttReport | msgspec.UnsetType:

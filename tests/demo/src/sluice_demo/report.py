@@ -18,11 +18,15 @@ class CallbackCounts(msgspec.Struct, frozen=True, kw_only=True):
         expected: One per execution.
         received: Distinct ones that came.
         duplicates: Deliveries beyond the first of each; at-least-once delivery allows them.
+        delay_p50_s: Seconds from the end of an execution to its first callback; None without any.
+        delay_p99_s: The same.
     """
 
     expected: int
     received: int
     duplicates: int
+    delay_p50_s: float | None = None
+    delay_p99_s: float | None = None
 
 
 class WindowReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from sluice_demo.callbacks import CallbackReceiver
 from sluice_demo.campaign import Campaign, Outcome, PlannedTask
 from sluice_demo.devices import DeviceProcess, DevicesError, MqttSimulation, Simulation
 from sluice_demo.firmware import SignedPackage, make_package
+from sluice_demo.hostile import Neighbours
 from sluice_demo.judgement import Evidence
 from sluice_demo.mqtt_judgement import MqttEvidence
 from sluice_demo.progress import WindowLoad, view_for
@@ -65,6 +66,8 @@ async def run(
     *,
     meanwhile: Meanwhile | None = None,
     afterwards: Afterwards | None = None,
+    neighbours: Neighbours | None = None,
+    longer: float = 0.0,
 ) -> Evidence:
     """Start everything, run the campaign, and stop everything.
 
@@ -74,6 +77,8 @@ async def run(
         console: Gets the progress.
         meanwhile: Runs beside the campaign, for example to do the system harm; the campaign's end waits for it.
         afterwards: Awaited when the campaign is over and the system still runs.
+        neighbours: Live on the platform as long as the campaign does.
+        longer: Seconds by which the campaign is given up later, for example as a part is away for a while.
 
     Raises:
         PlatformError: The platform refused what the app server asked.
@@ -102,8 +107,12 @@ async def run(
             DeviceProcess(Simulation(scenario, system.endpoints.coap[0], package.image_sha256, mqtt))
         )
         await _until_registered(devices, sum(spec.online for spec in plan.devices), mqtt)
+        if neighbours is not None:
+            await opened.enter_async_context(neighbours(system.endpoints, place.state_dir, place.port_base))
         console.print("The devices are registered; the tasks begin.")
-        campaign = _campaign(scenario, plan, server=server, receiver=receiver, devices=devices, system=system)
+        campaign = _campaign(
+            scenario, plan, server=server, receiver=receiver, devices=devices, system=system, longer=longer
+        )
         with view_for(console) as view:
             beside = asyncio.ensure_future(meanwhile(system, devices) if meanwhile else asyncio.sleep(0))
             try:
@@ -120,6 +129,7 @@ async def run(
         plan=plan,
         outcome=outcome,
         results=receiver.results,
+        received_at=receiver.received_at,
         timelines=timelines,
         monotonic_offset=time.time() - time.monotonic(),
         other_processes=frozenset({SIMULATOR, *PARTS}),
@@ -256,6 +266,7 @@ def _campaign(
     receiver: CallbackReceiver,
     devices: DeviceProcess,
     system: Stack,
+    longer: float,
 ) -> Campaign:
     def cpu_seconds() -> Mapping[str, float]:
         return {**system.cpu_seconds(), SIMULATOR: devices.cpu_seconds()}
@@ -271,5 +282,5 @@ def _campaign(
         devices=executions,
         loads=loads,
         cpu_seconds=cpu_seconds,
-        deadline=_CAMPAIGN_SECONDS + _CAMPAIGN_SECONDS_PER_DEVICE * executions,
+        deadline=_CAMPAIGN_SECONDS + _CAMPAIGN_SECONDS_PER_DEVICE * executions + longer,
     )

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from sluice_demo.comparison import LEAST_UTILISATION, idle_windows
 from sluice_demo.judgement import Judgement
-from sluice_demo.report import MqttReport, Report
+from sluice_demo.report import CallbackCounts, MqttReport, Report
 
 _MAX_WINDOWS = 12
 _MAX_DIFFERENCES = 30
@@ -34,8 +34,15 @@ def _headline(report: Report) -> str:
         f"[bold]{report.devices} devices[/]: {report.succeeded} succeeded, {report.failed} failed, "
         f"{report.stopped} stopped in {report.makespan_s:.1f} s. "
         f"Callbacks: {report.callbacks.received} of {report.callbacks.expected}, "
-        f"{report.callbacks.duplicates} twice. Violations at the devices: {report.violations}."
+        f"{report.callbacks.duplicates} twice{_delays(report.callbacks)}. "
+        f"Violations at the devices: {report.violations}."
     )
+
+
+def _delays(callbacks: CallbackCounts) -> str:
+    if callbacks.delay_p50_s is None:
+        return ""
+    return f", p50 {callbacks.delay_p50_s:.1f} s and p99 {callbacks.delay_p99_s:.1f} s after the end"
 
 
 def _mqtt(report: MqttReport) -> str:
