@@ -15,7 +15,18 @@ from typing import Any
 
 from rich.console import Console
 
-from sluice_bench import blocks, commands, download, mqtt, packages, registrations, scheduler, upgrade, windows
+from sluice_bench import (
+    blocks,
+    commands,
+    download,
+    mqtt,
+    packages,
+    registrations,
+    restart,
+    scheduler,
+    upgrade,
+    windows,
+)
 from sluice_bench.machine import machine
 from sluice_demo.client import PlatformError
 from sluice_demo.devices import DevicesError
@@ -28,6 +39,7 @@ _BENCHMARKS: dict[str, ModuleType] = {
     "mqtt": mqtt,
     "packages": packages,
     "registrations": registrations,
+    "restart": restart,
     "scheduler": scheduler,
     "upgrade": upgrade,
     "windows": windows,

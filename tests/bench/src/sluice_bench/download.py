@@ -48,7 +48,9 @@ _VERSION: Final = "2.0.0"
 
 
 @dataclass(frozen=True)
-class _Image:
+class Image:
+    """An image in GridFS."""
+
     image_id: str
     data: bytes
     sha256: str
@@ -71,7 +73,7 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> dict[str, An
     settings = EmbeddedSettings(state_dir=HOME / "bench" / "download", port_base=options.port_base)
     reset(settings)
     data = secrets.token_bytes(options.mib * _MIB)
-    image = _Image(new_id(), data, hashlib.sha256(data).hexdigest())
+    image = Image(new_id(), data, hashlib.sha256(data).hexdigest())
     with Stack(settings, services=_SERVICES, progress=lambda text: console.print(text, style="dim")) as stack:
         sources = asyncio.run(_offer(stack, settings, image, options.clients))
         console.print(f"{options.clients} clients fetch {options.mib} MiB each from the gateway.", style="dim")
@@ -104,7 +106,7 @@ def _measured(sources: list[Source], cpu_seconds: Callable[[], float]) -> dict[s
 
 
 def _nginx(
-    settings: EmbeddedSettings, image: _Image, options: argparse.Namespace, console: Console
+    settings: EmbeddedSettings, image: Image, options: argparse.Namespace, console: Console
 ) -> dict[str, Any] | None:
     program = nginx.find()
     if program is None:
@@ -120,7 +122,7 @@ def _nginx(
         return _measured([source] * options.clients, lambda: nginx.cpu_seconds(master))
 
 
-async def _offer(stack: Stack, settings: EmbeddedSettings, image: _Image, clients: int) -> list[Source]:
+async def _offer(stack: Stack, settings: EmbeddedSettings, image: Image, clients: int) -> list[Source]:
     """Store the image, offer it to as many devices, and return what each fetches."""
     common = CommonSettings(
         kafka_bootstrap=stack.endpoints.kafka_bootstrap,
@@ -136,15 +138,16 @@ async def _offer(stack: Stack, settings: EmbeddedSettings, image: _Image, client
     sources = []
     async with started(Producer(common)) as producer:
         for _ in range(clients):
-            offer = _offer_for(new_id(), new_id(), image)
+            offer = offer_for(new_id(), new_id(), image)
             await producer.send(MQTT_COMMANDS, offer.device_id, offer)
-            sources.append(_source(offer, signer, downloads))
+            sources.append(source_of(offer, signer, downloads))
     await asyncio.sleep(_READ_SECONDS)
     return sources
 
 
-def _offer_for(device_id: str, task_id: str, image: _Image) -> OfferFirmware:
-    end = datetime.fromtimestamp(int(time.time()), UTC) + timedelta(hours=1)
+def offer_for(device_id: str, task_id: str, image: Image) -> OfferFirmware:
+    """Return the offer of an image to a device, good for six hours."""
+    end = datetime.fromtimestamp(int(time.time()), UTC) + timedelta(hours=6)
     package = PackageSnapshot(
         package_id=image.image_id,
         version=_VERSION,
@@ -165,7 +168,14 @@ def _offer_for(device_id: str, task_id: str, image: _Image) -> OfferFirmware:
     )
 
 
-def _source(offer: OfferFirmware, signer: TokenSigner, downloads: str) -> Source:
+def source_of(offer: OfferFirmware, signer: TokenSigner, downloads: str) -> Source:
+    """Return what the device fetches that has an offer.
+
+    Args:
+        offer: The offer.
+        signer: Signs with the platform's key.
+        downloads: Root of the gateway's downloads.
+    """
     task_id = offer.execution_id.partition(":")[0]
     not_after = int(offer.not_after.timestamp())
     token = ImageToken(offer.device_id, task_id, offer.package.image_id, offer.attempt, not_after)

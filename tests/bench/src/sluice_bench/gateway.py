@@ -56,11 +56,13 @@ class SimulatedGateway:
         cells: The cell of each device.
         source: Version that they run.
         target: Version that they run after an Execute.
+        endless: Whether their downloads begin and never end.
     """
 
-    def __init__(self, cells: dict[str, int], source: str, target: str) -> None:
+    def __init__(self, cells: dict[str, int], source: str, target: str, *, endless: bool = False) -> None:
         self._devices = {device_id: _Device(cell_id, source) for device_id, cell_id in cells.items()}
         self._target = target
+        self._endless = endless
         self._answered: set[str] = set()
 
     def registrations(self) -> Iterator[DeviceEvent]:
@@ -89,7 +91,8 @@ class SimulatedGateway:
         for request in command.requests:
             if isinstance(request, WritePackageUri):
                 yield self._notified(command, device, _DOWNLOADING)
-                yield self._notified(command, device, _DOWNLOADED)
+                if not self._endless:
+                    yield self._notified(command, device, _DOWNLOADED)
             elif isinstance(request, Execute):
                 yield self._notified(command, device, _UPDATING)
                 device.epoch += 1
