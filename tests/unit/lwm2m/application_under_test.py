@@ -62,6 +62,7 @@ class Application:
                 requester=requester,
                 sign=self.sign,
                 suspension=SUSPENSION,
+                counters=self.counters,
                 clock=self.clock,
             ),
             renewal=ObservationRenewal(requester, self.notifications, self.clock),

@@ -191,6 +191,7 @@ def _commands(core: _Core) -> DeviceCommands:
             requester=requester,
             sign=_uri_signer(core.signer, settings.image_uri),
             suspension=settings.lwm2m_execute_suspension,
+            counters=core.counters,
             clock=core.clock,
         ),
         renewal=ObservationRenewal(requester, core.notifications, core.clock),

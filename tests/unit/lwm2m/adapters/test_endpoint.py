@@ -10,6 +10,7 @@ from tests.unit.lwm2m.builders import T0, registration
 
 from sluice_lwm2m.adapters.endpoint import Endpoint
 from sluice_lwm2m.adapters.request_tasks import Limits
+from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address, address_text
@@ -49,6 +50,14 @@ class NumberedSessions(Sessions):
     def next_mid(self, _: Address) -> int:
         """Return it."""
         return 99
+
+
+class NotAList(list[Message]):
+    """A callback that is broken."""
+
+    def append(self, _: Message) -> None:
+        """Fail."""
+        raise RuntimeError("a bug")
 
 
 class Gateway:
@@ -201,6 +210,33 @@ async def test_a_notification_that_could_not_be_taken_is_taken_when_repeated() -
 @pytest.mark.parametrize("kind", [coap.CON, coap.NON])
 async def test_a_notification_of_no_observation_is_reset(kind: int) -> None:
     assert await Gateway().take(notification(kind, token=b"else")) == [b"\x70\x00\x00\x08"]
+
+
+@pytest.mark.parametrize("kind", [coap.CON, coap.NON])
+async def test_a_notification_with_an_unknown_critical_option_is_rejected(kind: int) -> None:
+    gateway = Gateway()
+    options = ((coap.OBSERVE, b"\x01"), (9, b"protected"))
+    assert await gateway.take(codec.encode(Message(kind, coap.CONTENT, 8, OBSERVED, options))) == [b"\x70\x00\x00\x08"]
+    assert gateway.notified == []
+
+
+async def test_a_separate_response_with_an_unknown_critical_option_is_rejected_and_ends_its_request() -> None:
+    gateway = Gateway()
+    session = gateway.sessions.register(registration(address=address_text(REMOTE)), T0)
+    asked = asyncio.create_task(gateway.endpoint.exchanges.request(session, Message(coap.CON, coap.GET, 9, b"asked")))
+    await asyncio.sleep(0)
+    response = Message(coap.CON, coap.CONTENT, 8, b"asked", ((9, b"protected"),))
+    assert (await gateway.take(codec.encode(response)))[-1:] == [b"\x70\x00\x00\x08"]
+    with pytest.raises(NoAnswerError):
+        await asked
+
+
+async def test_a_datagram_whose_handling_fails_is_counted_and_the_next_one_is_taken() -> None:
+    gateway = Gateway()
+    gateway.gets = NotAList()
+    get = codec.encode(Message(coap.CON, coap.GET, 1))
+    assert await gateway.take(get, request()) == [b"\x61\x44\x00\x07t\xffok"]
+    assert gateway.counters[Counted.FAILED] == 1
 
 
 async def test_the_sender_of_a_message_that_matches_nothing_is_reported() -> None:

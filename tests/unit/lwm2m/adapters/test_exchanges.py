@@ -216,3 +216,13 @@ async def test_a_device_that_leaves_an_address_to_another_ends_nothing_of_the_ot
     wire.register("first", ELSEWHERE, epoch=2)
     assert wire.take_reply(ANSWER, REMOTE)
     assert await asked == ANSWER
+
+
+@pytest.mark.parametrize("bad", [(coap.BLOCK1 + 2, b""), (9, b"x"), (coap.BLOCK2, b"\0\0\0\6")])
+async def test_a_response_with_a_critical_option_that_nobody_understands_is_no_answer(
+    wire: Wire, bad: tuple[int, bytes]
+) -> None:
+    asked = await wire.asked()
+    assert wire.take_reply(Message(coap.ACK, coap.CONTENT, 77, b"token", (bad,), b"1.0"), REMOTE)
+    assert await failed(asked)
+    assert len(wire.sent) == 1

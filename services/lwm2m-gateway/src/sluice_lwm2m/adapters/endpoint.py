@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
 from sluice_lwm2m.adapters.exchanges import Exchanges
 from sluice_lwm2m.adapters.request_tasks import Limits, OnNotification, OnRequest, RequestTasks
 from sluice_lwm2m.domain.coap import codec
@@ -24,6 +26,7 @@ from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.sessions import Sessions
 
+_log = structlog.get_logger()
 _GET = bytes((coap.GET,))
 
 OnGet = Callable[[Message, Address], None]
@@ -107,12 +110,16 @@ class Endpoint(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, remote: Address) -> None:
         """Take one datagram."""
-        if len(data) > self._limits.datagram:
-            self._counters[Counted.OVERSIZED] += 1
-        elif data[1:2] == _GET:
-            self._take_get(data, remote)
-        else:
-            self._take(data, remote)
+        try:
+            if len(data) > self._limits.datagram:
+                self._counters[Counted.OVERSIZED] += 1
+            elif data[1:2] == _GET:
+                self._take_get(data, remote)
+            else:
+                self._take(data, remote)
+        except Exception:  # noqa: BLE001 - the last barrier: whatever a datagram sets off, the next one is taken
+            _log.warning("datagram_failed", exc_info=True)
+            self._counters[Counted.FAILED] += 1
 
     def error_received(self, exc: Exception) -> None:
         """Ignore what ICMP says: anybody can send it, and a device that is gone answers no request either."""
@@ -176,7 +183,11 @@ class Endpoint(asyncio.DatagramProtocol):
             self._reset(message.mid, key[0])
 
     def _take_response(self, key: Key, message: Message) -> None:
-        if self.exchanges.take_response(message, key[0]):
+        if message.has_bad_critical_option:  # RFC 7252 §5.4.1, §4.2
+            self._counters[Counted.MALFORMED] += 1
+            self.exchanges.reject_response(message, key[0])
+            self._reset(message.mid, key[0])
+        elif self.exchanges.take_response(message, key[0]):
             self._tasks.acknowledge(key, message)
         elif self._is_observed(message.token, key[0]):
             self._tasks.notify(key, message)

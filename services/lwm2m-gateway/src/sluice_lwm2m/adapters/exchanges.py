@@ -97,18 +97,29 @@ class Exchanges:
         elif message.code == coap.EMPTY:
             self._await_response(exchange)
         elif message.is_response and message.token == exchange.token:
-            self._finish(exchange, message)
+            if message.has_bad_critical_option:
+                self._fail(exchange, "a response that must be rejected")
+            else:
+                self._finish(exchange, message)
         else:
             return False
         return True
 
     def take_response(self, message: Message, remote: Address) -> bool:
         """Take a separate response (RFC 7252 §5.2.2); return whether it was expected."""
+        exchange = self._awaiting(message, remote)
+        if exchange is not None:
+            self._finish(exchange, message)
+        return exchange is not None
+
+    def reject_response(self, message: Message, remote: Address) -> None:
+        """End the request that a separate response is for, if there is one: nobody can understand it."""
+        if (exchange := self._awaiting(message, remote)) is not None:
+            self._fail(exchange, "a response that must be rejected")
+
+    def _awaiting(self, message: Message, remote: Address) -> _Exchange | None:
         exchange = self._asked(remote)
-        if exchange is None or exchange.token != message.token:
-            return False
-        self._finish(exchange, message)
-        return True
+        return exchange if exchange is not None and exchange.token == message.token else None
 
     def _asked(self, remote: Address) -> _Exchange | None:
         """Return the request that a message from an address may answer: its owner's."""

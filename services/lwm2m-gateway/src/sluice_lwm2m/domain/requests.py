@@ -4,7 +4,7 @@ Reads carry no Accept option: every client then answers in a format that it has,
 that no read is repeated for a 4.06.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from operator import itemgetter
 
@@ -105,6 +105,18 @@ def result_of(request: DeviceRequest, response: Message, root: str = "") -> Requ
             return RequestResult(path=path, code=code)
         return RequestResult(path=path, code=code, error=str(error))
     return RequestResult(path=path, code=code, values=values)
+
+
+def without_values(results: Iterable[RequestResult]) -> tuple[RequestResult, ...]:
+    """Return results as they can be passed on when their values cannot."""
+    return tuple(
+        RequestResult(
+            path=result.path, code=result.code, error="values that cannot be passed on", max_age=result.max_age
+        )
+        if result.values
+        else result
+        for result in results
+    )
 
 
 def firmware_state(response: Message, root: str = "") -> FirmwareState:

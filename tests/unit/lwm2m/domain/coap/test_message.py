@@ -38,3 +38,40 @@ def test_reserved_code_classes_are_neither_request_nor_response(code: int) -> No
     message = Message(coap.CON, code, 1)
     assert not message.is_request
     assert not message.is_response
+
+
+@pytest.mark.parametrize(
+    ("number", "longest"),
+    [
+        (coap.OBSERVE, 3),
+        (coap.CONTENT_FORMAT, 2),
+        (coap.MAX_AGE, 4),
+        (coap.ACCEPT, 2),
+        (coap.SIZE2, 4),
+        (coap.URI_PORT, 2),
+    ],
+)
+def test_an_integer_longer_than_its_option_may_be_counts_as_absent(number: int, longest: int) -> None:
+    for length in range(longest + 1):
+        value = b"\xff" * length
+        assert Message(coap.ACK, coap.CONTENT, 1, options=((number, value),)).uint(number) == int.from_bytes(value)
+    for length in (longest + 1, 20, 1_800, 65_000):
+        assert Message(coap.ACK, coap.CONTENT, 1, options=((number, b"\xff" * length),)).uint(number) is None
+
+
+@pytest.mark.parametrize(
+    ("option", "is_bad"),
+    [
+        ((coap.BLOCK2, b"\0\0\6"), False),
+        ((coap.BLOCK2, b"\0\0\0\6"), True),
+        ((coap.ACCEPT, b"\0\0\x2a"), True),
+        ((coap.URI_QUERY, b"q" * 300), False),
+        ((coap.MAX_AGE, b"\xff" * 1_000), False),
+        ((2_048, b"elective"), False),
+        ((2_049, b"critical"), True),
+    ],
+)
+def test_a_critical_option_that_is_unknown_or_too_long_is_told_from_an_elective_one(
+    option: tuple[int, bytes], is_bad: bool
+) -> None:
+    assert Message(coap.CON, coap.GET, 1, options=(option,)).has_bad_critical_option is is_bad

@@ -23,7 +23,7 @@ from sluice_lwm2m.application.ports import RequestSender
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.counters import Counted, Counters
-from sluice_lwm2m.domain.requests import FIRMWARE_STATE
+from sluice_lwm2m.domain.requests import FIRMWARE_STATE, without_values
 from sluice_lwm2m.domain.session import Session
 from sluice_lwm2m.domain.sessions import Sessions
 
@@ -188,13 +188,20 @@ class DeviceCommands:
     async def _publish(
         self, command: Lwm2mCommand, status: OutcomeStatus, results: tuple[RequestResult, ...] = ()
     ) -> None:
-        """Publish an outcome, however long Kafka is away: the device has had its part."""
-        publish = partial(self._outcomes.publish, command, status, results)
+        """Publish an outcome, however long Kafka is away: the device has had its part.
+
+        What no topic takes for the values in it is published without them. What is not taken either is lost, and the
+        scheduler's deadline passes.
+        """
         device_id, command_id = command.device_id, command.command_id
-        try:
-            await persist("outcome_not_published", publish, device_id=device_id, command_id=command_id)
-        except Exception as error:  # nobody can be told: the scheduler's deadline passes
-            if is_fatal(error):
-                raise
-            note_failure("outcome_lost", error, device_id=device_id, command_id=command_id)
-            self._counters[Counted.FAILED] += 1
+        for publishable in (results, without_values(results)):
+            publish = partial(self._outcomes.publish, command, status, publishable)
+            try:
+                await persist("outcome_not_published", publish, device_id=device_id, command_id=command_id)
+            except Exception as error:
+                if is_fatal(error):
+                    raise
+                note_failure("outcome_lost", error, device_id=device_id, command_id=command_id)
+                self._counters[Counted.FAILED] += 1
+            else:
+                return

@@ -12,12 +12,13 @@ from os import urandom
 
 from sluice_common.messages.device_events import OutcomeStatus, RequestResult
 from sluice_common.messages.lwm2m_commands import DeviceRequest, DeviceRequests, Execute, WritePackageUri
-from sluice_common.supervision import persist
+from sluice_common.supervision import is_fatal, note_failure, persist
 from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.precheck import precheck
 from sluice_lwm2m.domain.requests import RESTARTING, coap_request, path_of, result_of
 from sluice_lwm2m.domain.session import Session
@@ -55,6 +56,7 @@ class CommandRunner:
         requester: Requester,
         sign: SignUri,
         suspension: float,
+        counters: Counters,
         clock: Callable[[], float],
     ) -> None:
         """Prepare.
@@ -65,6 +67,7 @@ class CommandRunner:
             requester: Sends the requests.
             sign: Returns the image URI of a `WritePackageUri`.
             suspension: Seconds without sends after an Execute that restarts the device.
+            counters: Count answers that could not be handled.
             clock: Seconds since 1970.
         """
         self._sessions = sessions
@@ -72,6 +75,7 @@ class CommandRunner:
         self._requester = requester
         self._sign = sign
         self._suspension = suspension
+        self._counters = counters
         self._clock = clock
 
     async def run(self, pending: PendingCommand) -> tuple[OutcomeStatus, tuple[RequestResult, ...]]:
@@ -106,11 +110,23 @@ class CommandRunner:
             except (NoAnswerError, TimeoutError):
                 self._suspend_sends(session, command, request)
                 return OutcomeStatus.TIMEOUT
+            except Exception as error:  # the last barrier: whatever a device answers ends its request only
+                if is_fatal(error):
+                    raise
+                result = self._unhandled(command, request, error)
             results.append(result)
             if not result.ok:
                 break
             self._suspend_sends(session, command, request)
         return OutcomeStatus.DONE
+
+    def _unhandled(self, command: DeviceRequests, request: DeviceRequest, error: Exception) -> RequestResult:
+        """Return the result of a request whose answer the platform has failed to handle."""
+        path = path_of(request)
+        note_failure("answer_failed", error, device_id=command.device_id, command_id=command.command_id, path=path)
+        self._counters[Counted.FAILED] += 1
+        code = coap.code_text(coap.INTERNAL_SERVER_ERROR)
+        return RequestResult(path=path, code=code, error="the platform could not handle the answer")
 
     def _is_late(self, session: Session, command: DeviceRequests) -> bool:
         now = self._clock()

@@ -21,10 +21,7 @@ from sluice_lwm2m.domain.registering import LifetimeBounds, parse_register, pars
 from sluice_lwm2m.domain.sessions import Sessions
 
 _log = structlog.get_logger()
-_UNDERSTOOD = frozenset(
-    (coap.URI_HOST, coap.URI_PORT, coap.URI_PATH, coap.URI_QUERY, coap.ACCEPT, coap.BLOCK2, coap.BLOCK1)
-)
-"""Critical options that a request may carry; others are refused (RFC 7252 §5.4.1)."""
+_PROXYING = frozenset((coap.PROXY_URI, coap.PROXY_SCHEME))
 
 
 class RegistrationInterface:
@@ -123,8 +120,7 @@ class RegistrationInterface:
 
 
 def _check_options(request: Message) -> None:
-    numbers = {number for number, _ in request.options}
-    if numbers & {coap.PROXY_URI, coap.PROXY_SCHEME}:
+    if any(number in _PROXYING for number, _ in request.options):
         raise CoapError(coap.PROXYING_NOT_SUPPORTED, "not a proxy")
-    if any(number & 1 for number in numbers - _UNDERSTOOD):
-        raise CoapError(coap.BAD_OPTION, "an unknown critical option")
+    if request.has_bad_critical_option:
+        raise CoapError(coap.BAD_OPTION, "a critical option that is unknown or too long")

@@ -38,8 +38,23 @@ SIZE2 = 28
 PROXY_URI = 35
 PROXY_SCHEME = 39
 
-_MAX_UINT_BYTES = 4
-"""No option of this format may be longer (RFC 7252 §5.10, RFC 7959 §2.1)."""
+KNOWN_CRITICAL = frozenset((URI_HOST, URI_PORT, URI_PATH, URI_QUERY, ACCEPT, BLOCK2, BLOCK1))
+"""Critical options that a message may carry; others end it (RFC 7252 §5.4.1)."""
+_MAX_BYTES = {
+    ETAG: 8,
+    OBSERVE: 3,
+    URI_PORT: 2,
+    CONTENT_FORMAT: 2,
+    MAX_AGE: 4,
+    ACCEPT: 2,
+    BLOCK2: 3,
+    BLOCK1: 3,
+    SIZE2: 4,
+}
+"""Longest values of opaque options and integers (RFC 7252 §5.10, RFC 7641 §2, RFC 7959 §2.1, §4).
+
+Texts are as long as the datagram lets them be: clients put whole paths and queries into one option.
+"""
 _SUCCESS_CLASS = 2
 _RESPONSE_CLASSES = frozenset((_SUCCESS_CLASS, 4, 5))
 _FIRST_RESPONSE_CLASS = 32
@@ -74,11 +89,19 @@ class Message(msgspec.Struct, frozen=True):
     def uint(self, number: int) -> int | None:
         """Return an option of format uint (RFC 7252 §3.2); one that is too long counts as absent (§5.4.3)."""
         value = self.option(number)
-        return None if value is None or len(value) > _MAX_UINT_BYTES else int.from_bytes(value)
+        return None if value is None or _is_too_long(number, value) else int.from_bytes(value)
 
     def values(self, number: int) -> list[bytes]:
         """Return all values of a repeatable option."""
         return [value for candidate, value in self.options if candidate == number]
+
+    @property
+    def has_bad_critical_option(self) -> bool:
+        """Return whether a critical option is unknown, or too long, which is as bad (RFC 7252 §5.4.1, §5.4.3)."""
+        return any(
+            number & 1 and (number not in KNOWN_CRITICAL or _is_too_long(number, value))
+            for number, value in self.options
+        )
 
     @property
     def is_request(self) -> bool:
@@ -94,6 +117,10 @@ class Message(msgspec.Struct, frozen=True):
     def is_success(self) -> bool:
         """Return whether the code is 2.xx."""
         return self.code >> 5 == _SUCCESS_CLASS
+
+
+def _is_too_long(number: int, value: bytes) -> bool:
+    return len(value) > _MAX_BYTES.get(number, len(value))
 
 
 def path_segments(values: list[bytes]) -> list[bytes]:
