@@ -11,6 +11,7 @@ from sluice_lwm2m.application.commands.observation_renewal import ObservationRen
 from sluice_lwm2m.application.commands.outcomes import CommandOutcomes
 from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.application.commands.runner import CommandRunner
+from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.notifications import Notifications
 from sluice_lwm2m.application.ports import RequestSender
 from sluice_lwm2m.application.registration_store import RegistrationStore
@@ -38,10 +39,12 @@ class Application:
         self.counters = Counters()
         self.sessions = Sessions(0, AWAKE_WINDOW)
         self.sender = FakeSender()
+        self.mailbox = Mailbox()
         self.store = RegistrationStore(self.sessions, self.publisher)
-        self.reporter = UplinkReporter(self.sessions, self.publisher, self.tasks, self.clock)
+        self.reporter = UplinkReporter(self.sessions, self.mailbox, self.publisher, self.tasks, self.clock)
         self.notifications = Notifications(
             sessions=self.sessions,
+            mailbox=self.mailbox,
             store=self.store,
             publisher=self.publisher,
             reporter=self.reporter,
@@ -55,9 +58,11 @@ class Application:
         requester = Requester(sender, self.clock)
         return DeviceCommands(
             sessions=self.sessions,
+            mailbox=self.mailbox,
             store=self.store,
             runner=CommandRunner(
                 sessions=self.sessions,
+                mailbox=self.mailbox,
                 store=self.store,
                 requester=requester,
                 sign=self.sign,
@@ -65,9 +70,10 @@ class Application:
                 counters=self.counters,
                 clock=self.clock,
             ),
-            renewal=ObservationRenewal(requester, self.notifications, self.clock),
+            renewal=ObservationRenewal(requester, self.mailbox, self.notifications, self.clock),
             outcomes=CommandOutcomes(
                 sessions=self.sessions,
+                mailbox=self.mailbox,
                 store=self.store,
                 publisher=self.publisher,
                 reporter=self.reporter,

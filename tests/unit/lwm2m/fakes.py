@@ -79,11 +79,19 @@ class FakeDirectory:
     def __init__(self) -> None:
         self.found: dict[str, KnownDevice] = {}
         self.lookups = 0
+        self.failure: Exception | None = None
+        self._deleted: set[str] = set()
+
+    def delete(self, endpoint: str) -> None:
+        """Know a device no more."""
+        self._deleted.add(endpoint)
 
     async def find(self, endpoint: str) -> KnownDevice | None:
         """Return the device."""
         self.lookups += 1
-        if endpoint.startswith("stranger"):
+        if self.failure is not None:
+            raise self.failure
+        if endpoint.startswith("stranger") or endpoint in self._deleted:
             return None
         return self.found.setdefault(endpoint, KnownDevice(endpoint, "a"))
 
@@ -99,8 +107,9 @@ class FakeSender:
         sent: The requests.
         answers: Whether it answers.
         busy: Whether it answers that it is busy, for ten seconds.
-        value: What it answers to a GET.
-        observed: What it answers to an Observe.
+        value: What it answers to a GET; None to refuse.
+        observed: What it answers to an Observe; None to refuse.
+        diagnostic: The diagnostic text of a 4.04.
         no_answer_after: Seconds after which an unanswered request is given up.
     """
 
@@ -108,16 +117,21 @@ class FakeSender:
         self.sent: list[Message] = []
         self.answers = True
         self.busy = False
-        self.value = self.observed = b"1"
+        self.value: bytes | None = b"1"
+        self.observed: bytes | None = b"1"
+        self.diagnostic = b""
         self.no_answer_after = NO_ANSWER_AFTER
         self._in_flight: dict[Session, asyncio.Future[Message]] = {}
 
-    async def request(self, session: Session, message: Message) -> Message:
+    async def request(self, session: Session, message: Message, *, once: bool = False) -> Message:  # noqa: ARG002 - as of the port
         """Answer a GET with its value and any other request with none."""
         self.sent.append(message)
         if self.answers:
             await asyncio.sleep(0)
-            return _busy(message) if self.busy else _success(message, self._value(message))
+            value = self._value(message)
+            if value is None:
+                return Message(coap.ACK, coap.NOT_FOUND, message.mid, message.token, (), self.diagnostic)
+            return _busy(message) if self.busy else _success(message, value)
         self._in_flight[session] = asyncio.get_running_loop().create_future()
         try:
             return await asyncio.wait_for(self._in_flight[session], self.no_answer_after)
@@ -126,7 +140,7 @@ class FakeSender:
         finally:
             del self._in_flight[session]
 
-    def _value(self, request: Message) -> bytes:
+    def _value(self, request: Message) -> bytes | None:
         return self.observed if request.option(coap.OBSERVE) == b"" else self.value
 
     def abort(self, session: Session) -> None:

@@ -41,7 +41,7 @@ class GatewayUnderTest(World):
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         super().__init__()
-        self.notifications.read_states_by(self.commands.read_state)
+        self.notifications.ask_by(self.commands.renew_observation, self.commands.read_state)
         self.endpoint.connection_made(_Transport(on_sent))
         access = ImageAccess(
             sessions=self.sessions, revoked=(), signer=SIGNER, reporter=self.reporter, clock=self.clock
@@ -76,10 +76,10 @@ class GatewayUnderTest(World):
         self.asked: dict[bytes, str] = {}
         return self
 
-    async def request(self, session: Session, message: Message) -> Message:
+    async def request(self, session: Session, message: Message, *, once: bool = False) -> Message:
         """Note for whom a request is, and send it."""
         self.asked[message.token] = session.record.device_id
-        return await self.endpoint.exchanges.request(session, message)
+        return await self.endpoint.exchanges.request(session, message, once=once)
 
     def abort(self, session: Session) -> None:
         """End the request in flight."""

@@ -31,6 +31,7 @@ from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.application.commands.runner import CommandRunner, SignUri
 from sluice_lwm2m.application.images.access import ImageAccess
 from sluice_lwm2m.application.images.image_server import ImageServer
+from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.notifications import Notifications
 from sluice_lwm2m.application.registration.interface import RegistrationInterface
 from sluice_lwm2m.application.registration.lifecycle import RegistrationLifecycle
@@ -89,8 +90,9 @@ class _Core:
         self.producer = Producer(settings)
         self.publisher = KafkaPublisher(self.producer)
         self.sessions = Sessions(settings.lwm2m_ordinal, settings.lwm2m_awake_window)
+        self.mailbox = Mailbox()
         self.store = RegistrationStore(self.sessions, self.publisher)
-        self.reporter = UplinkReporter(self.sessions, self.publisher, tasks, clock)
+        self.reporter = UplinkReporter(self.sessions, self.mailbox, self.publisher, tasks, clock)
         self.directory = MongoDeviceDirectory(
             database["devices"], tasks, settings.lwm2m_device_cache_ttl, settings.lwm2m_device_cache_size
         )
@@ -104,6 +106,7 @@ class _Core:
         )
         self.notifications = Notifications(
             sessions=self.sessions,
+            mailbox=self.mailbox,
             store=self.store,
             publisher=self.publisher,
             reporter=self.reporter,
@@ -128,7 +131,7 @@ def build(
     """
     core = _Core(settings, database, tasks, clock)
     commands = _commands(core)
-    core.notifications.read_states_by(commands.read_state)
+    core.notifications.ask_by(commands.renew_observation, commands.read_state)
     lifecycle = _lifecycle(core, commands)
     revoked = RevokedImages(settings)
     core.endpoint.serve(
@@ -146,7 +149,7 @@ def build(
         producer=core.producer,
         sessions=core.sessions,
         endpoint=core.endpoint,
-        replication=RegistrationReplication(settings.lwm2m_ordinal, log, core.sessions, core.store),
+        replication=RegistrationReplication(settings.lwm2m_ordinal, log, core.sessions, core.mailbox, core.store),
         revoked=revoked,
         consumer=_consumer(core, commands),
         commands=commands,
@@ -169,11 +172,14 @@ def _lifecycle(core: _Core, commands: DeviceCommands) -> RegistrationLifecycle:
     return RegistrationLifecycle(
         gateway=core.settings.lwm2m_ordinal,
         sessions=core.sessions,
+        mailbox=core.mailbox,
         directory=core.directory,
         store=core.store,
         publisher=core.publisher,
         reporter=core.reporter,
         commands=commands,
+        tasks=core.tasks,
+        check_interval=core.settings.lwm2m_device_check_interval,
         counters=core.counters,
         clock=core.clock,
     )
@@ -184,9 +190,11 @@ def _commands(core: _Core) -> DeviceCommands:
     requester = Requester(core.endpoint.exchanges, core.clock)
     return DeviceCommands(
         sessions=core.sessions,
+        mailbox=core.mailbox,
         store=core.store,
         runner=CommandRunner(
             sessions=core.sessions,
+            mailbox=core.mailbox,
             store=core.store,
             requester=requester,
             sign=_uri_signer(core.signer, settings.image_uri),
@@ -194,9 +202,10 @@ def _commands(core: _Core) -> DeviceCommands:
             counters=core.counters,
             clock=core.clock,
         ),
-        renewal=ObservationRenewal(requester, core.notifications, core.clock),
+        renewal=ObservationRenewal(requester, core.mailbox, core.notifications, core.clock),
         outcomes=CommandOutcomes(
             sessions=core.sessions,
+            mailbox=core.mailbox,
             store=core.store,
             publisher=core.publisher,
             reporter=core.reporter,
@@ -230,6 +239,7 @@ def _registration_interface(core: _Core, lifecycle: RegistrationLifecycle) -> Re
             lifetime=settings.lwm2m_exchange_lifetime,
         ),
         sessions=core.sessions,
+        mailbox=core.mailbox,
         reporter=core.reporter,
         counters=core.counters,
         clock=core.clock,

@@ -71,6 +71,9 @@ class GatewaySettings(CommonSettings):
     )
 
     lwm2m_device_cache_ttl: float = Field(60.0, ge=0, description="How long a known endpoint is not looked up again.")
+    lwm2m_device_check_interval: float = Field(
+        3_600.0, ge=0, description="How often an Update makes sure that its device has not been deleted."
+    )
     lwm2m_device_cache_size: int = Field(100_000, ge=1, description="Known endpoints that are kept.")
     lwm2m_image_cache: int = Field(
         268_435_456, ge=1_048_576, description="Bytes of images in memory, in chunks that all downloads share."

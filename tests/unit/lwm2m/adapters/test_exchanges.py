@@ -202,7 +202,7 @@ async def test_a_lifetime_that_has_ended_ends_retransmission_and_answers_though_
 
 async def test_a_request_follows_its_device_to_another_address_and_is_answered_from_there(wire: Wire) -> None:
     asked = await wire.asked()
-    wire.sessions.owners.take(wire.first, ELSEWHERE)
+    wire.sessions.owners.heard_from(wire.first, ELSEWHERE, T0)
     await asyncio.sleep(0.035)
     assert wire.sent == [(codec.encode(REQUEST), REMOTE), (codec.encode(REQUEST), ELSEWHERE)]
     assert not wire.take_reply(ANSWER, REMOTE)
@@ -225,4 +225,21 @@ async def test_a_response_with_a_critical_option_that_nobody_understands_is_no_a
     asked = await wire.asked()
     assert wire.take_reply(Message(coap.ACK, coap.CONTENT, 77, b"token", (bad,), b"1.0"), REMOTE)
     assert await failed(asked)
+    assert len(wire.sent) == 1
+
+
+async def test_a_request_that_is_sent_once_is_never_repeated_and_its_answer_waited_for(wire: Wire) -> None:
+    asked = asyncio.create_task(wire.request(wire.first, REQUEST, once=True))
+    await asyncio.sleep(0.07)  # two retransmissions later
+    assert wire.take_reply(ANSWER, REMOTE)
+    assert await asked == ANSWER
+    assert len(wire.sent) == 1
+
+
+async def test_a_device_that_sleeps_again_is_sent_no_retransmission(wire: Wire) -> None:
+    record = registration("sleeper", address="10.0.0.5:5", queue_mode=True, lifetime=100)
+    asked = await wire.asked(wire.sessions.register(record, wire.now))
+    wire.now += 10  # its awake window
+    with pytest.raises(NoAnswerError):
+        await asked
     assert len(wire.sent) == 1

@@ -1,27 +1,38 @@
 """Notifications of the firmware state: by their token, from any address."""
 
+import asyncio
+
 import msgspec
 import pytest
 from tests.unit.lwm2m.application_under_test import Application
 from tests.unit.lwm2m.builders import ATTEMPT, T0, registration
 
 from sluice_common.messages.device_events import DeviceUplink, FirmwareStateNotified, UplinkKind
-from sluice_common.messages.registrations import Registration
+from sluice_common.messages.registrations import AttemptRef, Registration
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.counters import Counted
+from sluice_lwm2m.domain.session import Session
 
 TOKEN = b"\x0a\xff"
 REMOTE: Address = ("10.0.0.1", 1)
 
 
 class World(Application):
-    """One observed device that was reported to the scheduler."""
+    """One observed device that was reported to the scheduler.
+
+    Attributes:
+        ended: Sessions that are to be observed again.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.session = self.register(registration(observe_token=TOKEN.hex(), observe_attempt=ATTEMPT))
+        self.session.saved = self.session.record
         self.session.mark_reported(T0, self.session.awake_until)
+        self.ended: list[Session] = []
+        self.notifications.ask_by(self.ended.append, lambda _: None)
 
 
 @pytest.fixture
@@ -115,3 +126,88 @@ async def test_a_notification_says_whether_the_device_has_asked_for_a_block(worl
     world.session.fetching = ATTEMPT
     await world.notifications.take(notification(b"2", sequence=2), REMOTE)
     assert [event.fetching for event in world.publisher.of(FirmwareStateNotified)] == [False, True]
+
+
+ELSEWHERE: Address = ("10.0.0.9", 9)
+SECOND = AttemptRef(execution_id="t:d", attempt=2)
+
+
+async def test_a_state_that_kafka_did_not_take_is_published_when_the_device_repeats_it(world: World) -> None:
+    """The one that is repeated is no older than what Kafka has, though it was received before."""
+    world.publisher.failure = OSError("no Kafka")
+    with pytest.raises(OSError, match="no Kafka"):
+        await world.notifications.take(notification(b"2"), REMOTE)
+    world.publisher.failure = None
+    await world.notifications.take(notification(b"2"), REMOTE)
+    assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [2]
+
+
+async def test_an_older_state_that_comes_again_after_a_newer_one_is_not_published(world: World) -> None:
+    world.publisher.failure = OSError("no Kafka")
+    with pytest.raises(OSError, match="no Kafka"):
+        await world.notifications.take(notification(b"1", sequence=1), REMOTE)
+    world.publisher.failure = None
+    await world.notifications.take(notification(b"2", sequence=2), REMOTE)
+    await world.notifications.take(notification(b"1", sequence=1), REMOTE)
+    assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [2]
+
+
+@pytest.mark.parametrize("sequence", [5, 4])
+async def test_a_notification_that_is_replayed_moves_no_device_and_wakes_none(world: World, sequence: int) -> None:
+    await world.notifications.take(notification(b"1", sequence=5), REMOTE)
+    world.session.suspended_until = T0 + 30
+    await world.notifications.take(notification(b"1", sequence=sequence), ELSEWHERE)
+    assert world.session.remote == REMOTE
+    assert not world.session.is_reachable(T0 + 1)
+    assert world.publisher.of(DeviceUplink) == []
+
+
+async def test_an_answer_without_an_observe_option_from_elsewhere_counts_for_nothing(world: World) -> None:
+    """It is no notification, so that nothing says how old it is."""
+    for code in (coap.CONTENT, coap.NOT_FOUND):
+        await world.notifications.take(Message(coap.CON, code, 1, TOKEN, (), b"2"), ELSEWHERE)
+    assert world.session.remote == REMOTE
+    assert world.publisher.messages == world.ended == []
+
+
+async def test_a_state_counts_for_the_attempt_that_observed_when_it_was_received(world: World) -> None:
+    world.publisher.gate.clear()
+    taking = asyncio.create_task(world.notifications.take(notification(b"2"), ELSEWHERE))
+    await asyncio.sleep(0)
+    record = msgspec.structs.replace(world.session.record, observe_token="bb", observe_attempt=SECOND)
+    world.sessions.replace(world.session, record)
+    world.publisher.gate.set()
+    await taking
+    assert [event.attempt for event in world.publisher.of(FirmwareStateNotified)] == [1]
+    assert world.session.is_news("bb", 1, T0)
+
+
+async def test_of_two_states_that_wait_for_kafka_the_later_one_is_published_last(world: World) -> None:
+    world.publisher.gate.clear()
+    taking = [
+        asyncio.create_task(world.notifications.take(notification(state, sequence=n), REMOTE))
+        for n, state in enumerate((b"1", b"2", b"3"))
+    ]
+    await asyncio.sleep(0)
+    assert world.publisher.in_flight == 1
+    world.publisher.gate.set()
+    await asyncio.gather(*taking)
+    assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [1, 2, 3]
+
+
+async def test_a_device_that_ends_its_observation_by_an_error_is_observed_again(world: World) -> None:
+    await world.notifications.take(Message(coap.CON, coap.NOT_FOUND, 1, TOKEN), REMOTE)
+    assert world.ended == [world.session]
+    assert world.counters[Counted.UNOBSERVED] == 1
+    assert world.publisher.of(FirmwareStateNotified) == []
+
+
+async def test_an_observation_that_has_been_replaced_is_not_observed_again(world: World) -> None:
+    world.publisher.gate.clear()
+    world.session.clear_reported()
+    taking = asyncio.create_task(world.notifications.take(Message(coap.CON, coap.NOT_FOUND, 1, TOKEN), REMOTE))
+    await asyncio.sleep(0)
+    world.sessions.replace(world.session, msgspec.structs.replace(world.session.record, observe_token="bb"))
+    world.publisher.gate.set()
+    await taking
+    assert world.ended == []

@@ -17,20 +17,6 @@ async def test_a_record_that_kafka_has_is_not_published_again() -> None:
     assert application.publisher.messages == [session.record]
 
 
-async def test_changes_of_one_device_are_published_one_after_the_other() -> None:
-    application = Application()
-    session = application.register(registration())
-    application.publisher.gate.clear()
-    first = asyncio.create_task(application.store.replace(session, registration(address="10.0.0.1:2")))
-    second = asyncio.create_task(application.store.replace(session, registration(address="10.0.0.1:3")))
-    await asyncio.sleep(0)
-    assert application.publisher.in_flight == 1
-    application.publisher.gate.set()
-    await asyncio.gather(first, second)
-    assert application.publisher.of(Registration)[-1].address == "10.0.0.1:3"
-    assert session.is_saved
-
-
 async def test_a_record_that_kafka_did_not_take_is_published_the_next_time() -> None:
     application = Application()
     session = application.register(registration())

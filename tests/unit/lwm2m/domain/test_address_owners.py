@@ -34,7 +34,7 @@ def test_an_address_is_the_last_device_s_that_has_spoken_for_itself_from_it() ->
     first, second = register(index, "first"), register(index, "second")
     assert index.owners.owner(SHARED) is second
     assert (first.remote, second.remote) == (None, SHARED)
-    index.owners.take(first, SHARED)
+    index.owners.heard_from(first, SHARED, T0)
     assert index.owners.owner(SHARED) is first
     assert (first.remote, second.remote) == (SHARED, None)
 
@@ -42,7 +42,7 @@ def test_an_address_is_the_last_device_s_that_has_spoken_for_itself_from_it() ->
 def test_a_device_has_one_address_and_leaves_the_one_before() -> None:
     index = sessions()
     session = register(index, "first")
-    index.owners.take(session, ELSEWHERE)
+    index.owners.heard_from(session, ELSEWHERE, T0)
     assert index.owners.owner(SHARED) is None
     assert index.owners.owner(ELSEWHERE) is session
 
@@ -81,7 +81,7 @@ def test_requests_in_flight_end_with_the_address_and_with_the_registration_but_n
     ended: list[Session] = []
     first = register(index, "first")
     index.owners.on_release = ended.append
-    index.owners.take(first, ELSEWHERE)
+    index.owners.heard_from(first, ELSEWHERE, T0)
     index.replace(first, first.record)
     assert ended == []
     register(index, "second", address="10.0.0.2:2")
@@ -97,7 +97,7 @@ def test_an_address_left_or_lost_in_the_midst_of_an_upgrade_is_remembered_until_
     assert session.former == {SHARED}
     register(index, "first", address="10.0.0.2:2", epoch=2, **IN_AN_UPGRADE)
     assert session.former == {SHARED}
-    index.owners.take(session, SHARED)
+    index.owners.heard_from(session, SHARED, T0)
     assert session.former == {ELSEWHERE}
 
 
@@ -158,3 +158,32 @@ def test_a_device_that_has_left_has_no_address_after_a_restart() -> None:
     index = sessions()
     index.apply(registration("first", deregistered=True))
     assert index.at_address(SHARED, T0) is None
+
+
+def test_who_has_spoken_later_keeps_an_address_though_the_earlier_message_is_worked_on_last() -> None:
+    index = sessions()
+    second = index.register(registration("second"), T0 + 1)
+    first = index.register(registration("first", **IN_AN_UPGRADE), T0)
+    assert index.owners.owner(SHARED) is second
+    assert not first.is_addressable
+    assert first.former == {SHARED}
+
+
+def test_a_device_that_left_long_ago_takes_no_address_from_who_speaks_from_there_now() -> None:
+    gone = registration("gone", address_epoch=5, deregistered=True, occurred_at=utc(T0 + 500))
+    for order in (("gone", "present"), ("present", "gone")):
+        index = sessions()
+        for name in order:
+            index.apply(gone if name == "gone" else registration("present", address_epoch=6))
+        present = index.owned("present")
+        assert present is not None
+        assert index.at_address(SHARED, T0) is present
+
+
+def test_neither_expiry_nor_a_change_of_its_record_gives_a_device_an_address() -> None:
+    index = sessions()
+    first, second = register(index, "first"), register(index, "second")
+    index.replace(first, msgspec.structs.replace(first.record, current_attempt=None, occurred_at=utc(T0 + 5)))
+    leave(index, first)
+    assert index.owners.owner(SHARED) is second
+    assert second.is_reachable(T0)

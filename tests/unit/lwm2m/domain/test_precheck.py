@@ -20,7 +20,7 @@ def outcome(now: float = T0 + 1, *, owned: bool = True, **changes: Any) -> Outco
     record = msgspec.structs.replace(RECORD, **changes)
     session = Session(record, 10, T0 + 100)
     session.begin_registration(record, T0 + 100, T0)
-    session.gain_address(("10.0.0.1", 1))
+    session.gain_address(("10.0.0.1", 1), T0)
     return precheck(COMMAND, record, session if owned else None, now)
 
 

@@ -131,12 +131,13 @@ def test_preparing_an_execute_records_its_command_id() -> None:
     assert records.prepare(registered(), device_requests(Execute(path="/5/0/2")), "bb", T0).last_execute_id == "c"
 
 
-def test_clearing_the_last_execute_lets_its_command_id_be_sent_again() -> None:
+def test_an_execute_that_was_not_sent_leaves_the_one_before_it_as_the_last() -> None:
     execute = device_requests(Execute(path="/5/0/2"))
-    noted = records.prepare(registered(), execute, "bb", T0)
-    assert records.clear_last_execute(noted, execute, T0).last_execute_id is None
+    for before in (None, "before"):
+        noted = records.prepare(registered(last_execute_id=before), execute, "bb", T0)
+        assert records.restore_last_execute(noted, execute, before, T0).last_execute_id == before
     other = msgspec.structs.replace(execute, command_id="another")
-    assert records.clear_last_execute(noted, other, T0) is noted
+    assert records.restore_last_execute(noted, other, None, T0) is noted
 
 
 @pytest.mark.requirement("R085")

@@ -36,8 +36,10 @@ def test_missing_parameters_have_the_defaults_of_the_specification() -> None:
     assert (parameters.lifetime, parameters.version, parameters.queue_mode) == (86_400, "1.0", False)
 
 
-@pytest.mark.parametrize(("asked", "granted"), [(b"0", 10), (b"10", 10), (b"4294967295", 1_000_000), (b'"60\0"', 60)])
-def test_lifetimes_are_clamped(asked: bytes, granted: int) -> None:
+@pytest.mark.parametrize(
+    ("asked", "granted"), [(b"1", 10), (b"10", 10), (b"4294967295", 1_000_000), (b'"60\0"', 60), (b"0", 1_000_000)]
+)
+def test_lifetimes_are_clamped_and_0_is_infinite(asked: bytes, granted: int) -> None:
     assert parse_register(post(b"ep=x", b"lt=" + asked), BOUNDS).lifetime == granted
 
 

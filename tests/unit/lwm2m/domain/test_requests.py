@@ -40,10 +40,11 @@ def response(code: int, payload: bytes = b"", *options: tuple[int, bytes]) -> Me
         (Read(path="/5/0/3"), Request(coap.GET, STATE)),
         (Observe(path="/5/0/3"), Request(coap.GET, ((6, b""), *STATE), observation=True)),
         (CancelObserve(path="/5/0/3"), Request(coap.GET, ((6, b"\x01"), *STATE), observation=True)),
+        (Execute(path="/3/0/5"), Request(coap.POST, ((11, b"3"), (11, b"0"), (11, b"5")), once=True)),
         (Execute(path="/5/0/2"), Request(coap.POST, ((11, b"5"), (11, b"0"), (11, b"2")))),
         (
             Execute(path="/3/0/4", arguments="0"),
-            Request(coap.POST, ((11, b"3"), (11, b"0"), (11, b"4"), (12, b"")), b"0"),
+            Request(coap.POST, ((11, b"3"), (11, b"0"), (11, b"4"), (12, b"")), b"0", once=True),
         ),
         (
             Write(path="/5/0/1", value=""),

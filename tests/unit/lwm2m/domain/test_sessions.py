@@ -86,6 +86,34 @@ def test_a_session_expires_once_and_not_before_its_last_renewal() -> None:
     assert list(index.expired(T0 + 1_100)) == [session]
 
 
+def test_a_session_whose_lifetime_was_shortened_expires_at_its_new_end() -> None:
+    index = sessions()
+    session = index.register(record(), T0)
+    index.extend(session, T0 + 60)
+    index.extend(session, T0 + 30)
+    assert list(index.expired(T0 + 29)) == []
+    assert list(index.expired(T0 + 30)) == [session]
+    assert list(index.expired(T0 + 1_000)) == []
+
+
+def test_a_lifetime_that_is_shortened_and_extended_again_ends_when_it_was_extended_to() -> None:
+    index = sessions()
+    session = index.register(record(), T0)
+    index.extend(session, T0 + 30)
+    index.extend(session, T0 + 500)
+    assert list(index.expired(T0 + 499)) == []
+    assert list(index.expired(T0 + 500)) == [session]
+
+
+def test_a_device_that_shortens_its_lifetime_again_and_again_takes_no_more_memory_for_it() -> None:
+    index = sessions()
+    session = index.register(record(), T0)
+    for seconds in range(20_000, 0, -1):
+        index.extend(session, T0 + seconds)
+    assert len(index._expiries) <= 1_010
+    assert list(index.expired(T0 + 1)) == [session]
+
+
 def test_after_a_restart_own_devices_are_reachable_unless_they_are_in_queue_mode() -> None:
     index = sessions()
     index.apply(record("awake"))

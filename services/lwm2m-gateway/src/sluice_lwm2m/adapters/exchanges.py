@@ -63,8 +63,13 @@ class Exchanges:
     def __len__(self) -> int:
         return len(self._open)
 
-    async def request(self, session: Session, message: Message) -> Message:
+    async def request(self, session: Session, message: Message, *, once: bool = False) -> Message:
         """Send a Confirmable request and return the response.
+
+        Args:
+            session: The device.
+            message: The request.
+            once: Whether it is never sent again.
 
         Raises:
             NoAnswerError: There is none.
@@ -72,7 +77,8 @@ class Exchanges:
         if session in self._open:
             raise NoAnswerError("a request is in flight")
         loop = asyncio.get_running_loop()
-        timeouts = self._transmission.timeouts(random())  # noqa: S311 - RFC 7252 asks for spread, not for secrecy
+        chance = random()  # noqa: S311 - RFC 7252 asks for spread, not for secrecy
+        timeouts = self._transmission.timeouts(chance, once=once)
         exchange = self._open[session] = _Exchange(session, message, timeouts, loop.create_future())
         try:
             self._transmit(exchange)
@@ -106,7 +112,10 @@ class Exchanges:
         return True
 
     def take_response(self, message: Message, remote: Address) -> bool:
-        """Take a separate response (RFC 7252 §5.2.2); return whether it was expected."""
+        """Take a separate response (RFC 7252 §5.2.2); return whether it was expected.
+
+        One that has been answered expects none: what comes with its token then is a notification.
+        """
         exchange = self._awaiting(message, remote)
         if exchange is not None:
             self._finish(exchange, message)
@@ -119,7 +128,8 @@ class Exchanges:
 
     def _awaiting(self, message: Message, remote: Address) -> _Exchange | None:
         exchange = self._asked(remote)
-        return exchange if exchange is not None and exchange.token == message.token else None
+        is_open = exchange is not None and exchange.token == message.token and not exchange.future.done()
+        return exchange if is_open else None
 
     def _asked(self, remote: Address) -> _Exchange | None:
         """Return the request that a message from an address may answer: its owner's."""
@@ -135,6 +145,9 @@ class Exchanges:
         timeout = next(exchange.timeouts, None)
         if remote is None or timeout is None:
             self._fail(exchange, "no address" if remote is None else "no acknowledgement")
+            return
+        if exchange.timer is not None and self._clock() >= exchange.session.awake_until:
+            self._fail(exchange, "asleep")
             return
         self._send(exchange.datagram, remote)
         exchange.timer = asyncio.get_running_loop().call_later(timeout, self._transmit, exchange)

@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from sluice_common.background import BackgroundTasks
+from sluice_lwm2m.application.mailbox import MailboxFullError
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.addresses import Address
@@ -103,6 +104,9 @@ class RequestTasks:
         try:
             async with asyncio.timeout(self._limits.handling):
                 response = await self._on_request(request, key[0])
+        except MailboxFullError:
+            self._drop(key)
+            return
         except Exception:  # noqa: BLE001 - the last barrier: the device gets an answer whatever went wrong here
             _log.warning("request_failed", exc_info=True)
             self._counters[Counted.FAILED] += 1
@@ -113,12 +117,18 @@ class RequestTasks:
         try:
             async with asyncio.timeout(self._limits.handling):
                 is_current = await self._on_notification(message, key[0])
+        except MailboxFullError:
+            self._drop(key)
         except Exception:  # noqa: BLE001 - as above: not acknowledged, so that the device repeats it
             _log.warning("notification_failed", exc_info=True)
             self._counters[Counted.FAILED] += 1
             self._duplicates.forget(key)
         else:
             self.acknowledge(key, message, is_current)
+
+    def _drop(self, key: Key) -> None:
+        self._counters[Counted.OVERLOADED] += 1
+        self._duplicates.forget(key)
 
     def _reply(self, key: Key, datagram: bytes, is_current: IsCurrent | None) -> None:
         self._duplicates.note(key, datagram, time.monotonic(), is_current)

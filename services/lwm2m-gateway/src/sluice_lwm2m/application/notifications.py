@@ -1,23 +1,27 @@
 """Notifications of the firmware state (RFC 7641, OMA TS 1.0.2 §5.5.3), taken by their token alone.
 
 A device may notify from another address (NAT rebinding) and, as Huawei's LiteOS client does, after a restart with the
-token that it got before; but not from one that it has left (`address_owners`). A notification is
-acknowledged when Kafka has it: LiteOS begins its download only then.
+token that it got before; but not from one that it has left (`address_owners`), and only by a notification that is newer
+than all before: any other may have been replayed. A notification is acknowledged when Kafka has it: LiteOS begins its
+download only then. It is the newest from then on, so that one that Kafka did not get counts when it comes again.
 """
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import FirmwareState, FirmwareStateNotified, UplinkKind
+from sluice_common.messages.registrations import AttemptRef
+from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.ports import Publisher
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address, address_text
+from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.request_response import IsCurrent
 from sluice_lwm2m.domain.counters import Counted, Counters
@@ -29,6 +33,24 @@ from sluice_lwm2m.domain.sessions import Sessions
 _log = structlog.get_logger()
 
 
+class Observed(NamedTuple):
+    """What a device has told of its firmware state, and what held when that was received.
+
+    Attributes:
+        attempt: Whose observation it is.
+        token: The observation's.
+        sequence: Its Observe option; None if it has none.
+        state: None if it does not tell.
+        at: When it was received, seconds since 1970.
+    """
+
+    attempt: AttemptRef | None
+    token: str | None
+    sequence: int | None
+    state: FirmwareState | None
+    at: float
+
+
 class Notifications:
     """Turns notifications into events."""
 
@@ -36,6 +58,7 @@ class Notifications:
         self,
         *,
         sessions: Sessions,
+        mailbox: Mailbox,
         store: RegistrationStore,
         publisher: Publisher,
         reporter: UplinkReporter,
@@ -43,15 +66,23 @@ class Notifications:
         clock: Callable[[], float],
     ) -> None:
         self._sessions = sessions
+        self._mailbox = mailbox
         self._store = store
         self._publisher = publisher
         self._reporter = reporter
         self._counters = counters
         self._clock = clock
-        self._read_state: Callable[[Session], None] = _read_nothing
+        self._observe: Callable[[Session], None] = _ask_nothing
+        self._read_state: Callable[[Session], None] = _ask_nothing
 
-    def read_states_by(self, read_state: Callable[[Session], None]) -> None:
-        """Set who reads the state of a device that notifies without telling it."""
+    def ask_by(self, observe: Callable[[Session], None], read_state: Callable[[Session], None]) -> None:
+        """Set who asks a device that notifies without telling its state.
+
+        Args:
+            observe: Observes a device that has ended its observation again.
+            read_state: Reads the state.
+        """
+        self._observe = observe
         self._read_state = read_state
 
     def is_observed(self, token: bytes, remote: Address) -> bool:
@@ -63,48 +94,72 @@ class Notifications:
         """Take a notification; returns when Kafka has what it says.
 
         A device that has restarted may notify the same byte for byte: under a new registration that is news.
+
+        Raises:
+            MailboxFullError: Too much of the device waits.
         """
         session = self._sessions.observed_by(message.token)
         if session is None:
             return None
-        is_current = partial(session.has_epoch, session.record.epoch)
         session.is_fresh = False
-        now = self._clock()
-        state = _state(session, message)
-        moved = remote != session.remote and session.is_registered(now)
-        if moved:
-            self._sessions.owners.take(session, remote)
-            await self._store.replace(session, records.change_address(session.record, address_text(remote), now))
-        is_unknown = state is None and message.is_success
-        if session.note_uplink(now, restarting=is_unknown or state is FirmwareState.UPDATING) or moved:
-            await self._reporter.report(session, UplinkKind.NOTIFY, now)
-        sequence = message.uint(coap.OBSERVE)
-        is_news = sequence is None or session.accept_sequence(sequence, now)
-        if state is not None and is_news:
-            await self.publish(session, state, now)
-        elif is_unknown and is_news:
-            self._read_state(session)
-        return is_current
-
-    async def publish(self, session: Session, state: FirmwareState, now: float) -> None:
-        """Publish the firmware state of an observed device."""
-        record, until = session.record, session.awake_until
-        attempt = record.observe_attempt
-        if attempt is None:
-            return
-        event = FirmwareStateNotified(
-            app_id=record.app_id,
-            occurred_at=utc(now),
-            device_id=record.device_id,
-            execution_id=attempt.execution_id,
-            attempt=attempt.attempt,
-            state=state,
-            awake_until=utc(until),
-            fetching=session.fetching == attempt,
+        record, now = session.record, self._clock()
+        observed = Observed(
+            record.observe_attempt, record.observe_token, message.uint(coap.OBSERVE), _state(session, message), now
         )
-        await self._publisher.publish_event(event)
-        session.mark_reported(now, until)
-        self._counters[Counted.NOTIFIED] += 1
+        is_new = observed.sequence is not None and session.receive(observed.token, observed.sequence, now)
+        moved = is_new and session.is_registered(now) and self._sessions.owners.heard_from(session, remote, now)
+        is_here = is_new or remote == session.remote
+        is_uplink = is_here and self._note_uplink(session, observed, is_success=message.is_success)
+        async with self._mailbox.work_on_message_of(record.device_id):
+            if session.has_epoch(record.epoch) and not session.record.deregistered:
+                await self._save_address(session)
+            if is_uplink or moved:
+                await self._reporter.report(session, UplinkKind.NOTIFY, now)
+            if is_here if observed.sequence is None else session.is_news(observed.token, observed.sequence, now):
+                await self._pass_on(session, observed, is_success=message.is_success)
+        return partial(session.has_epoch, record.epoch)
+
+    async def publish(self, session: Session, observed: Observed) -> None:
+        """Publish what an observed device has observed, and remember that it is the newest."""
+        if observed.attempt is not None and observed.state is not None:
+            until = session.awake_until
+            event = FirmwareStateNotified(
+                app_id=session.record.app_id,
+                occurred_at=utc(observed.at),
+                device_id=session.record.device_id,
+                execution_id=observed.attempt.execution_id,
+                attempt=observed.attempt.attempt,
+                state=observed.state,
+                awake_until=utc(until),
+                fetching=session.fetching == observed.attempt,
+            )
+            await self._publisher.publish_event(event)
+            session.mark_reported(observed.at, until)
+            self._counters[Counted.NOTIFIED] += 1
+        if observed.sequence is not None:
+            session.note_newest(observed.token, observed.sequence, observed.at)
+
+    @staticmethod
+    def _note_uplink(session: Session, observed: Observed, *, is_success: bool) -> bool:
+        """Note that the device is awake; return whether that must be reported."""
+        restarting = observed.state is FirmwareState.UPDATING or (observed.state is None and is_success)
+        return session.note_uplink(observed.at, restarting=restarting)
+
+    async def _save_address(self, session: Session) -> None:
+        """Let a restart know where the device has spoken from."""
+        record = session.record
+        if (address := session.moved_to) is not None:
+            record = records.change_address(record, address, session.heard_at)
+        await self._store.replace(session, record)
+
+    async def _pass_on(self, session: Session, observed: Observed, *, is_success: bool) -> None:
+        await self.publish(session, observed)
+        if is_success and observed.state is None:
+            self._read_state(session)
+        elif not is_success and observed.token == session.record.observe_token:
+            _log.warning("observation_ended_by_device", device_id=session.record.device_id)
+            self._counters[Counted.UNOBSERVED] += 1
+            self._observe(session)
 
 
 def _state(session: Session, message: Message) -> FirmwareState | None:
@@ -118,5 +173,5 @@ def _state(session: Session, message: Message) -> FirmwareState | None:
         return None
 
 
-def _read_nothing(_session: Session) -> None:
-    """Nobody reads states yet."""
+def _ask_nothing(_session: Session) -> None:
+    """Nobody asks devices yet."""

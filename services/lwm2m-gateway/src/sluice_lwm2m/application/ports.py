@@ -45,8 +45,8 @@ class NoAnswerError(Exception):
 class RequestSender(Protocol):
     """Sends Confirmable requests, one at a time per device (NSTART is 1, RFC 7252 §4.7)."""
 
-    async def request(self, session: Session, message: Message) -> Message:
-        """Send a request, repeat it until it is acknowledged, and return the response.
+    async def request(self, session: Session, message: Message, *, once: bool = False) -> Message:
+        """Send a request, repeat it until it is acknowledged unless it is sent once only, and return the response.
 
         Raises:
             NoAnswerError: There is none, or the device's address or registration has ended.

@@ -1,8 +1,5 @@
 """Registrations are in Kafka before anything is done that a restart must know of."""
 
-import asyncio
-from weakref import WeakValueDictionary
-
 import msgspec
 
 from sluice_common.messages.base import utc
@@ -18,12 +15,14 @@ def _with_seen_at(record: Registration, last_seen: float) -> Registration:
 
 
 class RegistrationStore:
-    """Changes registrations in the index of sessions and in Kafka."""
+    """Changes registrations in the index of sessions and in Kafka, each within a turn of its device (`mailbox`).
+
+    Of two records in flight the older one might come to stand last.
+    """
 
     def __init__(self, sessions: Sessions, publisher: Publisher) -> None:
         self._sessions = sessions
         self._publisher = publisher
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def replace(self, session: Session, record: Registration) -> None:
         """Take a changed record of a registration and return when Kafka has it."""
@@ -32,14 +31,8 @@ class RegistrationStore:
         await self.save(session)
 
     async def save(self, session: Session) -> None:
-        """Publish a session's record, unless Kafka has it, and return when Kafka does.
-
-        One at a time per device: of two records in flight the older one might come to stand last.
-        """
-        if session.is_saved:
-            return
-        async with self._locks.setdefault(session.record.device_id, asyncio.Lock()):
-            if not session.is_saved:  # another task may have saved it meanwhile
-                record = session.record
-                await self._publisher.publish_registration(_with_seen_at(record, session.last_seen))
-                session.saved = record
+        """Publish a session's record, unless Kafka has it, and return when Kafka does."""
+        if not session.is_saved:
+            record = session.record
+            await self._publisher.publish_registration(_with_seen_at(record, session.last_seen))
+            session.saved = record

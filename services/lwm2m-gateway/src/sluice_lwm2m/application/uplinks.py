@@ -7,6 +7,7 @@ import structlog
 from sluice_common.background import BackgroundTasks
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeviceUplink, UplinkKind
+from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.ports import Publisher
 from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.session import Session
@@ -19,15 +20,21 @@ class UplinkReporter:
     """Reports uplinks to the scheduler and notes in the session which window was reported."""
 
     def __init__(
-        self, sessions: Sessions, publisher: Publisher, tasks: BackgroundTasks, clock: Callable[[], float]
+        self,
+        sessions: Sessions,
+        mailbox: Mailbox,
+        publisher: Publisher,
+        tasks: BackgroundTasks,
+        clock: Callable[[], float],
     ) -> None:
         self._sessions = sessions
+        self._mailbox = mailbox
         self._publisher = publisher
         self._clock = clock
         self._tasks = tasks
 
     async def report(self, session: Session, kind: UplinkKind, now: float) -> None:
-        """Report that a device can be reached, and until when; return when Kafka has it."""
+        """Report within a turn of a device that it can be reached, and until when; return when Kafka has it."""
         record, until = session.record, session.awake_until
         event = DeviceUplink(
             app_id=record.app_id,
@@ -62,7 +69,8 @@ class UplinkReporter:
 
     async def _publish(self, session: Session, now: float) -> None:
         try:
-            await self.report(session, UplinkKind.DATA, now)
+            async with self._mailbox.work_for(session.record.device_id):
+                await self.report(session, UplinkKind.DATA, now)
         except Exception:  # noqa: BLE001 - whatever is wrong with Kafka, the next packet is reported
             _log.warning("uplink_not_published", device_id=session.record.device_id, exc_info=True)
             session.clear_reported()

@@ -37,27 +37,35 @@ class AddressOwners:
         """Return the session that has an address: the only one that may answer from there."""
         return self._owners.get(remote)
 
-    def take(self, session: Session, remote: Address) -> None:
-        """Give an address to the session that has spoken for itself from it; it leaves the one that it had."""
+    def heard_from(self, session: Session, remote: Address, at: float) -> bool:
+        """Give an address to the session that has spoken for itself from it; it leaves the one that it had.
+
+        This is the one way to an address, and only a message that came from there leads to it. One that was worked on
+        late, or read from Kafka, takes nothing from who has spoken from there since.
+
+        Args:
+            session: Who has spoken.
+            remote: Where from.
+            at: When that was, seconds since 1970.
+
+        Returns:
+            Whether the session was elsewhere before.
+        """
         before = self._owners.get(remote)
         if before is session:
-            return
+            session.heard_at = at
+            return False
+        self._leave(session)
+        if before is not None and at < before.heard_at:
+            session.gain_address(remote, at)
+            session.lose_address()
+            return True
         if before is not None:
             before.lose_address()
             self.on_release(before)
-        self._leave(session)
         self._owners[remote] = session
-        session.gain_address(remote)
-
-    def restore(self, session: Session, remote: Address) -> None:
-        """Give an address to a session that was read from Kafka, unless another one has taken it since."""
-        before = self._owners.get(remote)
-        if before is None or before.address_epoch <= session.address_epoch:
-            self.take(session, remote)
-            return
-        self._leave(session)
-        session.gain_address(remote)
-        session.lose_address()
+        session.gain_address(remote, at)
+        return True
 
     def _leave(self, session: Session) -> None:
         if session.remote is not None:

@@ -16,6 +16,7 @@ class Counted(StrEnum):
     REFUSED = "refused"
     LIMITED = "limited"
     NOTIFIED = "notified"
+    UNOBSERVED = "unobserved"
     COMMANDS = "commands"
     MALFORMED = "malformed"
     OVERSIZED = "oversized"

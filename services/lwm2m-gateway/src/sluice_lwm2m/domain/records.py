@@ -75,14 +75,17 @@ def register(
     )
 
 
-def update(record: Registration, parameters: Parameters, now: float, address: str | None = None) -> Registration:
+def update(
+    record: Registration, parameters: Parameters, now: float, address: str | None = None, heard_at: float = 0.0
+) -> Registration:
     """Return the record after an Update; the same object if it need not be published.
 
     Args:
         record: As it is.
         parameters: What the Update names.
         now: The time.
-        address: Where it came from, if that is an address that the device did not have.
+        address: Where the device is, if the record does not say so.
+        heard_at: When it has spoken from there.
     """
     lifetime = record.lifetime if parameters.lifetime is None else parameters.lifetime
     listed = parameters.objects
@@ -95,7 +98,7 @@ def update(record: Registration, parameters: Parameters, now: float, address: st
         objects=record.objects if listed is None else listed.objects(root),
     )
     if address is not None:
-        changed = change_address(changed, address, now)
+        changed = change_address(changed, address, heard_at)
     if changed == record and now < record.expires_at.timestamp() - lifetime * (1 - REFRESH_FRACTION):
         return record
     return msgspec.structs.replace(changed, occurred_at=utc(now), expires_at=utc(now + lifetime))
@@ -111,9 +114,11 @@ def deregister(record: Registration, now: float) -> Registration:
     return msgspec.structs.replace(record, deregistered=True, occurred_at=utc(now))
 
 
-def change_address(record: Registration, address: str, now: float) -> Registration:
+def change_address(record: Registration, address: str, heard_at: float) -> Registration:
     """Return the record of a device that has spoken from an address that it did not have."""
-    return msgspec.structs.replace(record, address=address, address_epoch=_milliseconds(now), occurred_at=utc(now))
+    return msgspec.structs.replace(
+        record, address=address, address_epoch=_milliseconds(heard_at), occurred_at=utc(heard_at)
+    )
 
 
 def close_download(record: Registration, command: CloseDownload, at: datetime) -> Registration:
@@ -162,11 +167,18 @@ def prepare(record: Registration, command: DeviceRequests, token: str, now: floa
     return record if changed == record else msgspec.structs.replace(changed, occurred_at=utc(now))
 
 
-def clear_last_execute(record: Registration, command: DeviceRequests, now: float) -> Registration:
-    """Return the record after a command was not sent, or refused by a busy device: its Execute may come again."""
+def restore_last_execute(record: Registration, command: DeviceRequests, before: str | None, now: float) -> Registration:
+    """Return the record after a command was not sent, or refused by a busy device: its Execute may come again.
+
+    Args:
+        record: As it is.
+        command: The command.
+        before: The last Execute before it, which was sent.
+        now: The time.
+    """
     if record.last_execute_id != command.command_id:
         return record
-    return msgspec.structs.replace(record, last_execute_id=None, occurred_at=utc(now))
+    return msgspec.structs.replace(record, last_execute_id=before, occurred_at=utc(now))
 
 
 def observes(record: Registration, command: DeviceRequests) -> bool:

@@ -36,8 +36,8 @@ class LifetimeBounds(msgspec.Struct, frozen=True):
     maximum: int
 
     def clamp(self, lifetime: int) -> int:
-        """Return the lifetime within the bounds."""
-        return max(self.minimum, min(self.maximum, lifetime))
+        """Return the lifetime within the bounds; 0 is infinite (OMA registry, object 1 version 1.2, resource 1)."""
+        return max(self.minimum, min(self.maximum, lifetime or self.maximum))
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,8 +28,10 @@ from sluice_lwm2m.domain.encoding.paths import RESOURCE_DEPTH, Asked, Path, pars
 
 PACKAGE_URI = "/5/0/1"
 FIRMWARE_STATE = "/5/0/3"
-RESTARTING = frozenset(("/5/0/2", "/3/0/4", "/3/0/5"))
-"""Resources whose Execute restarts the device: Update, Reboot, Factory Reset."""
+_REBOOTING = frozenset(("/3/0/4", "/3/0/5"))
+"""Reboot and Factory Reset: Message IDs are forgotten with it, so that a retransmission would begin it anew."""
+RESTARTING = frozenset(("/5/0/2", *_REBOOTING))
+"""Resources whose Execute restarts the device; Update does nothing where its state is none (OMA TS 1.1.1 §E.6)."""
 MAX_VALUE_BYTES = 1_024
 """Longest value that is written; no block-wise transfer towards devices."""
 
@@ -73,7 +75,8 @@ def coap_request(request: DeviceRequest, sign: Callable[[WritePackageUri], str],
             return _write(path, sign(request), TEXT)
         case Execute(arguments=arguments):
             payload = _value(arguments)
-            return Request(coap.POST, (*path, *(_AS_TEXT if payload else ())), payload)
+            options = (*path, *(_AS_TEXT if payload else ()))
+            return Request(coap.POST, options, payload, once=request.path in _REBOOTING)
         case Observe() | CancelObserve():
             action = _REGISTER_OBSERVATION if isinstance(request, Observe) else _CANCEL_OBSERVATION
             return Request(coap.GET, ((coap.OBSERVE, action), *path), observation=True)

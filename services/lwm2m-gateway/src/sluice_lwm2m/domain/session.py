@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from secrets import randbelow
 
 from sluice_common.messages.registrations import AttemptRef, Registration
-from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.addresses import Address, address_text
 
 LAST_SEEN_LAG = 25.0
 """Seconds in which a device's last-seen is told once."""
 _NEWER_AFTER = 128.0
 _HALF_OF_SEQUENCE = 2**23
+
+Newest = tuple[str | None, int, float]
+"""The newest notification: the token of its observation, its sequence number, when it came."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +39,11 @@ class Session:
             registration, byte for byte, is a retransmission then (NSTART is 1, RFC 7252 §4.7), and else a restart.
         fetching: The attempt of whose image it has asked for a block since its Package URI was written last.
         remote: Its address; None if it has none. Only `AddressOwners` changes it.
+        heard_at: When it has spoken for itself last from its address.
         former: Addresses that it has left or lost in the midst of an upgrade.
+        received: The newest notification, or answer to an Observe request, that has come.
+        newest: The newest of them that Kafka has.
+        checked_at: When it was looked up last whether the platform still has it.
         last_seen: When it has spoken last.
         active: Takes its id when it speaks and its last-seen is to be told.
     """
@@ -49,14 +56,17 @@ class Session:
     fetching: AttemptRef | None = None
     saved: Registration | None = None
     remote: Address | None = None
+    heard_at: float = 0.0
     former: frozenset[Address] = frozenset()
+    received: Newest | None = None
+    newest: Newest | None = None
+    checked_at: float = 0.0
     last_seen: float = 0.0
     active: list[str] = field(default_factory=list)
     _activity_at: float = 0.0
     _awake_until: float = 0.0
     _reported_at: float = 0.0
     _reported_until: float = 0.0
-    _newest: tuple[str | None, int, float] | None = None  # the observation's token, its sequence number, when
     _mid: int = field(default_factory=lambda: randbelow(65_536))
 
     def next_mid(self) -> int:
@@ -84,9 +94,11 @@ class Session:
         return self._awake_until if self.is_addressable else 0.0
 
     @property
-    def address_epoch(self) -> int:
-        """Milliseconds since 1970 at which it took the address of its record."""
-        return self.record.address_epoch or self.record.epoch
+    def moved_to(self) -> str | None:
+        """Its address if its record has another."""
+        if self.remote is None or self.record.address == (text := address_text(self.remote)):
+            return None
+        return text
 
     def is_reachable(self, now: float) -> bool:
         """Return whether a request can be sent now."""
@@ -148,7 +160,8 @@ class Session:
         self.expires_at = expires_at
         self.suspended_until = 0.0
         self.is_fresh = True
-        self._newest = None
+        self.received = self.newest = None
+        self.checked_at = now
         self._activity_at = now  # the record tells it
         self.extend_awake_window(now)
 
@@ -168,9 +181,10 @@ class Session:
     def _in_upgrade(self) -> bool:
         return self.record.observe_token is not None or self.record.current_attempt is not None
 
-    def gain_address(self, remote: Address) -> None:
-        """Note its address."""
+    def gain_address(self, remote: Address, heard_at: float) -> None:
+        """Note its address, and when it has spoken from there."""
         self.remote = remote
+        self.heard_at = heard_at
         self.former -= {remote}
 
     def leave_address(self) -> None:
@@ -185,19 +199,46 @@ class Session:
         self._awake_until = 0.0
         self.clear_reported()
 
-    def accept_sequence(self, sequence: int, now: float) -> bool:
-        """Note a notification's sequence number; return False, and keep the one before, if it is not newer.
+    def receive(self, token: str | None, sequence: int, now: float) -> bool:
+        """Note the receipt of a notification; return whether none as new has come before.
 
-        Numbers are compared within one observation only: each may count from anywhere (RFC 7641 §3.4, §4.4).
+        Only what is new speaks for the device: the rest may have been replayed (RFC 7641 §3.4).
         """
-        if self._newest is not None and self._newest[0] == self.record.observe_token:
-            _, before, at = self._newest
-            ahead = (sequence - before) % (2 * _HALF_OF_SEQUENCE)
-            if not 0 < ahead < _HALF_OF_SEQUENCE and now <= at + _NEWER_AFTER:
-                return False
-        self.note_sequence(sequence, now)
-        return True
+        is_new = _is_newer(self.received, token, sequence, now)
+        if is_new:
+            self.received = token, sequence, now
+        return is_new
 
-    def note_sequence(self, sequence: int, now: float) -> None:
-        """Note the sequence number that the next notification must exceed: that of the answer to an Observe request."""
-        self._newest = self.record.observe_token, sequence, now
+    def receive_answer(self, before: Newest | None, token: str | None, sequence: int | None, now: float) -> bool:
+        """Note the receipt of an answer about the firmware state; return whether no notification has overtaken it.
+
+        Args:
+            before: The newest that had come when the request was sent.
+            token: The observation's, None if the request was no Observe.
+            sequence: The answer's Observe option: whatever it is, numbers go on from there.
+            now: The time.
+        """
+        is_newest = self.received is before
+        if token is not None and sequence is not None:
+            is_newest = is_newest or _is_newer(self.received, token, sequence, now)
+            self.received = (token, sequence, now) if is_newest else self.received
+        return is_newest
+
+    def is_news(self, token: str | None, sequence: int, now: float) -> bool:
+        """Return whether a notification is newer than what Kafka has; `note_newest` follows when Kafka has it."""
+        return _is_newer(self.newest, token, sequence, now)
+
+    def note_newest(self, token: str | None, sequence: int, now: float) -> None:
+        """Note the sequence number that the next notification must exceed: Kafka has what this one said."""
+        self.newest = token, sequence, now
+
+
+def _is_newer(newest: Newest | None, token: str | None, sequence: int, now: float) -> bool:
+    """Return whether a sequence number is newer (RFC 7641 §3.4).
+
+    Numbers are compared within one observation only: each may count from anywhere (§4.4).
+    """
+    if newest is None or newest[0] != token:
+        return True
+    _, before, at = newest
+    return 0 < (sequence - before) % (2 * _HALF_OF_SEQUENCE) < _HALF_OF_SEQUENCE or now > at + _NEWER_AFTER

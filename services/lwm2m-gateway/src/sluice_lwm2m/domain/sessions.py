@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Hashable, Iterator
+from math import inf
 from secrets import randbelow
 from typing import TypeVar
 
@@ -12,6 +13,9 @@ from sluice_lwm2m.domain.records import latest_expiry
 from sluice_lwm2m.domain.session import Session
 
 Key = TypeVar("Key", bound=Hashable)
+_MILLISECONDS = 1000
+_SPARE_ENTRIES = 1_000
+"""Entries of lifetimes that were shortened since: beyond these, and one for each device, they are cleared away."""
 
 
 class Sessions:
@@ -32,8 +36,8 @@ class Sessions:
         self._by_device: dict[str, Session] = {}
         self._by_location: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
-        self._expiries: list[tuple[float, str]] = []  # one entry per watched device, possibly too early
-        self._watched: set[str] = set()
+        self._expiries: list[tuple[float, str]] = []  # when to look at a device, possibly too early
+        self._looked_at: dict[str, float] = {}  # when the earliest entry of a device comes due
         self._mid = randbelow(65_536)
 
     def __len__(self) -> int:
@@ -92,9 +96,14 @@ class Sessions:
         self._end_registration(session)
         session.begin_registration(record, expires_at, now)
         self._index(session)
-        self.owners.take(session, parse_address(record.address))
+        self.owners.heard_from(session, parse_address(record.address), now)
         self._watch(session)
         return session
+
+    def extend(self, session: Session, expires_at: float) -> None:
+        """Let a lifetime end at another time, sooner or later than before."""
+        session.expires_at = expires_at
+        self._watch(session)
 
     def replace(self, session: Session, record: Registration) -> None:
         """Take a changed record of a registration; one that has ended is sent nothing more."""
@@ -125,7 +134,7 @@ class Sessions:
             return None
         self._end_registration(session)
         session.resume(record, latest_expiry(record))
-        self.owners.restore(session, remote)
+        self.owners.heard_from(session, remote, (record.address_epoch or record.epoch) / _MILLISECONDS)
         if record.gateway == self._gateway:
             self._index(session)
             self._watch(session)
@@ -137,9 +146,11 @@ class Sessions:
         Each is looked at only when it is asked for: devices may register between one and the next.
         """
         while self._expiries and self._expiries[0][0] <= now:
-            _, device_id = heapq.heappop(self._expiries)
+            due, device_id = heapq.heappop(self._expiries)
+            if self._looked_at.get(device_id) != due:  # an earlier entry has taken its place
+                continue
+            del self._looked_at[device_id]
             session = self.owned(device_id)
-            self._watched.discard(device_id)
             if session is None or session.record.deregistered:
                 continue
             if session.expires_at <= now:
@@ -163,9 +174,14 @@ class Sessions:
         _drop(self._by_token, session.record.observe_token, session)
 
     def _watch(self, session: Session) -> None:
-        if session.record.device_id not in self._watched:
-            self._watched.add(session.record.device_id)
-            heapq.heappush(self._expiries, (session.expires_at, session.record.device_id))
+        """Look at a device when its lifetime ends, or before: an Update that puts it off costs nothing here."""
+        device_id, expires_at = session.record.device_id, session.expires_at
+        if expires_at < self._looked_at.get(device_id, inf):
+            self._looked_at[device_id] = expires_at
+            heapq.heappush(self._expiries, (expires_at, device_id))
+            if len(self._expiries) > _SPARE_ENTRIES + 2 * len(self._looked_at):
+                self._expiries = [(due, device_id) for device_id, due in self._looked_at.items()]
+                heapq.heapify(self._expiries)
 
 
 def _drop(index: dict[Key, Session], key: Key | None, session: Session) -> None:

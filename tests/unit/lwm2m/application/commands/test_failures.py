@@ -19,14 +19,14 @@ def read(command_id: str, device_id: str = "d") -> DeviceRequests:
     )
 
 
-def failing_for(session: Session, world: World) -> Callable[[Session, Message], Awaitable[Message]]:
+def failing_for(session: Session, world: World) -> Callable[..., Awaitable[Message]]:
     """Return a sender's `request` that fails for one device as no code expects."""
     answer = world.sender.request
 
-    async def request(asked: Session, message: Message) -> Message:
+    async def request(asked: Session, message: Message, **options: bool) -> Message:
         if asked is session:
             raise RuntimeError("a fault in the handling of an answer")
-        return await answer(asked, message)
+        return await answer(asked, message, **options)
 
     return request
 
@@ -53,11 +53,11 @@ async def test_an_answer_that_the_platform_fails_to_handle_ends_its_command_and_
 async def test_a_command_that_fails_before_anything_is_sent_is_in_doubt_and_ends_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def replace(*_: object) -> None:
+    async def save(*_: object) -> None:
         raise RuntimeError("a fault in the platform")
 
     with monkeypatch.context() as patched:
-        patched.setattr(world.store, "replace", replace)
+        patched.setattr(world.store, "save", save)
         world.submit(read("1"))
         assert await world.settle() == [("1", OutcomeStatus.TIMEOUT)]
     world.submit(read("2"))

@@ -1,13 +1,18 @@
 """Observations that are renewed at a device's new address."""
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 from tests.unit.lwm2m.application.commands.world import World
 from tests.unit.lwm2m.builders import STATE, T0, device_requests
 
 from sluice_common.messages.device_events import FirmwareStateNotified
 from sluice_common.messages.lwm2m_commands import Observe
+from sluice_lwm2m.application.commands.device_commands import DeviceCommands
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.session import Session
 
 REMOTE = ("10.0.0.1", 1)
 """Where the device of the world is."""
@@ -79,11 +84,42 @@ async def test_a_state_is_not_read_while_the_device_may_be_restarting(world: Wor
     assert world.sender.sent == []
 
 
-async def test_an_observation_that_its_device_ends_is_not_followed_by_a_read(world: World) -> None:
+@pytest.mark.parametrize(("observed", "asked"), [(b"2", [b""]), (None, [b"", None])])
+async def test_an_observation_that_its_device_ends_is_renewed_and_else_its_state_read(
+    world: World, observed: bytes | None, asked: list[bytes | None]
+) -> None:
     world.submit(device_requests(Observe(path=STATE)))
     await world.settle()
     token = world.sender.sent[0].token
     world.sender.sent.clear()
+    world.sender.observed, world.sender.value = observed, b"2"
     await world.notifications.take(Message(coap.CON, coap.NOT_FOUND, 1, token), REMOTE)
     await world.settle()
-    assert world.sender.sent == []
+    assert [message.option(coap.OBSERVE) for message in world.sender.sent] == asked
+    assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [2]
+
+
+@pytest.mark.parametrize("ask", [DeviceCommands.renew_observation, DeviceCommands.read_state])
+async def test_a_state_that_was_asked_for_is_not_published_after_a_newer_notification(
+    world: World, ask: Callable[[DeviceCommands, Session], None]
+) -> None:
+    world.submit(device_requests(Observe(path=STATE)))
+    await world.settle()
+    token = world.sender.sent[0].token
+    ask(world.commands, world.session)
+    await asyncio.sleep(0)
+    notified = Message(coap.CON, coap.CONTENT, 1, token, ((coap.OBSERVE, b"\x05"),), b"2")
+    await world.notifications.take(notified, REMOTE)
+    await world.settle()
+    assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [2]
+    assert len(world.sender.sent) == 2
+
+
+async def test_an_error_whose_text_is_a_state_is_no_state(world: World) -> None:
+    world.submit(device_requests(Observe(path=STATE)))
+    await world.settle()
+    world.sender.observed = world.sender.value = None
+    world.sender.refusal = b"2"
+    world.commands.renew_observation(world.session)
+    await world.settle()
+    assert world.publisher.of(FirmwareStateNotified) == []

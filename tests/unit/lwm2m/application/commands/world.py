@@ -21,7 +21,7 @@ class World(Application):
     def __init__(self) -> None:
         super().__init__()
         self.sessions.owners.on_release = self.sender.abort
-        self.notifications.read_states_by(self.commands.read_state)
+        self.notifications.ask_by(self.commands.renew_observation, self.commands.read_state)
         self.session = self.register(registration())
         self.answered: list[str] = []
 

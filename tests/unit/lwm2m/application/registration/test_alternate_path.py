@@ -107,5 +107,5 @@ async def test_the_alternate_path_outlasts_a_restart_of_the_gateway(world: World
     await register(world)
     kept = [REGISTRATIONS.decode(to_json(record)) for record in world.publisher.of(Registration)]
     restarted = World()
-    await RegistrationReplication(0, Log(kept, []), restarted.sessions, restarted.store).restore()
+    await RegistrationReplication(0, Log(kept, []), restarted.sessions, restarted.mailbox, restarted.store).restore()
     assert (record_of(restarted).root, record_of(restarted).objects) == ("/lwm2m", ("/3/0", "/5/0"))

@@ -4,10 +4,11 @@ import asyncio
 
 import msgspec
 import pytest
-from tests.unit.lwm2m.application.registration.world import LIFETIME, World
+from tests.unit.lwm2m.application.registration.world import CHECK_INTERVAL, LIFETIME, World
 from tests.unit.lwm2m.builders import ATTEMPT
 
 from sluice_common.messages.device_events import DeviceDeregistered, DeviceUplink
+from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.registering import Parameters
 
 
@@ -81,3 +82,70 @@ async def test_an_observation_is_renewed_at_another_address_of_a_device_that_the
     await world.lifecycle.update(session, Parameters(), ("10.0.0.2", 2))
     await asyncio.sleep(0.01)
     assert len(world.sender.sent) == (0 if asleep else 1)
+
+
+async def test_a_device_that_was_deleted_ends_by_an_update_and_not_by_each_of_them(world: World) -> None:
+    location = await world.register_over_coap()
+    lookups = world.directory.lookups
+    assert await world.update(location) == coap.CHANGED
+    assert world.directory.lookups == lookups
+    world.now += CHECK_INTERVAL
+    assert await world.update(location) == coap.CHANGED
+    await world.tasks.wait()
+    assert await world.update(location) == coap.CHANGED
+    assert world.directory.lookups == lookups + 1
+    world.directory.delete("d")
+    world.now += CHECK_INTERVAL
+    assert await world.update(location) == coap.CHANGED
+    await world.tasks.wait()
+    assert await world.update(location) == coap.NOT_FOUND
+    (ended,) = world.publisher.of(DeviceDeregistered)
+    assert ended.device_id == "d"
+
+
+async def test_a_device_is_not_ended_because_the_database_does_not_answer(world: World) -> None:
+    location = await world.register_over_coap()
+    world.directory.failure = OSError("no MongoDB")
+    world.now += CHECK_INTERVAL
+    assert await world.update(location) == coap.CHANGED
+    await world.tasks.wait()
+    assert await world.update(location) == coap.CHANGED
+
+
+async def test_a_shortened_lifetime_ends_when_it_says(world: World) -> None:
+    location = await world.register_over_coap()
+    assert await world.update(location, b"lt=10") == coap.CHANGED
+    world.now += 10
+    await world.lifecycle.expire()
+    assert len(world.publisher.of(DeviceDeregistered)) == 1
+
+
+async def test_an_update_that_waited_while_its_registration_ended_is_not_found(world: World) -> None:
+    location = await world.register_over_coap()
+    world.publisher.gate.clear()
+    leaving = asyncio.create_task(world.deregister(location))
+    updating = asyncio.create_task(world.update(location, b"lt=50"))
+    await world.reach_kafka()
+    world.publisher.gate.set()
+    codes = await asyncio.gather(leaving, updating)
+    assert list(codes) == [coap.DELETED, coap.NOT_FOUND]
+    record = world.sessions.record("d")
+    assert record is not None
+    assert record.deregistered
+
+
+async def test_a_device_that_updates_while_its_end_waits_stays_registered(world: World) -> None:
+    location = await world.register_over_coap()
+    world.now += LIFETIME - 1
+    world.publisher.gate.clear()
+    updating = asyncio.create_task(world.update(location, b"lt=90"))
+    await asyncio.sleep(0)
+    world.now += 1
+    expiring = asyncio.create_task(world.lifecycle.expire())
+    await world.reach_kafka()
+    world.publisher.gate.set()
+    await asyncio.gather(expiring, updating)
+    assert world.publisher.of(DeviceDeregistered) == []
+    world.now += 89
+    await world.lifecycle.expire()
+    assert len(world.publisher.of(DeviceDeregistered)) == 1

@@ -33,7 +33,7 @@ class Log:
 async def test_the_registrations_of_this_gateway_are_there_after_a_restart() -> None:
     application = Application()
     log = Log([registration("d", epoch=1), registration("d", epoch=2), registration("e", gateway=OTHER)], [])
-    await RegistrationReplication(OWN, log, application.sessions, application.store).restore()
+    await RegistrationReplication(OWN, log, application.sessions, application.mailbox, application.store).restore()
     session = application.sessions.owned("d")
     assert session is not None
     assert session.record.epoch == 2
@@ -45,7 +45,7 @@ async def test_a_device_that_registers_at_another_gateway_is_no_longer_owned() -
     application = Application()
     application.register(registration("d", epoch=1))
     log = Log([], [registration("d", epoch=2, gateway=OTHER)])
-    await RegistrationReplication(OWN, log, application.sessions, application.store).follow()
+    await RegistrationReplication(OWN, log, application.sessions, application.mailbox, application.store).follow()
     assert application.sessions.owned("d") is None
 
 
@@ -54,7 +54,7 @@ async def test_a_registration_is_published_again_when_another_gateway_has_publis
     session = application.register(registration("d", epoch=2))
     session.saved = session.record
     log = Log([], [registration("d", epoch=1, gateway=OTHER)])
-    await RegistrationReplication(OWN, log, application.sessions, application.store).follow()
+    await RegistrationReplication(OWN, log, application.sessions, application.mailbox, application.store).follow()
     assert application.sessions.owned("d") is session
     assert application.publisher.messages == [session.record]
 
@@ -63,7 +63,7 @@ async def test_records_of_this_gateway_that_come_back_are_ignored() -> None:
     application = Application()
     session = application.register(registration("d", epoch=1))
     log = Log([], [registration("d", epoch=3)])
-    await RegistrationReplication(OWN, log, application.sessions, application.store).follow()
+    await RegistrationReplication(OWN, log, application.sessions, application.mailbox, application.store).follow()
     assert session.record.epoch == 1
 
 
@@ -71,7 +71,7 @@ async def test_records_of_this_gateway_that_come_back_are_ignored() -> None:
 async def test_a_registration_without_an_address_is_skipped_and_later_ones_are_taken(address: str) -> None:
     application = Application()
     log = Log([registration("d"), registration("d", epoch=2, address=address), registration("e")], [])
-    await RegistrationReplication(OWN, log, application.sessions, application.store).restore()
+    await RegistrationReplication(OWN, log, application.sessions, application.mailbox, application.store).restore()
     session = application.sessions.owned("d")
     assert session is not None
     assert session.record.epoch == 1

@@ -16,6 +16,7 @@ from sluice_lwm2m.domain.refusal_limit import RefusalLimit
 from sluice_lwm2m.domain.registering import LifetimeBounds
 
 LIFETIME = 100
+CHECK_INTERVAL = 50
 MAX_UNKNOWN, MAX_UNKNOWN_PER_HOST = 0.5, 2.0
 REMOTE: Address = ("10.0.0.1", 5683)
 
@@ -29,11 +30,14 @@ class World(Application):
         self.lifecycle = RegistrationLifecycle(
             gateway=0,
             sessions=self.sessions,
+            mailbox=self.mailbox,
             directory=self.directory,
             store=self.store,
             publisher=self.publisher,
             reporter=self.reporter,
             commands=self.commands,
+            tasks=self.tasks,
+            check_interval=CHECK_INTERVAL,
             counters=self.counters,
             clock=self.clock,
         )
@@ -49,6 +53,7 @@ class World(Application):
             ),
             assembly=Assembly(max_bodies=10, max_bytes=200, lifetime=60),
             sessions=self.sessions,
+            mailbox=self.mailbox,
             reporter=self.reporter,
             counters=self.counters,
             clock=self.clock,
@@ -60,6 +65,11 @@ class World(Application):
         answer = await self.interface.answer(Message(coap.CON, coap.POST, 1, b"", options), remote)
         assert answer.code == coap.CREATED
         return answer.options[-1][1].decode()
+
+    async def update(self, location: str, *query: bytes) -> int:
+        """Let a device update its registration; return the code of the answer."""
+        options = ((coap.URI_PATH, b"rd"), (coap.URI_PATH, location.encode()), *((coap.URI_QUERY, q) for q in query))
+        return (await self.interface.answer(Message(coap.CON, coap.POST, 3, b"", options), REMOTE)).code
 
     async def deregister(self, location: str) -> int:
         """Let a device de-register; return the code of the answer."""

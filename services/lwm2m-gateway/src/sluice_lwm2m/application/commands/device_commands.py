@@ -19,6 +19,7 @@ from sluice_common.supervision import is_fatal, note_failure, persist
 from sluice_lwm2m.application.commands.observation_renewal import ObservationRenewal, Renewal
 from sluice_lwm2m.application.commands.outcomes import CommandOutcomes
 from sluice_lwm2m.application.commands.runner import CommandRunner, OnAnswered, PendingCommand
+from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.ports import RequestSender
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.domain import records
@@ -44,6 +45,7 @@ class DeviceCommands:
         self,
         *,
         sessions: Sessions,
+        mailbox: Mailbox,
         store: RegistrationStore,
         runner: CommandRunner,
         renewal: ObservationRenewal,
@@ -55,6 +57,7 @@ class DeviceCommands:
         clock: Callable[[], float],
     ) -> None:
         self._sessions = sessions
+        self._mailbox = mailbox
         self._store = store
         self._runner = runner
         self._renewal = renewal
@@ -177,9 +180,10 @@ class DeviceCommands:
             on_answered()
 
     async def _save_close(self, command: CloseDownload) -> None:
-        session = self._sessions.owned(command.device_id)
-        if session is not None:
-            await self._store.replace(session, records.close_download(session.record, command, utc(self._clock())))
+        async with self._mailbox.work_for(command.device_id):
+            session = self._sessions.owned(command.device_id)
+            if session is not None:
+                await self._store.replace(session, records.close_download(session.record, command, utc(self._clock())))
 
     async def _answer(self, command: Lwm2mCommand, on_answered: OnAnswered, status: OutcomeStatus) -> None:
         await self._publish(command, status)

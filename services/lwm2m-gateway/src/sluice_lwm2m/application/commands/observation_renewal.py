@@ -1,17 +1,19 @@
 """An observation is renewed when its device is awake and has another address.
 
 Not when it registers anew or wakes up: then the scheduler asks what it has to know, and once is enough.
-A device that accepts it, or notifies, without a value that is understood is asked for the value: it may be news.
+A device that does not tell its state by that, or notifies without telling it, is asked for it: it may be news. One that
+ends the observation by an error (RFC 7641 §3.2) is observed again, and asked if it does not let itself be observed.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from sluice_common.messages.device_events import FirmwareState
 from sluice_common.messages.lwm2m_commands import Observe, Read
+from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.application.commands.requester import Requester
-from sluice_lwm2m.application.notifications import Notifications
+from sluice_lwm2m.application.mailbox import Mailbox
+from sluice_lwm2m.application.notifications import Notifications, Observed
 from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.domain.encoding.errors import PayloadError
 from sluice_lwm2m.domain.requests import FIRMWARE_STATE, coap_request, firmware_state
@@ -29,8 +31,11 @@ class Renewal(NamedTuple):
 class ObservationRenewal:
     """Observes the firmware state again, with the token of the observation."""
 
-    def __init__(self, requester: Requester, notifications: Notifications, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, requester: Requester, mailbox: Mailbox, notifications: Notifications, clock: Callable[[], float]
+    ) -> None:
         self._requester = requester
+        self._mailbox = mailbox
         self._notifications = notifications
         self._clock = clock
 
@@ -41,17 +46,23 @@ class ObservationRenewal:
         if record.epoch != epoch or record.observe_token is None or not session.is_reachable(self._clock()):
             return
         with suppress(NoAnswerError):
-            state = await self._ask(session, request)
-            if state is not None:
-                await self._notifications.publish(session, state, self._clock())
+            has_state = await self._ask(session, record, request)
+            if not has_state and isinstance(request, Observe):
+                await self._ask(session, record, Read(path=FIRMWARE_STATE))
 
-    async def _ask(self, session: Session, request: Observe | Read) -> FirmwareState | None:
-        record = session.record
+    async def _ask(self, session: Session, record: Registration, request: Observe | Read) -> bool:
+        """Ask and publish the state that is told, unless a notification has told a newer one; return whether one is."""
         message = coap_request(request, lambda _: "", record.root)
-        token = record.observe_token if isinstance(request, Observe) else None
-        answer = await self._requester.ask(session, message, token)
+        token = record.observe_token
+        answer = await self._requester.ask(session, message, token if isinstance(request, Observe) else None)
+        now = self._clock()
         try:
-            return firmware_state(answer, record.root)
+            state = firmware_state(answer.message, record.root)
         except PayloadError:
-            is_observed = answer.is_success and isinstance(request, Observe)
-            return await self._ask(session, Read(path=FIRMWARE_STATE)) if is_observed else None
+            return False
+        async with self._mailbox.work_for(record.device_id):
+            if answer.is_newest:
+                sequence = answer.sequence if isinstance(request, Observe) else None
+                observed = Observed(record.observe_attempt, token, sequence, state, now)
+                await self._notifications.publish(session, observed)
+        return True

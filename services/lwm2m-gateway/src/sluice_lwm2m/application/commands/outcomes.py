@@ -7,6 +7,7 @@ import structlog
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus, RequestResult, UplinkKind
 from sluice_common.messages.lwm2m_commands import DeviceRequests, Lwm2mCommand
+from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.ports import Publisher
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.application.uplinks import UplinkReporter
@@ -26,12 +27,14 @@ class CommandOutcomes:
         self,
         *,
         sessions: Sessions,
+        mailbox: Mailbox,
         store: RegistrationStore,
         publisher: Publisher,
         reporter: UplinkReporter,
         clock: Callable[[], float],
     ) -> None:
         self._sessions = sessions
+        self._mailbox = mailbox
         self._store = store
         self._publisher = publisher
         self._reporter = reporter
@@ -40,7 +43,11 @@ class CommandOutcomes:
     async def publish(
         self, command: Lwm2mCommand, status: OutcomeStatus, results: tuple[RequestResult, ...] = ()
     ) -> None:
-        """Publish the outcome of a command; return when Kafka has it."""
+        """Publish the outcome of a command in a turn of its device; return when Kafka has it."""
+        async with self._mailbox.work_for(command.device_id):
+            await self._publish(command, status, results)
+
+    async def _publish(self, command: Lwm2mCommand, status: OutcomeStatus, results: tuple[RequestResult, ...]) -> None:
         session = self._sessions.owned(command.device_id)
         if session is not None and isinstance(command, DeviceRequests):
             await self._clear_observation(session, command)

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from os import urandom
 
+import msgspec
+
 from sluice_common.messages.device_events import OutcomeStatus, RequestResult
-from sluice_common.messages.lwm2m_commands import DeviceRequest, DeviceRequests, Execute, WritePackageUri
+from sluice_common.messages.lwm2m_commands import DeviceRequest, DeviceRequests, Execute, Observe, WritePackageUri
+from sluice_common.messages.registrations import Registration
 from sluice_common.supervision import is_fatal, note_failure, persist
 from sluice_lwm2m.application.commands.requester import Requester
+from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.domain import records
@@ -52,6 +56,7 @@ class CommandRunner:
         self,
         *,
         sessions: Sessions,
+        mailbox: Mailbox,
         store: RegistrationStore,
         requester: Requester,
         sign: SignUri,
@@ -63,6 +68,7 @@ class CommandRunner:
 
         Args:
             sessions: The devices.
+            mailbox: Their turns.
             store: Keeps what must survive.
             requester: Sends the requests.
             sign: Returns the image URI of a `WritePackageUri`.
@@ -71,6 +77,7 @@ class CommandRunner:
             clock: Seconds since 1970.
         """
         self._sessions = sessions
+        self._mailbox = mailbox
         self._store = store
         self._requester = requester
         self._sign = sign
@@ -80,24 +87,44 @@ class CommandRunner:
 
     async def run(self, pending: PendingCommand) -> tuple[OutcomeStatus, tuple[RequestResult, ...]]:
         """Run a command; return how it ended and the answers that came."""
-        command, now = pending.command, self._clock()
-        session = self._sessions.owned(command.device_id)
-        status = precheck(command, self._sessions.record(command.device_id), session, now)
-        if session is None or status is not None or pending.fenced:
-            return status or OutcomeStatus.STALE, ()
-        # Nothing is sent while Kafka is away; what has expired by then is not sent at all.
-        await persist("command_not_prepared", partial(self._prepare, session, command), device_id=command.device_id)
-        if any(isinstance(request, WritePackageUri) for request in command.requests):
-            session.fetching = None
+        command = pending.command
+        async with self._mailbox.work_for(command.device_id):
+            session = self._sessions.owned(command.device_id)
+            status = precheck(command, self._sessions.record(command.device_id), session, self._clock())
+            if session is None or status is not None or pending.fenced:
+                return status or OutcomeStatus.STALE, ()
+            before = session.record.last_execute_id
+            self._prepare(session, command)
+        await self._save(session)
         results: list[RequestResult] = []
         status = await self._ask_all(session, pending, results)
         if status is OutcomeStatus.STALE or (results and results[-1].max_age is not None):
-            await self._store.replace(session, records.clear_last_execute(session.record, command, self._clock()))
+            async with self._mailbox.work_for(command.device_id):
+                if self._sessions.owned(command.device_id) is session:
+                    self._change(session, records.restore_last_execute(session.record, command, before, self._clock()))
+            await self._save(session)
         return status, tuple(results)
 
-    async def _prepare(self, session: Session, command: DeviceRequests) -> None:
+    def _prepare(self, session: Session, command: DeviceRequests) -> None:
+        """Note what a restart must know of a command."""
         token = urandom(_TOKEN_BYTES).hex()
-        await self._store.replace(session, records.prepare(session.record, command, token, self._clock()))
+        self._change(session, records.prepare(session.record, command, token, self._clock()))
+        if any(isinstance(request, WritePackageUri) for request in command.requests):
+            session.fetching = None
+
+    def _change(self, session: Session, record: Registration) -> None:
+        if record is not session.record:
+            self._sessions.replace(session, record)
+
+    async def _save(self, session: Session) -> None:
+        """Return when Kafka has what was noted: nothing is sent while it is away, nor at all if it expires by then."""
+        if not session.is_saved:
+            device_id = session.record.device_id
+            await persist("command_not_prepared", partial(self._save_once, session), device_id=device_id)
+
+    async def _save_once(self, session: Session) -> None:
+        async with self._mailbox.work_for(session.record.device_id):
+            await self._store.save(session)
 
     async def _ask_all(self, session: Session, pending: PendingCommand, results: list[RequestResult]) -> OutcomeStatus:
         command = pending.command
@@ -143,7 +170,15 @@ class CommandRunner:
         token = None
         if message.observation and records.observes(session.record, command):
             token = session.record.observe_token
-        return result_of(request, await self._requester.ask(session, message, token), root)
+        answer = await self._requester.ask(session, message, token)
+        result = result_of(request, answer.message, root)
+        if not isinstance(request, Observe) or token is None:
+            return result
+        if not answer.is_newest:  # a notification has overtaken it, and has told more
+            return msgspec.structs.replace(result, values={})
+        if answer.sequence is not None:
+            session.note_newest(token, answer.sequence, self._clock())
+        return result
 
     def _suspend_sends(self, session: Session, command: DeviceRequests, request: DeviceRequest) -> None:
         """Send nothing for a while after an Execute that restarts the device, unless it has registered anew already."""

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from sluice_common.messages.device_events import UplinkKind
+from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.registration.lifecycle import RegistrationLifecycle
 from sluice_lwm2m.application.registration.strangers import Strangers
 from sluice_lwm2m.application.uplinks import UplinkReporter
@@ -35,6 +36,7 @@ class RegistrationInterface:
         strangers: Strangers,
         assembly: Assembly,
         sessions: Sessions,
+        mailbox: Mailbox,
         reporter: UplinkReporter,
         counters: Counters,
         clock: Callable[[], float],
@@ -44,6 +46,7 @@ class RegistrationInterface:
         self._strangers = strangers
         self._assembly = assembly
         self._sessions = sessions
+        self._mailbox = mailbox
         self._reporter = reporter
         self._counters = counters
         self._clock = clock
@@ -115,7 +118,8 @@ class RegistrationInterface:
             raise CoapError(coap.NOT_FOUND, "not a registered device")
         session.is_fresh = False
         if session.note_uplink(now):
-            await self._reporter.report(session, UplinkKind.DATA, now)
+            async with self._mailbox.work_on_message_of(session.record.device_id):
+                await self._reporter.report(session, UplinkKind.DATA, now)
         return Response(coap.CHANGED if is_send else coap.NOT_FOUND)
 
 

@@ -5,10 +5,12 @@ from secrets import token_urlsafe
 
 import structlog
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeviceDeregistered, UplinkKind
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.application.commands.device_commands import DeviceCommands
+from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.ports import DeviceDirectory, KnownDevice, Publisher
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.application.uplinks import UplinkReporter
@@ -33,21 +35,27 @@ class RegistrationLifecycle:
         *,
         gateway: int,
         sessions: Sessions,
+        mailbox: Mailbox,
         directory: DeviceDirectory,
         store: RegistrationStore,
         publisher: Publisher,
         reporter: UplinkReporter,
         commands: DeviceCommands,
+        tasks: BackgroundTasks,
+        check_interval: float,
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
         self._gateway = gateway
         self._sessions = sessions
+        self._mailbox = mailbox
         self._directory = directory
         self._store = store
         self._publisher = publisher
         self._reporter = reporter
         self._commands = commands
+        self._tasks = tasks
+        self._check_interval = check_interval
         self._counters = counters
         self._clock = clock
 
@@ -65,20 +73,24 @@ class RegistrationLifecycle:
     async def register(self, parameters: Parameters, remote: Address) -> Registration:
         """Register a device, whatever was registered before.
 
-        It may have forgotten that it is observed: the scheduler, who knows whether that matters, observes it anew.
+        It may have forgotten that it is observed: the scheduler, who knows whether that matters, observes it anew. What
+        was in flight to the registration before ends, and has turns of its own before this is reported.
 
         Raises:
             CoapError: 4.03 for an endpoint client name that the platform does not know.
+            MailboxFullError: Too much of the device waits.
         """
+        now = self._clock()
         device = await self._directory.find(parameters.endpoint)
         if device is None:
             raise CoapError(coap.FORBIDDEN, "an unknown endpoint client name")
-        now = self._clock()
-        record = self._new_record(device, parameters, remote, now)
-        session = self._sessions.register(record, now)
+        async with self._mailbox.work_on_message_of(device.device_id):
+            record = self._new_record(device, parameters, remote, now)
+            session = self._sessions.register(record, now)
         await self._commands.wait_idle(device.device_id)
-        await self._store.save(session)
-        await self._reporter.report(session, UplinkKind.REGISTER, now)
+        async with self._mailbox.work_for(device.device_id):
+            await self._store.save(session)
+            await self._reporter.report(session, UplinkKind.REGISTER, now)
         self._counters[Counted.REGISTERED] += 1
         _log.debug("device_registered", device_id=device.device_id, epoch=record.epoch, address=record.address)
         return record
@@ -101,28 +113,62 @@ class RegistrationLifecycle:
         return session is not None and session.is_fresh and session.destination(epoch, self._clock()) is not None
 
     async def update(self, session: Session, parameters: Parameters, remote: Address) -> None:
-        """Update a registration: its lifetime begins anew, and what the parameters name changes."""
-        now = self._clock()
+        """Update a registration: its lifetime begins anew, and what the parameters name changes.
+
+        Raises:
+            CoapError: 4.04 if it has ended meanwhile.
+            MailboxFullError: Too much of the device waits.
+        """
+        now, epoch = self._clock(), session.record.epoch
         session.is_fresh = False
-        moved = session.remote != remote
-        record = records.update(session.record, parameters, now, address_text(remote) if moved else None)
-        if moved:
-            self._sessions.owners.take(session, remote)
-        if record is not session.record:
-            self._sessions.replace(session, record)
-        session.expires_at = now + record.lifetime
-        is_news = session.note_uplink(now)
-        await self._store.save(session)
-        if is_news or moved:
-            await self._reporter.report(session, UplinkKind.UPDATE, now)
+        moved = self._sessions.owners.heard_from(session, remote, now)
+        async with self._mailbox.work_on_message_of(session.record.device_id):
+            self._require(session, epoch)
+            record = records.update(session.record, parameters, now, session.moved_to, session.heard_at)
+            if record is not session.record:
+                self._sessions.replace(session, record)
+            self._sessions.extend(session, now + record.lifetime)
+            is_news = session.note_uplink(now)
+            await self._store.save(session)
+            if is_news or moved:
+                await self._reporter.report(session, UplinkKind.UPDATE, now)
         if moved and not is_news:  # with a device that it took for asleep, the scheduler goes on itself
             self._commands.renew_observation(session)
         self._counters[Counted.UPDATED] += 1
+        if now >= session.checked_at + self._check_interval:
+            session.checked_at = now
+            self._tasks.start(self._end_if_deleted(session, epoch))
 
     async def deregister(self, session: Session) -> None:
-        """End a registration because its device leaves."""
-        await self._end(session, self._clock())
+        """End a registration because its device leaves.
+
+        Raises:
+            CoapError: 4.04 if it has ended meanwhile.
+            MailboxFullError: Too much of the device waits.
+        """
+        epoch = session.record.epoch
+        async with self._mailbox.work_on_message_of(session.record.device_id):
+            self._require(session, epoch)
+            await self._end(session, self._clock())
         self._counters[Counted.DEREGISTERED] += 1
+
+    @staticmethod
+    def _require(session: Session, epoch: int) -> None:
+        if session.record.deregistered or not session.has_epoch(epoch):
+            raise CoapError(coap.NOT_FOUND, "a registration that has ended")
+
+    async def _end_if_deleted(self, session: Session, epoch: int) -> None:
+        """End a registration whose device the platform has no more: its next Update is 4.04, its Register 4.03."""
+        try:
+            device = await self._directory.find(session.record.endpoint)
+            if device is not None and device.device_id == session.record.device_id:
+                return
+            async with self._mailbox.work_for(session.record.device_id):
+                self._require(session, epoch)
+                await self._end(session, self._clock())
+            _log.info("deleted_device_ended", device_id=session.record.device_id)
+        except Exception:  # noqa: BLE001 - whatever is wrong with MongoDB or Kafka, a later Update asks again
+            _log.warning("device_not_checked", device_id=session.record.device_id, exc_info=True)
 
     async def expire(self) -> None:
         """End the registrations whose lifetime has ended.
@@ -131,8 +177,13 @@ class RegistrationLifecycle:
         """
         now = self._clock()
         for session in self._sessions.expired(now):
-            await self._end(session, now)
-            self._counters[Counted.EXPIRED] += 1
+            epoch = session.record.epoch
+            async with self._mailbox.work_for(session.record.device_id):
+                if session.is_registered(now) or not session.has_epoch(epoch):  # it has spoken while this waited
+                    self._sessions.extend(session, session.expires_at)
+                elif not session.record.deregistered:
+                    await self._end(session, now)
+                    self._counters[Counted.EXPIRED] += 1
 
     async def _end(self, session: Session, now: float) -> None:
         record = records.deregister(session.record, now)

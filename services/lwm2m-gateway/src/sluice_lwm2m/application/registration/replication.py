@@ -6,6 +6,7 @@ import structlog
 
 from sluice_common.errors import PoisonError
 from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.ports import RegistrationLog
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.domain.sessions import Sessions
@@ -16,10 +17,13 @@ _log = structlog.get_logger()
 class RegistrationReplication:
     """Brings the index of sessions to what Kafka has; the highest epoch owns a device, then the highest ordinal."""
 
-    def __init__(self, gateway: int, log: RegistrationLog, sessions: Sessions, store: RegistrationStore) -> None:
+    def __init__(
+        self, gateway: int, log: RegistrationLog, sessions: Sessions, mailbox: Mailbox, store: RegistrationStore
+    ) -> None:
         self._gateway = gateway
         self._log = log
         self._sessions = sessions
+        self._mailbox = mailbox
         self._store = store
 
     async def restore(self) -> None:
@@ -39,7 +43,8 @@ class RegistrationReplication:
             _log.error("registration_skipped", device_id=record.device_id, reason=str(error))
             return
         if session is not None:
-            await self._store.save(session)
+            async with self._mailbox.work_for(record.device_id):
+                await self._store.save(session)
 
     async def _apply_foreign(self, record: Registration) -> None:
         if record.gateway != self._gateway:

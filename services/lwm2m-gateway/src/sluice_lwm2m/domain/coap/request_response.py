@@ -18,12 +18,14 @@ class Request(msgspec.Struct, frozen=True):
         options: In ascending order.
         payload: Body.
         observation: Whether it must carry the observation's token.
+        once: Whether it must not be retransmitted.
     """
 
     code: int
     options: Options
     payload: bytes = b""
     observation: bool = False
+    once: bool = False
 
 
 class Response(msgspec.Struct, frozen=True):
