@@ -1,6 +1,7 @@
 """What the tests of the gateway put in the place of Kafka, MongoDB and the devices' radio."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from sluice_common.messages.device_activity import DevicesSeen
@@ -9,8 +10,8 @@ from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.application.ports import KnownDevice, NoAnswerError
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.session import Session
 
 NO_ANSWER_AFTER = 0.02
@@ -59,15 +60,39 @@ class FakePublisher:
         return [message for message in self.messages if isinstance(message, kind)]
 
 
+class FakeLink:
+    """Hands over what is sent, and lets tests say what is received (`sluice_lwm2m.adapters.link.Link`).
+
+    Attributes:
+        hear: Takes what is received.
+        is_closed: Whether it was closed.
+    """
+
+    def __init__(self, on_sent: Callable[[bytes, Peer], None]) -> None:
+        self._on_sent = on_sent
+        self.hear: Callable[[bytes, Peer], None]
+        self.is_closed = False
+
+    def hear_by(self, hear: Callable[[bytes, Peer], None]) -> None:
+        """Keep who hears."""
+        self.hear = hear
+
+    def send(self, datagram: bytes, peer: Peer) -> None:
+        """Hand it over."""
+        self._on_sent(datagram, peer)
+
+    def close(self) -> None:
+        """Note it."""
+        self.is_closed = True
+
+
 class FakeResponder:
     """Keeps the responses as the device decodes them."""
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
 
-    def respond(
-        self, request: Message, _remote: Address, code: int, options: bytes = b"", payload: bytes = b""
-    ) -> None:
+    def respond(self, request: Message, _remote: Peer, code: int, options: bytes = b"", payload: bytes = b"") -> None:
         """Keep a response."""
         tail = b"\xff" + payload if payload else b""
         self.sent.append(codec.decode(codec.header(coap.ACK, code, request.mid, request.token) + options + tail))

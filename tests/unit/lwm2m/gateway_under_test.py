@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from tests.unit.lwm2m.application.images.server import SIGNER, TASK, FakeStore
 from tests.unit.lwm2m.application.registration.world import World
 from tests.unit.lwm2m.builders import T0
+from tests.unit.lwm2m.fakes import FakeLink
 
 from sluice_common.messages.lwm2m_commands import DeviceRequests, WritePackageUri
 from sluice_common.tokens import ImageToken
@@ -15,9 +15,9 @@ from sluice_lwm2m.adapters.request_tasks import Limits
 from sluice_lwm2m.application.images.access import ImageAccess
 from sluice_lwm2m.application.images.image_server import ImageServer
 from sluice_lwm2m.application.ports import RequestSender
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.duplicates import Duplicates
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.session import Session
 
@@ -32,17 +32,17 @@ class GatewayUnderTest(World):
         asked: By token, the device that a request was made for.
     """
 
-    def __init__(self, on_sent: Callable[[bytes, Address], None]) -> None:
+    def __init__(self, on_sent: Callable[[bytes, Peer], None]) -> None:
         """Prepare.
 
         Args:
             on_sent: Takes what is sent.
         """
+        self.link = FakeLink(on_sent)
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         super().__init__()
         self.notifications.ask_by(self.commands.renew_observation, self.commands.read_state)
-        self.endpoint.connection_made(_Transport(on_sent))
         access = ImageAccess(
             sessions=self.sessions, revoked=(), signer=SIGNER, reporter=self.reporter, clock=self.clock
         )
@@ -66,6 +66,7 @@ class GatewayUnderTest(World):
     def request_sender(self) -> RequestSender:
         """Return the real one, which is listened to."""
         self.endpoint = Endpoint(
+            self.link,
             TRANSMISSION,
             Limits(datagram=4_096, pending=100, handling=20),
             Duplicates(247, 10_000),
@@ -94,9 +95,9 @@ class GatewayUnderTest(World):
         """Return the time."""
         return T0 + self._loop.time() - self._began
 
-    async def take(self, datagram: bytes, remote: Address) -> None:
+    async def take(self, datagram: bytes, remote: Peer) -> None:
         """Take a datagram and let everything happen that happens at once."""
-        self.endpoint.datagram_received(datagram, remote)
+        self.link.hear(datagram, remote)
         await settle()
 
 
@@ -104,13 +105,3 @@ async def settle() -> None:
     """Let everything happen that happens at once."""
     for _ in range(30):
         await asyncio.sleep(0)
-
-
-class _Transport(asyncio.DatagramTransport):
-    def __init__(self, on_sent: Callable[[bytes, Address], None]) -> None:
-        super().__init__()
-        self._on_sent = on_sent
-
-    def sendto(self, data: Any, addr: Any = None) -> None:
-        """Hand it over."""
-        self._on_sent(bytes(data), addr)

@@ -30,12 +30,12 @@ from sluice_common.messages.lwm2m_commands import (
 )
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.session import Session
 
 DEVICES = ("a" * 24, "b" * 24, "c" * 24)
-ADDRESSES: tuple[Address, ...] = (("192.0.2.1", 1), ("192.0.2.1", 2))
+ADDRESSES: tuple[Peer, ...] = (Peer(("192.0.2.1", 1)), Peer(("192.0.2.1", 2)))
 LIFETIME = 40
 """Seconds; shorter than a request is retransmitted."""
 STATE = "/5/0/3"
@@ -84,9 +84,9 @@ class SharedAddresses(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = VirtualTimeLoop()
-        self.owners: dict[Address, tuple[str, float]] = {}
-        self.present: dict[Address, str] = {}
-        self.delivered: defaultdict[Address, list[Delivered]] = defaultdict(list)
+        self.owners: dict[Peer, tuple[str, float]] = {}
+        self.present: dict[Peer, str] = {}
+        self.delivered: defaultdict[Peer, list[Delivered]] = defaultdict(list)
         self.locations: dict[str, str] = {}
         self.answered: dict[int, Message] = {}
         self.mid = 0
@@ -110,7 +110,7 @@ class SharedAddresses(RuleBasedStateMachine):
 
     # what the gateway sends
 
-    def on_sent(self, datagram: bytes, remote: Address) -> None:
+    def on_sent(self, datagram: bytes, remote: Peer) -> None:
         message = codec.decode(datagram)
         if not message.is_request:
             self.answered[message.mid] = message
@@ -125,30 +125,30 @@ class SharedAddresses(RuleBasedStateMachine):
     # what devices do
 
     @rule(what=st.sampled_from(WHAT_HAPPENS), device=devices, address=addresses, data=st.data())
-    def happens(self, what: str, device: str, address: Address, data: st.DataObject) -> None:
+    def happens(self, what: str, device: str, address: Peer, data: st.DataObject) -> None:
         """One rule for all: Hypothesis leaves out some rules in each run, and all are needed together."""
         getattr(self, what)(device, address, data.draw)
 
-    def registers(self, device: str, address: Address, _: Draw) -> None:
+    def registers(self, device: str, address: Peer, _: Draw) -> None:
         self.own(device, address, self.gateway.clock() + LIFETIME)
         answer = self.ask(coap.POST, (b"rd",), address, query=f"ep={device}&lt={LIFETIME}")
         self.locations[device] = answer.options[-1][1].decode()
 
-    def updates(self, device: str, address: Address, _: Draw) -> None:
+    def updates(self, device: str, address: Peer, _: Draw) -> None:
         if self.is_registered(device):
             self.own(device, address, self.gateway.clock() + LIFETIME)
             assert self.ask(coap.POST, (b"rd", self.locations[device].encode()), address).code == coap.CHANGED
 
-    def de_registers(self, device: str, address: Address, _: Draw) -> None:
+    def de_registers(self, device: str, address: Peer, _: Draw) -> None:
         if self.is_registered(device):
             self.disown(device)
             assert self.ask(coap.DELETE, (b"rd", self.locations[device].encode()), address).code == coap.DELETED
 
-    def is_refused(self, _: str, address: Address, __: Draw) -> None:
+    def is_refused(self, _: str, address: Peer, __: Draw) -> None:
         """A stranger takes no address."""
         assert self.ask(coap.POST, (b"rd",), address, query="ep=stranger").code != coap.CREATED
 
-    def answers(self, _: str, address: Address, draw: Draw) -> None:
+    def answers(self, _: str, address: Peer, draw: Draw) -> None:
         """Whoever is at an address answers any request that ever came there."""
         if not self.delivered[address]:
             return
@@ -161,7 +161,7 @@ class SharedAddresses(RuleBasedStateMachine):
             message = Message(coap.ACK if how == "empty" else coap.RST, coap.EMPTY, mid)
         self.tell(message, request, address)
 
-    def notifies(self, _: str, address: Address, draw: Draw) -> None:
+    def notifies(self, _: str, address: Peer, draw: Draw) -> None:
         """Whoever is at an address notifies with its own token, or with one that has come there."""
         known = self.known(address, lambda message: message.option(coap.OBSERVE) is not None)
         if not known:
@@ -172,7 +172,7 @@ class SharedAddresses(RuleBasedStateMachine):
         message = Message(coap.CON, coap.CONTENT, mid, observed.message.token, options, state)
         self.tell(message, observed, address)
 
-    def fetches(self, _: str, address: Address, draw: Draw) -> None:
+    def fetches(self, _: str, address: Peer, draw: Draw) -> None:
         """Whoever is at an address fetches its own image, or one whose URI has come there."""
         known = self.known(address, lambda message: message.code == coap.PUT)
         if not known:
@@ -184,7 +184,7 @@ class SharedAddresses(RuleBasedStateMachine):
 
     # what the platform and time do
 
-    def is_asked(self, device: str, _: Address, draw: Draw) -> None:
+    def is_asked(self, device: str, _: Peer, draw: Draw) -> None:
         if not self.is_registered(device):
             return
         self.commands += 1
@@ -203,11 +203,11 @@ class SharedAddresses(RuleBasedStateMachine):
         self.loop.call_soon(self.gateway.commands.submit, command, lambda: None)
         self.run(settle())
 
-    def time_passes(self, _: str, __: Address, draw: Draw) -> None:
+    def time_passes(self, _: str, __: Peer, draw: Draw) -> None:
         """Retransmissions come due, commands expire, lifetimes end."""
         self.run(asyncio.sleep(draw(st.sampled_from([0.5, 13, 13, 30, LIFETIME]))))
 
-    def lifetimes_are_looked_at(self, _: str, __: Address, ___: Draw) -> None:
+    def lifetimes_are_looked_at(self, _: str, __: Peer, ___: Draw) -> None:
         self.run(self.gateway.lifecycle.expire())
         self.run(settle())
 
@@ -225,7 +225,7 @@ class SharedAddresses(RuleBasedStateMachine):
 
     # the model
 
-    def own(self, device: str, address: Address, until: float) -> None:
+    def own(self, device: str, address: Peer, until: float) -> None:
         self.disown(device)
         self.owners[address] = device, until
         self.present[address] = device
@@ -241,13 +241,13 @@ class SharedAddresses(RuleBasedStateMachine):
     def is_registered(self, device: str) -> bool:
         return device in self.locations and self.session(device).is_registered(self.gateway.clock())
 
-    def known(self, address: Address, is_wanted: Callable[[Message], bool]) -> list[Delivered]:
+    def known(self, address: Peer, is_wanted: Callable[[Message], bool]) -> list[Delivered]:
         """Return the requests that whoever is at an address may have got: those that came there, and its own."""
         speaker = self.present.get(address)
         mine = [request for at in ADDRESSES for request in self.delivered[at] if request.meant_for == speaker]
         return [request for request in (*self.delivered[address], *mine) if is_wanted(request.message)]
 
-    def tell(self, message: Message, about: Delivered, address: Address) -> None:
+    def tell(self, message: Message, about: Delivered, address: Peer) -> None:
         """Send a response or a notification; a token that is taken gives its device the address."""
         before, speaker = dict(self.owners), self.present[address]
         is_own = about.meant_for == speaker and about.message.option(coap.OBSERVE) is not None
@@ -261,7 +261,7 @@ class SharedAddresses(RuleBasedStateMachine):
         self.mid += 1
         return self.mid
 
-    def ask(self, code: int, path: tuple[bytes, ...], address: Address, query: str = "") -> Message:
+    def ask(self, code: int, path: tuple[bytes, ...], address: Peer, query: str = "") -> Message:
         mid = self.next_mid()
         options = [*((coap.URI_PATH, s) for s in path), *((coap.URI_QUERY, q.encode()) for q in query.split("&") if q)]
         message = Message(coap.CON, code, mid, mid.to_bytes(2), tuple(options))

@@ -27,16 +27,16 @@ from sluice_common.messages.lwm2m_commands import (
 )
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.counters import Counted
 from sluice_simulator.hostile import SOCKETS, HostileDevice
 
 DATAGRAMS = 1_500
 """Of each seed."""
 HOSTILE, HONEST = "a" * 24, "b" * 24
-HERE: Address = ("192.0.2.9", 9)
-ADDRESSES: tuple[Address, ...] = tuple(("192.0.2.1", number) for number in range(1, SOCKETS + 1))
+HERE = Peer(("192.0.2.9", 9))
+ADDRESSES: tuple[Peer, ...] = tuple(Peer(("192.0.2.1", number)) for number in range(1, SOCKETS + 1))
 STATE = "/5/0/3"
 REQUESTS: tuple[tuple[DeviceRequest, ...], ...] = (
     (Read(path="/3/0/3"), Read(path="/4/0")),
@@ -59,13 +59,13 @@ class Hostility:
         self.unhandled: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.unhandled.append(context))
 
-    def _on_sent(self, datagram: bytes, remote: Address) -> None:
+    def _on_sent(self, datagram: bytes, remote: Peer) -> None:
         message = codec.decode(datagram)
         if remote == ADDRESSES[0]:
             self.device.receive(datagram)
         elif remote == HERE and message.is_request:
             answer = Message(coap.ACK, coap.CONTENT, message.mid, message.token, (), b"1.0")
-            asyncio.get_running_loop().call_soon(self.gateway.endpoint.datagram_received, codec.encode(answer), HERE)
+            asyncio.get_running_loop().call_soon(self.gateway.link.hear, codec.encode(answer), HERE)
 
     async def run(self) -> None:
         """Let both register, and one of them do its worst."""
@@ -79,7 +79,7 @@ class Hostility:
             if number % 200 == 0:
                 self._close()
             data, socket = self.device.next()
-            self.gateway.endpoint.datagram_received(data, ADDRESSES[socket])
+            self.gateway.link.hear(data, ADDRESSES[socket])
             if number % 3 == 0:
                 await asyncio.sleep(0)
         await settle()
@@ -117,9 +117,8 @@ class Hostility:
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_a_device_answers_ends_its_own_requests_only(seed: int) -> None:
     with capture_logs() as logs:
-        async with asyncio.TaskGroup() as tasks:
-            hostility = Hostility(seed)
-            hostility.gateway.commands.run_in(tasks)
+        hostility = Hostility(seed)
+        async with hostility.gateway.tasks:
             await hostility.run()
             for device_id in (HOSTILE, HONEST):
                 if (session := hostility.gateway.sessions.owned(device_id)) is not None:

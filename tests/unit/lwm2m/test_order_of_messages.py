@@ -12,9 +12,10 @@ from sluice_common.messages.lwm2m_commands import Observe
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.session import Session
 
-HERE, ELSEWHERE = ("192.0.2.1", 1), ("192.0.2.9", 9)
+HERE, ELSEWHERE = Peer(("192.0.2.1", 1)), Peer(("192.0.2.9", 9))
 
 
 @pytest_asyncio.fixture
@@ -50,7 +51,7 @@ async def states_of(client: Client, *datagrams: bytes) -> list[int]:
     """Let datagrams come at once while Kafka is slow; return the states that are published."""
     client.gateway.publisher.gate.clear()
     for datagram in datagrams:
-        client.gateway.endpoint.datagram_received(datagram, HERE)
+        client.gateway.link.hear(datagram, HERE)
     await settle()
     client.gateway.publisher.gate.set()
     await settle()
@@ -100,8 +101,8 @@ async def test_a_device_is_where_it_has_spoken_from_last_though_kafka_was_slow(c
     path = ((coap.URI_PATH, b"rd"), (coap.URI_PATH, location.encode()))
     update = codec.encode(Message(coap.CON, coap.POST, 700, b"", path))
     client.gateway.publisher.gate.clear()
-    client.gateway.endpoint.datagram_received(notification(client, 1, 9), HERE)
-    client.gateway.endpoint.datagram_received(update, ELSEWHERE)
+    client.gateway.link.hear(notification(client, 1, 9), HERE)
+    client.gateway.link.hear(update, ELSEWHERE)
     await settle()
     assert session_of(client).remote == ELSEWHERE
     client.gateway.publisher.gate.set()
@@ -113,7 +114,7 @@ async def test_the_outcomes_of_an_ended_registration_come_before_the_next_one_is
     await client.be_asked(Observe(path="/5/0/3"))
     client.gateway.publisher.gate.clear()
     options = ((coap.URI_PATH, b"rd"), (coap.URI_QUERY, f"ep={DEVICE}".encode()))
-    client.gateway.endpoint.datagram_received(codec.encode(Message(coap.CON, coap.POST, 900, b"", options)), HERE)
+    client.gateway.link.hear(codec.encode(Message(coap.CON, coap.POST, 900, b"", options)), HERE)
     await settle()
     client.gateway.publisher.gate.set()
     await settle()

@@ -17,12 +17,12 @@ from sluice_common.messages.device_events import DeviceUplink, FirmwareStateNoti
 from sluice_common.messages.lwm2m_commands import DeviceRequest, DeviceRequests, Execute, Observe, Read, WritePackageUri
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.blocks import Block
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 
 DEVICE, OTHER = "a" * 24, "b" * 24
-HERE: Address = ("192.0.2.1", 1)
+HERE = Peer(("192.0.2.1", 1))
 
 
 class Client:
@@ -33,7 +33,7 @@ class Client:
         self.gateway = GatewayUnderTest(self._on_sent)
         self._mid = 100
 
-    def _on_sent(self, datagram: bytes, _: Address) -> None:
+    def _on_sent(self, datagram: bytes, _: Peer) -> None:
         self.sent.append(codec.decode(datagram))
 
     async def tell(self, message: Message) -> Message:

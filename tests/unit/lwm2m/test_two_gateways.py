@@ -16,7 +16,6 @@ from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus
 from sluice_common.messages.lwm2m_commands import CloseDownload
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import address_text
 from sluice_lwm2m.domain.registering import Parameters
 
 HERE, ELSEWHERE = 0, 1
@@ -51,7 +50,7 @@ class Opener(Server):
             Parameters(endpoint="ep", lifetime=1_000),
             device_id=DEVICE,
             app_id="a",
-            address=address_text(REMOTE),
+            address=REMOTE.text,
             gateway=HERE,
             location="again",
             now=self.now,

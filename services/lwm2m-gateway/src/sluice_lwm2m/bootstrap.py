@@ -21,6 +21,7 @@ from sluice_lwm2m.adapters.endpoint import Endpoint
 from sluice_lwm2m.adapters.images import GridFsImageStore
 from sluice_lwm2m.adapters.publisher import KafkaPublisher
 from sluice_lwm2m.adapters.request_tasks import Limits
+from sluice_lwm2m.adapters.udp_link import UdpLink
 from sluice_lwm2m.adapters.udp_socket import bind
 from sluice_lwm2m.application.activity import Activity
 from sluice_lwm2m.application.commands.command_consumer import CommandConsumer
@@ -58,6 +59,7 @@ class Gateway:
     counters: Counters
     producer: Producer
     sessions: Sessions
+    link: UdpLink
     endpoint: Endpoint
     replication: RegistrationReplication
     revoked: RevokedImages
@@ -96,7 +98,9 @@ class _Core:
         self.directory = MongoDeviceDirectory(
             database["devices"], tasks, settings.lwm2m_device_cache_ttl, settings.lwm2m_device_cache_size
         )
+        self.link = UdpLink(self.counters)
         self.endpoint = Endpoint(
+            self.link,
             Transmission(settings.lwm2m_ack_timeout, settings.lwm2m_max_retransmit, settings.lwm2m_response_timeout),
             Limits(settings.lwm2m_max_datagram, settings.lwm2m_max_pending, settings.lwm2m_handling_timeout),
             Duplicates(settings.lwm2m_exchange_lifetime, settings.lwm2m_max_duplicates),
@@ -148,6 +152,7 @@ def build(
         counters=core.counters,
         producer=core.producer,
         sessions=core.sessions,
+        link=core.link,
         endpoint=core.endpoint,
         replication=RegistrationReplication(settings.lwm2m_ordinal, log, core.sessions, core.mailbox, core.store),
         revoked=revoked,

@@ -7,47 +7,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.lwm2m.builders import T0, registration
+from tests.unit.lwm2m.fakes import FakeLink
 
 from sluice_lwm2m.adapters.endpoint import Endpoint
 from sluice_lwm2m.adapters.request_tasks import Limits
 from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address, address_text
 from sluice_lwm2m.domain.coap.duplicates import Duplicates
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.request_response import Response
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.sessions import Sessions
 
-REMOTE: Address = ("10.0.0.1", 5683)
+REMOTE = Peer(("10.0.0.1", 5683))
 OBSERVED = b"seen"
-
-
-class Transport(asyncio.DatagramTransport):
-    """Notes what is sent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[bytes] = []
-
-    def sendto(self, data: Any, addr: Any = None) -> None:  # noqa: ARG002 - the transport's signature
-        """Note it."""
-        self.sent.append(bytes(data))
-
-    def is_closing(self) -> bool:
-        """It never is."""
-        return False
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 class NumberedSessions(Sessions):
     """Gives every message the same Message ID."""
 
-    def next_mid(self, _: Address) -> int:
+    def next_mid(self, _: Peer) -> int:
         """Return it."""
         return 99
 
@@ -68,15 +50,21 @@ class Gateway:
         limits = Limits(datagram=1_280, pending=pending, handling=0.5)
         kept = duplicates or Duplicates(247, 100)
         self.sessions = NumberedSessions(0, 10)
+        self.sent: list[bytes] = []
+        self.link = FakeLink(lambda data, _: self.sent.append(data))
         self.endpoint = Endpoint(
-            Transmission(0.01, 1, 0.01), limits, kept, self.counters, sessions=self.sessions, clock=lambda: T0
+            self.link,
+            Transmission(0.01, 1, 0.01),
+            limits,
+            kept,
+            self.counters,
+            sessions=self.sessions,
+            clock=lambda: T0,
         )
-        self.transport = Transport()
-        self.endpoint.connection_made(self.transport)
         self.gets: list[Message] = []
         self.requests: list[Message] = []
         self.notified: list[Message] = []
-        self.unmatched: list[Address] = []
+        self.unmatched: list[Peer] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.failure: Exception | None = None
@@ -88,7 +76,7 @@ class Gateway:
             on_unmatched=self.unmatched.append,
         )
 
-    async def answer(self, request: Message, _: Address) -> Response:
+    async def answer(self, request: Message, _: Peer) -> Response:
         """Answer when the gate is open."""
         self.requests.append(request)
         await self.gate.wait()
@@ -96,7 +84,7 @@ class Gateway:
             raise self.failure
         return Response(coap.CHANGED, payload=b"ok")
 
-    async def notify(self, message: Message, _: Address) -> None:
+    async def notify(self, message: Message, _: Peer) -> None:
         """Take a notification."""
         if self.failure:
             raise self.failure
@@ -104,11 +92,11 @@ class Gateway:
 
     async def take(self, *datagrams: bytes) -> list[bytes]:
         """Feed datagrams, let everything settle, and return what was sent."""
-        before = len(self.transport.sent)
+        before = len(self.sent)
         for datagram in datagrams:
-            self.endpoint.datagram_received(datagram, REMOTE)
+            self.link.hear(datagram, REMOTE)
         await asyncio.sleep(0.01)
-        return self.transport.sent[before:]
+        return self.sent[before:]
 
 
 def request(kind: int = coap.CON, mid: int = 7, token: bytes = b"t") -> bytes:
@@ -166,7 +154,7 @@ async def test_get_requests_are_not_checked_for_duplicates() -> None:
 async def test_a_get_request_is_answered_in_the_way_that_it_was_sent(kind: int, answer: tuple[int, int]) -> None:
     gateway = Gateway()
     gateway.endpoint.respond(Message(kind, coap.GET, 1, b"t"), REMOTE, coap.CONTENT, b"\xc0", b"block")
-    response = codec.decode(gateway.transport.sent[-1])
+    response = codec.decode(gateway.sent[-1])
     assert (response.kind, response.mid) == answer
     assert (response.token, response.options, response.payload) == (b"t", ((coap.CONTENT_FORMAT, b""),), b"block")
 
@@ -222,7 +210,7 @@ async def test_a_notification_with_an_unknown_critical_option_is_rejected(kind: 
 
 async def test_a_separate_response_with_an_unknown_critical_option_is_rejected_and_ends_its_request() -> None:
     gateway = Gateway()
-    session = gateway.sessions.register(registration(address=address_text(REMOTE)), T0)
+    session = gateway.sessions.register(registration(address=REMOTE.text), T0)
     asked = asyncio.create_task(gateway.endpoint.exchanges.request(session, Message(coap.CON, coap.GET, 9, b"asked")))
     await asyncio.sleep(0)
     response = Message(coap.CON, coap.CONTENT, 8, b"asked", ((9, b"protected"),))
@@ -249,7 +237,7 @@ async def test_the_sender_of_a_message_that_matches_nothing_is_reported() -> Non
 
 async def test_a_response_belongs_to_its_request_before_it_is_a_notification() -> None:
     gateway = Gateway()
-    session = gateway.sessions.register(registration(address=address_text(REMOTE)), T0)
+    session = gateway.sessions.register(registration(address=REMOTE.text), T0)
     asked = asyncio.create_task(gateway.endpoint.exchanges.request(session, Message(coap.CON, coap.GET, 9, OBSERVED)))
     await asyncio.sleep(0)
     assert (await gateway.take(notification()))[-1:] == [b"\x60\x00\x00\x08"]
@@ -307,9 +295,25 @@ async def test_closing_waits_for_requests_being_worked_on() -> None:
     await gateway.take(request())
     closing = asyncio.create_task(gateway.endpoint.close())
     await asyncio.sleep(0)
+    assert not gateway.link.is_closed
     gateway.gate.set()
     await closing
-    assert len(gateway.transport.sent) == 1
+    assert len(gateway.sent) == 1
+    assert gateway.link.is_closed
+
+
+async def test_nothing_is_begun_while_the_endpoint_closes() -> None:
+    gateway = Gateway()
+    gateway.gate.clear()
+    await gateway.take(request())
+    closing = asyncio.create_task(gateway.endpoint.close())
+    await asyncio.sleep(0)
+    get = codec.encode(Message(coap.CON, coap.GET, 1))
+    assert await gateway.take(request(mid=8), notification(), get) == []
+    gateway.gate.set()
+    await closing
+    assert len(gateway.requests) == 1
+    assert gateway.gets == gateway.notified == []
 
 
 headers = st.binary(min_size=3, max_size=60).map(lambda data: bytes((0x40 | data[0] & 0x3F, *data[1:])))
@@ -323,6 +327,6 @@ def test_no_datagram_raises_anything(datagrams: list[bytes]) -> None:
         gateway = Gateway()
         await gateway.take(*datagrams)
         assert problems == []
-        assert all(sent[0] >> 6 == 1 for sent in gateway.transport.sent)
+        assert all(sent[0] >> 6 == 1 for sent in gateway.sent)
 
     asyncio.run(feed())

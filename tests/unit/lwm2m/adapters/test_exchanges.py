@@ -9,13 +9,13 @@ from sluice_lwm2m.adapters.exchanges import Exchanges
 from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address, address_text
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.session import Session
 from sluice_lwm2m.domain.sessions import Sessions
 
-REMOTE: Address = ("10.0.0.1", 5683)
+REMOTE = Peer(("10.0.0.1", 5683))
 REQUEST = Message(coap.CON, coap.GET, 77, b"token", ((coap.URI_PATH, b"3"),))
 FAST = Transmission(ack_timeout=0.02, max_retransmit=2, response_timeout=0.3)
 
@@ -29,7 +29,7 @@ class Wire(Exchanges):
     """
 
     def __init__(self) -> None:
-        self.sent: list[tuple[bytes, Address]] = []
+        self.sent: list[tuple[bytes, Peer]] = []
         self.now = T0
         self.sessions = Sessions(0, 10)
         super().__init__(
@@ -37,9 +37,9 @@ class Wire(Exchanges):
         )
         self.first = self.register("first", REMOTE)
 
-    def register(self, device_id: str, remote: Address, epoch: int = 1) -> Session:
+    def register(self, device_id: str, remote: Peer, epoch: int = 1) -> Session:
         """Let a device register."""
-        record = registration(device_id, address=address_text(remote), epoch=epoch, lifetime=100)
+        record = registration(device_id, address=remote.text, epoch=epoch, lifetime=100)
         return self.sessions.register(record, self.now)
 
     async def asked(self, session: Session | None = None) -> asyncio.Task[Message]:
@@ -121,11 +121,11 @@ async def test_a_second_request_to_the_same_device_is_refused(wire: Wire) -> Non
         (Message(coap.ACK, coap.CONTENT, 78, b"token"), REMOTE),
         (Message(coap.ACK, coap.CONTENT, 77, b"other"), REMOTE),
         (Message(coap.ACK, coap.GET, 77, b"token"), REMOTE),
-        (Message(coap.ACK, coap.CONTENT, 77, b"token"), ("10.0.0.2", 5683)),
+        (Message(coap.ACK, coap.CONTENT, 77, b"token"), Peer(("10.0.0.2", 5683))),
         (Message(coap.RST, coap.EMPTY, 78), REMOTE),
     ],
 )
-async def test_a_message_that_matches_no_request_is_not_taken(wire: Wire, message: Message, remote: Address) -> None:
+async def test_a_message_that_matches_no_request_is_not_taken(wire: Wire, message: Message, remote: Peer) -> None:
     asked = await wire.asked()
     assert not wire.take_reply(message, remote)
     assert not wire.take_response(Message(coap.CON, coap.CONTENT, 1, b"other"), REMOTE)
@@ -145,7 +145,7 @@ async def test_a_response_that_comes_twice_is_taken_once(wire: Wire) -> None:
 
 
 ANSWER = Message(coap.ACK, coap.CONTENT, 77, b"token", payload=b"1.0")
-ELSEWHERE: Address = ("10.0.0.2", 5683)
+ELSEWHERE = Peer(("10.0.0.2", 5683))
 
 
 async def failed(asked: asyncio.Task[Message]) -> bool:

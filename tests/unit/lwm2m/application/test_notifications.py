@@ -10,13 +10,13 @@ from tests.unit.lwm2m.builders import ATTEMPT, T0, registration
 from sluice_common.messages.device_events import DeviceUplink, FirmwareStateNotified, UplinkKind
 from sluice_common.messages.registrations import AttemptRef, Registration
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.counters import Counted
 from sluice_lwm2m.domain.session import Session
 
 TOKEN = b"\x0a\xff"
-REMOTE: Address = ("10.0.0.1", 1)
+REMOTE = Peer(("10.0.0.1", 1))
 
 
 class World(Application):
@@ -58,7 +58,7 @@ async def test_a_notification_that_is_not_newer_is_not_published(world: World) -
 
 
 async def test_a_notification_from_another_address_moves_the_registration_and_is_an_uplink(world: World) -> None:
-    await world.notifications.take(notification(b"1"), ("10.0.0.9", 9))
+    await world.notifications.take(notification(b"1"), Peer(("10.0.0.9", 9)))
     assert [type(message) for message in world.publisher.messages] == [
         Registration,
         DeviceUplink,
@@ -88,13 +88,13 @@ async def test_a_notification_from_an_address_that_another_device_has_now_does_n
     """The other device may have got the Observe before it registered, and observes for somebody else."""
     world.register(registration("other"))
     assert not world.notifications.is_observed(TOKEN, REMOTE)
-    assert world.notifications.is_observed(TOKEN, ("10.0.0.9", 9))
+    assert world.notifications.is_observed(TOKEN, Peer(("10.0.0.9", 9)))
 
 
 async def test_a_device_without_an_address_has_the_one_from_which_it_notifies(world: World) -> None:
     world.register(registration("other"))
     assert not world.session.is_reachable(T0)
-    await world.notifications.take(notification(b"1"), ("10.0.0.9", 9))
+    await world.notifications.take(notification(b"1"), Peer(("10.0.0.9", 9)))
     assert world.session.is_reachable(T0)
     assert [uplink.device_id for uplink in world.publisher.of(DeviceUplink)] == ["d"]
 
@@ -128,7 +128,7 @@ async def test_a_notification_says_whether_the_device_has_asked_for_a_block(worl
     assert [event.fetching for event in world.publisher.of(FirmwareStateNotified)] == [False, True]
 
 
-ELSEWHERE: Address = ("10.0.0.9", 9)
+ELSEWHERE = Peer(("10.0.0.9", 9))
 SECOND = AttemptRef(execution_id="t:d", attempt=2)
 
 

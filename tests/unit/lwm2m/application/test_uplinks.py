@@ -9,9 +9,9 @@ from tests.unit.lwm2m.builders import T0, registration
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeviceUplink, UplinkKind
-from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.peer import Peer
 
-REMOTE: Address = ("10.0.0.1", 1)
+REMOTE = Peer(("10.0.0.1", 1))
 
 
 class World(Application):
@@ -37,7 +37,7 @@ async def test_a_device_that_was_taken_for_asleep_is_reported_once_per_window(wo
 
 
 async def test_a_message_from_an_unknown_address_is_not_reported(world: World) -> None:
-    world.reporter.report_unmatched(("10.0.0.2", 1))
+    world.reporter.report_unmatched(Peer(("10.0.0.2", 1)))
     await asyncio.sleep(0)
     assert world.publisher.messages == []
 

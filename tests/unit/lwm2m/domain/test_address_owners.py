@@ -7,12 +7,12 @@ import pytest
 from tests.unit.lwm2m.builders import ATTEMPT, T0, registration
 
 from sluice_common.messages.base import utc
-from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.session import Session
 from sluice_lwm2m.domain.sessions import Sessions
 
-SHARED: Address = ("10.0.0.1", 1)
-ELSEWHERE: Address = ("10.0.0.2", 2)
+SHARED = Peer(("10.0.0.1", 1))
+ELSEWHERE = Peer(("10.0.0.2", 2))
 OWN, OTHER = 0, 1
 IN_AN_UPGRADE: dict[str, Any] = {"observe_token": "0a", "current_attempt": ATTEMPT}
 

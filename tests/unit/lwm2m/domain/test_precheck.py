@@ -9,6 +9,7 @@ from tests.unit.lwm2m.builders import T0, device_requests, registration
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import OutcomeStatus
 from sluice_common.messages.lwm2m_commands import Execute
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.precheck import precheck
 from sluice_lwm2m.domain.session import Session
 
@@ -20,7 +21,7 @@ def outcome(now: float = T0 + 1, *, owned: bool = True, **changes: Any) -> Outco
     record = msgspec.structs.replace(RECORD, **changes)
     session = Session(record, 10, T0 + 100)
     session.begin_registration(record, T0 + 100, T0)
-    session.gain_address(("10.0.0.1", 1), T0)
+    session.gain_address(Peer(("10.0.0.1", 1)), T0)
     return precheck(COMMAND, record, session if owned else None, now)
 
 

@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.lwm2m.builders import T0, registration
 
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.session import Session
 
 WINDOW = 93.0
 LIFETIME = 1_000
-REMOTE = ("10.0.0.1", 1)
+REMOTE = Peer(("10.0.0.1", 1))
 
 
 def session(*, queue_mode: bool) -> Session:

@@ -8,6 +8,7 @@ from tests.unit.lwm2m.builders import T0, registration
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.sessions import Sessions
 
 OWN, OTHER = 0, 1
@@ -28,7 +29,7 @@ def test_a_session_is_found_by_device_location_token_and_address() -> None:
     assert index.owned("d") is session
     assert index.at_location("l-d-1", T0) is session
     assert index.observed_by(b"\x0a\xff") is session
-    assert index.at_address(("10.0.0.1", 1), T0) is session
+    assert index.at_address(Peer(("10.0.0.1", 1)), T0) is session
     assert index.record("d") is session.record
     assert len(index) == 1
 
@@ -36,13 +37,13 @@ def test_a_session_is_found_by_device_location_token_and_address() -> None:
 def test_all_messages_to_a_device_share_one_message_id_counter() -> None:
     index = sessions()
     session = index.register(record(), T0)
-    numbers = [index.next_mid(("10.0.0.1", 1)), session.next_mid(), index.next_mid(("10.0.0.1", 1))]
+    numbers = [index.next_mid(Peer(("10.0.0.1", 1))), session.next_mid(), index.next_mid(Peer(("10.0.0.1", 1)))]
     assert [(number - numbers[0]) % 65_536 for number in numbers] == [0, 1, 2]  # RFC 7252 §4.4
 
 
 def test_unknown_addresses_share_one_message_id_counter() -> None:
     index = sessions()
-    numbers = {index.next_mid(("10.0.0.1", port)) for port in range(65_536)}
+    numbers = {index.next_mid(Peer(("10.0.0.1", port))) for port in range(65_536)}
     assert numbers == set(range(65_536))
 
 
@@ -53,7 +54,7 @@ def test_location_token_and_address_of_the_earlier_registration_are_dropped() ->
     assert index.at_location("l-d-1", T0) is None
     assert index.at_location("l-d-2", T0) is session
     assert index.observed_by(b"\x0a") is None
-    assert index.at_address(("10.0.0.1", 1), T0) is None
+    assert index.at_address(Peer(("10.0.0.1", 1)), T0) is None
 
 
 def test_a_location_ends_with_the_lifetime_and_with_the_registration() -> None:
@@ -69,7 +70,7 @@ def test_an_address_belongs_to_the_device_that_used_it_last() -> None:
     index = sessions()
     first = index.register(record("first"), T0)
     second = index.register(record("second"), T0)
-    assert index.at_address(("10.0.0.1", 1), T0) is second
+    assert index.at_address(Peer(("10.0.0.1", 1)), T0) is second
     assert not first.is_reachable(T0)
     assert second.is_reachable(T0)
 

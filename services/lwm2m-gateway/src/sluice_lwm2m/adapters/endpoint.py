@@ -1,26 +1,24 @@
-"""The CoAP endpoint: one UDP socket for registrations, requests to devices and images (RFC 7252 §4).
+"""The CoAP message layer: registrations, requests to devices and images over one link (RFC 7252 §4).
 
 GET requests go straight to the image server and are answered at once: they are safe and idempotent, so they need
 neither a task nor a place among the duplicates, and a block costs microseconds. Everything else is checked for
 duplicates and worked on in a task. Whatever a datagram holds, it is answered, rejected or counted, and raises nothing.
 """
 
-import asyncio
-import socket
 import time
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 
 from sluice_lwm2m.adapters.exchanges import Exchanges
+from sluice_lwm2m.adapters.link import Link
 from sluice_lwm2m.adapters.request_tasks import Limits, OnNotification, OnRequest, RequestTasks
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.codec import MessageFormatError, NotCoapError
 from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.request_response import Response
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.counters import Counted, Counters
@@ -29,15 +27,16 @@ from sluice_lwm2m.domain.sessions import Sessions
 _log = structlog.get_logger()
 _GET = bytes((coap.GET,))
 
-OnGet = Callable[[Message, Address], None]
-OnUnmatched = Callable[[Address], None]
+OnGet = Callable[[Message, Peer], None]
+OnUnmatched = Callable[[Peer], None]
 
 
-class Endpoint(asyncio.DatagramProtocol):
+class Endpoint:
     """Receives messages and sends answers; callbacks know what messages mean."""
 
     def __init__(
         self,
+        link: Link,
         transmission: Transmission,
         limits: Limits,
         duplicates: Duplicates,
@@ -49,30 +48,32 @@ class Endpoint(asyncio.DatagramProtocol):
         """Prepare.
 
         Args:
+            link: Sends and hears datagrams.
             transmission: How requests to devices are repeated.
             limits: Of what is received.
             duplicates: What was answered.
-            counters: Count what is malformed, dropped or unsent.
+            counters: Count what is malformed or dropped.
             sessions: Who has which address, and the Message IDs of messages to it.
             clock: Seconds since 1970.
         """
-        self.exchanges = Exchanges(self.send, transmission, sessions.owners, clock)
+        self.exchanges = Exchanges(link.send, transmission, sessions.owners, clock)
+        self._link = link
+        self._is_closing = False
         self._limits = limits
         self._duplicates = duplicates
         self._counters = counters
         self._next_mid = sessions.next_mid
-        self._transport: Any = None
 
     def serve(
         self,
         *,
         on_get: OnGet,
         on_request: OnRequest,
-        is_observed: Callable[[bytes, Address], bool],
+        is_observed: Callable[[bytes, Peer], bool],
         on_notification: OnNotification,
         on_unmatched: OnUnmatched,
     ) -> None:
-        """Set the callbacks, before the socket is opened.
+        """Set the callbacks, and hear the link from now on.
 
         Args:
             on_get: Takes a GET request, and answers it by `respond`.
@@ -88,28 +89,23 @@ class Endpoint(asyncio.DatagramProtocol):
             on_request=on_request,
             on_notification=on_notification,
             respond=self._response_datagram,
-            send=self.send,
+            send=self._link.send,
             limits=self._limits,
             duplicates=self._duplicates,
             counters=self._counters,
         )
-
-    async def open(self, bound: socket.socket) -> None:
-        """Begin to receive from a bound socket, which `close` closes."""
-        await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=bound)
+        self._link.hear_by(self.receive)
 
     async def close(self) -> None:
-        """Stop receiving and let requests that are being worked on end."""
+        """Begin nothing more, let what is being worked on end, and close the link."""
+        self._is_closing = True
         await self._tasks.close()
-        if self._transport is not None:
-            self._transport.close()
+        self._link.close()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, remote: Address) -> None:
+    def receive(self, data: bytes, remote: Peer) -> None:
         """Take one datagram."""
+        if self._is_closing:
+            return
         try:
             if len(data) > self._limits.datagram:
                 self._counters[Counted.OVERSIZED] += 1
@@ -121,45 +117,35 @@ class Endpoint(asyncio.DatagramProtocol):
             _log.warning("datagram_failed", exc_info=True)
             self._counters[Counted.FAILED] += 1
 
-    def error_received(self, exc: Exception) -> None:
-        """Ignore what ICMP says: anybody can send it, and a device that is gone answers no request either."""
-
-    def send(self, datagram: bytes, remote: Address) -> None:
-        """Send; what the socket cannot take is lost, as any datagram may be."""
-        try:
-            self._transport.sendto(datagram, remote)
-        except (OSError, ValueError):  # no route; an address of the other family; closed meanwhile
-            self._counters[Counted.UNSENT] += 1
-
-    def respond(self, request: Message, remote: Address, code: int, options: bytes = b"", payload: bytes = b"") -> None:
+    def respond(self, request: Message, remote: Peer, code: int, options: bytes = b"", payload: bytes = b"") -> None:
         """Answer in the acknowledgement, or Non-confirmable as the request was; the options are encoded."""
-        self.send(self._datagram(request, remote, code, options, payload), remote)
+        self._link.send(self._datagram(request, remote, code, options, payload), remote)
 
-    def _response_datagram(self, request: Message, remote: Address, response: Response) -> bytes:
+    def _response_datagram(self, request: Message, remote: Peer, response: Response) -> bytes:
         options = codec.encode_options(response.options)
         return self._datagram(request, remote, response.code, options, response.payload)
 
-    def _datagram(self, request: Message, remote: Address, code: int, options: bytes, payload: bytes) -> bytes:
+    def _datagram(self, request: Message, remote: Peer, code: int, options: bytes, payload: bytes) -> bytes:
         confirmable = request.kind == coap.CON
         kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self._next_mid(remote))
         tail = b"\xff" + payload if payload else b""
         return codec.header(kind, code, mid, request.token) + options + tail
 
-    def _take_get(self, data: bytes, remote: Address) -> None:
+    def _take_get(self, data: bytes, remote: Peer) -> None:
         request = self._decode(data, remote)
         if request is not None and request.kind <= coap.NON:
             self._on_get(request, remote)
 
-    def _take(self, data: bytes, remote: Address) -> None:
+    def _take(self, data: bytes, remote: Peer) -> None:
         key = remote, data
         if (answer := self._duplicates.find(key, time.monotonic())) is not None:
             self._counters[Counted.DUPLICATES] += 1
             if answer:
-                self.send(answer, remote)
+                self._link.send(answer, remote)
         elif (message := self._decode(data, remote)) is not None:
             self._dispatch(key, message)
 
-    def _decode(self, data: bytes, remote: Address) -> Message | None:
+    def _decode(self, data: bytes, remote: Peer) -> Message | None:
         """Return the message in a datagram; None if it is malformed: ignored or rejected (RFC 7252 §4.2, §4.3)."""
         try:
             return codec.decode(data)
@@ -195,9 +181,9 @@ class Endpoint(asyncio.DatagramProtocol):
             self._reset(message.mid, key[0])
             self._report_unmatched(key[0])
 
-    def _report_unmatched(self, remote: Address) -> None:
+    def _report_unmatched(self, remote: Peer) -> None:
         self._counters[Counted.UNEXPECTED] += 1
         self._on_unmatched(remote)
 
-    def _reset(self, mid: int, remote: Address) -> None:
-        self.send(codec.header(coap.RST, coap.EMPTY, mid), remote)
+    def _reset(self, mid: int, remote: Peer) -> None:
+        self._link.send(codec.header(coap.RST, coap.EMPTY, mid), remote)

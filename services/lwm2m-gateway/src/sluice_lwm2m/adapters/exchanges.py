@@ -12,12 +12,12 @@ from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.domain.address_owners import AddressOwners
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.session import Session
 
-Send = Callable[[bytes, Address], None]
+Send = Callable[[bytes, Peer], None]
 
 
 class _Exchange:
@@ -93,7 +93,7 @@ class Exchanges:
         if exchange := self._open.get(session):
             self._fail(exchange, "aborted")
 
-    def take_reply(self, message: Message, remote: Address) -> bool:
+    def take_reply(self, message: Message, remote: Peer) -> bool:
         """Take an Acknowledgement or Reset; return whether it was expected."""
         exchange = self._asked(remote)
         if exchange is None or exchange.mid != message.mid:
@@ -111,7 +111,7 @@ class Exchanges:
             return False
         return True
 
-    def take_response(self, message: Message, remote: Address) -> bool:
+    def take_response(self, message: Message, remote: Peer) -> bool:
         """Take a separate response (RFC 7252 §5.2.2); return whether it was expected.
 
         One that has been answered expects none: what comes with its token then is a notification.
@@ -121,23 +121,23 @@ class Exchanges:
             self._finish(exchange, message)
         return exchange is not None
 
-    def reject_response(self, message: Message, remote: Address) -> None:
+    def reject_response(self, message: Message, remote: Peer) -> None:
         """End the request that a separate response is for, if there is one: nobody can understand it."""
         if (exchange := self._awaiting(message, remote)) is not None:
             self._fail(exchange, "a response that must be rejected")
 
-    def _awaiting(self, message: Message, remote: Address) -> _Exchange | None:
+    def _awaiting(self, message: Message, remote: Peer) -> _Exchange | None:
         exchange = self._asked(remote)
         is_open = exchange is not None and exchange.token == message.token and not exchange.future.done()
         return exchange if is_open else None
 
-    def _asked(self, remote: Address) -> _Exchange | None:
+    def _asked(self, remote: Peer) -> _Exchange | None:
         """Return the request that a message from an address may answer: its owner's."""
         owner = self._owners.owner(remote)
         exchange = None if owner is None else self._open.get(owner)
         return exchange if exchange is not None and self._destination(exchange) == remote else None
 
-    def _destination(self, exchange: _Exchange) -> Address | None:
+    def _destination(self, exchange: _Exchange) -> Peer | None:
         return exchange.session.destination(exchange.epoch, self._clock())
 
     def _transmit(self, exchange: _Exchange) -> None:

@@ -12,17 +12,17 @@ from sluice_common.background import BackgroundTasks
 from sluice_lwm2m.application.mailbox import MailboxFullError
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.request_response import IsCurrent, Response
 from sluice_lwm2m.domain.counters import Counted, Counters
 
 _log = structlog.get_logger()
 
-Send = Callable[[bytes, Address], None]
-OnRequest = Callable[[Message, Address], Awaitable[Response]]
-OnNotification = Callable[[Message, Address], Awaitable[IsCurrent | None]]
+Send = Callable[[bytes, Peer], None]
+OnRequest = Callable[[Message, Peer], Awaitable[Response]]
+OnNotification = Callable[[Message, Peer], Awaitable[IsCurrent | None]]
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ class RequestTasks:
         *,
         on_request: OnRequest,
         on_notification: OnNotification,
-        respond: Callable[[Message, Address, Response], bytes],
+        respond: Callable[[Message, Peer, Response], bytes],
         send: Send,
         limits: Limits,
         duplicates: Duplicates,

@@ -21,8 +21,8 @@ from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.request_response import IsCurrent
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.encoding.errors import PayloadError
@@ -85,12 +85,12 @@ class Notifications:
         self._observe = observe
         self._read_state = read_state
 
-    def is_observed(self, token: bytes, remote: Address) -> bool:
+    def is_observed(self, token: bytes, remote: Peer) -> bool:
         """Return whether a token is an observation's and speaks for its device from an address."""
         session = self._sessions.observed_by(token)
         return session is not None and remote not in session.former
 
-    async def take(self, message: Message, remote: Address) -> IsCurrent | None:
+    async def take(self, message: Message, remote: Peer) -> IsCurrent | None:
         """Take a notification; returns when Kafka has what it says.
 
         A device that has restarted may notify the same byte for byte: under a new registration that is news.
@@ -120,7 +120,7 @@ class Notifications:
         return partial(session.has_epoch, record.epoch)
 
     async def publish(self, session: Session, observed: Observed) -> None:
-        """Publish what an observed device has observed, and remember that it is the newest."""
+        """Publish what an observed device has told, and remember that it is the newest."""
         if observed.attempt is not None and observed.state is not None:
             until = session.awake_until
             event = FirmwareStateNotified(

@@ -9,8 +9,8 @@ from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.device_events import DeviceEvent
 from sluice_common.messages.lwm2m_commands import Lwm2mCommand
 from sluice_common.messages.registrations import Registration
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.image import Image
 from sluice_lwm2m.domain.session import Session
 
@@ -59,7 +59,7 @@ class RequestSender(Protocol):
 class Responder(Protocol):
     """Answers requests at once and forgets them."""
 
-    def respond(self, request: Message, remote: Address, code: int, options: bytes = b"", payload: bytes = b"") -> None:
+    def respond(self, request: Message, remote: Peer, code: int, options: bytes = b"", payload: bytes = b"") -> None:
         """Send the response to a request.
 
         Args:

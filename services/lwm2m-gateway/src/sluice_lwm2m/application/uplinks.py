@@ -9,7 +9,7 @@ from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeviceUplink, UplinkKind
 from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.ports import Publisher
-from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.session import Session
 from sluice_lwm2m.domain.sessions import Sessions
 
@@ -49,7 +49,7 @@ class UplinkReporter:
         await self._publisher.publish_event(event)
         session.mark_reported(now, until)
 
-    def report_unmatched(self, remote: Address) -> None:
+    def report_unmatched(self, remote: Peer) -> None:
         """Report the sender of a message that belongs to no request or observation, unless its window was reported."""
         if (session := self._sessions.at_address(remote, self._clock())) is not None:
             self.report_activity(session)

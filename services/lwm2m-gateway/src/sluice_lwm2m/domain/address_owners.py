@@ -18,7 +18,7 @@ from whom it comes. The rules:
 
 from collections.abc import Callable
 
-from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.session import Session
 
 
@@ -30,14 +30,14 @@ class AddressOwners:
     """
 
     def __init__(self) -> None:
-        self._owners: dict[Address, Session] = {}
+        self._owners: dict[Peer, Session] = {}
         self.on_release: Callable[[Session], None] = lambda _: None
 
-    def owner(self, remote: Address) -> Session | None:
+    def owner(self, remote: Peer) -> Session | None:
         """Return the session that has an address: the only one that may answer from there."""
         return self._owners.get(remote)
 
-    def heard_from(self, session: Session, remote: Address, at: float) -> bool:
+    def heard_from(self, session: Session, remote: Peer, at: float) -> bool:
         """Give an address to the session that has spoken for itself from it; it leaves the one that it had.
 
         This is the one way to an address, and only a message that came from there leads to it. One that was worked on

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from secrets import randbelow
 
 from sluice_common.messages.registrations import AttemptRef, Registration
-from sluice_lwm2m.domain.coap.addresses import Address, address_text
+from sluice_lwm2m.domain.coap.peer import Peer
 
 LAST_SEEN_LAG = 25.0
 """Seconds in which a device's last-seen is told once."""
@@ -55,9 +55,9 @@ class Session:
     is_fresh: bool = True
     fetching: AttemptRef | None = None
     saved: Registration | None = None
-    remote: Address | None = None
+    remote: Peer | None = None
     heard_at: float = 0.0
-    former: frozenset[Address] = frozenset()
+    former: frozenset[Peer] = frozenset()
     received: Newest | None = None
     newest: Newest | None = None
     checked_at: float = 0.0
@@ -96,7 +96,7 @@ class Session:
     @property
     def moved_to(self) -> str | None:
         """Its address if its record has another."""
-        if self.remote is None or self.record.address == (text := address_text(self.remote)):
+        if self.remote is None or self.record.address == (text := self.remote.text):
             return None
         return text
 
@@ -104,7 +104,7 @@ class Session:
         """Return whether a request can be sent now."""
         return self.is_registered(now) and self.suspended_until <= now < self.awake_until
 
-    def destination(self, epoch: int, now: float) -> Address | None:
+    def destination(self, epoch: int, now: float) -> Peer | None:
         """Return where a message of a registration may be sent; None if that registration or its address is over."""
         return self.remote if self.record.epoch == epoch and self.is_registered(now) else None
 
@@ -181,7 +181,7 @@ class Session:
     def _in_upgrade(self) -> bool:
         return self.record.observe_token is not None or self.record.current_attempt is not None
 
-    def gain_address(self, remote: Address, heard_at: float) -> None:
+    def gain_address(self, remote: Peer, heard_at: float) -> None:
         """Note its address, and when it has spoken from there."""
         self.remote = remote
         self.heard_at = heard_at

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.domain.address_owners import AddressOwners
-from sluice_lwm2m.domain.coap.addresses import Address, parse_address
+from sluice_lwm2m.domain.coap.peer import Peer, parse_peer
 from sluice_lwm2m.domain.records import latest_expiry
 from sluice_lwm2m.domain.session import Session
 
@@ -68,14 +68,14 @@ class Sessions:
         """Return the session of an observation."""
         return self._by_token.get(token.hex())
 
-    def at_address(self, remote: Address, now: float) -> Session | None:
+    def at_address(self, remote: Peer, now: float) -> Session | None:
         """Return the session that has an address, if this gateway owns it and its lifetime has not ended."""
         session = self.owners.owner(remote)
         if session is None or session.record.gateway != self._gateway or not session.is_registered(now):
             return None
         return session
 
-    def next_mid(self, remote: Address) -> int:
+    def next_mid(self, remote: Peer) -> int:
         """Return a Message ID for a message to an address: a device's next one, for it must not repeat (RFC 7252 §4.4).
 
         Unknown addresses share a counter: they get no requests, so their acknowledgements match nothing.
@@ -86,8 +86,14 @@ class Sessions:
         self._mid = (self._mid + 1) & 0xFFFF
         return self._mid
 
-    def register(self, record: Registration, now: float) -> Session:
-        """Take a new registration; what is in flight to an earlier one ends."""
+    def register(self, record: Registration, now: float, remote: Peer | None = None) -> Session:
+        """Take a new registration; what is in flight to an earlier one ends.
+
+        Args:
+            record: It.
+            now: When it was received, seconds since 1970.
+            remote: Who has sent it; by default who speaks plain CoAP at the record's address.
+        """
         session = self._by_device.get(record.device_id)
         expires_at = now + record.lifetime
         if session is None:
@@ -96,7 +102,7 @@ class Sessions:
         self._end_registration(session)
         session.begin_registration(record, expires_at, now)
         self._index(session)
-        self.owners.heard_from(session, parse_address(record.address), now)
+        self.owners.heard_from(session, remote or parse_peer(record.address), now)
         self._watch(session)
         return session
 
@@ -123,7 +129,7 @@ class Sessions:
         Raises:
             PoisonError: Its address is none; nothing has changed.
         """
-        remote = parse_address(record.address)
+        remote = parse_peer(record.address)
         session = self._by_device.get(record.device_id)
         if session is None:
             session = self._by_device[record.device_id] = Session(record, self._awake_window, 0.0, active=self.active)

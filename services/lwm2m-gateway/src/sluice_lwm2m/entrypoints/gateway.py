@@ -39,7 +39,7 @@ async def run(settings: GatewaySettings) -> None:
         await gateway.replication.restore()
         await gateway.revoked.read()
         await stack.enter_async_context(started(gateway.consumer))
-        await gateway.endpoint.open(bound)
+        await gateway.link.open(bound)
         stack.push_async_callback(gateway.endpoint.close)
         await _serve(gateway)
 

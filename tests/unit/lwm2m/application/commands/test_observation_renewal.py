@@ -12,9 +12,10 @@ from sluice_common.messages.lwm2m_commands import Observe
 from sluice_lwm2m.application.commands.device_commands import DeviceCommands
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.session import Session
 
-REMOTE = ("10.0.0.1", 1)
+REMOTE = Peer(("10.0.0.1", 1))
 """Where the device of the world is."""
 
 
@@ -119,7 +120,7 @@ async def test_an_error_whose_text_is_a_state_is_no_state(world: World) -> None:
     world.submit(device_requests(Observe(path=STATE)))
     await world.settle()
     world.sender.observed = world.sender.value = None
-    world.sender.refusal = b"2"
+    world.sender.diagnostic = b"2"
     world.commands.renew_observation(world.session)
     await world.settle()
     assert world.publisher.of(FirmwareStateNotified) == []

@@ -10,6 +10,7 @@ from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.blocks import Block, parse_block
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.request_response import Request
 from sluice_lwm2m.domain.encoding.content import MAX_PAYLOAD_BYTES
 from sluice_lwm2m.domain.session import Session
@@ -20,7 +21,7 @@ Answer = Callable[[Message], Message]
 
 def session() -> Session:
     made = Session(registration(queue_mode=True), 10, T0 + 1_000)
-    made.gain_address(("10.0.0.1", 1), T0)
+    made.gain_address(Peer(("10.0.0.1", 1)), T0)
     return made
 
 

@@ -13,11 +13,11 @@ from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_lwm2m.application.images.access import ImageAccess
 from sluice_lwm2m.application.images.image_server import ImageServer
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.image import Image, make_image
 
-REMOTE: Address = ("10.0.0.1", 5683)
+REMOTE = Peer(("10.0.0.1", 5683))
 DEVICE, TASK, IMAGE = "d" * 24, "a" * 24, "b" * 24
 DATA = bytes(n % 251 for n in range(5_000))
 CHUNK = 2_048

@@ -13,6 +13,7 @@ from sluice_common.messages.registrations import AttemptRef
 from sluice_common.tokens import TokenSigner
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.blocks import Block
+from sluice_lwm2m.domain.coap.peer import Peer
 
 
 @pytest.mark.requirement("D15")
@@ -54,9 +55,9 @@ async def test_a_device_that_has_come_to_the_address_is_not_served_the_image_of_
     server = Server()
     server.register(registration("other", address="10.0.0.1:5683"))
     assert server.get().code == coap.NOT_FOUND
-    server.sessions.owners.heard_from(server.session, ("10.0.0.2", 1), T0)
+    server.sessions.owners.heard_from(server.session, Peer(("10.0.0.2", 1)), T0)
     assert server.get().code == coap.NOT_FOUND
-    server.sessions.owners.heard_from(server.session, ("10.0.0.1", 5683), T0)
+    server.sessions.owners.heard_from(server.session, Peer(("10.0.0.1", 5683)), T0)
     assert server.get().code == coap.CONTENT
 
 
@@ -64,7 +65,7 @@ def registered_elsewhere() -> Server:
     """Return a server whose device fetches from another address than that of its registration."""
     server = Server()
     server.change(current_attempt=None)
-    server.sessions.owners.heard_from(server.session, ("10.0.0.2", 1), T0)
+    server.sessions.owners.heard_from(server.session, Peer(("10.0.0.2", 1)), T0)
     server.change(current_attempt=ATTEMPT)
     return server
 

@@ -10,6 +10,7 @@ from sluice_common.tokens import ImageToken
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.blocks import Block
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 
 LATER = ImageToken(DEVICE, TASK, "c" * 24, 1, int(T0) + 100)
 
@@ -23,7 +24,7 @@ async def test_an_image_that_is_not_in_memory_is_loaded_once_for_all_who_ask() -
     server = Server()
     server.images.slow[LATER.image_id] = b"later"
     for number in (0, 0, 1, 2, 3, 4, 4):
-        server.server.answer(request_of(LATER), ("10.0.0.1", number))
+        server.server.answer(request_of(LATER), Peer(("10.0.0.1", number)))
     assert server.responder.sent == []
     server.images.gate.set()
     await asyncio.sleep(0.01)

@@ -9,16 +9,17 @@ from tests.unit.lwm2m.builders import ATTEMPT
 
 from sluice_common.messages.device_events import DeviceDeregistered, DeviceUplink
 from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.registering import Parameters
 
 
 async def test_a_device_that_registers_while_expired_ones_are_ended_stays_registered(world: World) -> None:
-    await world.register_over_coap("first", ("10.0.0.1", 1))
-    await world.register_over_coap("second", ("10.0.0.2", 1))
+    await world.register_over_coap("first", Peer(("10.0.0.1", 1)))
+    await world.register_over_coap("second", Peer(("10.0.0.2", 1)))
     world.now += LIFETIME
     world.publisher.gate.clear()
     expiring = asyncio.create_task(world.lifecycle.expire())
-    registering = asyncio.create_task(world.register_over_coap("second", ("10.0.0.2", 1)))
+    registering = asyncio.create_task(world.register_over_coap("second", Peer(("10.0.0.2", 1))))
     await world.reach_kafka()
     world.publisher.gate.set()
     await asyncio.gather(expiring, registering)
@@ -65,7 +66,7 @@ async def observed(world: World) -> None:
 async def test_a_device_that_registers_anew_is_not_asked_by_the_gateway_what_the_scheduler_asks(world: World) -> None:
     await observed(world)
     await world.register_over_coap()
-    await world.register_over_coap(remote=("10.0.0.2", 2))
+    await world.register_over_coap(remote=Peer(("10.0.0.2", 2)))
     await asyncio.sleep(0.01)
     assert world.sender.sent == []
 
@@ -79,7 +80,7 @@ async def test_an_observation_is_renewed_at_another_address_of_a_device_that_the
     assert session is not None
     if asleep:
         session.clear_reported()
-    await world.lifecycle.update(session, Parameters(), ("10.0.0.2", 2))
+    await world.lifecycle.update(session, Parameters(), Peer(("10.0.0.2", 2)))
     await asyncio.sleep(0.01)
     assert len(world.sender.sent) == (0 if asleep else 1)
 

@@ -3,16 +3,16 @@
 from tests.unit.lwm2m.application.registration.world import REMOTE, World
 
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.counters import Counted
 
 ALLOWED, ALLOWED_PER_HOST = 5, 20
-HOST = REMOTE[0]
-OTHER: Address = ("10.0.0.2", 1)
+HOST = REMOTE.address[0]
+OTHER = Peer(("10.0.0.2", 1))
 
 
-async def register(world: World, endpoint: str, remote: Address = REMOTE) -> int:
+async def register(world: World, endpoint: str, remote: Peer = REMOTE) -> int:
     options = ((coap.URI_PATH, b"rd"), (coap.URI_QUERY, f"ep={endpoint}".encode()))
     return (await world.interface.answer(Message(coap.CON, coap.POST, 1, b"", options), remote)).code
 
@@ -24,7 +24,7 @@ async def flood(world: World, times: int = ALLOWED) -> list[int]:
 
 async def flood_host(world: World) -> list[int]:
     """Let strangers register from many ports of one IP address."""
-    return [await register(world, f"stranger-{n}", (HOST, 1_000 + n)) for n in range(ALLOWED_PER_HOST + 3)]
+    return [await register(world, f"stranger-{n}", Peer((HOST, 1_000 + n))) for n in range(ALLOWED_PER_HOST + 3)]
 
 
 async def test_strangers_beyond_the_limit_of_their_address_are_not_looked_up_and_counted(world: World) -> None:
@@ -35,14 +35,14 @@ async def test_strangers_beyond_the_limit_of_their_address_are_not_looked_up_and
 
 async def test_strangers_on_many_ports_are_limited_by_their_ip_address(world: World) -> None:
     assert await flood_host(world) == [coap.FORBIDDEN] * ALLOWED_PER_HOST + [coap.TOO_MANY_REQUESTS] * 3
-    assert await register(world, "not-seen-yet", (HOST, 9)) == coap.TOO_MANY_REQUESTS
+    assert await register(world, "not-seen-yet", Peer((HOST, 9))) == coap.TOO_MANY_REQUESTS
     assert await register(world, "not-seen-yet", OTHER) == coap.CREATED
 
 
 async def test_a_flood_from_one_port_does_not_keep_a_new_device_on_another_one_out(world: World) -> None:
     await flood(world, 10 * ALLOWED_PER_HOST)
     assert await register(world, "not-seen-yet") == coap.TOO_MANY_REQUESTS
-    assert await register(world, "not-seen-yet", (HOST, 9)) == coap.CREATED
+    assert await register(world, "not-seen-yet", Peer((HOST, 9))) == coap.CREATED
 
 
 async def test_a_known_device_registers_from_the_address_that_strangers_flood(world: World) -> None:
@@ -66,4 +66,4 @@ async def test_a_source_that_was_limited_is_heard_again_after_a_while(world: Wor
 
 
 async def test_any_number_of_known_devices_may_register_from_one_source(world: World) -> None:
-    assert {await register(world, f"meter-{n}", (HOST, n)) for n in range(1, 10 * ALLOWED)} == {coap.CREATED}
+    assert {await register(world, f"meter-{n}", Peer((HOST, n))) for n in range(1, 10 * ALLOWED)} == {coap.CREATED}

@@ -9,16 +9,16 @@ from sluice_lwm2m.application.registration.interface import RegistrationInterfac
 from sluice_lwm2m.application.registration.lifecycle import RegistrationLifecycle
 from sluice_lwm2m.application.registration.strangers import Strangers
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.assembly import Assembly
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.refusal_limit import RefusalLimit
 from sluice_lwm2m.domain.registering import LifetimeBounds
 
 LIFETIME = 100
 CHECK_INTERVAL = 50
 MAX_UNKNOWN, MAX_UNKNOWN_PER_HOST = 0.5, 2.0
-REMOTE: Address = ("10.0.0.1", 5683)
+REMOTE = Peer(("10.0.0.1", 5683))
 
 
 class World(Application):
@@ -59,7 +59,7 @@ class World(Application):
             clock=self.clock,
         )
 
-    async def register_over_coap(self, device_id: str = "d", remote: Address = REMOTE) -> str:
+    async def register_over_coap(self, device_id: str = "d", remote: Peer = REMOTE) -> str:
         """Let a device register; return the location that it gets."""
         options = ((coap.URI_PATH, b"rd"), (coap.URI_QUERY, f"ep={device_id}".encode()))
         answer = await self.interface.answer(Message(coap.CON, coap.POST, 1, b"", options), remote)

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.assembly import Assembly
 from sluice_lwm2m.domain.coap.blocks import Block
 from sluice_lwm2m.domain.coap.errors import CoapError
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 
-REMOTE: Address = ("10.0.0.1", 5683)
-ELSEWHERE: Address = ("10.0.0.2", 5683)
+REMOTE = Peer(("10.0.0.1", 5683))
+ELSEWHERE = Peer(("10.0.0.2", 5683))
 
 
 def assembly(max_bodies: int = 10) -> Assembly:
@@ -85,7 +85,7 @@ def test_an_unfinished_body_expires() -> None:
 
 def test_the_oldest_unfinished_body_is_dropped_when_there_are_too_many() -> None:
     blocks = assembly(max_bodies=10)
-    remotes: list[Address] = [("10.0.0.1", port) for port in range(20)]
+    remotes: list[Peer] = [Peer(("10.0.0.1", port)) for port in range(20)]
     for remote in remotes:
         assert blocks.take(block(0, bytes(64), more=True), remote, 0) is None
     assert blocks.take(block(1, b"x", more=False), remotes[-1], 0) is not None

@@ -3,8 +3,9 @@
 import sys
 
 from sluice_lwm2m.domain.coap.duplicates import Duplicates
+from sluice_lwm2m.domain.coap.peer import Peer
 
-REMOTE = ("10.0.0.1", 5683)
+REMOTE = Peer(("10.0.0.1", 5683))
 
 
 def test_a_duplicate_is_recognised_for_exactly_one_lifetime() -> None:
@@ -27,7 +28,7 @@ def test_an_entry_expires_without_further_messages() -> None:
 def test_the_same_bytes_from_another_address_are_no_duplicate() -> None:
     duplicates = Duplicates(lifetime=100, capacity=10)
     duplicates.note((REMOTE, b"a"), b"answer", 0)
-    assert duplicates.find((("10.0.0.2", 5683), b"a"), 0) is None
+    assert duplicates.find((Peer(("10.0.0.2", 5683)), b"a"), 0) is None
 
 
 def test_a_flood_drops_the_oldest_entries_and_takes_no_more_memory() -> None:

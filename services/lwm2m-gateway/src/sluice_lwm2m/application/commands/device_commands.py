@@ -173,17 +173,18 @@ class DeviceCommands:
 
         Of a device that is another gateway's, nothing is served here, nor if it comes back (`records.register`).
         """
-        await persist("close_not_saved", partial(self._save_close, command), device_id=command.device_id)
+        session = self._sessions.owned(command.device_id)
+        if session is not None:
+            self._sessions.replace(session, records.close_download(session.record, command, utc(self._clock())))
+            await persist("close_not_saved", partial(self._save, session), device_id=command.device_id)
         if command.is_awaited:
             await self._answer(command, on_answered, OutcomeStatus.DONE)
         else:
             on_answered()
 
-    async def _save_close(self, command: CloseDownload) -> None:
-        async with self._mailbox.work_for(command.device_id):
-            session = self._sessions.owned(command.device_id)
-            if session is not None:
-                await self._store.replace(session, records.close_download(session.record, command, utc(self._clock())))
+    async def _save(self, session: Session) -> None:
+        async with self._mailbox.work_for(session.record.device_id):
+            await self._store.save(session)
 
     async def _answer(self, command: Lwm2mCommand, on_answered: OnAnswered, status: OutcomeStatus) -> None:
         await self._publish(command, status)

@@ -12,8 +12,8 @@ from sluice_common.ids import execution_id
 from sluice_common.messages.registrations import AttemptRef
 from sluice_common.tokens import ImageToken, InvalidTokenError, TokenSigner
 from sluice_lwm2m.application.uplinks import UplinkReporter
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import path_segments
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.sessions import Sessions
 
 _TOKENS_KEPT = 4_096
@@ -47,7 +47,7 @@ class ImageAccess:
         self._clock = clock
         self._verified = lru_cache(maxsize=_TOKENS_KEPT)(self._verify)
 
-    def admit(self, path: list[bytes], remote: Address) -> str | None:
+    def admit(self, path: list[bytes], remote: Peer) -> str | None:
         """Return the id of the image that may be served at a path to an address, else None.
 
         Its device is awake then. It may fetch from any socket, but not from an address that it has left in the midst of

@@ -6,8 +6,8 @@ from sluice_lwm2m.application.images.loading import ImageLoading
 from sluice_lwm2m.application.ports import ImageStore, Responder
 from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message, path_segments
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.encoding.content import OCTET_STREAM
 from sluice_lwm2m.domain.image import slice_of
@@ -50,7 +50,7 @@ class ImageServer:
         self._counters = counters
         self._loading = ImageLoading(store, tasks, on_loaded=self.answer, on_failed=self._refuse)
 
-    def answer(self, request: Message, remote: Address) -> None:
+    def answer(self, request: Message, remote: Peer) -> None:
         """Answer a GET request, now or when what it needs of the image has been loaded.
 
         It is checked anew then: its attempt may have been closed meanwhile.
@@ -75,7 +75,7 @@ class ImageServer:
         else:
             self._serve(request, remote, image_id, block)
 
-    def _serve(self, request: Message, remote: Address, image_id: str, block: bytes | None) -> None:
+    def _serve(self, request: Message, remote: Peer, image_id: str, block: bytes | None) -> None:
         if (image := self._store.image(image_id)) is None:
             self._loading.wait(image_id, None, request, remote)
         elif (part := slice_of(image, block, self._default_exponent)) is None:
@@ -86,7 +86,7 @@ class ImageServer:
             self._counters[Counted.BLOCKS] += 1
             self._responder.respond(request, remote, coap.CONTENT, part.options, chunk[part.start : part.end])
 
-    def _refuse(self, request: Message, remote: Address, code: int) -> None:
+    def _refuse(self, request: Message, remote: Peer, code: int) -> None:
         self._counters[Counted.BLOCKS_REFUSED] += 1
         self._responder.respond(request, remote, code)
 

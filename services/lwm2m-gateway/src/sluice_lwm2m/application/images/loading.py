@@ -7,8 +7,8 @@ import structlog
 from sluice_common.background import BackgroundTasks
 from sluice_lwm2m.application.ports import ImageStore
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 
 _log = structlog.get_logger()
 _MAX_WAITING = 10_000
@@ -26,8 +26,8 @@ class ImageLoading:
         store: ImageStore,
         tasks: BackgroundTasks,
         *,
-        on_loaded: Callable[[Message, Address], None],
-        on_failed: Callable[[Message, Address, int], None],
+        on_loaded: Callable[[Message, Peer], None],
+        on_failed: Callable[[Message, Peer, int], None],
     ) -> None:
         """Prepare.
 
@@ -40,10 +40,10 @@ class ImageLoading:
         self._store = store
         self._on_loaded = on_loaded
         self._on_failed = on_failed
-        self._waiting: dict[_Needed, dict[Address, Message]] = {}
+        self._waiting: dict[_Needed, dict[Peer, Message]] = {}
         self._tasks = tasks
 
-    def wait(self, image_id: str, chunk: int | None, request: Message, remote: Address) -> None:
+    def wait(self, image_id: str, chunk: int | None, request: Message, remote: Peer) -> None:
         """Keep the newest request of each device until a chunk, or what is known of the image, has been loaded."""
         needed = image_id, chunk
         if (waiting := self._waiting.get(needed)) is not None:

@@ -12,10 +12,10 @@ from sluice_lwm2m.application.registration.lifecycle import RegistrationLifecycl
 from sluice_lwm2m.application.registration.strangers import Strangers
 from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address, address_text
 from sluice_lwm2m.domain.coap.assembly import Assembly
 from sluice_lwm2m.domain.coap.errors import CoapError
 from sluice_lwm2m.domain.coap.message import Message, path_segments
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.request_response import Response
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.registering import LifetimeBounds, parse_register, parse_update
@@ -51,16 +51,16 @@ class RegistrationInterface:
         self._counters = counters
         self._clock = clock
 
-    async def answer(self, request: Message, remote: Address) -> Response:
+    async def answer(self, request: Message, remote: Peer) -> Response:
         """Return the response to a request."""
         try:
             return await self._route(request, remote)
         except CoapError as error:
             self._counters[Counted.REFUSED] += 1
-            _log.debug("request_refused", address=address_text(remote), reason=str(error))
+            _log.debug("request_refused", address=remote.text, reason=str(error))
             return Response(error.code)
 
-    async def _route(self, request: Message, remote: Address) -> Response:
+    async def _route(self, request: Message, remote: Peer) -> Response:
         _check_options(request)
         path = path_segments(request.values(coap.URI_PATH))
         block = request.option(coap.BLOCK1)
@@ -71,7 +71,7 @@ class RegistrationInterface:
             raise CoapError(coap.REQUEST_ENTITY_TOO_LARGE, "only registrations in blocks")
         return await self._take_other(remote, is_send=request.code == coap.POST and path == [b"dp"])
 
-    async def _take_block(self, request: Message, remote: Address, path: list[bytes]) -> Response:
+    async def _take_block(self, request: Message, remote: Peer, path: list[bytes]) -> Response:
         """Take a block of a request; answers name the block that they answer (RFC 7959 §2.3)."""
         whole = self._assembly.take(request, remote, self._clock())
         answer = Response(coap.CONTINUE, is_current=partial(self._assembly.is_begun, request, remote))
@@ -80,7 +80,7 @@ class RegistrationInterface:
         block = coap.BLOCK1, request.option(coap.BLOCK1) or b""
         return msgspec.structs.replace(answer, options=(*answer.options, block))
 
-    async def _manage(self, request: Message, remote: Address, path: list[bytes]) -> Response:
+    async def _manage(self, request: Message, remote: Peer, path: list[bytes]) -> Response:
         match len(path), request.code:
             case 1, coap.POST:
                 return await self._register(request, remote)
@@ -92,7 +92,7 @@ class RegistrationInterface:
             case _:
                 raise CoapError(coap.METHOD_NOT_ALLOWED, "not a registration request")
 
-    async def _register(self, request: Message, remote: Address) -> Response:
+    async def _register(self, request: Message, remote: Peer) -> Response:
         parameters = parse_register(request, self._bounds)
         self._strangers.check(parameters.endpoint, remote)
         try:
@@ -105,12 +105,12 @@ class RegistrationInterface:
             coap.CREATED, location, is_current=partial(self._lifecycle.is_current, record.device_id, record.epoch)
         )
 
-    async def _update(self, request: Message, remote: Address, location: bytes) -> Response:
+    async def _update(self, request: Message, remote: Peer, location: bytes) -> Response:
         session = self._lifecycle.find(location)
         await self._lifecycle.update(session, parse_update(request, self._bounds), remote)
         return Response(coap.CHANGED)
 
-    async def _take_other(self, remote: Address, *, is_send: bool) -> Response:
+    async def _take_other(self, remote: Peer, *, is_send: bool) -> Response:
         """Report the device; the data of a Send (OMA TS 1.1.1 §6.4.7) are dropped, anything else is not found."""
         now = self._clock()
         session = self._sessions.at_address(remote, now)

@@ -16,8 +16,8 @@ from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address, address_text
 from sluice_lwm2m.domain.coap.errors import CoapError
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.registering import Parameters
 from sluice_lwm2m.domain.session import Session
@@ -70,7 +70,7 @@ class RegistrationLifecycle:
             raise CoapError(coap.NOT_FOUND, "an unknown location")
         return session
 
-    async def register(self, parameters: Parameters, remote: Address) -> Registration:
+    async def register(self, parameters: Parameters, remote: Peer) -> Registration:
         """Register a device, whatever was registered before.
 
         It may have forgotten that it is observed: the scheduler, who knows whether that matters, observes it anew. What
@@ -86,7 +86,7 @@ class RegistrationLifecycle:
             raise CoapError(coap.FORBIDDEN, "an unknown endpoint client name")
         async with self._mailbox.work_on_message_of(device.device_id):
             record = self._new_record(device, parameters, remote, now)
-            session = self._sessions.register(record, now)
+            session = self._sessions.register(record, now, remote)
         await self._commands.wait_idle(device.device_id)
         async with self._mailbox.work_for(device.device_id):
             await self._store.save(session)
@@ -95,13 +95,13 @@ class RegistrationLifecycle:
         _log.debug("device_registered", device_id=device.device_id, epoch=record.epoch, address=record.address)
         return record
 
-    def _new_record(self, device: KnownDevice, parameters: Parameters, remote: Address, now: float) -> Registration:
+    def _new_record(self, device: KnownDevice, parameters: Parameters, remote: Peer, now: float) -> Registration:
         return records.register(
             self._sessions.record(device.device_id),
             parameters,
             device_id=device.device_id,
             app_id=device.app_id,
-            address=address_text(remote),
+            address=remote.text,
             gateway=self._gateway,
             location=token_urlsafe(_LOCATION_BYTES),
             now=now,
@@ -112,7 +112,7 @@ class RegistrationLifecycle:
         session = self._sessions.owned(device_id)
         return session is not None and session.is_fresh and session.destination(epoch, self._clock()) is not None
 
-    async def update(self, session: Session, parameters: Parameters, remote: Address) -> None:
+    async def update(self, session: Session, parameters: Parameters, remote: Peer) -> None:
         """Update a registration: its lifetime begins anew, and what the parameters name changes.
 
         Raises:

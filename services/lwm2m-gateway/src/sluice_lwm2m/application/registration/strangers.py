@@ -6,11 +6,12 @@ translation the port, with whoever floods. What is malformed takes no look-up an
 """
 
 from collections.abc import Callable
+from operator import attrgetter
 
 from sluice_lwm2m.application.ports import DeviceDirectory
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address, address_text, network_of
 from sluice_lwm2m.domain.coap.errors import CoapError
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.refusal_limit import RefusalLimit
 
@@ -28,11 +29,11 @@ class Strangers:
         clock: Callable[[], float],
     ) -> None:
         self._directory = directory
-        self._limits = ((per_address, address_text), (per_host, network_of))
+        self._limits = ((per_address, attrgetter("text")), (per_host, attrgetter("network")))
         self._counters = counters
         self._clock = clock
 
-    def check(self, endpoint: str, remote: Address) -> None:
+    def check(self, endpoint: str, remote: Peer) -> None:
         """Return if a registration may be looked up.
 
         Raises:
@@ -44,7 +45,7 @@ class Strangers:
             self._counters[Counted.LIMITED] += 1
             raise CoapError(coap.TOO_MANY_REQUESTS, "too many unknown devices from this address")
 
-    def note_unknown(self, remote: Address) -> None:
+    def note_unknown(self, remote: Peer) -> None:
         """Count a name that was looked up and not found."""
         for limit, source in self._limits:
             limit.note(source(remote), self._clock())

@@ -8,12 +8,12 @@ from collections import OrderedDict
 import msgspec
 
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.addresses import Address
 from sluice_lwm2m.domain.coap.blocks import Block, parse_block
 from sluice_lwm2m.domain.coap.errors import CoapError
 from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
 
-Key = tuple[Address, tuple[bytes, ...]]
+Key = tuple[Peer, tuple[bytes, ...]]
 
 
 class Assembly:
@@ -32,7 +32,7 @@ class Assembly:
         self._lifetime = lifetime
         self._begun: OrderedDict[Key, tuple[float, bytes]] = OrderedDict()  # the oldest is first
 
-    def take(self, request: Message, remote: Address, now: float) -> Message | None:
+    def take(self, request: Message, remote: Peer, now: float) -> Message | None:
         """Take a request with a Block1 option; return it with its whole body, None while more is to come.
 
         Raises:
@@ -48,7 +48,7 @@ class Assembly:
         self._keep(key, body, now)
         return None
 
-    def is_begun(self, request: Message, remote: Address) -> bool:
+    def is_begun(self, request: Message, remote: Peer) -> bool:
         """Return whether there is a body that a block belongs to."""
         return _key_of(request, remote) in self._begun
 
@@ -67,7 +67,7 @@ class Assembly:
         self._begun[key] = now + self._lifetime, body
 
 
-def _key_of(request: Message, remote: Address) -> Key:
+def _key_of(request: Message, remote: Peer) -> Key:
     return remote, tuple(request.values(coap.URI_PATH))
 
 

@@ -9,10 +9,10 @@ answer can say until when it is current.
 
 from typing import NamedTuple
 
-from sluice_lwm2m.domain.coap.addresses import Address
+from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.request_response import IsCurrent
 
-Key = tuple[Address, bytes]
+Key = tuple[Peer, bytes]
 """A source and its datagram. Only its hash is kept, so that a flood of large ones takes no more memory than of small:
 64 bits by a secret of the process, of 131,072 messages two are alike once in ten thousand million times.
 """
