@@ -4,7 +4,13 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from sluice_embedded.domain.conventions import lost_documents, retired_libraries, retired_names, retired_openings
+from sluice_embedded.domain.conventions import (
+    lost_documents,
+    lost_tests,
+    retired_libraries,
+    retired_names,
+    retired_openings,
+)
 
 MODULE = PurePosixPath("services/api/src/sluice_api/domain/tasks.py")
 TRACKED = {"docs/mqtt.md", "docs/adr/0009-own-message-layer-for-coap.md", "services/api/README.md"}
@@ -72,3 +78,14 @@ def test_a_reference_to_what_the_repository_does_not_have_is_found(text: str) ->
 )
 def test_a_reference_to_a_document_of_the_repository_is_accepted(text: str) -> None:
     assert not list(lost_documents(MODULE, text, TRACKED))
+
+
+def test_a_test_that_a_document_names_and_that_is_not_there_is_found() -> None:
+    files = {"tests/unit/test_a.py": "async def test_that_is_there() -> None: ..."}
+    text = (
+        "`tests/unit/test_a.py::test_that_is_there`\n`tests/unit/test_a.py::test_that` `tests/unit/test_b.py::test_b`\n"
+    )
+    assert list(lost_tests(PurePosixPath("docs/x.md"), text, files.get)) == [
+        "docs/x.md:2: there is no tests/unit/test_a.py::test_that",
+        "docs/x.md:2: there is no tests/unit/test_b.py::test_b",
+    ]

@@ -8,7 +8,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import PurePosixPath
 
 RETIRED_NAMES = {
@@ -58,6 +58,7 @@ _ANY_RETIRED = re.compile(rf"\b_*({'|'.join(RETIRED_NAMES)})\b|\b_*(most|MOST)_"
 _RETIRED_OPENINGS = re.compile(r"(Tell|Say)s? whether\b|Whether\b")
 _RETIRED_LIBRARY = re.compile(r"\bmotor\b|\bmotor_asyncio\b")
 _DOCUMENT = re.compile(r"[\w./-]*\w\.md\b")
+_TEST = re.compile(r"\b(tests/[\w./-]+\.py)::(\w+)")
 _UNNAMED_DOCUMENT = re.compile(r"\bdesign §")
 _DECISION = re.compile(r"\bADR (\d{4})\b")
 
@@ -115,6 +116,20 @@ def lost_documents(path: PurePosixPath, text: str, tracked: Collection[str]) -> 
         for decision in _DECISION.findall(line):
             if decision not in decisions:
                 yield f"{path}:{number}: there is no ADR {decision}"
+
+
+def lost_tests(path: PurePosixPath, text: str, read: Callable[[str], str | None]) -> Iterator[str]:
+    """Yield every reference to a test, `tests/…/test_x.py::test_name`, that is not there.
+
+    Args:
+        path: Of the document.
+        text: Its text.
+        read: Returns the text of a file of the repository, None if there is none.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        for file, name in _TEST.findall(line):
+            if f"def {name}(" not in (read(file) or ""):
+                yield f"{path}:{number}: there is no {file}::{name}"
 
 
 def _exists(path: PurePosixPath, name: str, tracked: Collection[str]) -> bool:

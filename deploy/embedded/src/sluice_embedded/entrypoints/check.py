@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from sluice_embedded.domain.conventions import (
     lost_documents,
+    lost_tests,
     retired_libraries,
     retired_names,
     retired_openings,
@@ -82,6 +83,8 @@ def _convention_problems() -> Iterator[str]:
             yield from retired_libraries(path, text)
         if path.suffix != ".lock":
             yield from lost_documents(path, text, tracked)
+        if path.suffix == ".md":
+            yield from lost_tests(path, text, lambda file: (ROOT / file).read_text() if file in tracked else None)
 
 
 def _lock_problems() -> Iterator[str]:

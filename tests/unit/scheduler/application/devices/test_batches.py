@@ -172,6 +172,27 @@ async def test_a_broker_out_of_reach_ends_the_batch_and_nothing_is_stored_or_ack
     assert not any(e.acknowledged for e in events)
 
 
+async def test_a_worker_that_died_between_sending_and_storing_sends_the_same_again(worker: Worker) -> None:
+    events = [event(1, uplink()), event(2, command("c"))]
+    worker.records.full = True
+    with pytest.raises(OSError, match="no space left"):
+        await worker.process(*events)
+    before, worker.producer.sent = worker.producer.sent, []
+    worker.records.full = False
+    await worker.process(*events)
+    assert worker.producer.sent == before != []
+
+
+async def test_a_worker_that_died_between_storing_and_acknowledging_changes_nothing(worker: Worker) -> None:
+    await worker.process(event(1, uplink()), event(2, command("c")))
+    stored, worker.producer.sent = dict(worker.records.stored), []
+    again = [event(1, uplink()), event(2, command("c"))]
+    await worker.process(*again)
+    assert worker.producer.sent == []
+    assert worker.records.stored == stored
+    assert all(e.acknowledged for e in again)
+
+
 async def test_a_batch_that_took_longer_than_this_worker_may_be_silent_is_not_stored(worker: Worker) -> None:
     worker.max_seconds = -1.0
     late = event(1, uplink())
