@@ -96,7 +96,11 @@ class _Core:
         self.store = RegistrationStore(self.sessions, self.publisher)
         self.reporter = UplinkReporter(self.sessions, self.mailbox, self.publisher, tasks, clock)
         self.directory = MongoDeviceDirectory(
-            database["devices"], tasks, settings.lwm2m_device_cache_ttl, settings.lwm2m_device_cache_size
+            database["devices"],
+            tasks,
+            settings.lwm2m_device_cache_ttl,
+            settings.lwm2m_device_cache_size,
+            settings.lwm2m_max_pending // 2,
         )
         self.link = UdpLink(self.counters)
         self.endpoint = Endpoint(

@@ -42,7 +42,8 @@ class GatewaySettings(CommonSettings):
     lwm2m_max_pending: int = Field(
         2_000,
         ge=1,
-        description="Registrations and notifications being worked on at once, and as many that come in blocks.",
+        description="Registrations and notifications being worked on at once, and as many that come in blocks; half of "
+        "them may wait for the database, a quarter with names that were never found.",
     )
     lwm2m_handling_timeout: float = Field(
         20.0, gt=0, description="A device's request that takes longer is answered 5.03."

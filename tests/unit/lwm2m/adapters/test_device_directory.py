@@ -8,7 +8,9 @@ import pytest
 
 from sluice_common.background import BackgroundTasks
 from sluice_lwm2m.adapters.device_directory import MongoDeviceDirectory
-from sluice_lwm2m.application.ports import KnownDevice
+from sluice_lwm2m.application.ports import DirectoryBusyError, KnownDevice
+
+MAX_WAITING = 1_000
 
 
 class Devices:
@@ -18,10 +20,13 @@ class Devices:
         self.known = set(endpoints)
         self.asked: list[list[str]] = []
         self.failure: Exception | None = None
+        self.is_back = asyncio.Event()
+        self.is_back.set()
 
     async def find(self, query: Mapping[str, Any], _: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
         """Yield the devices that are known."""
         self.asked.append(query["endpoint"]["$in"])
+        await self.is_back.wait()
         if self.failure:
             raise self.failure
         for endpoint in query["endpoint"]["$in"]:
@@ -39,7 +44,9 @@ class Clock:
 
 
 def directory(devices: Devices, clock: Clock | None = None, capacity: int = 10) -> MongoDeviceDirectory:
-    return MongoDeviceDirectory(devices, BackgroundTasks(), ttl=60, capacity=capacity, clock=clock or Clock())
+    return MongoDeviceDirectory(
+        devices, BackgroundTasks(), ttl=60, capacity=capacity, max_waiting=MAX_WAITING, clock=clock or Clock()
+    )
 
 
 async def test_a_known_endpoint_is_found_and_an_unknown_one_is_not() -> None:
@@ -114,3 +121,27 @@ async def test_the_cache_never_outgrows_its_capacity() -> None:
     for name in names:
         await found.find(name)
     assert len(found._cache) <= 10
+
+
+async def test_names_that_wait_for_the_database_leave_room_and_known_ones_have_more_of_it_than_strangers() -> None:
+    devices, clock = Devices(*(f"known-{n}" for n in range(MAX_WAITING))), Clock()
+    found = directory(devices, clock, capacity=10_000)
+    for n in range(MAX_WAITING):
+        await found.find(f"known-{n}")
+    clock.now = 60
+    devices.is_back.clear()
+    async with BackgroundTasks() as tasks:
+        for n in range(MAX_WAITING // 2):
+            tasks.start(found.find(f"stranger-{n}"))
+        await asyncio.sleep(0)
+        with pytest.raises(DirectoryBusyError):
+            await found.find("one more stranger")
+        for n in range(MAX_WAITING // 2):
+            tasks.start(found.find(f"known-{n}"))
+        await asyncio.sleep(0)
+        with pytest.raises(DirectoryBusyError):
+            await found.find(f"known-{MAX_WAITING - 1}")
+        devices.is_back.set()
+        await tasks.wait()
+    assert await found.find("one more stranger") is None
+    assert await found.find(f"known-{MAX_WAITING - 1}") is not None

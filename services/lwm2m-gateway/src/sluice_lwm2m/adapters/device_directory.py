@@ -8,7 +8,7 @@ import msgspec
 
 from sluice_common.background import BackgroundTasks
 from sluice_common.lookups import Lookups
-from sluice_lwm2m.application.ports import KnownDevice
+from sluice_lwm2m.application.ports import DirectoryBusyError, KnownDevice
 
 
 class DeviceCollection(Protocol):
@@ -38,6 +38,7 @@ class MongoDeviceDirectory:
         tasks: BackgroundTasks,
         ttl: float,
         capacity: int,
+        max_waiting: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare.
@@ -47,6 +48,7 @@ class MongoDeviceDirectory:
             tasks: Owns what is being looked up.
             ttl: Seconds after which a known endpoint is looked up again.
             capacity: Known endpoints that are kept.
+            max_waiting: Names that wait for MongoDB at once; those that were never found have half of the places.
             clock: Seconds, from anywhere.
         """
         self._devices = devices
@@ -54,17 +56,26 @@ class MongoDeviceDirectory:
         self._capacity = capacity
         self._clock = clock
         self._cache: dict[str, tuple[float, KnownDevice]] = {}
+        self._max_waiting = max_waiting
+        self._waiting = 0
         self._lookups = Lookups(self._read, tasks)
 
     async def find(self, endpoint: str) -> KnownDevice | None:
         """Return the device, or None if there is none.
 
         Raises:
+            DirectoryBusyError: Too many wait.
             PyMongoError: MongoDB cannot answer.
         """
         if (cached := self._cache.get(endpoint)) and self._clock() < cached[0]:
             return cached[1]
-        return await self._lookups.find(endpoint)
+        if self._waiting >= (self._max_waiting if cached else self._max_waiting // 2):
+            raise DirectoryBusyError
+        self._waiting += 1
+        try:
+            return await self._lookups.find(endpoint)
+        finally:
+            self._waiting -= 1
 
     def was_found(self, endpoint: str) -> bool:
         """Return whether a device was found before, though it may have to be looked up again."""

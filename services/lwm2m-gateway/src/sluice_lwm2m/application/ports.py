@@ -78,11 +78,19 @@ class KnownDevice(msgspec.Struct, frozen=True):
     app_id: str
 
 
+class DirectoryBusyError(Exception):
+    """Too many names are being looked up: what needs no look-up must go on, whatever is wrong with the database."""
+
+
 class DeviceDirectory(Protocol):
     """The devices that the platform knows."""
 
     async def find(self, endpoint: str) -> KnownDevice | None:
-        """Return the device with an endpoint client name, None if there is none."""
+        """Return the device with an endpoint client name, None if there is none.
+
+        Raises:
+            DirectoryBusyError: Too many wait for an answer.
+        """
 
     def was_found(self, endpoint: str) -> bool:
         """Return whether a device with an endpoint client name was found before, as far as is remembered."""

@@ -1,7 +1,9 @@
 """Floods of registrations: what a source may cost."""
 
+import pytest
 from tests.unit.lwm2m.application.registration.world import REMOTE, World
 
+from sluice_lwm2m.application.ports import DirectoryBusyError
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.peer import Peer
@@ -67,3 +69,13 @@ async def test_a_source_that_was_limited_is_heard_again_after_a_while(world: Wor
 
 async def test_any_number_of_known_devices_may_register_from_one_source(world: World) -> None:
     assert {await register(world, f"meter-{n}", Peer((HOST, n))) for n in range(1, 10 * ALLOWED)} == {coap.CREATED}
+
+
+async def test_a_registration_that_may_not_even_wait_for_the_database_is_told_to_come_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_: str) -> None:
+        raise DirectoryBusyError
+
+    monkeypatch.setattr(world.directory, "find", refuse)
+    assert await flood(world, ALLOWED + 3) == [coap.SERVICE_UNAVAILABLE] * (ALLOWED + 3)

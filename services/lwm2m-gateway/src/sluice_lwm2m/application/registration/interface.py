@@ -8,6 +8,7 @@ import structlog
 
 from sluice_common.messages.device_events import UplinkKind
 from sluice_lwm2m.application.mailbox import Mailbox
+from sluice_lwm2m.application.ports import DirectoryBusyError
 from sluice_lwm2m.application.registration.lifecycle import RegistrationLifecycle
 from sluice_lwm2m.application.registration.strangers import Strangers
 from sluice_lwm2m.application.uplinks import UplinkReporter
@@ -97,6 +98,8 @@ class RegistrationInterface:
         self._strangers.check(parameters.endpoint, remote)
         try:
             record = await self._lifecycle.register(parameters, remote)
+        except DirectoryBusyError as error:
+            raise CoapError(coap.SERVICE_UNAVAILABLE, "too many registrations wait for the database") from error
         except CoapError:
             self._strangers.note_unknown(remote)
             raise
