@@ -98,9 +98,9 @@ class _Core:
         self.directory = MongoDeviceDirectory(
             database["devices"],
             tasks,
-            settings.lwm2m_device_cache_ttl,
-            settings.lwm2m_device_cache_size,
-            settings.lwm2m_max_pending // 2,
+            ttl=settings.lwm2m_device_cache_ttl,
+            capacity=settings.lwm2m_device_cache_size,
+            max_waiting=settings.lwm2m_max_pending // 2,
         )
         self.link = UdpLink(self.counters)
         self.endpoint = Endpoint(

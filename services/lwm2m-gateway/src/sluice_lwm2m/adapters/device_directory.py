@@ -36,6 +36,7 @@ class MongoDeviceDirectory:
         self,
         devices: DeviceCollection,
         tasks: BackgroundTasks,
+        *,
         ttl: float,
         capacity: int,
         max_waiting: int,

@@ -30,6 +30,11 @@ class RegistrationStore:
             self._sessions.replace(session, record)
         await self.save(session)
 
+    async def end(self, session: Session, record: Registration) -> None:
+        """Publish the record with which a registration ends; the session goes on as it is until Kafka has it."""
+        session.saved = None  # whether Kafka has it or not is unknown meanwhile
+        await self._publisher.publish_registration(_with_seen_at(record, session.last_seen))
+
     async def save(self, session: Session) -> None:
         """Publish a session's record, unless Kafka has it, and return when Kafka does."""
         if not session.is_saved:

@@ -1,15 +1,21 @@
 """Registrations that begin and end at the same time."""
 
 import asyncio
+from functools import partial
 
 import msgspec
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 from tests.unit.lwm2m.application.registration.world import CHECK_INTERVAL, LIFETIME, World
 from tests.unit.lwm2m.builders import ATTEMPT
 
-from sluice_common.messages.device_events import DeviceDeregistered, DeviceUplink
+from sluice_common import supervision
+from sluice_common.background import BackgroundTasks
+from sluice_common.messages.device_events import DeviceDeregistered, DeviceEvent, DeviceUplink
+from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.peer import Peer
+from sluice_lwm2m.domain.counters import Counted
 from sluice_lwm2m.domain.registering import Parameters
 
 
@@ -150,3 +156,91 @@ async def test_a_device_that_updates_while_its_end_waits_stays_registered(world:
     world.now += 89
     await world.lifecycle.expire()
     assert len(world.publisher.of(DeviceDeregistered)) == 1
+
+
+async def test_a_registration_whose_report_kafka_did_not_take_is_reported_when_it_is_repeated(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, failures = world.publisher.publish_event, [KafkaTimeoutError()]
+
+    async def fail_once(event: DeviceEvent) -> None:
+        if failures:
+            raise failures.pop()
+        await publish(event)
+
+    monkeypatch.setattr(world.publisher, "publish_event", fail_once)
+    with pytest.raises(KafkaTimeoutError):
+        await world.register_over_coap()
+    assert world.publisher.of(DeviceUplink) == []
+    await world.register_over_coap()
+    (uplink,) = world.publisher.of(DeviceUplink)
+    assert uplink.epoch == world.publisher.of(Registration)[-1].epoch
+
+
+async def test_a_registration_whose_end_kafka_did_not_take_ends_when_it_does(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "Backoff", partial(supervision.Backoff, 0.001, 0.002))
+    await world.register_over_coap()
+    world.now += LIFETIME
+    world.publisher.failure = KafkaTimeoutError()
+    async with BackgroundTasks() as tasks:
+        expiring = tasks.start(world.lifecycle.expire())
+        await asyncio.sleep(0.02)
+        assert not expiring.done()
+        world.publisher.failure = None
+        await asyncio.wait_for(expiring, 60)
+    assert [event.device_id for event in world.publisher.of(DeviceDeregistered)] == ["d"]
+    assert world.publisher.of(Registration)[-1].deregistered
+
+
+async def test_a_device_whose_leave_kafka_did_not_take_leaves_when_it_repeats_it(world: World) -> None:
+    location = await world.register_over_coap()
+    world.publisher.failure = KafkaTimeoutError()
+    with pytest.raises(KafkaTimeoutError):
+        await world.deregister(location)
+    world.publisher.failure = None
+    assert await world.deregister(location) == coap.DELETED
+    assert [event.device_id for event in world.publisher.of(DeviceDeregistered)] == ["d"]
+
+
+async def test_a_registration_whose_end_may_be_in_kafka_is_published_again_when_its_device_goes_on(
+    world: World,
+) -> None:
+    location = await world.register_over_coap()
+    session = world.sessions.owned("d")
+    assert session is not None
+    assert session.remote is not None
+    world.publisher.failure = KafkaTimeoutError()
+    with pytest.raises(KafkaTimeoutError):
+        await world.deregister(location)
+    world.publisher.failure = None
+    await world.lifecycle.update(session, Parameters(), session.remote)
+    assert not world.publisher.of(Registration)[-1].deregistered
+    assert session.is_saved
+
+
+async def test_many_registrations_end_at_once_and_one_that_cannot_ends_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(60):
+        await world.register_over_coap(f"d-{n}", Peer(("10.0.0.1", n + 1)))
+    publish, waiting = world.publisher.publish_registration, [0]
+
+    async def wait(record: Registration) -> None:
+        waiting[0] = max(waiting[0], world.publisher.in_flight + 1)
+        if record.device_id == "d-7":
+            raise KeyError("a fault of ours")
+        await publish(record)
+
+    monkeypatch.setattr(world.publisher, "publish_registration", wait)
+    world.now += LIFETIME
+    world.publisher.gate.clear()
+    async with BackgroundTasks() as tasks:
+        expiring = tasks.start(world.lifecycle.expire())
+        await world.reach_kafka()
+        world.publisher.gate.set()
+        await asyncio.wait_for(expiring, 60)
+    assert waiting[0] > 50
+    assert len(world.publisher.of(DeviceDeregistered)) == 59
+    assert world.counters[Counted.EXPIRED] == 59

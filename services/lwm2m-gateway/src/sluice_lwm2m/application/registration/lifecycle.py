@@ -1,6 +1,9 @@
 """How a registration begins, changes and ends; Kafka has each step before the device gets its answer."""
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
+from itertools import islice
 from secrets import token_urlsafe
 
 import structlog
@@ -9,6 +12,7 @@ from sluice_common.background import BackgroundTasks
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeviceDeregistered, UplinkKind
 from sluice_common.messages.registrations import Registration
+from sluice_common.supervision import is_fatal, note_failure, persist
 from sluice_lwm2m.application.commands.device_commands import DeviceCommands
 from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.ports import DeviceDirectory, KnownDevice, Publisher
@@ -25,6 +29,7 @@ from sluice_lwm2m.domain.sessions import Sessions
 
 _log = structlog.get_logger()
 _LOCATION_BYTES = 9
+_EXPIRED_AT_ONCE = 500
 
 
 class RegistrationLifecycle:
@@ -137,7 +142,9 @@ class RegistrationLifecycle:
         self._counters[Counted.UPDATED] += 1
         if now >= session.checked_at + self._check_interval:
             session.checked_at = now
-            self._tasks.start(self._end_if_deleted(session, epoch))
+            self._tasks.run(
+                "device_not_checked", self._end_if_deleted(session, epoch), device_id=session.record.device_id
+            )
 
     async def deregister(self, session: Session) -> None:
         """End a registration because its device leaves.
@@ -159,36 +166,51 @@ class RegistrationLifecycle:
 
     async def _end_if_deleted(self, session: Session, epoch: int) -> None:
         """End a registration whose device the platform has no more: its next Update is 4.04, its Register 4.03."""
-        try:
-            device = await self._directory.find(session.record.endpoint)
-            if device is not None and device.device_id == session.record.device_id:
-                return
-            async with self._mailbox.work_for(session.record.device_id):
-                self._require(session, epoch)
-                await self._end(session, self._clock())
-            _log.info("deleted_device_ended", device_id=session.record.device_id)
-        except Exception:  # noqa: BLE001 - whatever is wrong with MongoDB or Kafka, a later Update asks again
-            _log.warning("device_not_checked", device_id=session.record.device_id, exc_info=True)
+        device = await self._directory.find(session.record.endpoint)
+        if device is not None and device.device_id == session.record.device_id:
+            return
+        async with self._mailbox.work_for(session.record.device_id):
+            self._require(session, epoch)
+            await self._end(session, self._clock())
+        _log.info("deleted_device_ended", device_id=session.record.device_id)
 
     async def expire(self) -> None:
-        """End the registrations whose lifetime has ended.
+        """End the registrations whose lifetime has ended; after an outage that may be all of them.
 
-        One by one: a device that registers while the one before it is worked on is no longer among them.
+        Many at once: each waits for Kafka twice. While Kafka is away this waits for it.
         """
         now = self._clock()
-        for session in self._sessions.expired(now):
-            epoch = session.record.epoch
-            async with self._mailbox.work_for(session.record.device_id):
-                if session.is_registered(now) or not session.has_epoch(epoch):  # it has spoken while this waited
-                    self._sessions.extend(session, session.expires_at)
-                elif not session.record.deregistered:
-                    await self._end(session, now)
-                    self._counters[Counted.EXPIRED] += 1
+        expired = self._sessions.expired(now)
+        while some := tuple(islice(expired, _EXPIRED_AT_ONCE)):
+            await asyncio.gather(*(self._expire(session, session.record.epoch, now) for session in some))
+
+    async def _expire(self, session: Session, epoch: int, now: float) -> None:
+        device_id = session.record.device_id
+        try:
+            await persist(
+                "registration_not_ended", partial(self._end_if_expired, session, epoch, now), device_id=device_id
+            )
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            note_failure("registration_not_ended", error, device_id=device_id)
+            self._counters[Counted.FAILED] += 1
+
+    async def _end_if_expired(self, session: Session, epoch: int, now: float) -> None:
+        async with self._mailbox.work_for(session.record.device_id):
+            if session.is_registered(now) or not session.has_epoch(epoch):  # it has spoken while this waited
+                self._sessions.extend(session, session.expires_at)
+            elif not session.record.deregistered:
+                await self._end(session, now)
+                self._counters[Counted.EXPIRED] += 1
 
     async def _end(self, session: Session, now: float) -> None:
+        """End a registration once Kafka has its record and its event; until then it stands, and may be ended again."""
         record = records.deregister(session.record, now)
-        await self._store.replace(session, record)
-        event = DeviceDeregistered(  # of the epoch that ends: the device may have registered anew meanwhile
+        await self._store.end(session, record)
+        event = DeviceDeregistered(
             app_id=record.app_id, occurred_at=utc(now), device_id=record.device_id, epoch=record.epoch
         )
         await self._publisher.publish_event(event)
+        if session.has_epoch(record.epoch):
+            self._sessions.replace(session, records.deregister(session.record, now))
