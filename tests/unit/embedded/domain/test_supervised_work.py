@@ -6,7 +6,7 @@ import pytest
 
 from sluice_embedded.domain.supervised_work import unsupervised_work
 
-MODULE = PurePosixPath("services/api/src/sluice_api/application/relay/relay.py")
+MODULE = PurePosixPath("services/api/src/sluice_api/application/tasks.py")
 HEAD = "import asyncio\nfrom sluice_api.application import tasks\n"
 
 

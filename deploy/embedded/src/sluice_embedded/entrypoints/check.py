@@ -14,6 +14,7 @@ from sluice_embedded.domain.conventions import (
     retired_names,
     retired_openings,
 )
+from sluice_embedded.domain.supervised_work import unsupervised_work
 from sluice_embedded.install import ROOT
 
 _LOCK_NAMES = ("*.lock", "*lock.json", "*lock.yaml", "*.sha256", "go.sum")
@@ -79,6 +80,7 @@ def _convention_problems() -> Iterator[str]:
         if path.suffix == ".py":
             yield from retired_names(path, text)
             yield from retired_openings(path, text)
+            yield from unsupervised_work(path, text)
         if path.suffix != ".md":
             yield from retired_libraries(path, text)
         if path.suffix != ".lock":

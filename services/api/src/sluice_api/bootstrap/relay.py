@@ -1,6 +1,5 @@
 """Wires the relay."""
 
-import asyncio
 import time
 from contextlib import AsyncExitStack
 
@@ -30,6 +29,7 @@ from sluice_common.bus import Producer
 from sluice_common.mongo import Database, connect
 from sluice_common.observability import announce_ready
 from sluice_common.resources import started
+from sluice_common.supervision import supervised
 
 
 async def run_relay(settings: RelaySettings) -> None:
@@ -38,9 +38,9 @@ async def run_relay(settings: RelaySettings) -> None:
         database = await stack.enter_async_context(connect(settings))
         relay = _relay(settings, database, await stack.enter_async_context(started(Producer(settings))))
         announce_ready(settings)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(relay.run())
-            group.create_task(follow_hints(settings, relay.look_now))
+        async with supervised() as work:
+            work.vital(relay.run())
+            work.vital(follow_hints(settings, relay.look_now))
 
 
 def _relay(settings: RelaySettings, database: Database, producer: Producer) -> Relay:

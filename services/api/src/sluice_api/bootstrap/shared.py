@@ -1,6 +1,5 @@
 """What several processes of the API are wired with."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -14,6 +13,7 @@ from sluice_common.messages import base
 from sluice_common.observability import announce_ready
 from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
+from sluice_common.supervision import supervised
 
 DATABASE_ERROR = PyMongoError
 """What adapters raise when the database cannot be reached."""
@@ -33,6 +33,6 @@ async def consume(
     """Consume until cancelled, and run something else beside."""
     await stack.enter_async_context(started(consumer))
     announce_ready(settings)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(consumer.run())
-        group.create_task(beside())
+    async with supervised() as work:
+        work.vital(consumer.run())
+        work.vital(beside())
