@@ -93,6 +93,13 @@ class NotifierSettings(SealingSettings):
     )
     callback_timeout: float = Field(10.0, gt=0, description="Seconds a receiver has to answer.")
     callback_concurrency: int = Field(8, ge=1, description="Callbacks at the same time to one receiver.")
+    callback_app_concurrency: int = Field(64, ge=1, description="Callbacks at the same time for one app.")
+    callback_breaker: int = Field(
+        5, ge=1, description="Failures in a row after which a receiver is called once per pause, whatever waits for it."
+    )
+    callback_nameservers: str = Field(
+        "", description="DNS servers that resolve receivers, `address[:port]`, comma-separated; empty: the system's."
+    )
     callback_queue: int = Field(1000, ge=1, description="Callbacks to one receiver that are held in memory.")
     callback_retry_first: float = Field(1.0, gt=0, description="Seconds from the first failure to the next attempt.")
     callback_retry_max: float = Field(900.0, gt=0, description="Most seconds between two attempts.")

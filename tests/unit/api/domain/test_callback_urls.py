@@ -77,9 +77,13 @@ def test_private_addresses_can_be_allowed() -> None:
 
 
 def test_receivers_differ_by_host_and_port() -> None:
-    assert target_of("http://example.org/a") == target_of("http://example.org:80/b") == "example.org:80"
-    assert target_of("https://example.org/a") == "example.org:443"
-    assert target_of("http://[1.2.3.4]/") == "http://[1.2.3.4]/"
+    assert target_of("a", "http://example.org/a") == target_of("a", "http://example.org:80/b") == "a/example.org:80"
+    assert target_of("a", "https://example.org/a") == "a/example.org:443"
+    assert target_of("a", "http://[1.2.3.4]/") == "a/http://[1.2.3.4]/"
+
+
+def test_two_apps_that_share_a_server_share_no_receiver() -> None:
+    assert target_of("a", "http://example.org/") != target_of("b", "http://example.org/")
 
 
 @pytest.mark.parametrize("url", NO_HOSTS)

@@ -16,23 +16,27 @@ from sluice_common.resources import started
 from sluice_common.sealing import Sealer
 from sluice_common.topics import EXECUTION_EVENTS
 
+_POST_TIMEOUTS, _LEASE_TIMEOUTS = 1.5, 3.0
+"""A post begins within 1.5 time-outs of its claim and ends within 2.5; nobody else takes the delivery within 3."""
+
 
 async def run_notifier(settings: NotifierSettings) -> None:
     """Notify until cancelled."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect(settings))
-        # A delivery is another's to take once its post must have ended, however long it queued here before.
-        deliveries = MongoDeliveryStore(database, lease=3 * settings.callback_timeout, keep=settings.callback_keep)
+        lease = _LEASE_TIMEOUTS * settings.callback_timeout
+        deliveries = MongoDeliveryStore(database, lease=lease, keep=settings.callback_keep)
         await deliveries.prepare()
         client = await stack.enter_async_context(_callback_client(settings))
         subscriptions = MongoSubscriptionStore(database)
+        await subscriptions.adopt_deliveries(deliveries)
         dispatcher = Dispatcher(_dispatch_limits(settings), subscriptions, deliveries, client)
-        stack.push_async_callback(dispatcher.flush)
+        stack.push_async_callback(dispatcher.close)
         consumer = Consumer(
             settings,
             [EXECUTION_EVENTS],
             "notifier",
-            Notifier(subscriptions, deliveries, dispatcher).handle,
+            Notifier(subscriptions, deliveries, dispatcher, settings.callback_give_up).handle,
             await stack.enter_async_context(started(Producer(settings))),
             gather=settings.notifier_gather,
         )
@@ -42,9 +46,9 @@ async def run_notifier(settings: NotifierSettings) -> None:
 def _callback_client(settings: NotifierSettings) -> HttpCallbackClient:
     return HttpCallbackClient(
         settings.callback_timeout,
-        settings.callback_concurrency,
         Sealer(settings.all_sealing_keys()),
         allow_private=settings.callback_allow_private,
+        nameservers=[server for name in settings.callback_nameservers.split(",") if (server := name.strip())],
     )
 
 
@@ -52,6 +56,9 @@ def _dispatch_limits(settings: NotifierSettings) -> DispatchLimits:
     return DispatchLimits(
         queue=settings.callback_queue,
         concurrency=settings.callback_concurrency,
+        app_concurrency=settings.callback_app_concurrency,
+        breaker=settings.callback_breaker,
+        post_within=_POST_TIMEOUTS * settings.callback_timeout,
         scan=settings.callback_scan,
         retry_first=settings.callback_retry_first,
         retry_max=settings.callback_retry_max,

@@ -84,11 +84,16 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     return address.is_global
 
 
-def target_of(url: str) -> str:
-    """Return the receiver of a URL, `host:port`: receivers do not wait for one another.
+def target_of(app_id: str, url: str) -> str:
+    """Return the receiver of a URL as one app has it, `app/host:port`: receivers do not wait for one another.
 
-    One that is no URL is its own receiver, which nothing reaches.
+    Two apps that share a server share no receiver. A URL that is none is its own receiver, which nothing reaches.
     """
+    return f"{app_id}/{host_of(url)}"
+
+
+def host_of(url: str) -> str:
+    """Return host and port of a URL; one that is none is returned as it is."""
     try:
         parts = URL(url)
     except ValueError:

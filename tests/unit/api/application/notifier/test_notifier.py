@@ -1,18 +1,22 @@
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from sluice_api.application.notifier.dispatcher import Dispatcher
 from sluice_api.application.notifier.notifier import Notifier
-from sluice_api.application.notifier.records import Delivery, DispatchLimits, Outcome
+from sluice_api.application.notifier.records import Delivery, DispatchLimits, Outcome, Trouble
+from sluice_api.domain.callbacks.dialect import Answer
 from sluice_api.domain.models import CallbackEvent, Subscription
 from sluice_common.bus import Received
 from sluice_common.errors import PoisonError
+from sluice_common.messages.base import now
 from sluice_common.messages.execution_events import ExecutionChanged, ExecutionStatus, Step
 
-AT = datetime(2026, 11, 22, tzinfo=UTC)
+AT = now()
+GIVE_UP = 3600.0
 ENDED = ExecutionChanged(
     app_id="a",
     occurred_at=AT,
@@ -44,6 +48,7 @@ class FakeStores:
     def __init__(self, *subscriptions: Subscription) -> None:
         self.subscriptions = subscriptions
         self.known: dict[str, Delivery] = {}
+        self.claimed: set[str] = set()
         self.poison = False
 
     async def of_apps(self, app_ids: Collection[str]) -> Mapping[str, Sequence[Subscription]]:
@@ -52,14 +57,24 @@ class FakeStores:
     async def targets(self) -> Mapping[str, str]:
         raise NotImplementedError("the notifier does not ask")
 
-    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+    async def add(self, deliveries: Sequence[Delivery], claimed: Collection[str]) -> Sequence[Delivery]:
         if self.poison:
             raise PoisonError("too large")
+        self.claimed |= set(claimed)
         new = [delivery for delivery in deliveries if delivery.key not in self.known]
         self.known |= {delivery.key: delivery for delivery in new}
         return new
 
     async def claim_due(self, target: str, limit: int) -> Sequence[Delivery]:
+        raise NotImplementedError("the notifier does not ask")
+
+    async def give_up_overdue(self, target: str, before: datetime, limit: int) -> Mapping[str, int]:
+        raise NotImplementedError("the notifier does not ask")
+
+    async def give_up_all(self, subscription_id: str) -> int:
+        raise NotImplementedError("the notifier does not ask")
+
+    async def report(self, troubles: Mapping[str, Trouble], at: datetime) -> None:
         raise NotImplementedError("the notifier does not ask")
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
@@ -69,27 +84,38 @@ class FakeStores:
 class FakeDispatcher(Dispatcher):
     """Notes what it is offered."""
 
-    def __init__(self, stores: FakeStores) -> None:
-        limits = DispatchLimits(queue=1, concurrency=1, scan=1.0, retry_first=1.0, retry_max=1.0, give_up=1.0)
+    def __init__(self, stores: FakeStores, queue: int) -> None:
+        limits = DispatchLimits(
+            queue=queue,
+            concurrency=1,
+            app_concurrency=1,
+            breaker=1,
+            post_within=1.0,
+            scan=1.0,
+            retry_first=1.0,
+            retry_max=1.0,
+            give_up=1.0,
+        )
         super().__init__(limits, stores, stores, NoClient())
         self.offered: list[str] = []
 
-    def offer(self, deliveries: object) -> None:
-        assert isinstance(deliveries, Sequence)
+    def offer(self, deliveries: Iterable[Delivery], until: float) -> None:
+        assert until > 0
         self.offered += [delivery.key for delivery in deliveries]
 
 
 class NoClient:
     """Posts nothing."""
 
-    async def post(self, delivery: Delivery) -> str | None:
+    async def post(self, delivery: Delivery) -> Answer:
         raise NotImplementedError("the notifier does not ask")
 
 
-async def offered(stores: FakeStores, *events: ExecutionChanged) -> list[str]:
-    """Return the keys of the deliveries that come of events."""
-    dispatcher = FakeDispatcher(stores)
-    await Notifier(stores, stores, dispatcher).handle([Received(event, "execution-events", 0, 0) for event in events])
+async def offered(stores: FakeStores, *events: ExecutionChanged, queue: int = 100) -> list[str]:
+    """Return the keys of the deliveries that come of events and are claimed."""
+    dispatcher = FakeDispatcher(stores, queue)
+    records = [Received(event, "execution-events", 0, 0) for event in events]
+    await Notifier(stores, stores, dispatcher, GIVE_UP).handle(records)
     return dispatcher.offered
 
 
@@ -115,3 +141,27 @@ async def test_a_delivery_that_can_never_be_stored_is_poison() -> None:
     stores.poison = True
     with pytest.raises(PoisonError):
         await offered(stores, ENDED)
+
+
+async def test_what_a_receiver_has_no_room_for_is_stored_for_anybody_to_claim() -> None:
+    stores = FakeStores(subscription("s"))
+    events = [msgspec.structs.replace(ENDED, execution_id=f"t:{n}") for n in range(5)]
+    first = ["s:t:0:SUCCEEDED", "s:t:1:SUCCEEDED"]
+    assert await offered(stores, *events, queue=2) == first
+    assert len(stores.known) == 5
+    assert stores.claimed == set(first)
+
+
+async def test_a_callback_is_as_old_as_its_event() -> None:
+    stores = FakeStores(subscription("s"))
+    await offered(stores, msgspec.structs.replace(ENDED, occurred_at=AT - timedelta(minutes=5)))
+    assert stores.known["s:t:d:SUCCEEDED"].created_at == AT - timedelta(minutes=5)
+
+
+async def test_a_consumer_whose_position_is_lost_announces_no_old_result_anew() -> None:
+    stores = FakeStores(subscription("s"))
+    old = msgspec.structs.replace(ENDED, occurred_at=AT - timedelta(seconds=GIVE_UP + 1))
+    with capture_logs() as logs:
+        assert await offered(stores, old, msgspec.structs.replace(old, execution_id="t:e"), DOWNLOADING) == []
+    assert stores.known == {}
+    assert [(log["event"], log["count"]) for log in logs] == [("callbacks_too_late", 2)]

@@ -1,31 +1,44 @@
-"""Brings stored deliveries to their receivers; one that is down or slow delays no other."""
+"""Brings stored deliveries to their receivers; one that is down or slow delays no other.
+
+Each receiver has a lane with a few workers of its own and a breaker, each app a bound on its posts: what one app's
+receivers do, and how many it has, costs other apps nothing.
+"""
 
 import asyncio
 import random
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 
-import msgspec
 import structlog
 
+from sluice_api.application.notifier.lane import Lane
+from sluice_api.application.notifier.outcomes import Outcomes
 from sluice_api.application.notifier.ports import CallbackClient, DeliveryStore, SubscriptionStore
-from sluice_api.application.notifier.records import Delivery, DeliveryStatus, DispatchLimits, Outcome
-from sluice_api.domain.callbacks import retry_delay
+from sluice_api.application.notifier.records import Delivery, DispatchLimits
+from sluice_api.application.notifier.rotation import Rotation, app_of
+from sluice_api.application.notifier.troubles import Troubles
+from sluice_api.domain.callbacks.retries import Breaker
+from sluice_common.background import BackgroundTasks
 from sluice_common.messages.base import now
+from sluice_common.supervision import Backoff, supervised
 
 _log = structlog.get_logger()
 _FLUSH_INTERVAL = 0.2
+_BACKOFF = Backoff(first=0.5, longest=5.0)
 _TARGETS_AT_ONCE = 100
 """Receivers that one scan asks the database about; the next scan goes on behind them."""
-_FAILURE_SHOWN = 200
-"""Characters of a failure that are logged."""
+_OVERDUE_AT_ONCE = 1000
+"""Deliveries to a receiver that is down that one scan gives up."""
+_OVERDUE_PAUSE = 10.0
+"""Seconds until such a receiver is looked at again for this."""
 
 
 class Dispatcher:
-    """Runs a bounded queue and a few workers for each receiver.
+    """Runs the lanes.
 
-    What does not fit into a queue stays stored and is claimed when its lease ends and the queue has room.
+    What does not fit into a lane stays stored and is claimed when the lane has room.
 
     Args:
         limits: How deliveries are posted.
@@ -45,103 +58,110 @@ class Dispatcher:
         self._subscriptions = subscriptions
         self._deliveries = deliveries
         self._client = client
-        self._queues: dict[str, asyncio.Queue[Delivery]] = defaultdict(lambda: asyncio.Queue(limits.queue))
-        self._workers: dict[str, list[asyncio.Task[None]]] = {}
-        self._in_flight: dict[str, str] = {}
-        self._gone: set[str] = set()
-        self._last_target = ""
-        self._outcomes: list[Outcome] = []
         self._chance = random.SystemRandom()
+        self._lanes: dict[str, Lane] = {}
+        self._pools: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(limits.app_concurrency))
+        self._workers = BackgroundTasks()
+        self._rotation = Rotation(_TARGETS_AT_ONCE)
+        self._ended: set[str] = set()
+        self._troubles = Troubles(subscriptions, deliveries)
+        self._outcomes = Outcomes(limits, deliveries, self._troubles)
 
-    def offer(self, deliveries: Iterable[Delivery]) -> None:
-        """Queue deliveries that this notifier stored or claimed."""
+    def room(self, target: str) -> int:
+        """Return how many more deliveries to a receiver this notifier should claim."""
+        return self._lane(target).room(time.monotonic())
+
+    def claim_end(self) -> float:
+        """Return the time by which posts must have begun of what is claimed from now on."""
+        return time.monotonic() + self._limits.post_within
+
+    def offer(self, deliveries: Iterable[Delivery], until: float) -> None:
+        """Take deliveries that this notifier has claimed.
+
+        Args:
+            deliveries: What was claimed.
+            until: `claim_end` as it was before they were.
+        """
         for delivery in deliveries:
-            if delivery.key in self._in_flight:
-                continue
-            try:
-                self._queues[delivery.target].put_nowait(delivery)
-            except asyncio.QueueFull:
-                continue
-            self._in_flight[delivery.key] = delivery.subscription_id
-            self._grow(delivery.target)
+            if delivery.key not in self._outcomes:
+                self._lane(delivery.target).put(delivery, until)
+                self._grow(delivery.target)
 
     async def run(self) -> None:
         """Record outcomes and claim what is due until cancelled, then end the workers."""
-        try:
-            elapsed = 0.0
-            while True:
-                await asyncio.sleep(_FLUSH_INTERVAL)
-                await self.flush()
-                elapsed += _FLUSH_INTERVAL
-                if elapsed >= self._limits.scan:
-                    elapsed = 0.0
-                    await self.scan()
-        finally:
-            workers = [worker for workers in self._workers.values() for worker in workers]
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+        async with self._workers, supervised() as work:
+            work.repeat("callback_outcomes_not_recorded", self._outcomes.flush, pause=_FLUSH_INTERVAL, backoff=_BACKOFF)
+            work.repeat("callbacks_not_claimed", self.scan, pause=self._limits.scan, backoff=_BACKOFF)
 
-    async def flush(self) -> None:
-        """Write the outcomes that have gathered."""
-        outcomes, self._outcomes = self._outcomes, []
-        await self._deliveries.record(outcomes)
-        for outcome in outcomes:
-            self._in_flight.pop(outcome.delivery.key, None)
+    async def close(self) -> None:
+        """Write what has gathered, at the end."""
+        await self._outcomes.flush()
+        await self._troubles.report()
 
     async def scan(self) -> None:
-        """Claim what is due for receivers whose queues have room, and see which subscriptions are gone."""
-        waiting = set(self._in_flight.values())
-        targets = await self._subscriptions.targets()
-        self._gone = waiting - set(targets)
-        for target in self._next_of(set(targets.values())):
-            if room := self._room(target):
-                self.offer(await self._deliveries.claim_due(target, room))
+        """Claim what is due for receivers that can take more; see which subscriptions have ended, tell which fail."""
+        await self._troubles.report()
+        known = self._outcomes.subscriptions.union(*(lane.subscriptions for lane in self._lanes.values()))
+        subscribed = await self._subscriptions.targets()
+        targets = set(subscribed.values())
+        self._ended = known - set(subscribed)
+        self._lanes = {target: lane for target, lane in self._lanes.items() if target in targets or not lane.is_idle}
+        for target in self._rotation.next_of(targets):
+            await self._look_after(target)
 
-    def _next_of(self, targets: Iterable[str]) -> list[str]:
-        """Return the receivers whose turn it is."""
-        in_turn = sorted(targets, key=lambda target: (target <= self._last_target, target))[:_TARGETS_AT_ONCE]
-        self._last_target = in_turn[-1] if in_turn else ""
-        return in_turn
+    async def _look_after(self, target: str) -> None:
+        """Claim for a receiver; if it is suspended, give up what has waited for too long."""
+        lane, until = self._lane(target), self.claim_end()
+        if lane.wants_more(time.monotonic()):
+            self.offer(await self._deliveries.claim_due(target, lane.room(time.monotonic())), until)
+        if lane.is_suspended and time.monotonic() >= lane.sweep_at:
+            await self._give_up_overdue(target, lane)
+        self._grow(target)
 
-    def _room(self, target: str) -> int:
-        """Return how many deliveries a queue can take; none while it is half full, as asking costs the same."""
-        waiting = self._queues[target].qsize() if target in self._queues else 0
-        return 0 if 2 * waiting > self._limits.queue else self._limits.queue - waiting
+    async def _give_up_overdue(self, target: str, lane: Lane) -> None:
+        before = now() - timedelta(seconds=self._limits.give_up)
+        given_up = await self._deliveries.give_up_overdue(target, before, _OVERDUE_AT_ONCE)
+        for subscription_id, count in given_up.items():
+            self._troubles.note(subscription_id, lane.failure, given_up=count)
+        if sum(given_up.values()) < _OVERDUE_AT_ONCE:
+            lane.sweep_at = time.monotonic() + _OVERDUE_PAUSE
+
+    def _lane(self, target: str) -> Lane:
+        if target not in self._lanes:
+            limits = self._limits
+            breaker = Breaker(limits.breaker, limits.retry_first, limits.retry_max, self._chance)
+            self._lanes[target] = Lane(limits, breaker)
+        return self._lanes[target]
 
     def _grow(self, target: str) -> None:
-        """Start one more worker for a receiver while its queue is longer than its workers are many."""
-        workers = [w for w in self._workers.get(target, []) if not w.done()]
-        if len(workers) < min(self._limits.concurrency, self._queues[target].qsize()):
-            workers.append(asyncio.create_task(self._work(self._queues[target])))
-        self._workers[target] = workers
+        """Start workers for a receiver as far as there is work for them."""
+        lane = self._lane(target)
+        while lane.workers < lane.workers_wanted(time.monotonic()):
+            lane.workers += 1
+            self._workers.run("callback_worker_failed", self._work(target, lane), target=target)
 
-    async def _work(self, queue: asyncio.Queue[Delivery]) -> None:
-        """Post until the queue is empty."""
-        while not queue.empty():
-            delivery = queue.get_nowait()
-            if delivery.subscription_id in self._gone:
-                self._outcomes.append(Outcome(delivery=delivery, status=DeliveryStatus.GIVEN_UP))
-                continue
-            failure = await self._client.post(delivery)
-            self._outcomes.append(self._outcome(delivery, failure))
+    async def _work(self, target: str, lane: Lane) -> None:
+        try:
+            while lane.workers_wanted(time.monotonic()):
+                async with self._pools[app_of(target)]:
+                    delivery = lane.take(time.monotonic())
+                    if delivery is None:
+                        return
+                    await self._deliver(lane, delivery)
+        finally:
+            lane.workers -= 1
 
-    def _outcome(self, delivery: Delivery, failure: str | None) -> Outcome:
-        """Return what becomes of a delivery after an attempt."""
-        if failure is None:
-            return Outcome(delivery=delivery, status=DeliveryStatus.DELIVERED)
-        tried = msgspec.structs.replace(delivery, attempts=delivery.attempts + 1)
-        next_at = now() + timedelta(seconds=self._delay(tried.attempts))
-        given_up = next_at > tried.created_at + timedelta(seconds=self._limits.give_up)
-        _log.info(
-            "callback_failed",
-            delivery_id=delivery.delivery_id,
-            target=delivery.target,
-            failure=failure[:_FAILURE_SHOWN],
-            given_up=given_up,
-        )
-        status = DeliveryStatus.GIVEN_UP if given_up else DeliveryStatus.PENDING
-        return Outcome(delivery=tried, status=status, next_at=next_at)
-
-    def _delay(self, attempts: int) -> float:
-        return retry_delay(attempts, self._limits.retry_first, self._limits.retry_max, self._chance)
+    async def _deliver(self, lane: Lane, delivery: Delivery) -> None:
+        self._outcomes.begin(delivery)
+        if delivery.subscription_id in self._ended:
+            lane.skip()
+            self._outcomes.give_up(delivery, "the subscription has ended")
+            return
+        began = time.monotonic()
+        answer = await self._client.post(delivery)
+        was_suspended = lane.is_suspended
+        lane.note(answer, time.monotonic() - began, time.monotonic())
+        self._outcomes.end(delivery, answer)
+        if lane.is_suspended != was_suspended:
+            event = "callback_target_suspended" if lane.is_suspended else "callback_target_resumed"
+            _log.warning(event, target=delivery.target, failure=lane.failure)

@@ -1,25 +1,45 @@
 """Turns execution events into deliveries (R086, R151)."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import structlog
 
 from sluice_api.application.notifier.dispatcher import Dispatcher
 from sluice_api.application.notifier.ports import DeliveryStore, SubscriptionStore
 from sluice_api.application.notifier.records import Delivery
 from sluice_api.domain.callback_urls import target_of
-from sluice_api.domain.callbacks import callback_body, delivery_id, event_of
+from sluice_api.domain.callbacks.dialect import body_of
+from sluice_api.domain.callbacks.happened import Happened, what_happened
 from sluice_api.domain.models import Subscription
 from sluice_common.bus import Received
 from sluice_common.messages.base import now
 from sluice_common.messages.execution_events import ExecutionChanged
 
+_log = structlog.get_logger()
+
 
 class Notifier:
-    """Turns snapshots into deliveries; stored before the events are committed, so that none is lost."""
+    """Turns snapshots into deliveries; stored before the events are committed, so that none is lost.
 
-    def __init__(self, subscriptions: SubscriptionStore, deliveries: DeliveryStore, dispatcher: Dispatcher) -> None:
+    Events that are older than callbacks are tried for make none: the topic keeps the last event of each execution, and
+    a consumer whose position is lost reads all of them again.
+
+    Args:
+        subscriptions: Who has subscribed.
+        deliveries: Where deliveries are stored.
+        dispatcher: Posts them.
+        give_up: Seconds after an event for which its callback is tried.
+    """
+
+    def __init__(
+        self, subscriptions: SubscriptionStore, deliveries: DeliveryStore, dispatcher: Dispatcher, give_up: float
+    ) -> None:
         self._subscriptions = subscriptions
         self._deliveries = deliveries
         self._dispatcher = dispatcher
+        self._give_up = timedelta(seconds=give_up)
 
     async def handle(self, records: Sequence[Received]) -> None:
         """Store and offer the deliveries of a batch of events.
@@ -27,27 +47,57 @@ class Notifier:
         Raises:
             PoisonError: The delivery of an event can never be stored.
         """
-        executions = [record.message for record in records if isinstance(record.message, ExecutionChanged)]
-        events = [(execution, event) for execution in executions if (event := event_of(execution)) is not None]
+        at = now()
+        happened = self._recent((r.message for r in records if isinstance(r.message, ExecutionChanged)), at)
+        if not happened:
+            return
         # Read after the events: whoever had subscribed when they happened is there.
-        subscriptions = await self._subscriptions.of_apps({execution.app_id for execution, _ in events})
-        wanted: dict[str, Delivery] = {}
-        for execution, event in events:
-            for subscription in subscriptions.get(execution.app_id, ()):
-                if subscription.event == event:
-                    delivery = _delivery(execution, subscription)
-                    wanted.setdefault(delivery.key, delivery)
-        self._dispatcher.offer(await self._deliveries.add(list(wanted.values())))
+        subscriptions = await self._subscriptions.of_apps({h.execution.app_id for h in happened})
+        deliveries = list(_deliveries(happened, subscriptions, at).values())
+        until, claimed = self._dispatcher.claim_end(), self._claimable(deliveries)
+        new = await self._deliveries.add(deliveries, claimed)
+        self._dispatcher.offer((delivery for delivery in new if delivery.key in claimed), until)
+
+    def _recent(self, executions: Iterable[ExecutionChanged], at: datetime) -> list[Happened]:
+        """Return what happened recently enough to be told."""
+        happened = [h for execution in executions if (h := what_happened(execution)) is not None]
+        recent = [h for h in happened if h.execution.occurred_at + self._give_up > at]
+        if len(recent) < len(happened):
+            _log.warning("callbacks_too_late", count=len(happened) - len(recent))
+        return recent
+
+    def _claimable(self, deliveries: Sequence[Delivery]) -> set[str]:
+        """Return the keys of those that can be posted soon: of each receiver as many as it has room for."""
+        rooms = {target: self._dispatcher.room(target) for target in {d.target for d in deliveries}}
+        counts: Counter[str] = Counter()
+        keys = set()
+        for delivery in deliveries:
+            counts[delivery.target] += 1
+            if counts[delivery.target] <= rooms[delivery.target]:
+                keys.add(delivery.key)
+        return keys
 
 
-def _delivery(execution: ExecutionChanged, subscription: Subscription) -> Delivery:
-    identifier = delivery_id(execution, subscription.event)
+def _deliveries(
+    happened: Sequence[Happened], subscriptions: Mapping[str, Sequence[Subscription]], at: datetime
+) -> dict[str, Delivery]:
+    """Return what is to be delivered, by key: the first event of those that report the same."""
+    wanted: dict[str, Delivery] = {}
+    for what in happened:
+        for subscription in subscriptions.get(what.execution.app_id, ()):
+            key = f"{subscription.subscription_id}:{what.delivery_id}"
+            if subscription.event == what.event and key not in wanted:
+                wanted[key] = _delivery(key, what, subscription, at)
+    return wanted
+
+
+def _delivery(key: str, what: Happened, subscription: Subscription, at: datetime) -> Delivery:
     return Delivery(
-        key=f"{subscription.subscription_id}:{identifier}",
-        delivery_id=identifier,
-        target=target_of(subscription.callback_url),
+        key=key,
+        delivery_id=what.delivery_id,
+        target=target_of(subscription.app_id, subscription.callback_url),
         url=subscription.callback_url,
-        body=callback_body(execution, subscription.event),
+        body=body_of(what),
         secret=subscription.secret,
-        created_at=now(),
+        created_at=min(what.execution.occurred_at, at),
     )

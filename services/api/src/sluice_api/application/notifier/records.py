@@ -20,11 +20,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         key: Subscription and delivery id: what makes it one.
         delivery_id: What it reports.
-        target: Receiver, `host:port`.
+        target: Receiver, `app/host:port`.
         url: Where to post.
         body: The JSON.
         secret: Key of the signature, sealed; None sends none.
-        created_at: When it was stored, UTC.
+        created_at: When it happened, UTC.
         attempts: Attempts that have failed.
     """
 
@@ -49,12 +49,28 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         delivery: The delivery, with the attempt counted.
         status: Its new status.
+        failure: Why it did not reach its receiver.
         next_at: When a pending one is tried again.
     """
 
     delivery: Delivery
     status: DeliveryStatus
+    failure: str | None = None
     next_at: datetime | None = None
+
+
+class Trouble(msgspec.Struct, kw_only=True):
+    """What the owner of a subscription is told of callbacks that do not arrive.
+
+    Attributes:
+        failure: The last one.
+        given_up: Callbacks that were given up since the last report.
+        gone: Whether the receiver has said that it is gone for good, which ends the subscription.
+    """
+
+    failure: str
+    given_up: int = 0
+    gone: bool = False
 
 
 class DispatchLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +79,9 @@ class DispatchLimits(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         queue: Most deliveries to one receiver that are held in memory.
         concurrency: Most posts to one receiver at the same time.
+        app_concurrency: Most posts for one app at the same time.
+        breaker: Failures in a row after which a receiver is called by one post at a time.
+        post_within: Seconds after a claim within which a post must begin, so that it ends before the lease does.
         scan: Seconds between looks for deliveries that are due again.
         retry_first: Seconds from the first failure to the next attempt.
         retry_max: Most seconds between two attempts.
@@ -71,6 +90,9 @@ class DispatchLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     queue: int
     concurrency: int
+    app_concurrency: int
+    breaker: int
+    post_within: float
     scan: float
     retry_first: float
     retry_max: float

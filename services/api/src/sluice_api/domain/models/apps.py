@@ -37,6 +37,10 @@ class Subscription(Record, frozen=True, kw_only=True):
     Attributes:
         callback_url: Where to post.
         secret: Key of the signature header, sealed; None sends none.
+        given_up: Callbacks that were given up.
+        last_failure: Why the last callback failed that did.
+        last_failure_at: When that was noted.
+        ended_at: When the receiver said that it is gone; nothing is posted since.
     """
 
     subscription_id: str
@@ -45,6 +49,10 @@ class Subscription(Record, frozen=True, kw_only=True):
     callback_url: str
     secret: str | None
     created_at: datetime
+    given_up: int = 0
+    last_failure: str | None = None
+    last_failure_at: datetime | None = None
+    ended_at: datetime | None = None
 
     @property
     def signed(self) -> bool:

@@ -3,10 +3,12 @@
 A delivery is kept for a while after its end, so that an event that comes again makes no second one.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
+import structlog
 from pymongo import ASCENDING, UpdateOne
 from pymongo.errors import BulkWriteError
 
@@ -17,9 +19,11 @@ from sluice_common.ids import new_id
 from sluice_common.messages.base import now
 from sluice_common.mongo import Database
 
+_log = structlog.get_logger()
+
 
 class MongoDeliveryStore:
-    """The queue of deliveries: whoever stores or claims one has it for the lease.
+    """The queue of deliveries: whoever claims one has it for the lease.
 
     Args:
         database: The platform's database.
@@ -37,16 +41,20 @@ class MongoDeliveryStore:
         await self._collection.create_index([("status", ASCENDING), ("target", ASCENDING), ("next_at", ASCENDING)])
         await self._collection.create_index([("created_at", ASCENDING)], expireAfterSeconds=self._keep)
 
-    async def add(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Store new deliveries under a lease and return those that were not known.
+    async def add(self, deliveries: Sequence[Delivery], claimed: Collection[str]) -> list[Delivery]:
+        """Store new deliveries and return those that were not known.
+
+        Args:
+            deliveries: All of them.
+            claimed: The keys of those that the caller claims; the others are due.
 
         Raises:
             PoisonError: One of them can never be stored.
         """
         if not deliveries:
             return []
-        lease_end = now() + self._lease
-        documents = [_document(delivery, lease_end) for delivery in deliveries]
+        at = now()
+        documents = [_document(d, at + self._lease if d.key in claimed else at) for d in deliveries]
         known: set[str] = set()
         try:
             with content_errors_as_poison():
@@ -63,7 +71,8 @@ class MongoDeliveryStore:
         at = now()
         due = {"status": DeliveryStatus.PENDING.value, "target": target, "next_at": {"$lte": at}}
         found = await self._collection.find(due).sort("next_at", ASCENDING).limit(limit).to_list(None)
-        return [_delivery(d) for some in chunks(found) for d in await self._claim(some, at)]
+        claimed = [document for some in chunks(found) for document in await self._claim(some, at)]
+        return [delivery for document in claimed if (delivery := _delivery(document)) is not None]
 
     async def _claim(self, found: Sequence[Document], at: datetime) -> Sequence[Document]:
         """Return those that are claimed: guarded by their time, so that of two notifiers one wins each."""
@@ -75,6 +84,30 @@ class MongoDeliveryStore:
         if claimed.modified_count == len(found):
             return found
         return await self._collection.find(ours | {"claim": claim["claim"]}).to_list(None)
+
+    async def give_up_overdue(self, target: str, before: datetime, limit: int) -> Mapping[str, int]:
+        """Give up deliveries to a receiver that were due before a time; return how many, by subscription."""
+        overdue = {"status": DeliveryStatus.PENDING.value, "target": target, "next_at": {"$lt": before}}
+        found = await self._collection.find(overdue, {"_id": 1}).limit(limit).to_list(None)
+        for some in chunks([document["_id"] for document in found]):
+            await self._give_up({"_id": {"$in": list(some)}})
+        return Counter(document["_id"].partition(":")[0] for document in found)
+
+    async def give_up_all(self, subscription_id: str) -> int:
+        """Give up what waits for a subscription; return how many there were."""
+        # Delivery ids begin with the subscription's.
+        return await self._give_up({"_id": {"$gt": f"{subscription_id}:", "$lt": f"{subscription_id};"}})
+
+    async def _give_up(self, wanted: Document) -> int:
+        pending = wanted | {"status": DeliveryStatus.PENDING.value}
+        ended = {"status": DeliveryStatus.GIVEN_UP.value, "ended_at": now()}
+        return (await self._collection.update_many(pending, {"$set": ended})).modified_count
+
+    async def rename_target(self, subscription_id: str, before: str, after: str) -> None:
+        """Let what waits for a subscription under one name of its receiver wait under another."""
+        ours = {"$gt": f"{subscription_id}:", "$lt": f"{subscription_id};"}
+        waiting = {"status": DeliveryStatus.PENDING.value, "target": before, "_id": ours}
+        await self._collection.update_many(waiting, {"$set": {"target": after}})
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
         """Record what has become of deliveries."""
@@ -99,6 +132,10 @@ def _document(delivery: Delivery, next_at: datetime) -> Document:
     return {"_id": fields.pop("key"), **fields, "status": DeliveryStatus.PENDING.value, "next_at": next_at}
 
 
-def _delivery(document: Document) -> Delivery:
-    fields = {name: document[name] for name in Delivery.__struct_fields__ if name != "key"}
-    return Delivery(key=document["_id"], **fields)
+def _delivery(document: Document) -> Delivery | None:
+    """Return a document as a delivery; one that is none is told, and claimed again in vain until it is forgotten."""
+    try:
+        return msgspec.convert(document | {"key": document["_id"]}, Delivery)
+    except msgspec.ValidationError as error:
+        _log.error("delivery_unreadable", id=document["_id"], detail=str(error))
+        return None

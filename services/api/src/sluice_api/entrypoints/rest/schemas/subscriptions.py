@@ -1,5 +1,7 @@
 """Subscriptions to callbacks (R086, R151)."""
 
+from datetime import datetime
+
 from pydantic import Field
 
 from sluice_api.domain import models
@@ -29,6 +31,10 @@ class Subscription(Created):
         event="execution_result",
         callback_url="https://app.example/sluice",
         signed=True,
+        given_up=3,
+        last_failure="status 503",
+        last_failure_at="2026-11-24T07:30:00Z",
+        ended_at=None,
         created_at="2026-11-22T12:00:00Z",
     )
 
@@ -36,6 +42,10 @@ class Subscription(Created):
     event: str
     callback_url: str
     signed: bool = Field(description="Whether callbacks carry `Sluice-Signature`.")
+    given_up: int = Field(description="Callbacks that were given up.")
+    last_failure: str | None = Field(description="Why the last callback failed that did.")
+    last_failure_at: datetime | None
+    ended_at: datetime | None = Field(description="When the receiver answered 410; nothing is posted since.")
 
 
 class SubscriptionPage(Page):

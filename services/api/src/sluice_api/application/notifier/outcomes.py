@@ -1,0 +1,84 @@
+"""What becomes of deliveries, until the database has it."""
+
+import random
+from datetime import timedelta
+
+import msgspec
+import structlog
+
+from sluice_api.application.notifier.ports import DeliveryStore
+from sluice_api.application.notifier.records import Delivery, DeliveryStatus, DispatchLimits, Outcome
+from sluice_api.application.notifier.troubles import Troubles
+from sluice_api.domain.callbacks.dialect import Answer
+from sluice_api.domain.callbacks.retries import retry_delay
+from sluice_common.messages.base import now
+
+_log = structlog.get_logger()
+_FAILURE_SHOWN = 200
+"""Characters of a failure that are logged and shown."""
+
+
+class Outcomes:
+    """The deliveries that are being posted, and those whose outcome is not yet written.
+
+    Args:
+        limits: When one is tried again, and when it is given up.
+        deliveries: Where outcomes are written.
+        troubles: Where failures are noted for the owners of subscriptions.
+    """
+
+    def __init__(self, limits: DispatchLimits, deliveries: DeliveryStore, troubles: Troubles) -> None:
+        self._limits = limits
+        self._deliveries = deliveries
+        self._troubles = troubles
+        self._chance = random.SystemRandom()
+        self._in_flight: dict[str, str] = {}
+        self._gathered: list[Outcome] = []
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether a delivery is being posted, or its outcome is not yet written."""
+        return key in self._in_flight
+
+    @property
+    def subscriptions(self) -> set[str]:
+        """Return the subscriptions of all of them."""
+        return set(self._in_flight.values())
+
+    def begin(self, delivery: Delivery) -> None:
+        """Note that a delivery is being posted."""
+        self._in_flight[delivery.key] = delivery.subscription_id
+
+    def give_up(self, delivery: Delivery, why: str) -> None:
+        """Note that a delivery is not posted."""
+        self._gathered.append(Outcome(delivery=delivery, status=DeliveryStatus.GIVEN_UP, failure=why))
+
+    def end(self, delivery: Delivery, answer: Answer) -> None:
+        """Note a post that has ended."""
+        if answer.failure is None:
+            self._gathered.append(Outcome(delivery=delivery, status=DeliveryStatus.DELIVERED))
+        else:
+            self._gathered.append(self._failed(delivery, answer, answer.failure[:_FAILURE_SHOWN]))
+
+    async def flush(self) -> None:
+        """Write the outcomes that have gathered; those that cannot be written stay."""
+        outcomes = tuple(self._gathered)
+        await self._deliveries.record(outcomes)
+        del self._gathered[: len(outcomes)]
+        for outcome in outcomes:
+            del self._in_flight[outcome.delivery.key]
+
+    def _failed(self, delivery: Delivery, answer: Answer, failure: str) -> Outcome:
+        tried = msgspec.structs.replace(delivery, attempts=delivery.attempts + 1)
+        delay = retry_delay(tried.attempts, self._limits.retry_first, self._limits.retry_max, self._chance)
+        next_at = now() + timedelta(seconds=max(delay, answer.retry_after or 0.0))
+        given_up = answer.gone or next_at > tried.created_at + timedelta(seconds=self._limits.give_up)
+        self._troubles.note(delivery.subscription_id, failure, given_up=int(given_up), gone=answer.gone)
+        _log.info(
+            "callback_failed",
+            delivery_id=delivery.delivery_id,
+            target=delivery.target,
+            failure=failure,
+            given_up=given_up,
+        )
+        status = DeliveryStatus.GIVEN_UP if given_up else DeliveryStatus.PENDING
+        return Outcome(delivery=tried, status=status, failure=failure, next_at=next_at)
