@@ -14,10 +14,11 @@ from sluice_common.errors import FatalError, PoisonError
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now, to_json
 from sluice_common.messages.dead_letters import DeadLetter
+from sluice_common.messages.execution_events import DeviceFirmwareChanged
 from sluice_common.messages.task_events import TaskStopRequested
 from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
-from sluice_common.topics import DEAD_LETTERS, TASK_EVENTS
+from sluice_common.topics import DEAD_LETTERS, EXECUTION_EVENTS, TASK_EVENTS
 
 ALMOST_A_MEBIBYTE = 1_000_000
 
@@ -86,6 +87,67 @@ async def test_of_a_batch_with_poison_the_poison_alone_is_dead_lettered_as_it_ca
         assert await asyncio.wait_for(handled, 30) == good
         letter = await dead_letter_of(settings, to_json(messages[0]))
         assert (letter.key, letter.reason) == (poison.encode(), "no rule for it")
+
+
+async def test_partitions_that_move_in_the_middle_of_a_batch_end_no_consumer_and_lose_no_record(kafka: str) -> None:
+    settings, group = CommonSettings(kafka_bootstrap=kafka), f"test-{new_id()}"
+    begun, go_on, handled = asyncio.Event(), asyncio.Event(), set[str]()
+
+    async def slow(records: Sequence[Received]) -> None:
+        begun.set()
+        await go_on.wait()
+        handled.update(r.message.task_id for r in records)
+
+    async def quick(records: Sequence[Received]) -> None:
+        handled.update(r.message.task_id for r in records)
+
+    async def publish(number: int) -> set[str]:
+        ids = {new_id() for _ in range(number)}
+        await producer.publish_all(
+            (TASK_EVENTS, i, TaskStopRequested(app_id="a", occurred_at=now(), task_id=i)) for i in ids
+        )
+        return ids
+
+    async def until_handled(ids: set[str]) -> None:
+        async with asyncio.timeout(60):
+            while not ids <= handled:
+                await asyncio.sleep(0.05)
+
+    producer = Producer(settings)
+    first, second = (Consumer(settings, [TASK_EVENTS], group, handle, producer) for handle in (slow, quick))
+    async with started(producer), started(first):
+        before = await publish(50)
+        consuming = [asyncio.create_task(first.run())]
+        await begun.wait()
+        async with started(second):
+            consuming.append(asyncio.create_task(second.run()))
+            async with asyncio.timeout(60):
+                while not second._kafka.assignment():
+                    await asyncio.sleep(0.05)
+            go_on.set()
+            await until_handled(before)
+            await until_handled(await publish(50))
+            assert not any(task.done() for task in consuming)
+            for task in consuming:
+                task.cancel()
+            await asyncio.gather(*consuming, return_exceptions=True)
+
+
+async def test_a_tombstone_stops_no_consumer_and_is_no_dead_letter(kafka: str) -> None:
+    settings, forgotten = CommonSettings(kafka_bootstrap=kafka), new_id()
+    handled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def handle(records: Sequence[Received]) -> None:
+        if any(r.message.device_id == forgotten for r in records) and not handled.done():
+            handled.set_result(forgotten)
+
+    producer = Producer(settings)
+    consumer = Consumer(settings, [EXECUTION_EVENTS], f"test-{new_id()}", handle, producer)
+    after = DeviceFirmwareChanged(app_id="a", occurred_at=now(), device_id=forgotten, firmware_version="1")
+    async with started(producer), running(consumer):
+        await producer.publish_tombstones(EXECUTION_EVENTS, [(f"t:{forgotten}", forgotten)])
+        await producer.publish(EXECUTION_EVENTS, forgotten, after)
+        assert await asyncio.wait_for(handled, 30) == forgotten
 
 
 async def test_a_producer_whose_sequence_is_broken_is_fatal_and_not_tried_again(kafka: str) -> None:

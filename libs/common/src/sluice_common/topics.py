@@ -26,6 +26,11 @@ class Topic:
     decoder: codec.Decoder | None
     config: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def is_compacted(self) -> bool:
+        """Return whether Kafka keeps the last record of each key, and a tombstone has it forget one."""
+        return "compact" in self.config.get("cleanup.policy", "")
+
 
 def _kept(days: int) -> dict[str, str]:
     return {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS)}

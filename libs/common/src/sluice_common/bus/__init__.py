@@ -5,7 +5,8 @@ What cannot be decoded goes to `dead-letters` and never stops a consumer.
 """
 
 from sluice_common.bus.admin import AdminClient, create_topics
-from sluice_common.bus.consumer import FETCH_WAIT_MS, Consumer, Handler, Received
+from sluice_common.bus.consumer import FETCH_WAIT_MS, Consumer
+from sluice_common.bus.handling import Handler, Received
 from sluice_common.bus.producer import Producer, acknowledged
 
 __all__ = [

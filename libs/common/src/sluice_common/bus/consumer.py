@@ -1,44 +1,29 @@
-"""The consumer of a group: batches of decoded messages to a handler, what cannot be handled to `dead-letters`."""
+"""The consumer of a group: batches of decoded messages to a handler, what cannot be handled to `dead-letters`.
+
+Whatever happens in the middle of a batch, the batch comes again: after trouble (`is_passing`) to this consumer, which
+stays in its group meanwhile; after a rebalance to whoever has the partition then.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
 
-from sluice_common.bus.producer import Producer
-from sluice_common.errors import PoisonError
+from sluice_common.bus.handling import BatchHandler, Handler, Received
+from sluice_common.bus.producer import SEND_TIMEOUT, Producer
+from sluice_common.errors import FatalError
 from sluice_common.messages.codec import BrokenMessageError
 from sluice_common.settings import CommonSettings
+from sluice_common.supervision import Backoff, repeat
 from sluice_common.topics import Topic
 
+_log = structlog.get_logger()
+_BACKOFF = Backoff(first=0.5, longest=5.0)
 FETCH_WAIT_MS = 2_000
 """How long a broker holds a fetch that finds nothing, milliseconds; Kafka's 500 cost four times the CPU when idle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A decoded record.
-
-    Attributes:
-        message: What its value says.
-        topic: Where it stood.
-        partition: Its partition.
-        offset: Its offset.
-        key: Its key as it came.
-        value: Its value as it came.
-    """
-
-    message: Any
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None = None
-    value: bytes | None = None
-
-
-Handler = Callable[[Sequence[Received]], Awaitable[None]]
 
 
 class Consumer:
@@ -68,7 +53,8 @@ class Consumer:
             gather: Seconds to wait after a batch so that the next one is larger (saves CPU at low rates).
         """
         self._decoders = {t.name: t.decoder for t in topics if t.decoder is not None}
-        self._handler = handler
+        self._compacted = {t.name for t in topics if t.is_compacted}
+        self._handler = BatchHandler(handler, producer)
         self._producer = producer
         self._max_records = max_records
         self._gather = gather
@@ -96,32 +82,65 @@ class Consumer:
         """Consume until cancelled.
 
         Raises:
-            Exception: What the handler raises; nothing of that batch is committed.
+            FatalError: The handler raised it, or this consumer has ended.
         """
-        while True:
-            batches = await self._kafka.getmany(timeout_ms=1000, max_records=self._max_records)
-            records = [record for batch in batches.values() for record in batch]
-            if not records:
-                continue
-            await self._handle([r for record in records if (r := await self._decode(record))])
-            await self._kafka.commit(
-                {TopicPartition(p.topic, p.partition): batch[-1].offset + 1 for p, batch in batches.items()}
-            )
-            if self._gather:
-                await asyncio.sleep(self._gather)
+        await repeat("batch_not_handled", self._consume, backoff=_BACKOFF)
 
-    async def _handle(self, records: Sequence[Received]) -> None:
-        """Hand a batch over; of one with poison, each record alone, and the poison to `dead-letters`."""
+    async def _consume(self) -> None:
+        """Handle one batch and commit it; one that fails is read again.
+
+        Raises:
+            Exception: What the handler or Kafka raised.
+        """
+        batches = await self._fetch()
+        if not batches:
+            return
         try:
-            await self._handler(records)
-        except PoisonError as error:
-            if len(records) > 1:
-                for record in records:
-                    await self._handle([record])
-            else:
-                await self._producer.dead_letter(records[0], str(error))
+            records = [r for batch in batches.values() for record in batch if (r := await self._decode(record))]
+            await self._handler.handle(records)
+            await self._commit({partition: batch[-1].offset + 1 for partition, batch in batches.items()})
+        except Exception:
+            self._rewind({partition: batch[0].offset for partition, batch in batches.items()})
+            raise
+        await asyncio.sleep(self._gather)
+
+    async def _fetch(self) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Return records by partition.
+
+        Raises:
+            FatalError: The client's own tasks have ended: it would raise the same for ever.
+            KafkaError: Kafka cannot be reached.
+        """
+        try:
+            batches = await self._kafka.getmany(timeout_ms=1000, max_records=self._max_records)
+        except Exception as error:
+            if self._kafka._coordinator._coordination_task.done():  # noqa: SLF001 - it tells nobody
+                raise FatalError(f"the consumer has ended: {error!r}") from error
+            raise
+        return {partition: batch for partition, batch in batches.items() if batch}
+
+    async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit the positions behind a batch; if partitions have moved meanwhile, it comes again to their new owner.
+
+        Raises:
+            KafkaError: Kafka does not take it.
+            TimeoutError: It does not within `SEND_TIMEOUT`.
+        """
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await self._kafka.commit(dict(offsets))
+        except (CommitFailedError, IllegalStateError) as error:
+            _log.info("batch_after_rebalance", partitions=len(offsets), reason=str(error))
+
+    def _rewind(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Read again from offsets on, of the partitions that this consumer still has."""
+        for partition in self._kafka.assignment() & offsets.keys():
+            self._kafka.seek(partition, offsets[partition])
 
     async def _decode(self, record: Any) -> Received | None:
+        """Return a record as a message; None for a tombstone, which says nothing, and for what goes to dead letters."""
+        if record.value is None and record.topic in self._compacted:
+            return None
         decoder = self._decoders[record.topic]
         try:
             message = decoder.decode(record.value)

@@ -110,8 +110,8 @@ class Producer:
             partition = partition_for(partition_key or key, self._partitions)
         return await self._send(topic, key.encode(), value, partition)
 
-    async def _send(self, topic: Topic, key: bytes | None, value: bytes, partition: int) -> asyncio.Future[Any]:
-        """Hand bytes over.
+    async def _send(self, topic: Topic, key: bytes | None, value: bytes | None, partition: int) -> asyncio.Future[Any]:
+        """Hand bytes over; no value is a tombstone.
 
         Raises:
             FatalError: This producer has ended, as when Kafka finds a gap in its sequence numbers: it will never send
@@ -148,6 +148,19 @@ class Producer:
             KafkaError: As of `send` and `acknowledged`.
         """
         await acknowledged([await self.send(topic, key, message) for topic, key, message in messages])
+
+    async def publish_tombstones(self, topic: Topic, keys: Iterable[tuple[str, str]], /) -> None:
+        """Have a compacted topic forget keys, each with the key of its partition, and wait until Kafka has them all.
+
+        Raises:
+            KafkaError: As of `send` and `acknowledged`.
+        """
+        await acknowledged(
+            [
+                await self._send(topic, key.encode(), None, partition_for(partition_key, self._partitions))
+                for key, partition_key in keys
+            ]
+        )
 
     async def dead_letter(self, record: Any, reason: str) -> None:
         """Put a record that cannot be handled into `dead-letters` and wait until Kafka has it.

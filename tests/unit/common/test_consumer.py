@@ -1,0 +1,208 @@
+"""The consumer of a group: whatever happens in the middle of a batch, the batch comes again, and no record stops it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError
+from pymongo.errors import OperationFailure
+from structlog.testing import capture_logs
+
+from sluice_common.bus import Consumer, Producer, Received, consumer, handling
+from sluice_common.errors import FatalError, PoisonError
+from sluice_common.messages.base import now, to_json
+from sluice_common.messages.task_events import TaskStopRequested
+from sluice_common.settings import CommonSettings
+from sluice_common.supervision import Backoff
+from sluice_common.topics import EXECUTION_EVENTS, TASK_EVENTS
+
+ONE, OTHER = TopicPartition(TASK_EVENTS.name, 1), TopicPartition(TASK_EVENTS.name, 2)
+
+
+class Record(NamedTuple):
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes | None
+
+
+class Kafka:
+    """Partitions with records, positions, and who has them."""
+
+    def __init__(self) -> None:
+        self.records: dict[TopicPartition, list[str]] = {ONE: [], OTHER: []}
+        self.positions = {ONE: 0, OTHER: 0}
+        self.committed: dict[TopicPartition, int] = {}
+        self.failures: list[Exception] = []
+        self.fetch_failures: list[Exception] = []
+        self._coordinator = self
+        self._coordination_task: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
+        assert timeout_ms > 0
+        await asyncio.sleep(0)
+        if self.fetch_failures:
+            raise self.fetch_failures.pop()
+        found = {}
+        for partition in self.assignment():
+            start = self.positions[partition]
+            texts = self.records[partition][start : start + max_records]
+            found[partition] = [_record(partition, start + n, text) for n, text in enumerate(texts)]
+            self.positions[partition] += len(texts)
+        return found
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        if self.failures:
+            raise self.failures.pop()
+        self.committed |= offsets
+
+    def assignment(self) -> set[TopicPartition]:
+        return set(self.positions)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.positions[partition] = offset
+
+
+class Letters(Producer):
+    """Notes what is dead-lettered."""
+
+    def __init__(self) -> None:
+        self.letters: list[tuple[int, str]] = []
+
+    async def dead_letter(self, record: Any, reason: str) -> None:
+        self.letters.append((record.offset, reason))
+
+
+def _record(partition: TopicPartition, offset: int, text: str) -> Record:
+    message = to_json(TaskStopRequested(app_id="a", occurred_at=now(), task_id=text))
+    return Record(partition.topic, partition.partition, offset, b"k", message)
+
+
+class Bench:
+    """A consumer, what its handler gets, and what that does with it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, do: Callable[[list[str]], Awaitable[None]]) -> None:
+        for module in (consumer, handling):
+            monkeypatch.setattr(module, "_BACKOFF", Backoff(first=0.0, longest=0.0))
+        self.kafka, self.producer, self.handled = Kafka(), Letters(), list[list[str]]()
+        self._do = do
+        self.consumer = Consumer(CommonSettings(), [TASK_EVENTS], "g", self._handle, self.producer)
+        self.consumer._kafka = self.kafka
+
+    async def _handle(self, records: Sequence[Received]) -> None:
+        texts = [record.message.task_id for record in records]
+        await self._do(texts)
+        self.handled.append(texts)
+
+    async def run_until(self, committed: Mapping[TopicPartition, int]) -> None:
+        """Consume until positions are committed."""
+        running = asyncio.create_task(self.consumer.run())
+        with capture_logs():
+            async with asyncio.timeout(60):
+                while committed.items() - self.kafka.committed.items() and not running.done():
+                    await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert running.cancelled()
+
+
+@pytest.fixture
+async def unclosed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make no real client: it would warn that nobody closes it."""
+    monkeypatch.setattr(consumer, "AIOKafkaConsumer", lambda *_, **__: None)
+
+
+@pytest.mark.usefixtures("unclosed")
+@pytest.mark.parametrize("error", [CommitFailedError("rebalanced"), IllegalStateError("not assigned")])
+async def test_partitions_that_move_in_the_middle_of_a_batch_end_no_consumer(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def rebalance(_: list[str]) -> None:
+        bench.kafka.positions = {ONE: 0}  # it has lost the other one, and begins behind what is committed
+
+    bench = Bench(monkeypatch, rebalance)
+    bench.kafka.records[ONE] = ["a", "b"]
+    bench.kafka.failures = [error]
+    await bench.run_until({ONE: 2})
+    assert bench.handled == [["a", "b"], ["a", "b"]]
+    assert bench.producer.letters == []
+
+
+@pytest.mark.usefixtures("unclosed")
+@pytest.mark.parametrize(
+    "trouble", [KafkaConnectionError(), OperationFailure("no primary"), OSError("disk full"), TimeoutError()]
+)
+async def test_a_batch_that_fails_by_trouble_is_read_again_and_no_record_of_it_is_lost(
+    monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    failures = [trouble] * 3
+
+    async def do(_: list[str]) -> None:
+        if failures:
+            raise failures.pop()
+
+    bench = Bench(monkeypatch, do)
+    bench.kafka.records = {ONE: ["a", "b"], OTHER: ["c"]}
+    await bench.run_until({ONE: 2, OTHER: 1})
+    assert [sorted(texts) for texts in bench.handled] == [["a", "b", "c"]]
+    assert bench.producer.letters == []
+
+
+@pytest.mark.usefixtures("unclosed")
+@pytest.mark.parametrize("error", [PoisonError("no rule for it"), KeyError("a fault of our own")])
+async def test_a_record_that_can_never_be_handled_is_dead_lettered_alone(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def do(texts: list[str]) -> None:
+        if "bad" in texts:
+            raise error
+
+    bench = Bench(monkeypatch, do)
+    bench.kafka.records[ONE] = ["a", "bad", "b"]
+    await bench.run_until({ONE: 3})
+    assert bench.handled == [["a"], ["b"]]
+    assert [offset for offset, _ in bench.producer.letters] == [1]
+
+
+@pytest.mark.usefixtures("unclosed")
+async def test_a_fault_of_our_own_that_passes_costs_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [KeyError("once")]
+
+    async def do(texts: list[str]) -> None:
+        if failures and texts == ["a"]:
+            raise failures.pop()
+
+    bench = Bench(monkeypatch, do)
+    bench.kafka.records[ONE] = ["a"]
+    await bench.run_until({ONE: 1})
+    assert (bench.handled, bench.producer.letters) == ([["a"]], [])
+
+
+@pytest.mark.usefixtures("unclosed")
+async def test_trouble_while_fetching_is_outlived_unless_the_client_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def do(_: list[str]) -> None: ...
+
+    bench = Bench(monkeypatch, do)
+    bench.kafka.records[ONE] = ["a"]
+    bench.kafka.fetch_failures = [KafkaConnectionError(), KafkaConnectionError()]
+    await bench.run_until({ONE: 1})
+    bench.kafka.fetch_failures = [KafkaConnectionError()]
+    bench.kafka._coordination_task.set_result(None)
+    with pytest.raises(FatalError):
+        await bench.consumer.run()
+
+
+@pytest.mark.usefixtures("unclosed")
+async def test_a_tombstone_of_a_compacted_topic_says_nothing_and_one_elsewhere_is_poison(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def do(_: list[str]) -> None: ...
+
+    bench = Bench(monkeypatch, do)
+    for topic, letters in ((EXECUTION_EVENTS, []), (TASK_EVENTS, [(7, "empty value")])):
+        reader = Consumer(CommonSettings(), [topic], "g", bench._handle, bench.producer)
+        assert await reader._decode(Record(topic.name, 1, 7, b"k", None)) is None
+        assert bench.producer.letters == letters
