@@ -38,8 +38,24 @@ class Bus:
 
         asyncio.run(send())
 
+    def last_values(self, topic: Topic, keys: set[str]) -> set[bytes | None]:
+        """Return the last values of keys; None is a tombstone."""
+        last = {record.key.decode(): record.value for record in self._records(topic) if record.key is not None}
+        return {last[key] for key in keys}
+
     def read(self, topic: Topic) -> list[Any]:
         """Return all messages of a topic so far, decoded where it has a decoder; what tests broke is left out."""
+        records = self._records(topic)
+        if topic.decoder is None:
+            return [record.value for record in records]
+        messages: list[Any] = []
+        for record in records:
+            with suppress(BrokenMessageError):
+                messages.append(topic.decoder.decode(record.value))
+        return messages
+
+    def _records(self, topic: Topic) -> list[Any]:
+        """Return all records of a topic so far."""
 
         async def consume() -> list[Any]:
             partitions = [TopicPartition(topic.name, p) for p in range(self._settings.partitions)]
@@ -54,11 +70,4 @@ class Bus:
                         found += [record for records in batch.values() for record in records]
                 return found
 
-        records = asyncio.run(consume())
-        if topic.decoder is None:
-            return [record.value for record in records]
-        messages: list[Any] = []
-        for record in records:
-            with suppress(BrokenMessageError):
-                messages.append(topic.decoder.decode(record.value))
-        return messages
+        return asyncio.run(consume())

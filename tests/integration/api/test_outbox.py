@@ -97,3 +97,12 @@ async def test_a_relay_that_wakes_up_clears_no_message_that_it_has_not_sent(rela
     await relays.second.deliver([left], done=True)
     assert await published(bus, identifier) == ["one", "one", "two"]
     assert await relays.read(identifier) == {"_id": identifier}
+
+
+async def test_messages_that_cannot_be_read_keep_no_other_back_and_are_kept_aside(relays: Relays, bus: Bus) -> None:
+    broken, good = await relays.store("broken"), await relays.store("good")
+    await relays.commands.update_one({"_id": broken}, {"$set": {"outbox": [{"topic": 7}]}})
+    await relays.first.deliver_due(now())
+    assert await relays.due() == []
+    assert await relays.read(broken) == {"_id": broken, "undeliverable": [{"topic": 7}]}
+    assert await published(bus, good) == ["good"]

@@ -17,7 +17,7 @@ from tests.processes import ServiceProcess
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
 from sluice_common.messages.device_events import DeviceCommandRequested, ExecutionStopRequested
-from sluice_common.topics import DEVICE_EVENTS
+from sluice_common.topics import DEVICE_EVENTS, EXECUTION_EVENTS
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.3, 0.6])
@@ -65,6 +65,38 @@ def test_executions_of_a_page_that_was_begun_when_the_task_was_stopped_are_asked
     assert [m.device_id for m in requests_of_all(bus, task, 1, ExecutionStopRequested)] == [device_ids[3]]
     publish(bus, snapshot(task, device_ids[3], "STOPPED"))
     assert wait_for(fleet.app, task, status="STOPPED")["progress"] == counted(stopped=1)
+
+
+def test_a_task_that_cannot_be_read_keeps_no_other_from_its_turn(
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess, database: Documents
+) -> None:
+    assert relay.runs
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(10)
+    # The least id of all: it comes first.
+    broken = {"_id": "0" * 24, "app_id": "nobody", "status": "RUNNING", "targets": 7, "relay_at": now()}
+    database["tasks"].insert_one(broken)
+    task = made(fleet.task(package))
+    assert {m.device_id for m in requests_of_all(bus, task, 10)} == set(device_ids)
+    assert wait_for(fleet.app, task, status="RUNNING")["progress"]["total"] == 10
+    database["tasks"].delete_one({"_id": broken["_id"]})
+
+
+def test_kafka_forgets_the_executions_of_a_deleted_task(
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess, projector: ServiceProcess, database: Documents
+) -> None:
+    assert relay.runs
+    assert projector.runs
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(3)
+    task = made(fleet.task(package))
+    wait_for(fleet.app, task, status="RUNNING")
+    for device_id in device_ids:
+        publish(bus, snapshot(task, device_id, "SUCCEEDED"))
+    wait_for(fleet.app, task, status="FINISHED")
+    assert fleet.app.delete(f"/tasks/{task['task_id']}").status_code == 204
+    eventually(lambda: not database["executions"].count_documents({"task_id": task["task_id"]}))
+    assert bus.last_values(EXECUTION_EVENTS, {f"{task['task_id']}:{i}" for i in device_ids}) == {None}
 
 
 def row(task: dict[str, Any], device_id: str, product_id: str) -> dict[str, Any]:

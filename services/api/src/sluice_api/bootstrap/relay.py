@@ -23,7 +23,7 @@ from sluice_api.application.relay.start_check import StartCheck
 from sluice_api.application.relay.task_work import TaskWork
 from sluice_api.application.task_progress import TaskProgress
 from sluice_api.application.tasks import TaskStopper
-from sluice_api.bootstrap.shared import TROUBLE, now
+from sluice_api.bootstrap.shared import now
 from sluice_api.settings import RelaySettings
 from sluice_common.bus import Producer
 from sluice_common.mongo import Database, connect
@@ -72,4 +72,4 @@ def _relay(settings: RelaySettings, database: Database, producer: Producer) -> R
         task_work.work_on_due,
         abandoned.clear_when_due,
     ]
-    return Relay(lease, looks, interval=settings.relay_interval, trouble=TROUBLE)
+    return Relay(lease, looks, interval=settings.relay_interval)

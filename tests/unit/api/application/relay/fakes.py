@@ -56,6 +56,10 @@ class FakeKafka:
         self.published += sent
         self._log += [f"publish {key}" for _, key, _ in sent]
 
+    async def publish_tombstones(self, topic: Topic, keys: Iterable[tuple[str, str]], /) -> None:
+        """Note them."""
+        self._log += [f"forget {topic.name} {key} of {partition_key}" for key, partition_key in keys]
+
 
 class FakeTasks:
     """Tasks, groups of devices, and executions."""
@@ -68,11 +72,12 @@ class FakeTasks:
         self.open_cursors = 0
         self._log = log
 
-    async def due_tasks(self, now: datetime, limit: int) -> Sequence[DueTask]:
+    async def due_tasks(self, now: datetime, after: str, limit: int) -> Sequence[DueTask]:
         """Return what is due, with the checkpoint as it is."""
+        chosen = [due for due in self.due if due.id > after] or self.due
         return [
             due if due.task is None else msgspec.structs.replace(due, task=self._current(due.task))
-            for due in self.due[:limit]
+            for due in chosen[:limit]
         ]
 
     def _current(self, known: Task) -> Task:
@@ -160,6 +165,7 @@ class FakeTasks:
         """Delete."""
         for i in execution_ids:
             del self.rows[i]
+            self._log.append(f"delete {i}")
 
     async def finish_purge(self, task_id: str) -> None:
         """Note it."""

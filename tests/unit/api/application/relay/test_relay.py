@@ -5,6 +5,8 @@ import pytest
 
 from sluice_api.application.relay import relay as module
 from sluice_api.application.relay.relay import Relay
+from sluice_common.errors import FatalError
+from sluice_common.supervision import Backoff
 
 
 class FakeLease:
@@ -42,12 +44,12 @@ class Look:
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeat at once what has failed."""
-    monkeypatch.setattr(module, "_FAILED_PAUSE", 0.0)
+    monkeypatch.setattr(module, "_BACKOFF", Backoff(first=0.0, longest=0.0))
 
 
 async def until(condition: Callable[[], bool], lease: FakeLease, *looks: Look) -> None:
     """Run a relay until a condition holds, then cancel it."""
-    running = asyncio.create_task(Relay(lease, looks, interval=0.0, trouble=(ConnectionError,)).run())
+    running = asyncio.create_task(Relay(lease, looks, interval=0.0).run())
     while not condition():
         await asyncio.sleep(0)
     running.cancel()
@@ -80,7 +82,7 @@ async def wait_for(condition: Callable[[], bool]) -> None:
 
 async def test_a_hint_has_every_look_repeated_at_once_and_no_hint_at_the_interval() -> None:
     looks = Look(), Look()
-    relay = Relay(FakeLease(), looks, interval=3600.0, trouble=())
+    relay = Relay(FakeLease(), looks, interval=3600.0)
     running = asyncio.create_task(relay.run())
     for times in (3, 6):
         await wait_for(lambda: [look.times for look in looks] == [times, times])  # noqa: B023 - awaited here
@@ -100,7 +102,7 @@ async def test_a_hint_that_comes_during_a_look_has_it_repeated() -> None:
             relay.look_now()
         return False
 
-    relay = Relay(FakeLease(), [look], interval=3600.0, trouble=())
+    relay = Relay(FakeLease(), [look], interval=3600.0)
     running = asyncio.create_task(relay.run())
     await wait_for(lambda: times == 2)
     running.cancel()
@@ -110,7 +112,7 @@ async def test_a_hint_that_comes_during_a_look_has_it_repeated() -> None:
 
 async def test_a_replica_without_the_lease_does_not_ask_for_it_at_a_hint() -> None:
     lease, look = FakeLease(held=False), Look()
-    relay = Relay(lease, [look], interval=3600.0, trouble=())
+    relay = Relay(lease, [look], interval=3600.0)
     running = asyncio.create_task(relay.run())
     await wait_for(lambda: lease.asked == 1)
     relay.look_now()
@@ -122,14 +124,24 @@ async def test_a_replica_without_the_lease_does_not_ask_for_it_at_a_hint() -> No
         await running
 
 
-async def test_a_look_that_met_trouble_is_repeated_and_the_others_go_on() -> None:
-    failing, other = Look(ConnectionError("no broker")), Look()
+@pytest.mark.parametrize("error", [ConnectionError("no broker"), ZeroDivisionError()])
+async def test_a_look_that_fails_is_repeated_and_the_others_go_on(error: Exception) -> None:
+    failing, other = Look(error), Look()
     await until(lambda: min(failing.times, other.times) >= 4, FakeLease(), failing, other)
 
 
-async def test_an_error_that_is_no_trouble_ends_the_relay() -> None:
+async def test_a_fatal_error_ends_the_relay() -> None:
     lease = FakeLease()
-    relay = Relay(lease, [Look(ZeroDivisionError())], interval=0.0, trouble=(ConnectionError,))
+    relay = Relay(lease, [Look(FatalError())], interval=0.0)
     with pytest.raises(ExceptionGroup):
         await relay.run()
     assert lease.released
+
+
+async def test_a_lease_that_cannot_be_given_back_keeps_no_process_from_ending() -> None:
+    class Lost(FakeLease):
+        async def release(self) -> None:
+            raise ConnectionError("the database is away")
+
+    lease, look = Lost(), Look()
+    await until(lambda: look.times >= 1, lease, look)

@@ -1,7 +1,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-import pytest
+from structlog.testing import capture_logs
 from tests.unit.api.application.relay.fakes import AT
 
 from sluice_api.application.relay.revocation import PackageOfKey, Revocation, RevokedKey
@@ -66,6 +66,7 @@ async def test_packages_of_a_revoked_key_are_revoked_and_their_tasks_stopped() -
 async def test_a_key_stays_due_if_the_sweep_is_interrupted() -> None:
     stores = FakeStores(package("verified", usable=True))
     stores.failure = ConnectionError()
-    with pytest.raises(ConnectionError):
-        await Revocation(stores, TaskStopper(stores)).sweep_due(AT)
+    with capture_logs() as logs:
+        assert not await Revocation(stores, TaskStopper(stores)).sweep_due(AT)
     assert stores.keys == [KEY]
+    assert [(log["event"], log["key_id"]) for log in logs] == [("revocation_failed", "k")]

@@ -1,12 +1,15 @@
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import pytest
+from structlog.testing import capture_logs
 from tests.unit.api import records
 from tests.unit.api.application.relay.fakes import AT, TASK_ID, FakeKafka, FakeTasks, task
 
+from sluice_api.application.relay import units
 from sluice_api.application.relay.outbox import Outbox
-from sluice_api.application.relay.records import DueTask, OutboxDocument
+from sluice_api.application.relay.records import DueTask, Member, OutboxDocument
 from sluice_api.application.relay.start_check import StartCheck
 from sluice_api.application.relay.task_work import TaskWork
 from sluice_api.application.task_progress import TaskProgress
@@ -15,8 +18,15 @@ from sluice_api.domain.models import Checkpoint, KeyStatus, Package, Product, Pr
 from sluice_api.domain.outbox import OutboxMessage
 from sluice_common.messages.execution_events import Reason
 from sluice_common.reasons import ReasonCode
+from sluice_common.supervision import Backoff
 
 MESSAGE = OutboxMessage("task-events", TASK_ID, "{}")
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a unit that has failed its next turn at once."""
+    monkeypatch.setattr(units, "_BACKOFF", Backoff(first=0.0, longest=0.0))
 
 
 class FakeWorld:
@@ -150,19 +160,81 @@ async def test_the_executions_of_a_deleted_task_are_deleted() -> None:
     await case.store.insert_executions(task(), 0, await case.store.members(["11", "12"]))
     await case.until_nothing_is_due()
     assert case.store.rows == {}
-    assert case.log[-1] == "purged"
+    ids = [f"{TASK_ID}:11", f"{TASK_ID}:12"]
+    assert case.log[2:] == [
+        f"forget execution-events {ids[0]} of 11",
+        f"forget execution-events {ids[1]} of 12",
+        f"delete {ids[0]}",
+        f"delete {ids[1]}",
+        "count 7",
+        "purged",
+    ]
 
 
+@pytest.mark.usefixtures("no_pause")
 async def test_after_a_failure_a_task_goes_on_behind_its_checkpoint() -> None:
     case = Case(task(), page=1)
     await case.work.work_on_due()
     case.kafka.failure = ConnectionError()
-    with pytest.raises(ConnectionError):
-        await case.work.work_on_due()
+    with capture_logs() as logs:
+        assert not await case.work.work_on_due()
+    assert [(log["event"], log["task_id"]) for log in logs] == [("task_turn_failed", TASK_ID)]
     assert case.store.open_cursors == 0
     await case.until_nothing_is_due()
     assert set(case.store.rows) == {f"{TASK_ID}:{i}" for i in ("11", "12", "13")}
     assert [key for _, key, _ in case.kafka.published] == ["11", "12", "12", "13"]
+
+
+@pytest.mark.parametrize("failure", [ConnectionError("the broker is away"), KeyError("a fault of our own")])
+async def test_a_task_whose_turn_fails_keeps_no_other_from_its_turn(failure: Exception) -> None:
+    case = Case(task())
+    poison, good = "1" * 24, TASK_ID
+
+    async def insert_executions(task: Task, page: int, members: Sequence[Member]) -> None:
+        if task.task_id == poison:
+            raise failure
+        await FakeTasks.insert_executions(case.store, task, page, members)
+
+    case.store.insert_executions = insert_executions  # type: ignore[method-assign]
+    case.store.due = [DueTask(id=i, task=task(task_id=i)) for i in (poison, good)]
+    await case.until_nothing_is_due()
+    assert case.log[-1] == "running"
+    assert set(case.store.rows) == {f"{good}:{i}" for i in ("11", "12", "13")}
+
+
+async def test_a_task_that_cannot_be_read_keeps_no_other_from_its_turn() -> None:
+    case = Case(task())
+    case.store.due.insert(0, DueTask(id="1" * 24, task=None, unreadable="Expected `str`"))
+    with capture_logs() as logs:
+        await case.until_nothing_is_due()
+    assert case.log[-1] == "running"
+    assert [(log["event"], log["task_id"]) for log in logs] == [("task_turn_failed", "1" * 24)]
+
+
+async def test_a_failing_task_is_looked_at_again_after_a_pause_that_grows() -> None:
+    case = Case(task())
+    case.store.due = [DueTask(id=TASK_ID, task=None, unreadable="no task")]
+    loop = asyncio.get_running_loop()
+    now, time = [loop.time()], loop.time
+    loop.time = lambda: now[0]  # type: ignore[method-assign]
+    try:
+        with capture_logs() as logs:
+            for _ in range(100):
+                await case.work.work_on_due()
+                now[0] += 1.0
+    finally:
+        loop.time = time  # type: ignore[method-assign]
+    assert 8 <= len(logs) <= 30
+
+
+async def test_more_tasks_than_one_round_has_take_turns() -> None:
+    case = Case(task())
+    ids = [f"{n:024}" for n in range(120)]
+    case.store.due = [DueTask(id=i, task=None, unreadable="no task") for i in ids]
+    with capture_logs() as logs:
+        for _ in range(3):
+            await case.work.work_on_due()
+    assert [log["task_id"] for log in logs] == ids
 
 
 async def test_a_task_that_another_relay_works_on_is_left_and_looked_at_anew() -> None:

@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+import structlog
 from pymongo import UpdateOne
 
 from sluice_api.adapters.mongo.collections import Document
 from sluice_api.application.relay.records import OutboxDocument
 from sluice_api.domain.outbox import OutboxMessage
 from sluice_common.mongo import Database
+
+_log = structlog.get_logger()
 
 
 def with_messages(document: Document, at: datetime, *waiting: OutboxMessage) -> Document:
@@ -39,9 +42,22 @@ class MongoOutboxStore:
         self._documents = database[collection]
 
     async def due(self, now: datetime, limit: int) -> list[OutboxDocument]:
-        """Return documents that the relay has to look at now."""
+        """Return documents that the relay has to look at now.
+
+        One whose messages cannot be read is told and has them marked `undeliverable`: it must not keep others back.
+        """
         found = await self._documents.find({"relay_at": {"$lte": now}}, {"outbox": 1}).limit(limit).to_list(None)
-        return [OutboxDocument(id=document["_id"], outbox=messages_of(document)) for document in found]
+        return [readable for document in found if (readable := await self._readable(document)) is not None]
+
+    async def _readable(self, document: Document) -> OutboxDocument | None:
+        try:
+            return OutboxDocument(id=document["_id"], outbox=messages_of(document))
+        except msgspec.ValidationError as error:
+            _log.error("outbox_unreadable", id=document["_id"], detail=str(error))
+        unchanged = {"_id": document["_id"], "outbox": document["outbox"]}
+        undeliverable = {"$set": {"undeliverable": document["outbox"]}, "$unset": {"outbox": True, "relay_at": True}}
+        await self._documents.update_one(unchanged, undeliverable)
+        return None
 
     async def clear(self, documents: Sequence[OutboxDocument], *, undeliverable: Collection[str], done: bool) -> None:
         """Remove the messages of documents whose messages are still those that were read."""

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
+
+from sluice_api.application.relay.units import Units
 
 _log = structlog.get_logger()
 _ABANDONED = timedelta(days=1)
@@ -46,6 +49,7 @@ class AbandonedUploads:
         self._store = store
         self._now = now
         self._clear_at = now()
+        self._units = Units("upload_not_cleared", "package_id")
 
     async def clear_when_due(self) -> bool:
         """Delete what is old enough, once per hour; return that nothing further is due."""
@@ -57,7 +61,10 @@ class AbandonedUploads:
     async def _clear(self) -> None:
         """Delete what is old enough; may be interrupted and repeated."""
         for upload_id in await self._store.begun_before(self._now() - _ABANDONED):
-            if not await self._store.has_package(upload_id):
-                chunks = await self._store.delete_file(upload_id)
-                _log.info("upload_cleared", package_id=upload_id, chunks=chunks)
-            await self._store.forget(upload_id)
+            await self._units.attempt(upload_id, partial(self._clear_one, upload_id))
+
+    async def _clear_one(self, upload_id: str) -> None:
+        if not await self._store.has_package(upload_id):
+            chunks = await self._store.delete_file(upload_id)
+            _log.info("upload_cleared", package_id=upload_id, chunks=chunks)
+        await self._store.forget(upload_id)

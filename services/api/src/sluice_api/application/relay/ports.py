@@ -16,6 +16,10 @@ class Publisher(Protocol):
         """Publish messages, each with its topic and key, in their order; return once Kafka has them all."""
         ...
 
+    async def publish_tombstones(self, topic: Topic, keys: Iterable[tuple[str, str]], /) -> None:
+        """Have a compacted topic forget keys, each with the key of its partition; return once Kafka has them all."""
+        ...
+
 
 class Lease(Protocol):
     """The right to work: of several relays one has it."""
@@ -122,8 +126,8 @@ class PurgeStore(Protocol):
 class TaskStore(ExpansionStore, Protocol):
     """Tasks that are due."""
 
-    async def due_tasks(self, now: datetime, limit: int) -> Sequence[DueTask]:
-        """Return tasks that the relay has to look at now."""
+    async def due_tasks(self, now: datetime, after: str, limit: int) -> Sequence[DueTask]:
+        """Return tasks that the relay has to look at now, in the order of ids: those behind one, else the first."""
         ...
 
 

@@ -23,9 +23,11 @@ class DueTask(OutboxDocument, frozen=True, kw_only=True):
 
     Attributes:
         task: The task; None if it has been deleted, and its executions are still to be.
+        unreadable: Why the task cannot be read; None if it can.
     """
 
     task: Task | None
+    unreadable: str | None = None
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):

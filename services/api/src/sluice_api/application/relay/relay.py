@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
 from sluice_api.application.relay.ports import Lease
+from sluice_common.supervision import Backoff, supervised
 
 _log = structlog.get_logger()
-_FAILED_PAUSE = 1.0
-"""Seconds to wait when Kafka or MongoDB fails."""
+_BACKOFF = Backoff(first=0.5, longest=5.0)
+_RELEASE_SECONDS = 2.0
+"""Seconds that giving the lease back may take at the end; it runs out by itself."""
 Look = Callable[[], Awaitable[bool]]
 
 
@@ -20,18 +23,14 @@ class Relay:
     Args:
         lease: The right to work.
         looks: Each does what is due and returns whether there was anything. They do not wait for one another: messages
-            are published while a large task is expanded.
+            are published while a large task is expanded. One that fails is repeated after a back-off.
         interval: Seconds from a look that found nothing to the next, unless a hint comes.
-        trouble: Errors of Kafka and MongoDB, after which a look is repeated; any other ends the relay.
     """
 
-    def __init__(
-        self, lease: Lease, looks: Sequence[Look], *, interval: float, trouble: tuple[type[Exception], ...]
-    ) -> None:
+    def __init__(self, lease: Lease, looks: Sequence[Look], *, interval: float) -> None:
         self._lease = lease
         self._looks = looks
         self._interval = interval
-        self._trouble = trouble
         self._hints = [asyncio.Event() for _ in looks]
 
     def look_now(self) -> None:
@@ -43,27 +42,28 @@ class Relay:
         """Work until cancelled.
 
         Raises:
-            ExceptionGroup: With an error that is no trouble.
+            ExceptionGroup: With a `FatalError`.
         """
         try:
-            async with asyncio.TaskGroup() as group:
+            async with supervised() as work:
                 for look, hint in zip(self._looks, self._hints, strict=True):
-                    group.create_task(self._repeat(look, hint))
+                    work.repeat("relay_look_failed", partial(self._look, look, hint), backoff=_BACKOFF)
         finally:
-            await self._lease.release()
+            await self._release()
 
-    async def _repeat(self, look: Look, hint: asyncio.Event) -> None:
-        while True:
-            hint.clear()  # before the look: what comes during it is looked for again
-            is_held = False
-            try:
-                is_held = await self._lease.hold()
-                if is_held and await look():
-                    continue
-            except self._trouble as error:
-                _log.warning("relay_failed", error=type(error).__name__, detail=str(error)[:300])
-                await asyncio.sleep(_FAILED_PAUSE)
+    async def _look(self, look: Look, hint: asyncio.Event) -> None:
+        """Look once; wait if there was nothing to do."""
+        hint.clear()  # before the look: what comes during it is looked for again
+        is_held = await self._lease.hold()
+        if not (is_held and await look()):
             await self._pause(hint if is_held else None)
+
+    async def _release(self) -> None:
+        try:
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._lease.release()
+        except Exception as error:  # noqa: BLE001 - the lease runs out, and a process that ends must not wait for it
+            _log.warning("lease_not_released", reason=repr(error))
 
     async def _pause(self, hint: asyncio.Event | None) -> None:
         """Wait for the interval or for a hint; whoever stands by asks for the lease no sooner for that."""

@@ -6,10 +6,12 @@ packages become REVOKED and tell the gateways, tasks under way stop. Every step 
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 import msgspec
 
+from sluice_api.application.relay.units import Units
 from sluice_api.application.tasks import TaskStopper
 from sluice_api.domain.outbox import OutboxMessage, entry
 from sluice_common.messages.package_events import PackageRevoked
@@ -71,13 +73,12 @@ class Revocation:
     def __init__(self, store: RevocationStore, tasks: TaskStopper) -> None:
         self._store = store
         self._tasks = tasks
+        self._units = Units("revocation_failed", "key_id")
 
     async def sweep_due(self, now: datetime) -> bool:
-        """Revoke the packages that due keys have verified and stop their tasks; return whether a key was due."""
+        """Revoke the packages that due keys have verified and stop their tasks; return whether one was finished."""
         keys = await self._store.due(now)
-        for key in keys:
-            await self._sweep(key, now)
-        return bool(keys)
+        return any([await self._units.attempt(key.key_id, partial(self._sweep, key, now)) for key in keys])
 
     async def _sweep(self, key: RevokedKey, at: datetime) -> None:
         async for package in self._store.packages(key):

@@ -5,8 +5,9 @@ from datetime import datetime
 from sluice_api.application.relay.ports import Publisher, PurgeStore, StopStore
 from sluice_api.application.relay.records import ActiveExecution
 from sluice_api.domain.models import Task
+from sluice_common.ids import split_execution_id
 from sluice_common.messages.device_events import ExecutionStopRequested
-from sluice_common.topics import DEVICE_EVENTS
+from sluice_common.topics import DEVICE_EVENTS, EXECUTION_EVENTS
 
 
 class Stop:
@@ -50,10 +51,11 @@ class Stop:
 
 
 class Purge:
-    """Deletes the executions of a deleted task; its tombstone stays."""
+    """Deletes the executions of a deleted task, here and in Kafka; the task's tombstone stays."""
 
-    def __init__(self, store: PurgeStore, task_id: str, page: int) -> None:
+    def __init__(self, store: PurgeStore, publisher: Publisher, task_id: str, page: int) -> None:
         self._store = store
+        self._publisher = publisher
         self._task_id = task_id
         self._pages = store.executions(task_id, page)
 
@@ -62,6 +64,8 @@ class Purge:
         page = await anext(self._pages, None)
         if page is None:
             return False
+        # First in Kafka: once its row is gone, nobody knows that an execution has been.
+        await self._publisher.publish_tombstones(EXECUTION_EVENTS, ((i, split_execution_id(i)[1]) for i in page))
         await self._store.delete_executions(page)
         return True
 

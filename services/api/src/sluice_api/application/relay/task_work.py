@@ -1,7 +1,11 @@
-"""What the relay does for tasks: each is expanded, stopped or purged in pages, many of them side by side."""
+"""What the relay does for tasks: each is expanded, stopped or purged in pages, and they take turns.
+
+A turn that fails ends that turn only: the task has another one after a back-off of its own.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -11,12 +15,17 @@ from sluice_api.application.relay.ports import Publisher, TaskEndStore, TaskStor
 from sluice_api.application.relay.records import DueTask
 from sluice_api.application.relay.start_check import StartCheck
 from sluice_api.application.relay.stop_and_purge import Purge, Stop
+from sluice_api.application.relay.units import Units
 from sluice_api.application.task_progress import TaskProgress
 from sluice_api.domain.models import Task, TaskStatus
 
 _log = structlog.get_logger()
 _TASKS_AT_ONCE = 50
 Work = Expansion | LastPage | Stop | Purge
+
+
+class UnreadableError(ValueError):
+    """The document of a task is none; the text says why."""
 
 
 class TaskWork:
@@ -54,24 +63,34 @@ class TaskWork:
         self._now = now
         self._page = page
         self._works: dict[str, Work] = {}
+        self._units = Units("task_turn_failed", "task_id")
+        self._last = ""
 
     async def work_on_due(self) -> bool:
-        """Do one page of every task that is due; return whether there was any."""
-        found = await self._store.due_tasks(self._now(), _TASKS_AT_ONCE)
-        for due in found:
-            try:
-                await self._work_on(due)
-            except OvertakenError:
-                _log.info("relay_overtaken", task_id=due.id)
-                await self._leave(due.id)
-            except BaseException:
-                # Its cursor may be broken: it is opened again behind the checkpoint.
-                await self._leave(due.id)
-                raise
-        return bool(found)
+        """Give the next tasks that are due a turn each; return whether anything was done."""
+        found = await self._store.due_tasks(self._now(), self._last, _TASKS_AT_ONCE)
+        self._last = found[-1].id if found else ""
+        return any([await self._units.attempt(due.id, partial(self._work_alone, due)) for due in found])
+
+    async def _work_alone(self, due: DueTask) -> None:
+        try:
+            await self._work_on(due)
+        except OvertakenError:
+            _log.info("relay_overtaken", task_id=due.id)
+            await self._leave(due.id)
+        except BaseException:
+            # Its cursor may be broken: it is opened again behind the checkpoint.
+            await self._leave(due.id)
+            raise
 
     async def _work_on(self, due: DueTask) -> None:
-        """Publish the messages of a task, then do one page of what its state asks for."""
+        """Publish the messages of a task, then do one page of what its state asks for.
+
+        Raises:
+            UnreadableError: Nobody can say what its state asks for.
+        """
+        if due.unreadable is not None:
+            raise UnreadableError(due.unreadable)
         work = await self._work(due)
         if due.outbox or work is None:
             await self._outbox.deliver([due], done=work is None)
@@ -107,7 +126,7 @@ class TaskWork:
         """Return what the relay has to do for a task in its state; None for nothing but its messages."""
         match due.task:
             case None:
-                return Purge(self._ends, due.id, self._page)
+                return Purge(self._ends, self._publisher, due.id, self._page)
             case Task(status=TaskStatus.SCHEDULED | TaskStatus.EXPANDING) as task:
                 return Expansion(self._store, self._publisher, task, self._page)
             case Task(status=TaskStatus.STOPPING) as task if task.expansion.complete:

@@ -17,6 +17,8 @@ from sluice_common.ids import execution_id
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.mongo import Database
 
+_MAX_DUE = 10_000
+"""Tasks of which some are chosen; more are seen once others are done."""
 _MEMBER = {"endpoint": 1, "product_id": 1, "group_ids": 1}
 
 
@@ -28,9 +30,13 @@ class MongoTaskStore:
         self._devices = database[DEVICES]
         self._executions = database[EXECUTIONS]
 
-    async def due_tasks(self, now: datetime, limit: int) -> list[DueTask]:
-        """Return tasks that the relay has to look at now."""
-        return [_due_task(d) for d in await self._tasks.find({"relay_at": {"$lte": now}}).limit(limit).to_list(None)]
+    async def due_tasks(self, now: datetime, after: str, limit: int) -> list[DueTask]:
+        """Return tasks that the relay has to look at now, in the order of ids: those behind one, else the first."""
+        due = self._tasks.find({"relay_at": {"$lte": now}}, {"_id": 1}).limit(_MAX_DUE)
+        ids = sorted([document["_id"] async for document in due])
+        chosen = ([task_id for task_id in ids if task_id > after] or ids)[:limit]
+        found = {d["_id"]: d async for d in self._tasks.find({"_id": {"$in": chosen}})} if chosen else {}
+        return [_due_task(found[task_id]) for task_id in chosen if task_id in found]
 
     async def begin_expansion(self, task_id: str) -> None:
         """Let a scheduled task expand."""
@@ -91,8 +97,12 @@ class MongoTaskStore:
 
 
 def _due_task(document: Document) -> DueTask:
-    task = None if "deleted_at" in document else CODEC.record(document)
-    return DueTask(id=document["_id"], outbox=messages_of(document), task=task)
+    """Return a task; one that cannot be read says so, and keeps no other from being read."""
+    try:
+        task = None if "deleted_at" in document else CODEC.record(document)
+        return DueTask(id=document["_id"], outbox=messages_of(document), task=task)
+    except msgspec.ValidationError as error:
+        return DueTask(id=document["_id"], task=None, unreadable=str(error))
 
 
 def _member(document: Document) -> Member:
