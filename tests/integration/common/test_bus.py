@@ -163,6 +163,8 @@ async def test_a_producer_whose_sequence_is_broken_is_fatal_and_not_tried_again(
             await producer.publish(TASK_EVENTS, message.task_id, message)
         with pytest.raises(FatalError):
             await producer.publish(TASK_EVENTS, message.task_id, message)
+        with pytest.raises(FatalError):
+            await asyncio.wait_for(producer.watch(), 30)
 
 
 async def test_a_producer_stops_though_kafka_does_not_answer(kafka: str) -> None:

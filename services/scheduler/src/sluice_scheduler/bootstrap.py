@@ -51,6 +51,7 @@ async def serve_cells(settings: CellsSettings) -> None:
         await stage.take_over()
         announce_ready(settings)
         async with supervised() as work:
+            work.vital(producer.watch())
             work.repeat("probes_not_published", probes.publish_due, pause=settings.probe_check)
             work.vital(stage.run())
 
@@ -87,6 +88,7 @@ async def serve_devices(settings: DevicesSettings) -> None:
     async def serve() -> None:
         announce_ready(settings)
         async with supervised() as work:
+            work.vital(producer.watch())
             work.vital(stage.run())
             work.repeat("counters_not_logged", stage.log_counters, pause=settings.devices_counters_interval)
             publish = partial(publish_deadlines, deadlines, producer)

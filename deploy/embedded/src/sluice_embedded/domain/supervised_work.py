@@ -18,10 +18,7 @@ _ANY = re.compile(r"\bwhile\b|\b(create_task|ensure_future|TaskGroup)\b")
 _REASON = re.compile(r"#.*\bunsupervised: \w+")
 _OURS = "sluice_"
 _NOT_YET = (
-    "libs/common/src/sluice_common/bus/consumer.py",
-    "services/api/src/sluice_api/application/notifier/",
     "services/api/src/sluice_api/application/projector/",
-    "services/api/src/sluice_api/application/relay/",
     "services/api/src/sluice_api/bootstrap/projector.py",
     "services/mqtt-gateway/",
 )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Never
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -78,6 +78,16 @@ class Producer:
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT):
                 await self._kafka._sender.close()  # noqa: SLF001 - `stop` goes on only when it has flushed
+
+    async def watch(self) -> Never:
+        """Wait until this producer has ended by itself: whoever sends may take its error for one of many.
+
+        Raises:
+            FatalError: It has.
+        """
+        ended = self._kafka._sender.sender_task  # noqa: SLF001 - it tells nobody
+        await asyncio.wait((ended,))
+        raise FatalError("the producer has ended")
 
     async def send(
         self,

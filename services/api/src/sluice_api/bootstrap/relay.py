@@ -36,9 +36,11 @@ async def run_relay(settings: RelaySettings) -> None:
     """Relay until cancelled."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect(settings))
-        relay = _relay(settings, database, await stack.enter_async_context(started(Producer(settings))))
+        producer = await stack.enter_async_context(started(Producer(settings)))
+        relay = _relay(settings, database, producer)
         announce_ready(settings)
         async with supervised() as work:
+            work.vital(producer.watch())
             work.vital(relay.run())
             work.vital(follow_hints(settings, relay.look_now))
 

@@ -47,6 +47,7 @@ async def run(settings: GatewaySettings) -> None:
 async def _serve(gateway: Gateway) -> None:
     settings = gateway.settings
     async with supervised() as work:
+        work.vital(gateway.producer.watch())
         consuming = work.vital(_consume(gateway))
         work.repeat("commands_not_committed", gateway.consumer.commit, pause=settings.lwm2m_commit_interval)
         work.repeat("registrations_not_followed", gateway.replication.follow)
