@@ -67,6 +67,16 @@ class Client:
         self.send(mqtt.PUBLISH, 2 | flags, len(name).to_bytes(2) + name + self._next_id.to_bytes(2) + payload)
         await self.expect(mqtt.PUBACK)
 
+    async def flood(self, topic: str, number: int) -> None:
+        """Publish so often at QoS 1 without waiting, then wait for all acknowledgements."""
+        name, first = topic.encode(), self._next_id + 1
+        self._next_id += number
+        head = len(name).to_bytes(2) + name
+        for packet_id in range(first, first + number):
+            self.send(mqtt.PUBLISH, 2, head + packet_id.to_bytes(2) + b"flood")
+        for _ in range(number):
+            await self.expect(mqtt.PUBACK)
+
     async def receive(self) -> Publish:
         """Return the next message, acknowledged."""
         message = mqtt.read_publish(await self.expect(mqtt.PUBLISH))

@@ -27,6 +27,8 @@ WILL_RETAIN = 0x20
 LOGIN_DEADLINE = 8.0
 LOGINS_AT_ONCE = 8
 LIST_INTERVAL = 2.0
+BURST = 2_000
+LOGINS = 30
 _numbers = count(1)
 
 
@@ -360,6 +362,67 @@ async def test_reports_wait_for_a_gateway_that_is_away(broker: Broker, device_id
     assert found == set(range(1_500))
     await platform.leave()
     await broker.platform("away")  # forgets the session, and with it the queue
+
+
+async def test_a_device_that_floods_takes_no_place_of_what_others_report(broker: Broker, device_id: str) -> None:
+    platform = await broker.platform("slow", clean=False)
+    await platform.subscribe(f"$share/slow/{up('+')}")
+    platform.cut()
+    limited = broker.hooks.counted("messages_limited")
+    flooder, victim = await broker.device(f"{device_id}-flooder"), await broker.device(device_id)
+    await flooder.flood(up(f"{device_id}-flooder"), 3 * BURST)
+    assert await flooder.is_alive()
+    await victim.publish(up(device_id), b"victim")
+    await until(lambda: broker.hooks.counted("messages_limited") > limited)
+    platform = await broker.platform("slow", clean=False)
+    delivered = 0
+    while (await platform.receive()).payload != b"victim":
+        delivered += 1
+    assert BURST <= delivered < 1.5 * BURST
+    await platform.leave()
+    await broker.platform("slow")  # forgets the session, and with it the queue
+
+
+async def test_a_device_that_comes_again_has_no_more_to_say_than_before(broker: Broker, device_id: str) -> None:
+    platform = await broker.platform()
+    await platform.subscribe(up(device_id))
+    device = await broker.device(device_id)
+    await device.flood(up(device_id), BURST)
+    await device.leave()
+    device = await broker.device(device_id)
+    await device.flood(up(device_id), BURST)
+    await until(lambda: broker.hooks.counted("messages_limited") >= BURST // 2)
+    delivered = 0
+    while not await platform.receives_nothing():
+        delivered += 1
+    assert delivered < 1.5 * BURST
+
+
+async def test_a_device_has_so_many_bytes_too(broker: Broker, device_id: str) -> None:
+    platform, device = await broker.platform(), await broker.device(device_id)
+    await platform.subscribe(up(device_id))
+    for _ in range(20):
+        await device.publish(up(device_id), b"x" * 100_000)
+    delivered = 0
+    while not await platform.receives_nothing():
+        delivered += 1
+    assert 10 <= delivered < 15
+
+
+async def test_a_device_that_logs_in_again_and_again_has_to_wait_and_is_not_asked_about(
+    broker: Broker, device_id: str
+) -> None:
+    for _ in range(2 * LOGINS):
+        guess = await broker.open()
+        assert await guess.log_in(f"{device_id}_0_0_2026112218", device_id, "wrong") == BAD_CREDENTIALS
+    codes = [
+        await (await broker.open()).log_in(f"{device_id}_0_0_2026112218", device_id) for _ in range(3 * LOGINS)
+    ]
+    assert codes[:LOGINS] == [mqtt.ACCEPTED] * LOGINS
+    assert codes[-1] == UNAVAILABLE
+    asked = sum(login["username"] == device_id for login in broker.hooks.logins)
+    assert asked == 2 * LOGINS + codes.count(mqtt.ACCEPTED) < 4 * LOGINS
+    await until(lambda: broker.hooks.counted("logins_limited") > 0)
 
 
 async def test_the_same_client_id_takes_its_session_over(broker: Broker, device_id: str) -> None:

@@ -105,6 +105,19 @@ def test_reports_beside_services_that_are_passed_over_are_read() -> None:
     assert uplink == Uplink((VersionReport("1", None), ProgressReport(0, 1, None, "")), 3, 0)
 
 
+def test_of_many_reports_in_one_message_the_last_of_each_kind_counts() -> None:
+    progress = [service("upgrade_progress_report", {"result_code": 0, "progress": n}) for n in range(30)]
+    payload = message(service("version_report", {"fw_version": "1"}), *progress, service("version_report", {}))
+    uplink = parse("d1", payload, MAX_BYTES)
+    assert uplink.reports == (ProgressReport(0, 29, None, ""), VersionReport("1", None))
+    assert uplink.superseded == 30
+
+
+def test_versions_that_a_device_reports_one_by_one_in_a_message_are_one_report() -> None:
+    payload = message(service("version_report", {"fw_version": "1"}), service("version_report", {"sw_version": "2"}))
+    assert parse("d1", payload, MAX_BYTES).reports == (VersionReport("1", "2"),)
+
+
 @pytest.mark.parametrize("code", [None, "", "many", [], {}, True, -1, 2**31, 1.5, "1.5", "1e999"])
 def test_a_progress_report_without_a_code_is_faulty(code: Any) -> None:
     uplink = parse("d1", message(service("upgrade_progress_report", {"result_code": code})), MAX_BYTES)
@@ -174,4 +187,5 @@ _SERVICES = st.builds(service, st.sampled_from(["version_report", "upgrade_progr
 @given(st.lists(_SERVICES | _JSON, max_size=5))
 def test_every_service_is_read_passed_over_or_counted_as_faulty(services: list[Any]) -> None:
     uplink = parse("d1", message(*services), MAX_BYTES)
-    assert len(uplink.reports) + uplink.passed_over + uplink.faulty == len(services)
+    assert len(uplink.reports) + uplink.superseded + uplink.passed_over + uplink.faulty == len(services)
+    assert len({type(report) for report in uplink.reports}) == len(uplink.reports)

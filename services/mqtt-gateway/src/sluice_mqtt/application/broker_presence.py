@@ -14,7 +14,13 @@ from sluice_mqtt.domain.presence import Change, Presence
 
 _log = structlog.get_logger()
 _MAX_AT_ONCE = 1_000
-_BROKERS_COUNTS = (Counted.TOPICS_DENIED, Counted.PACKETS_OVERSIZED, Counted.LOGINS_UNANSWERED)
+_BROKERS_COUNTS = (
+    Counted.TOPICS_DENIED,
+    Counted.PACKETS_OVERSIZED,
+    Counted.MESSAGES_LIMITED,
+    Counted.LOGINS_LIMITED,
+    Counted.LOGINS_UNANSWERED,
+)
 
 
 class BrokerPresence:

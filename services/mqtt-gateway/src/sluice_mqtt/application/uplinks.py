@@ -93,6 +93,7 @@ class UplinkHandler:
             return _NO_VERSION if error.fault in _UNREADABLE else ()
         self._counters[Counted.REPORTS] += len(uplink.reports)
         self._counters[Counted.PASSED_OVER] += uplink.passed_over
+        self._counters[Counted.SUPERSEDED] += uplink.superseded
         self._counters[Counted.MALFORMED] += uplink.faulty
         return uplink.reports
 

@@ -1,6 +1,7 @@
 """What devices send on `sys/events/up` (`docs/mqtt.md`, "Messages"): untrusted bytes to reports.
 
-One message may hold several services. Those that are no reports (`$log`, `$sdk_info`, …) are passed over, and fields
+One message may hold several services: the last version report and the last progress count, as they would if the
+platform read the others first, so that no message becomes more than two events. Those that are no reports (`$log`, `$sdk_info`, …) are passed over, and fields
 that nobody reads (`event_time` in two formats, an empty `event_id`, whatever else) may hold anything. It leaves out
 which upgrade a report belongs to.
 """
@@ -10,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from sluice_mqtt.domain import lenient_json
-from sluice_mqtt.domain.reports import Report, parse_service, text
+from sluice_mqtt.domain.reports import Report, VersionReport, parse_service, text
 
 _MAX_SERVICES = 64
 
@@ -37,14 +38,16 @@ class Uplink:
     """What a message holds.
 
     Attributes:
-        reports: Its reports, in their order.
+        reports: Its last version report and its last progress, in their order.
         passed_over: How many of its services are no reports.
         faulty: How many of its services cannot be understood.
+        superseded: How many reports came before a later one of their kind.
     """
 
     reports: tuple[Report, ...]
     passed_over: int
     faulty: int
+    superseded: int = 0
 
 
 def parse(device_id: str, payload: bytes, max_bytes: int) -> Uplink:
@@ -93,4 +96,22 @@ def _reports(services: list[Any]) -> Uplink:
             passed_over += 1
         else:
             reports.append(report)
-    return Uplink(tuple(reports), passed_over, faulty)
+    latest = _latest(reports)
+    return Uplink(latest, passed_over, faulty, superseded=len(reports) - len(latest))
+
+
+def _latest(reports: list[Report]) -> tuple[Report, ...]:
+    """Return the last report of each kind; a version that the last one does not name is that of one before."""
+    latest: dict[type[Report], Report] = {}
+    for report in reports:
+        before = latest.pop(type(report), None)
+        latest[type(report)] = _merge(before, report)
+    return tuple(latest.values())
+
+
+def _merge(before: Report | None, report: Report) -> Report:
+    if not (isinstance(before, VersionReport) and isinstance(report, VersionReport)):
+        return report
+    return VersionReport(
+        report.firmware_version or before.firmware_version, report.software_version or before.software_version
+    )

@@ -15,6 +15,7 @@ import java.util.UUID;
 final class BrokerExtension implements ExtensionMain {
 
     private final Counts counts = new Counts();
+    private final Allowances allowances;
     private final Hooks hooks;
     private final PresencePoster poster;
     private final Sessions sessions;
@@ -23,6 +24,7 @@ final class BrokerExtension implements ExtensionMain {
 
     BrokerExtension(final Settings settings) {
         this.settings = settings;
+        allowances = new Allowances(settings.limits(), System::nanoTime);
         hooks = new Hooks(settings);
         poster = new PresencePoster(hooks, settings, UUID.randomUUID().toString(), counts);
         sessions = new Sessions(poster, System::currentTimeMillis);
@@ -35,11 +37,11 @@ final class BrokerExtension implements ExtensionMain {
 
     @Override
     public void extensionStart(final ExtensionStartInput input, final ExtensionStartOutput output) {
-        final DeviceAuthenticator authenticator = new DeviceAuthenticator(hooks, settings, counts);
+        final DeviceAuthenticator authenticator = new DeviceAuthenticator(hooks, settings, allowances, counts);
         final DeviceLifecycle lifecycle = new DeviceLifecycle(sessions, counts);
         final NoRetainedWills noRetainedWills = new NoRetainedWills();
         Services.securityRegistry().setAuthenticatorProvider(given -> authenticator);
-        Services.initializerRegistry().setClientInitializer(new OwnTopicsOnly(counts));
+        Services.initializerRegistry().setClientInitializer(new PublicationGuard(allowances, counts));
         Services.interceptorRegistry().setConnectInboundInterceptorProvider(given -> noRetainedWills);
         Services.interceptorRegistry().setConnackOutboundInterceptorProvider(given -> lifecycle);
         Services.eventRegistry().setClientLifecycleEventListener(given -> lifecycle);

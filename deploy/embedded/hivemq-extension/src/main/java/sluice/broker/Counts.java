@@ -14,6 +14,10 @@ final class Counts {
         TOPICS_DENIED,
         /** Packets beyond the limit. */
         PACKETS_OVERSIZED,
+        /** Publications of a device beyond its rate. */
+        MESSAGES_LIMITED,
+        /** Logins of a device beyond its rate. */
+        LOGINS_LIMITED,
         /** Logins that the platform did not answer in time. */
         LOGINS_UNANSWERED
     }

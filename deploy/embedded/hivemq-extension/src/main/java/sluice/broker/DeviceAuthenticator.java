@@ -27,13 +27,16 @@ final class DeviceAuthenticator implements SimpleAuthenticator {
 
     private final Hooks hooks;
     private final Settings settings;
+    private final Allowances allowances;
     private final Counts counts;
     private final Rarely unanswered = new Rarely(System::nanoTime);
     private final Rarely denied = new Rarely(System::nanoTime);
+    private final Rarely limited = new Rarely(System::nanoTime);
 
-    DeviceAuthenticator(final Hooks hooks, final Settings settings, final Counts counts) {
+    DeviceAuthenticator(final Hooks hooks, final Settings settings, final Allowances allowances, final Counts counts) {
         this.hooks = hooks;
         this.settings = settings;
+        this.allowances = allowances;
         this.counts = counts;
     }
 
@@ -44,6 +47,13 @@ final class DeviceAuthenticator implements SimpleAuthenticator {
         final Optional<String> password = connect.getPassword().flatMap(DeviceAuthenticator::text);
         if (username.isEmpty() || password.isEmpty()) {
             refuse(output, ConnackReasonCode.BAD_USER_NAME_OR_PASSWORD);
+            return;
+        }
+        if (!allowances.admitsLogin(username.get())) {
+            counts.add(Counts.Counted.LOGINS_LIMITED);
+            limited.count().ifPresent(count ->
+                    LOG.warn("login_limited clientid={} count={}", connect.getClientId(), count));
+            refuse(output, ConnackReasonCode.SERVER_UNAVAILABLE);
             return;
         }
         final String peer = input.getConnectionInformation().getInetAddress().map(a -> a.getHostAddress()).orElse("");
@@ -82,6 +92,7 @@ final class DeviceAuthenticator implements SimpleAuthenticator {
     }
 
     private void admit(final Device device, final SimpleAuthInput input, final SimpleAuthOutput output) {
+        allowances.loggedIn(device.id());
         device.rememberOn(input.getConnectionInformation());
         if (input.getConnectPacket().getWillPublish().filter(will -> !will.getTopic().startsWith(device.prefix())).isPresent()) {
             counts.add(Counts.Counted.TOPICS_DENIED); // HiveMQ refuses it by the permissions below

@@ -17,6 +17,7 @@ import java.util.Map;
  * @param listInterval  How often the full list of connected devices is posted.
  * @param presenceQueue Presence events kept while the hook is away; the oldest go first, the next full list makes up.
  * @param deviceQueue   Messages that wait for one device; further ones are dropped.
+ * @param limits        What one device may do.
  */
 record Settings(
         Path home,
@@ -27,7 +28,34 @@ record Settings(
         Duration postDeadline,
         Duration listInterval,
         int presenceQueue,
-        int deviceQueue) {
+        int deviceQueue,
+        Limits limits) {
+
+    /**
+     * What one device may do per second, and at once after a rest.
+     *
+     * @param messageRate  Publications per second.
+     * @param messageBurst Publications at once.
+     * @param byteRate     Bytes of publications per second.
+     * @param byteBurst    Bytes of publications at once; a packet that is larger never passes.
+     * @param loginRate    Logins per second.
+     * @param loginBurst   Logins at once.
+     */
+    record Limits(
+            double messageRate, int messageBurst, double byteRate, int byteBurst, double loginRate, int loginBurst) {
+
+        private static Limits from(final Map<String, String> environment) {
+            return new Limits(
+                    number(environment, "SLUICE_BROKER_DEVICE_MESSAGES_PER_MINUTE", 600) / SECONDS,
+                    number(environment, "SLUICE_BROKER_DEVICE_MESSAGES_BURST", 2_000),
+                    number(environment, "SLUICE_BROKER_DEVICE_BYTES_PER_MINUTE", 983_040) / SECONDS,
+                    number(environment, "SLUICE_BROKER_DEVICE_BYTES_BURST", 1_048_576),
+                    number(environment, "SLUICE_BROKER_DEVICE_LOGINS_PER_MINUTE", 30) / SECONDS,
+                    number(environment, "SLUICE_BROKER_DEVICE_LOGINS_BURST", 30));
+        }
+    }
+
+    private static final double SECONDS = 60;
 
     static Settings from(final Map<String, String> environment) {
         return new Settings(
@@ -39,7 +67,8 @@ record Settings(
                 milliseconds(environment, "SLUICE_BROKER_POST_DEADLINE_MS", 5_000),
                 milliseconds(environment, "SLUICE_BROKER_LIST_INTERVAL_MS", 60_000),
                 number(environment, "SLUICE_BROKER_PRESENCE_QUEUE", 20_000),
-                number(environment, "SLUICE_BROKER_DEVICE_QUEUE", 100));
+                number(environment, "SLUICE_BROKER_DEVICE_QUEUE", 100),
+                Limits.from(environment));
     }
 
     private static String required(final Map<String, String> environment, final String name) {
