@@ -30,11 +30,23 @@ def test_a_range_selects_bytes(header: str, expected: tuple[int, int]) -> None:
     "header",
     [
         *(None, "", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-2", "bytes=0-1,5-6", "lines=0-1"),
-        *("bytes=0-1-2", "bytes=" + "9" * 500 + "-"),
+        "bytes=0-1-2",
     ],
 )
 def test_a_malformed_range_asks_for_the_whole_image(header: str | None) -> None:
     assert requested(header, SIZE) is None
+
+
+@pytest.mark.parametrize("digits", [18, 19, 20, 500, 8_000])
+def test_a_position_may_have_any_number_of_digits(digits: int) -> None:
+    far = "9" * digits
+    assert requested(f"bytes=0-{far}", SIZE) == Slice(0, SIZE)
+    assert requested(f"bytes={'0' * digits}7-{'0' * digits}8", SIZE) == Slice(7, 9)
+    assert requested(f"bytes=-{far}", SIZE) == Slice(0, SIZE)
+    assert requested(f"bytes={far}-5", SIZE) is None
+    assert counts_from_zero(f"bytes={'0' * digits}-{far}")
+    with pytest.raises(UnsatisfiableError):
+        requested(f"bytes={far}-", SIZE)
 
 
 @pytest.mark.parametrize("header", ["bytes=1000-", "bytes=1000-1001", "bytes=-0"])

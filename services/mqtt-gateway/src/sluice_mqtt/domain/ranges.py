@@ -7,7 +7,9 @@ may ignore those (§14.2), and gives the whole image.
 import re
 from dataclasses import dataclass
 
-_RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
+_RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.ASCII | re.IGNORECASE)
+_MAX_DIGITS = 18
+"""A position of more digits lies beyond every image, wherever it is; RFC 9110 sets no limit (§14.1.1)."""
 
 
 class UnsatisfiableError(ValueError):
@@ -43,9 +45,9 @@ def requested(header: str | None, size: int, *, is_one_based: bool = False) -> S
     if match is None or match[1] == match[2] == "":
         return None
     if match[1] == "":
-        return _last(int(match[2]), size)
-    first = int(match[1])
-    last = int(match[2]) if match[2] else None
+        return _last(_position(match[2]), size)
+    first = _position(match[1])
+    last = _position(match[2]) if match[2] else None
     if last is not None and last < first:
         return None
     return _between(first, last, size, shift=1 if is_one_based and first > 0 else 0)
@@ -54,7 +56,12 @@ def requested(header: str | None, size: int, *, is_one_based: bool = False) -> S
 def counts_from_zero(header: str | None) -> bool:
     """Return whether a `Range` header shows that its client counts bytes from 0, whatever its product says."""
     match = _RANGE.fullmatch(header or "")
-    return match is not None and match[1] != "" and int(match[1]) == 0
+    return match is not None and match[1] != "" and _position(match[1]) == 0
+
+
+def _position(digits: str) -> int:
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) <= _MAX_DIGITS else 10**_MAX_DIGITS
 
 
 def _last(length: int, size: int) -> Slice:
