@@ -415,9 +415,7 @@ async def test_a_device_that_logs_in_again_and_again_has_to_wait_and_is_not_aske
     for _ in range(2 * LOGINS):
         guess = await broker.open()
         assert await guess.log_in(f"{device_id}_0_0_2026112218", device_id, "wrong") == BAD_CREDENTIALS
-    codes = [
-        await (await broker.open()).log_in(f"{device_id}_0_0_2026112218", device_id) for _ in range(3 * LOGINS)
-    ]
+    codes = [await (await broker.open()).log_in(f"{device_id}_0_0_2026112218", device_id) for _ in range(3 * LOGINS)]
     assert codes[:LOGINS] == [mqtt.ACCEPTED] * LOGINS
     assert codes[-1] == UNAVAILABLE
     asked = sum(login["username"] == device_id for login in broker.hooks.logins)

@@ -1,7 +1,7 @@
 """Fakes of what the gateway talks to."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aiokafka.errors import KafkaTimeoutError
@@ -86,6 +86,7 @@ class FakeImages:
         size: Bytes of each chunk.
         gate: Chunks from number `gated` on wait until it is set.
         gated: The first chunk that waits.
+        on_chunk_size: Called when a download is prepared.
     """
 
     def __init__(self, data: bytes, chunk_size: int) -> None:
@@ -94,11 +95,13 @@ class FakeImages:
         self.gate = asyncio.Event()
         self.gate.set()
         self.gated = 1_000_000
+        self.on_chunk_size: Callable[[], None] = lambda: None
 
     async def chunk_size(self, image_id: str, _size: int) -> int:
         """Return the size of chunks."""
         if image_id != IMAGE_ID:
             raise StoreUnavailableError("no image")
+        self.on_chunk_size()
         return self.size
 
     async def chunk(self, _image_id: str, number: int) -> bytes:

@@ -5,6 +5,8 @@ event older than the topic's retention is gone, but by then the executions that 
 stopped; this makes sure that none of them fetches another block before its stop arrives.
 """
 
+from collections.abc import Callable
+
 import structlog
 
 from sluice_common.messages.package_events import PackageRevoked
@@ -20,11 +22,15 @@ class RevokedImages:
 
     Args:
         settings: Where Kafka is.
+
+    Attributes:
+        on_revoked: Called with the id of each image that is revoked, after it has become one of these.
     """
 
     def __init__(self, settings: CommonSettings) -> None:
         self._reader: TopicReader[object] = TopicReader(settings, PACKAGE_EVENTS)
         self._images: set[str] = set()
+        self.on_revoked: Callable[[str], None] = lambda _: None
 
     def __contains__(self, image_id: object) -> bool:
         """Return whether an image must not be handed out."""
@@ -35,6 +41,7 @@ class RevokedImages:
         if isinstance(message, PackageRevoked):
             self._images.add(message.image_id)
             _log.warning("image_revoked", image_id=message.image_id, package_id=message.package_id)
+            self.on_revoked(message.image_id)
 
     async def read(self) -> None:
         """Read what the topic holds now; nothing may be served before.

@@ -26,7 +26,7 @@ from sluice_mqtt.application.broker_presence import BrokerPresence
 from sluice_mqtt.application.command_publisher import CommandPublisher
 from sluice_mqtt.application.download_access import DownloadAccess
 from sluice_mqtt.application.download_reports import DownloadReporter
-from sluice_mqtt.application.pending_operations import PendingOperations
+from sluice_mqtt.application.open_downloads import OpenDownloads
 from sluice_mqtt.application.transfers import Transfers
 from sluice_mqtt.application.uplinks import UplinkHandler
 from sluice_mqtt.domain.counters import Counted, Counters
@@ -51,9 +51,9 @@ class Gateway:
     counters: Counters
     producer: Producer
     revoked: RevokedImages
-    pending: PendingOperations
     presence: Presence
     permissions: DownloadPermissions
+    open_downloads: OpenDownloads
     commands: TopicReader[MqttCommand]
     consumer: Consumer
     broker: GmqttBroker
@@ -64,7 +64,7 @@ class Gateway:
 
     async def take(self, command: MqttCommand) -> None:
         """Learn from a command of any replica which attempt may download."""
-        self.permissions.apply(command)
+        self.open_downloads.apply(command)
 
 
 def build(
@@ -81,16 +81,17 @@ def build(
     Raises:
         ValueError: A key or a secret is missing or too short.
     """
-    counters, presence, permissions, pending = Counters(), Presence(), DownloadPermissions(), PendingOperations()
+    counters, presence, permissions = Counters(), Presence(), DownloadPermissions()
     signer = TokenSigner(settings.token_key.get_secret_value().encode())
     producer = Producer(settings)
     revoked = RevokedImages(settings)
-    events = KafkaDeviceEvents(producer, pending)
+    open_downloads = OpenDownloads(permissions, revoked)
+    revoked.on_revoked = open_downloads.end_revoked
+    events = KafkaDeviceEvents(producer)
     devices = MongoDevices(
         database["devices"],
         Sealer(settings.all_sealing_keys()),
         Lifetimes(settings.mqtt_device_ttl, settings.mqtt_secret_ttl, settings.mqtt_unknown_ttl),
-        pending,
         tasks,
         capacity=settings.mqtt_device_cache_size,
     )
@@ -98,7 +99,7 @@ def build(
         devices,
         presence,
         events,
-        KafkaDeadLetters(producer, pending),
+        KafkaDeadLetters(producer),
         max_bytes=settings.mqtt_max_payload,
         counters=counters,
         clock=clock,
@@ -110,10 +111,12 @@ def build(
         on_dropped=lambda: counters.update((Counted.DROPPED,)),
         max_unacknowledged=settings.mqtt_max_unacknowledged,
         max_in_flight=settings.mqtt_max_in_flight,
+        stall_timeout=settings.mqtt_stall_timeout,
     )
     publisher = CommandPublisher(
         broker,
         permissions,
+        open_downloads,
         signer,
         revoked=revoked,
         download_url=settings.download_url,
@@ -133,10 +136,10 @@ def build(
         clock=clock,
     )
     download_access = DownloadAccess(
-        permissions, signer, revoked=revoked, offer_wait=settings.download_offer_wait, clock=clock
+        permissions, signer, open_downloads, offer_wait=settings.download_offer_wait, clock=clock
     )
     transfers = Transfers(
-        download_access,
+        open_downloads,
         GridFsImages(
             database[f"{IMAGE_BUCKET}.files"], database[f"{IMAGE_BUCKET}.chunks"], tasks, settings.download_cache
         ),
@@ -150,9 +153,9 @@ def build(
         counters=counters,
         producer=producer,
         revoked=revoked,
-        pending=pending,
         presence=presence,
         permissions=permissions,
+        open_downloads=open_downloads,
         commands=TopicReader(settings, MQTT_COMMANDS),
         consumer=consumer,
         broker=broker,

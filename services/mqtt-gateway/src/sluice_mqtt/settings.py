@@ -47,7 +47,7 @@ class GatewaySettings(SealingSettings):
         description="Between messages to ourselves; the connection is made anew if three of them are missing.",
     )
     mqtt_stall_timeout: float = Field(
-        120.0, gt=0, description="A message that waits for Kafka or MongoDB for this long ends the process."
+        120.0, gt=0, description="A message that waits for Kafka or MongoDB for this long ends the broker's connection."
     )
     mqtt_publish_timeout: float = Field(
         120.0, gt=0, description="A command that the broker has not taken by then is dropped; deadlines repeat it."
@@ -88,7 +88,12 @@ class GatewaySettings(SealingSettings):
         60.0, gt=0, description="A client that takes no bytes for this long, twice that at most, is cut off."
     )
     download_offer_wait: float = Field(
-        3.0, ge=0, description="How long a request waits for an offer that this replica has not read yet."
+        3.0,
+        ge=0,
+        description="How long a request waits for an offer that this replica has not read yet, or for it to be ready.",
+    )
+    download_drain: float = Field(
+        15.0, ge=0, le=20.0, description="At the end, how long downloads that are under way may take to end."
     )
     download_progress_interval: float = Field(60.0, gt=0, description="Between two reports of a download in progress.")
 

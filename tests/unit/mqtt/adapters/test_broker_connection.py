@@ -1,12 +1,15 @@
 """When the connection to the broker acknowledges messages; the rest needs a broker (`tests/integration/mqtt`)."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
 import pytest
 
 from sluice_mqtt.adapters.broker_address import BrokerAddress
 from sluice_mqtt.adapters.broker_connection import BrokerConnection
 from sluice_mqtt.adapters.message_intake import MessageIntake, OnMessage
+from sluice_mqtt.application.ports import ConnectionLostError
 
 ADDRESS = BrokerAddress(
     url="mqtt://127.0.0.1:1",
@@ -22,8 +25,11 @@ ADDRESS = BrokerAddress(
 )
 
 
-def make(on_message: OnMessage) -> BrokerConnection:
-    return BrokerConnection(ADDRESS, MessageIntake(on_message, lambda: None, 10), max_in_flight=10)
+def make(on_message: OnMessage, clock: Callable[[], float] = time.monotonic) -> BrokerConnection:
+    intake = MessageIntake(on_message, lambda: None, 10, clock)
+    connection = BrokerConnection(ADDRESS, intake, max_in_flight=10, stall_timeout=120.0)
+    connection._client.publish = lambda *_, **__: None
+    return connection
 
 
 async def test_a_message_is_acknowledged_when_its_handler_has_returned() -> None:
@@ -33,14 +39,31 @@ async def test_a_message_is_acknowledged_when_its_handler_has_returned() -> None
     assert await make(take)._on_publish(None, "t", b"", 1, {}) == 0
 
 
-async def test_a_message_whose_handler_raises_is_not_acknowledged_and_ends_the_connection(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_message_whose_handler_raises_is_not_acknowledged_and_ends_the_connection() -> None:
     async def fail(_topic: str, _payload: bytes) -> None:
         raise RuntimeError("a mistake")
 
     connection = make(fail)
     assert await connection._on_publish(None, "t", b"", 1, {}) is None
-    monkeypatch.setattr(connection._client, "publish", lambda *_, **__: None)
     async with asyncio.timeout(1.0):
         await connection.watch()
+
+
+async def test_a_message_that_waits_too_long_ends_the_connection_and_is_given_up_unacknowledged() -> None:
+    now, gone = 0.0, asyncio.Event()
+
+    async def wait(_topic: str, _payload: bytes) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            gone.set()
+
+    connection = make(wait, lambda: now)
+    handling = asyncio.create_task(connection._on_publish(None, "t", b"", 1, {}))
+    await asyncio.sleep(0)
+    now = 121.0
+    with pytest.raises(ConnectionLostError, match="121 s"):
+        await connection.watch()
+    await connection.close()
+    assert await handling is None
+    assert gone.is_set()

@@ -5,13 +5,11 @@ from tests.unit.mqtt.fakes import FakeProducer
 
 from sluice_mqtt.adapters import dead_letters
 from sluice_mqtt.adapters.dead_letters import KafkaDeadLetters
-from sluice_mqtt.application.pending_operations import PendingOperations
 
 
 async def test_a_dead_letter_is_published_however_often_kafka_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letters, "_RETRY_DELAY", 0.0)
-    producer, pending = FakeProducer(failures=3), PendingOperations()
-    await KafkaDeadLetters(producer, pending).dead_letter("$oc/up", b"{}", "why")
+    producer = FakeProducer(failures=3)
+    await KafkaDeadLetters(producer).dead_letter("$oc/up", b"{}", "why")
     (letter,) = producer.dead_letters
     assert (letter.source_topic, letter.offset, letter.value, letter.reason) == ("$oc/up", -1, b"{}", "why")
-    assert pending.oldest() == 0.0

@@ -10,7 +10,6 @@ from sluice_common.background import BackgroundTasks
 from sluice_common.sealing import Sealer
 from sluice_mqtt.adapters import devices as adapter
 from sluice_mqtt.adapters.devices import Lifetimes, MongoDevices
-from sluice_mqtt.application.pending_operations import PendingOperations
 from sluice_mqtt.application.ports import StoreUnavailableError
 
 SEALER = Sealer(["k" * 32])
@@ -67,7 +66,6 @@ def make(collection: Collection, clock: Clock | None = None, capacity: int = 100
         collection,
         SEALER,
         lifetimes,
-        PendingOperations(),
         BackgroundTasks(),
         capacity=capacity,
         clock=clock or Clock(),

@@ -12,6 +12,7 @@ from sluice_common.messages.base import utc
 from sluice_common.messages.mqtt_commands import CloseDownload, MqttCommand, OfferFirmware, QueryVersion
 from sluice_common.tokens import TokenSigner
 from sluice_mqtt.application.command_publisher import CommandPublisher
+from sluice_mqtt.application.open_downloads import OpenDownloads
 from sluice_mqtt.application.ports import ConnectionLostError
 from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.permissions import DownloadPermissions, token_of
@@ -57,6 +58,7 @@ class Case:
         self.publisher = CommandPublisher(
             self.broker,
             self.permissions,
+            OpenDownloads(self.permissions, self.revoked),
             SIGNER,
             revoked=self.revoked,
             download_url="http://h:1",

@@ -29,6 +29,7 @@ class GmqttBroker:
         on_dropped: Callable[[], None],
         max_unacknowledged: int,
         max_in_flight: int,
+        stall_timeout: float,
     ) -> None:
         """Prepare.
 
@@ -40,6 +41,7 @@ class GmqttBroker:
             on_dropped: Called for a message of QoS 0 beyond `max_unacknowledged`: nothing holds their senders back.
             max_unacknowledged: Messages that the broker may send before the first of them is acknowledged.
             max_in_flight: Messages to devices without acknowledgement, at most the broker's own limit.
+            stall_timeout: Seconds that a message may be handled for before its connection is made anew.
         """
         self._address = address
         self._topic = topic
@@ -47,6 +49,7 @@ class GmqttBroker:
         self._on_dropped = on_dropped
         self._max_unacknowledged = max_unacknowledged
         self._max_in_flight = max_in_flight
+        self._stall_timeout = stall_timeout
         self._connection: BrokerConnection | None = None
         self._changed = asyncio.Condition()
         self.connections = 0
@@ -79,7 +82,9 @@ class GmqttBroker:
 
     async def _connect_once(self) -> None:
         intake = MessageIntake(self._on_message, self._on_dropped, self._max_unacknowledged)
-        connection = BrokerConnection(self._address, intake, max_in_flight=self._max_in_flight)
+        connection = BrokerConnection(
+            self._address, intake, max_in_flight=self._max_in_flight, stall_timeout=self._stall_timeout
+        )
         try:
             await connection.open(self._topic)
             self.connections += 1

@@ -30,17 +30,21 @@ logging.getLogger("gmqtt").setLevel(logging.CRITICAL)  # it logs payloads, which
 class BrokerConnection:
     """One connection to the broker, with its subscription; used once."""
 
-    def __init__(self, address: BrokerAddress, intake: MessageIntake, *, max_in_flight: int) -> None:
+    def __init__(
+        self, address: BrokerAddress, intake: MessageIntake, *, max_in_flight: int, stall_timeout: float
+    ) -> None:
         """Prepare; to be called in the event loop that the connection will run in.
 
         Args:
             address: Where the broker is.
             intake: Handles messages; its own, since what it counts ends with the connection.
             max_in_flight: Messages to devices without acknowledgement, at most the broker's own limit.
+            stall_timeout: Seconds that a message may be handled for.
         """
         self._address = address
         self._intake = intake
         self._max_in_flight = max_in_flight
+        self._stall_timeout = stall_timeout
         self._unacknowledged = Unacknowledged()
         self._window = asyncio.Semaphore(max_in_flight)
         self._ended = asyncio.Event()
@@ -128,13 +132,16 @@ class BrokerConnection:
         """Send heartbeats to ourselves until the connection has ended.
 
         Raises:
-            ConnectionLostError: It is there but delivers no heartbeats.
+            ConnectionLostError: It is there but delivers no heartbeats, or a message has waited for Kafka or MongoDB
+                for too long: another gateway may have more luck with it.
         """
         interval = self._address.heartbeat_interval
         self._delivered_at = time.monotonic()
         while not self._ended.is_set():
             if time.monotonic() - self._delivered_at > _MISSED_BEATS * interval:
                 raise ConnectionLostError("the broker delivers nothing")
+            if (waited := self._intake.oldest()) > self._stall_timeout:
+                raise ConnectionLostError(f"a message has waited for {waited:.0f} s")
             self._client.publish(self._heartbeats, b"", qos=0)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), interval)
@@ -143,6 +150,7 @@ class BrokerConnection:
         """End it; publications without acknowledgement fail."""
         self._ended.set()
         self._unacknowledged.fail()
+        self._intake.cancel()
         with suppress(Exception):  # gmqtt may fail in many ways at a connection that is only half open
             await asyncio.wait_for(self._client.disconnect(), self._address.connect_timeout)
 
@@ -150,10 +158,15 @@ class BrokerConnection:
         """Handle a message; gmqtt acknowledges it with the returned reason code, and does not if None is returned."""
         if topic == self._heartbeats:
             self._delivered_at = time.monotonic()
-        elif not await self._intake.handle(topic, payload, qos):
-            self._ended.set()  # a message without acknowledgement would take a place of Receive Maximum for ever
-            return None
-        return 0
+            return 0
+        try:
+            if await self._intake.handle(topic, payload, qos):
+                return 0
+        except asyncio.CancelledError:
+            if not self._ended.is_set():
+                raise  # not by `close`
+        self._ended.set()  # a message without acknowledgement would take a place of Receive Maximum for ever
+        return None
 
     def _on_connack(self, _client: Any, _flags: int, _code: int, properties: dict[str, Any]) -> None:
         granted = properties.get("receive_maximum", self._max_in_flight)

@@ -8,7 +8,6 @@ from aiokafka.errors import KafkaError
 
 from sluice_common.messages.base import now
 from sluice_common.messages.dead_letters import DeadLetter
-from sluice_mqtt.application.pending_operations import PendingOperations
 
 _log = structlog.get_logger()
 _RETRY_DELAY = 1.0
@@ -24,20 +23,15 @@ class Producer(Protocol):
 class KafkaDeadLetters:
     """Publishes dead letters; a publication ends only when Kafka has them, however long Kafka is away."""
 
-    def __init__(self, producer: Producer, pending: PendingOperations) -> None:
+    def __init__(self, producer: Producer) -> None:
         self._producer = producer
-        self._pending = pending
 
     async def dead_letter(self, topic: str, payload: bytes, reason: str) -> None:
         """Return when Kafka has the message."""
-        operation = self._pending.begin()
-        try:
-            while True:
-                if await self._try_publish(_letter(topic, payload, reason)):
-                    return
-                await asyncio.sleep(_RETRY_DELAY)
-        finally:
-            self._pending.end(operation)
+        while True:
+            if await self._try_publish(_letter(topic, payload, reason)):
+                return
+            await asyncio.sleep(_RETRY_DELAY)
 
     async def _try_publish(self, letter: DeadLetter) -> bool:
         try:

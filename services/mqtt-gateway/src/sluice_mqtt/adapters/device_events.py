@@ -9,7 +9,6 @@ from aiokafka.errors import KafkaError
 
 from sluice_common.messages.base import Message
 from sluice_common.topics import DEVICE_EVENTS, Topic
-from sluice_mqtt.application.pending_operations import PendingOperations
 
 _log = structlog.get_logger()
 _RETRY_DELAY = 1.0
@@ -29,20 +28,15 @@ class KafkaDeviceEvents:
     square of their number.
     """
 
-    def __init__(self, producer: Producer, pending: PendingOperations) -> None:
+    def __init__(self, producer: Producer) -> None:
         self._producer = producer
-        self._pending = pending
 
     async def publish(self, device_id: str, events: Sequence[Message]) -> None:
         """Return when Kafka has the events, in their order."""
-        operation = self._pending.begin()
-        try:
-            while True:
-                if await self._try_publish(device_id, events):
-                    return
-                await asyncio.sleep(_RETRY_DELAY)
-        finally:
-            self._pending.end(operation)
+        while True:
+            if await self._try_publish(device_id, events):
+                return
+            await asyncio.sleep(_RETRY_DELAY)
 
     async def _try_publish(self, device_id: str, events: Sequence[Message]) -> bool:
         try:

@@ -15,7 +15,6 @@ from pymongo.errors import PyMongoError
 from sluice_common.background import BackgroundTasks
 from sluice_common.lookups import Lookups
 from sluice_common.sealing import Sealer, SealingError
-from sluice_mqtt.application.pending_operations import PendingOperations
 from sluice_mqtt.application.ports import StoreUnavailableError
 from sluice_mqtt.domain.device import KnownDevice
 
@@ -70,7 +69,6 @@ class MongoDevices:
         collection: Collection,
         sealer: Sealer,
         lifetimes: Lifetimes,
-        pending: PendingOperations,
         tasks: BackgroundTasks,
         *,
         capacity: int,
@@ -82,7 +80,6 @@ class MongoDevices:
             collection: With the devices.
             sealer: Opens their secrets.
             lifetimes: How long look-ups are cached.
-            pending: Notes look-ups that wait for MongoDB.
             tasks: Owns what is being looked up.
             capacity: Devices that are cached at most, known or not.
             clock: Seconds.
@@ -91,23 +88,18 @@ class MongoDevices:
         self._sealer = sealer
         self._lifetimes = lifetimes
         self._capacity = capacity
-        self._pending = pending
         self._clock = clock
         self._cache: dict[str, _Cached] = {}
         self._lookups: Lookups[_Cached] = Lookups(self._read, tasks)
 
     async def find(self, device_id: str) -> KnownDevice | None:
         """Return the device for its app, or None if there is none; waits for MongoDB as long as it takes."""
-        operation = self._pending.begin()
-        try:
-            while True:
-                try:
-                    return (await self._find(device_id, self._lifetimes.device)).device
-                except StoreUnavailableError as error:
-                    _log.warning("device_not_read", device_id=device_id, reason=str(error))
-                    await asyncio.sleep(_RETRY_DELAY)
-        finally:
-            self._pending.end(operation)
+        while True:
+            try:
+                return (await self._find(device_id, self._lifetimes.device)).device
+            except StoreUnavailableError as error:
+                _log.warning("device_not_read", device_id=device_id, reason=str(error))
+                await asyncio.sleep(_RETRY_DELAY)
 
     async def find_unknown(self, device_ids: Iterable[str]) -> set[str]:
         """Return those that the platform does not know, or not any more.

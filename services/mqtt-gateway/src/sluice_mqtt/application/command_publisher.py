@@ -14,6 +14,7 @@ import structlog
 from sluice_common.bus import Received
 from sluice_common.messages.mqtt_commands import OfferFirmware, QueryVersion
 from sluice_common.tokens import TokenSigner
+from sluice_mqtt.application.open_downloads import OpenDownloads
 from sluice_mqtt.application.ports import Broker, ConnectionLostError
 from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.downlinks import FirmwareOffer, firmware_upgrade, version_query
@@ -33,6 +34,7 @@ class CommandPublisher:
         self,
         broker: Broker,
         permissions: DownloadPermissions,
+        open_downloads: OpenDownloads,
         signer: TokenSigner,
         *,
         revoked: Container[str],
@@ -46,6 +48,7 @@ class CommandPublisher:
         Args:
             broker: Where commands are published.
             permissions: Which attempts may download.
+            open_downloads: Take each command.
             signer: Signs the tokens of offers.
             revoked: Ids of images that must not be served.
             download_url: What comes before `/downloads` in URLs.
@@ -55,6 +58,7 @@ class CommandPublisher:
         """
         self._broker = broker
         self._permissions = permissions
+        self._open_downloads = open_downloads
         self._signer = signer
         self._revoked = revoked
         self._download_url = download_url
@@ -65,7 +69,7 @@ class CommandPublisher:
     async def handle(self, batch: Sequence[Received]) -> None:
         """Publish the commands of a batch; return when the broker has acknowledged each, or it was dropped."""
         for received in batch:
-            self._permissions.apply(received.message)
+            self._open_downloads.apply(received.message)
         commands = [r.message for r in batch if isinstance(r.message, QueryVersion | OfferFirmware)]
         await asyncio.gather(*(self._publish(command) for command in commands))
 

@@ -1,13 +1,18 @@
 """Who may download: those who hold the token of a current attempt (R098, R099)."""
 
 import asyncio
-from collections.abc import Callable, Container
+from collections.abc import Callable
+from contextlib import suppress
 
+from sluice_common.ids import execution_id
 from sluice_common.tokens import ImageToken, TokenSigner
+from sluice_mqtt.application.open_downloads import OpenDownloads
 from sluice_mqtt.domain.downloads import DownloadPermission, Image
 from sluice_mqtt.domain.permissions import DenyReason, DownloadPermissions
 
-_POLL = 0.05
+
+class NotReadyError(Exception):
+    """It is not known yet which attempts may download."""
 
 
 class DownloadDeniedError(Exception):
@@ -21,8 +26,8 @@ class DownloadAccess:
         self,
         permissions: DownloadPermissions,
         signer: TokenSigner,
+        open_downloads: OpenDownloads,
         *,
-        revoked: Container[str],
         offer_wait: float,
         clock: Callable[[], float],
     ) -> None:
@@ -31,13 +36,13 @@ class DownloadAccess:
         Args:
             permissions: Which attempts may download.
             signer: Checks signatures.
-            revoked: Ids of images that must not be served.
+            open_downloads: Tell when an offer is read, and which images are revoked.
             offer_wait: Seconds to wait for an offer that this replica has not read yet.
             clock: Seconds since 1970.
         """
         self._permissions = permissions
         self._signer = signer
-        self._revoked = revoked
+        self._open_downloads = open_downloads
         self._offer_wait = offer_wait
         self._clock = clock
 
@@ -49,6 +54,7 @@ class DownloadAccess:
         Raises:
             InvalidTokenError: It is no token of this platform.
             DownloadDeniedError: It is for another download, its attempt is over, or its image is revoked.
+            NotReadyError: This replica has started and still reads which attempts may download.
         """
         verified = self._signer.verify(token)
         if (device_id, task_id, attempt) != (verified.device_id, verified.task_id, str(verified.attempt)):
@@ -56,23 +62,18 @@ class DownloadAccess:
         verdict = await self._check(verified)
         if isinstance(verdict, DenyReason):
             raise DownloadDeniedError(verdict.value)
-        if verdict.image is None or self._is_revoked(verdict.image):
+        if verdict.image is None or not self._open_downloads.is_open(verdict, verdict.image):
             raise DownloadDeniedError("revoked")
         return verdict, verdict.image
 
-    def is_open(self, permission: DownloadPermission, image: Image) -> bool:
-        """Return whether a download may go on; asked for every chunk, so that a closed attempt ends within one."""
-        return self._permissions.is_open(permission) and not self._is_revoked(image)
-
-    def _is_revoked(self, image: Image) -> bool:
-        return image.image_id in self._revoked
-
     async def _check(self, token: ImageToken) -> DownloadPermission | DenyReason:
-        """Check a token, again and again while its offer may be on its way to this replica."""
-        verdict = self._permissions.check(token, self._clock())
-        waited = 0.0
-        while verdict is DenyReason.UNKNOWN and waited < self._offer_wait:
-            await asyncio.sleep(_POLL)
-            waited += _POLL
-            verdict = self._permissions.check(token, self._clock())
+        """Check a token, again after each command for its execution while its offer may be on its way here."""
+        verdict: DownloadPermission | DenyReason = DenyReason.UNKNOWN
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._offer_wait):
+                await self._open_downloads.has_read.wait()
+                while (verdict := self._permissions.check(token, self._clock())) is DenyReason.UNKNOWN:
+                    await self._open_downloads.wait_changed(execution_id(token.task_id, token.device_id))
+        if not self._open_downloads.has_read.is_set():
+            raise NotReadyError("the commands are not read yet")
         return verdict

@@ -2,21 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
-from sluice_mqtt.application.download_access import DownloadAccess
 from sluice_mqtt.application.download_reports import DownloadReporter
 from sluice_mqtt.application.idle_timeout import Outgoing, idle_timeout
+from sluice_mqtt.application.open_downloads import OpenDownloads
 from sluice_mqtt.application.ports import Images, StoreUnavailableError
 from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.downloads import DownloadPermission, Image
 from sluice_mqtt.domain.ranges import Slice
 
 _log = structlog.get_logger()
-_POLL = 0.05
+_FIRST_LOOK, _LAST_LOOK = 0.05, 2.0
+"""Seconds between two looks at what the kernel still has, at the begin and after some time: it tells nobody."""
+_LOOKS_PER_WAIT = 8.0
 
 
 class FencedError(Exception):
@@ -42,6 +45,9 @@ class Connection(Outgoing, Protocol):
 
     def empty_buffer(self) -> None:
         """Let `end` wait until the system has all bytes: only of these it is known later whether they arrived."""
+
+    def discard(self) -> None:
+        """Let nothing more be sent, not even what the system has taken already."""
 
     def is_lost(self) -> bool:
         """Return whether what is not acknowledged never will be."""
@@ -69,7 +75,7 @@ class Transfers:
 
     def __init__(
         self,
-        access: DownloadAccess,
+        open_downloads: OpenDownloads,
         images: Images,
         reporter: DownloadReporter,
         *,
@@ -79,13 +85,13 @@ class Transfers:
         """Prepare.
 
         Args:
-            access: Asked before every chunk.
+            open_downloads: End those that may not go on.
             images: What is sent.
             reporter: Told of progress and completion.
             idle_timeout: Seconds, twice that at most, after which a device that takes nothing is given up.
             counters: Count bytes.
         """
-        self._access = access
+        self._open_downloads = open_downloads
         self._images = images
         self._reporter = reporter
         self._idle_timeout = idle_timeout
@@ -115,10 +121,23 @@ class Transfers:
         """
         permission, part = transfer.permission, transfer.part
         try:
-            async with idle_timeout(connection, self._idle_timeout, lambda: self._reporter.report_progress(permission)):
-                await self._send(transfer, connection)
+            async with asyncio.timeout(None) as limit:
+                with self._open_downloads.under_way(permission, transfer.image, lambda: _end_now(limit)):
+                    if not self._open_downloads.is_open(permission, transfer.image):
+                        raise FencedError("the attempt was closed meanwhile")
+                    await self._send_in_time(transfer, connection)
+        except (TimeoutError, OSError):
+            if self._open_downloads.is_open(permission, transfer.image):
+                raise
+            connection.discard()
+            raise FencedError("the attempt is closed") from None
         finally:
             permission.progress.mark_sent(part.first, part.first + connection.sent)
+
+    async def _send_in_time(self, transfer: Transfer, connection: Connection) -> None:
+        permission = transfer.permission
+        async with idle_timeout(connection, self._idle_timeout, lambda: self._reporter.report_progress(permission)):
+            await self._send(transfer, connection)
 
     async def _send(self, transfer: Transfer, connection: Connection) -> None:
         part = transfer.part
@@ -128,12 +147,11 @@ class Transfers:
             connection.empty_buffer()
         await connection.end()
         if is_rest:
-            await self._wait_received(transfer, connection)
+            await _wait_received(connection)
             self._reporter.report_completion(transfer.permission)
 
     async def _write(self, transfer: Transfer, connection: Connection) -> None:
         async for piece in self._pieces(transfer):
-            self._check_open(transfer)
             await connection.write(piece)
             self._counters[Counted.BYTES_SERVED] += len(piece)
             self._reporter.report_progress(transfer.permission)
@@ -144,19 +162,29 @@ class Transfers:
             chunk = memoryview(await self._images.chunk(transfer.image.image_id, number))
             yield chunk[max(part.first - number * size, 0) : part.end - number * size]
 
-    async def _wait_received(self, transfer: Transfer, connection: Connection) -> None:
-        """Return when the device has acknowledged the last byte; it may have left by then.
 
-        Raises:
-            ConnectionResetError: It left without it.
-            FencedError: The attempt was closed meanwhile.
-        """
-        while connection.unacknowledged():
-            self._check_open(transfer)
-            if connection.is_lost():
-                raise ConnectionResetError("the device left before it had the last byte")
-            await asyncio.sleep(_POLL)
+async def _wait_received(connection: Connection) -> None:
+    """Return when the device has acknowledged the last byte; it may have left by then.
 
-    def _check_open(self, transfer: Transfer) -> None:
-        if not self._access.is_open(transfer.permission, transfer.image):
-            raise FencedError("the attempt is closed")
+    Raises:
+        ConnectionResetError: It left without it.
+    """
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    while connection.unacknowledged():
+        if connection.is_lost():
+            raise ConnectionResetError("the device left before it had the last byte")
+        await asyncio.sleep(until_next_look(loop.time() - begun))
+
+
+def until_next_look(waited: float) -> float:
+    """Return in how many seconds to look again at a download that has waited so long for its last bytes to arrive.
+
+    Ever more seldom: what is found late is late by an eighth of the time that it took, and by two seconds at most.
+    """
+    return min(max(_FIRST_LOOK, waited / _LOOKS_PER_WAIT), _LAST_LOOK)
+
+
+def _end_now(limit: asyncio.Timeout) -> None:
+    with suppress(RuntimeError):  # it is ending by itself
+        limit.reschedule(asyncio.get_running_loop().time())

@@ -1,6 +1,7 @@
 """`python -m sluice_mqtt.entrypoints.gateway`: runs one gateway until SIGTERM or SIGINT.
 
-It is ready when it answers the broker's hooks and serves downloads: the broker may be started after it.
+It is ready when it answers the broker's hooks: the broker may be started after it. Downloads are asked to come back
+until it has read which attempts may download.
 """
 
 import asyncio
@@ -30,45 +31,58 @@ _KAFKA_DELAY = 1.0
 
 
 async def run(settings: GatewaySettings) -> None:
-    """Serve until cancelled.
+    """Serve until cancelled: then let downloads end that are under way, as long as it is known which may go on.
 
     Raises:
         OSError: A port is taken, or a certificate cannot be read.
         ValueError: A key or a secret is missing or too short.
         KafkaError: Kafka cannot be reached at the start.
-        ExceptionGroup: With a `StalledError`.
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect(settings))
         gateway = build(settings, database, await stack.enter_async_context(BackgroundTasks()))
         await stack.enter_async_context(started(gateway.producer))
-        await gateway.revoked.read()
-        await _read_permissions(gateway)
         downloads = await _listen(stack, gateway)
+        announce_ready(settings)
         try:
-            await _work(gateway, downloads)
+            async with asyncio.TaskGroup() as followers:
+                _follow(gateway, followers)
+                await _work(gateway, downloads)
         finally:
             _log.info("gateway_stopped", **log_fields(gateway.counters))
 
 
-async def _read_permissions(gateway: Gateway) -> None:
-    begun = time.monotonic()
-    await gateway.commands.read(gateway.take)
-    gateway.permissions.prune(time.time())
-    _log.info("permissions_read", executions=len(gateway.permissions), seconds=round(time.monotonic() - begun, 3))
-
-
 async def _listen(stack: AsyncExitStack, gateway: Gateway) -> DownloadServer:
     settings, counters = gateway.settings, gateway.counters
-    hooks = BrokerHooks(gateway.access, gateway.broker_presence, secret=gateway.hook_secret, counters=counters)
-    await listen(
-        stack, hooks.application(settings.mqtt_hook_max_body), settings.mqtt_hook_host, settings.mqtt_hook_port
-    )
     downloads = DownloadServer(
         gateway.download_access, gateway.transfers, max_downloads=settings.download_max, counters=counters
     )
     await listen(stack, downloads.application(), settings.download_host, settings.download_port, tls_context(settings))
+    hooks = BrokerHooks(gateway.access, gateway.broker_presence, secret=gateway.hook_secret, counters=counters)
+    await listen(
+        stack, hooks.application(settings.mqtt_hook_max_body), settings.mqtt_hook_host, settings.mqtt_hook_port
+    )
     return downloads
+
+
+def _follow(gateway: Gateway, tasks: asyncio.TaskGroup) -> None:
+    """Know which attempts may download, until the last download has ended."""
+    tasks.create_task(_learn_permissions(gateway))
+    tasks.create_task(upkeep.prune(gateway.open_downloads))
+
+
+async def _learn_permissions(gateway: Gateway) -> None:
+    """Read which attempts may download and which images are revoked, then follow both; log-ins do not wait for it."""
+    begun = time.monotonic()
+    await _over_kafka_errors("revocations_not_read", gateway.revoked.read)
+    await _over_kafka_errors("permissions_not_read", lambda: gateway.commands.read(gateway.take))
+    gateway.open_downloads.prune(time.time())
+    gateway.open_downloads.has_read.set()
+    _log.info("permissions_read", executions=len(gateway.permissions), seconds=round(time.monotonic() - begun, 3))
+    collect_seldom()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_over_kafka_errors("permissions_not_read", lambda: gateway.commands.follow(gateway.take)))
+        tasks.create_task(_over_kafka_errors("revocations_not_read", gateway.revoked.follow))
 
 
 async def _work(gateway: Gateway, downloads: DownloadServer) -> None:
@@ -81,31 +95,29 @@ async def _work(gateway: Gateway, downloads: DownloadServer) -> None:
             "broker_connections": gateway.broker.connections,
         }
 
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(gateway.broker.run())
-        tasks.create_task(_consume(gateway))
-        tasks.create_task(_over_kafka_errors("permissions_not_read", lambda: gateway.commands.follow(gateway.take)))
-        tasks.create_task(_over_kafka_errors("revocations_not_read", gateway.revoked.follow))
-        tasks.create_task(upkeep.end_when_stalled(gateway.pending, settings.mqtt_stall_timeout))
-        tasks.create_task(upkeep.prune(gateway.permissions))
-        tasks.create_task(upkeep.log_counters(gateway.counters, settings.mqtt_counters_interval, gauges))
-        collect_seldom()
-        announce_ready(settings)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(gateway.broker.run())
+            tasks.create_task(_consume(gateway))
+            tasks.create_task(upkeep.log_counters(gateway.counters, settings.mqtt_counters_interval, gauges))
+    finally:
+        await downloads.drain(settings.download_drain)
 
 
 async def _consume(gateway: Gateway) -> None:
     """Publish commands; joining the group may take as long as Kafka misses a process that was killed."""
+    await gateway.open_downloads.has_read.wait()  # an offer whose attempt was closed since is not to be sent
     async with started(gateway.consumer):
         # After an error nothing of the batch is committed, or all of it was published: it may be read again.
         await _over_kafka_errors("commands_not_read", gateway.consumer.run)
 
 
 async def _over_kafka_errors(event: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Do work that does not end; when Kafka fails, log the event and begin the work again."""
+    """Do work to its end; when Kafka fails, log the event and begin the work again."""
     while True:
         try:
-            await work()
-        except KafkaError as error:
+            return await work()
+        except (KafkaError, TimeoutError) as error:
             _log.warning(event, reason=repr(error))
             await asyncio.sleep(_KAFKA_DELAY)
 

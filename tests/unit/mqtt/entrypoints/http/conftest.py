@@ -16,7 +16,7 @@ from sluice_mqtt.domain.permissions import token_of
 async def site(events: FakeEvents, make_offer: MakeOffer) -> AsyncIterator[Site]:
     """A server of downloads that has read an offer of attempt 1."""
     site = Site(events)
-    site.permissions.apply(make_offer(size=len(DATA)))
+    site.open.apply(make_offer(size=len(DATA)))
     async with site.client:
         yield site
 

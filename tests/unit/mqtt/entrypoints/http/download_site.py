@@ -5,7 +5,7 @@ import hashlib
 import socket
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import web
@@ -17,6 +17,7 @@ from sluice_common.background import BackgroundTasks
 from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_mqtt.application.download_access import DownloadAccess
 from sluice_mqtt.application.download_reports import DownloadReporter
+from sluice_mqtt.application.open_downloads import OpenDownloads
 from sluice_mqtt.application.transfers import Transfers
 from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.permissions import DownloadPermissions
@@ -54,8 +55,10 @@ class Site:
         self.events = events
         self.tasks = BackgroundTasks()
         self.reporter = DownloadReporter(events, self.tasks, interval=60.0, clock=lambda: self.now)
-        access = DownloadAccess(self.permissions, SIGNER, revoked=self.revoked, offer_wait=0.2, clock=lambda: self.now)
-        transfers = Transfers(access, self.images, self.reporter, idle_timeout=idle_timeout, counters=self.counters)
+        self.open = OpenDownloads(self.permissions, self.revoked)
+        self.open.has_read.set()
+        access = DownloadAccess(self.permissions, SIGNER, self.open, offer_wait=0.2, clock=lambda: self.now)
+        transfers = Transfers(self.open, self.images, self.reporter, idle_timeout=idle_timeout, counters=self.counters)
         self.server = DownloadServer(access, transfers, max_downloads=max_downloads, counters=self.counters)
         self._http = Server(self.server.application())
         self.client: TestClient[Any, Any] = TestClient(self._http)
@@ -64,6 +67,11 @@ class Site:
     def port(self) -> int:
         """Where the server listens."""
         return self._http.port or 0
+
+    def revoke(self, image_id: str) -> None:
+        """Revoke an image, as `RevokedImages` does."""
+        self.revoked.add(image_id)
+        self.open.end_revoked(image_id)
 
     def get(self, token: ImageToken, method: str = "GET", path: str = "", **headers: str) -> Any:
         """Ask for an image with a token."""
@@ -137,4 +145,13 @@ async def receive(device: socket.socket, size: int) -> int:
             if not data:
                 raise ConnectionError("cut off")
             received += len(data)
+    return received
+
+
+async def receive_until_cut(device: socket.socket) -> int:
+    """Read until the connection is cut; return how many bytes came before."""
+    received = 0
+    with suppress(ConnectionError):
+        while True:
+            received += await receive(device, 1)
     return received

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from aiohttp.test_utils import unused_port
-from tests.unit.mqtt.conftest import T0, MakeOffer
+from tests.unit.mqtt.conftest import T0, MakeClose, MakeOffer
 from tests.unit.mqtt.entrypoints.http.download_site import (
     DATA,
     GRACEFUL,
@@ -16,12 +16,14 @@ from tests.unit.mqtt.entrypoints.http.download_site import (
     Site,
     raw_device,
     receive,
+    receive_until_cut,
     request_for,
     slow_device,
 )
 from tests.unit.mqtt.fakes import FakeEvents
 
 from sluice_common.tokens import ImageToken
+from sluice_mqtt.application.transfers import until_next_look
 from sluice_mqtt.domain.counters import Counted
 from sluice_mqtt.domain.permissions import token_of
 from sluice_mqtt.entrypoints.http.server import listen, tls_context
@@ -65,7 +67,7 @@ async def test_a_download_that_breaks_within_a_chunk_is_completed_by_a_range(
     site = Site(events)
     site.images.data = bytes(8 * 1024 * 1024)
     site.images.size = size = len(site.images.data)
-    site.permissions.apply(make_offer(size=size))
+    site.open.apply(make_offer(size=size))
     token = token_of(make_offer())
     async with site.client:
         async with raw_device(site, token) as device:
@@ -84,7 +86,7 @@ async def test_a_device_that_disconnects_as_soon_as_it_has_the_last_byte_has_com
     site: Site, make_offer: MakeOffer
 ) -> None:
     for attempt in range(1, 21):
-        site.permissions.apply(make_offer(attempt, size=len(DATA)))
+        site.open.apply(make_offer(attempt, size=len(DATA)))
         async with raw_device(site, token_of(make_offer(attempt))) as device:
             await receive(device, len(DATA))
             device.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET if attempt % 2 else GRACEFUL)
@@ -114,11 +116,57 @@ async def test_a_device_that_disconnects_from_tls_as_soon_as_it_has_the_last_byt
 
 
 @linux_only
+@pytest.mark.parametrize("by", ["close", "later offer", "revocation"])
+async def test_what_flows_ends_at_once_when_its_attempt_ends_though_the_kernel_has_all_of_it(
+    site: Site, token: ImageToken, make_offer: MakeOffer, make_close: MakeClose, by: str
+) -> None:
+    async with slow_device(site, token) as device:
+        if by == "revocation":
+            site.revoke(token.image_id)
+        else:
+            site.open.apply(make_close() if by == "close" else make_offer(2, size=len(DATA)))
+        async with asyncio.timeout(1.0):
+            await site.settled()
+        received = await receive_until_cut(device)
+    assert received < len(DATA) // 2
+    assert (1, True) not in site.reports()
+    assert site.counters[Counted.DOWNLOADS_FENCED] == 1
+
+
+@linux_only
+async def test_what_a_slow_device_has_not_taken_ends_at_once_when_its_attempt_is_closed(
+    events: FakeEvents, make_offer: MakeOffer, make_close: MakeClose
+) -> None:
+    site = Site(events)
+    site.images.data = bytes(8 * 1024 * 1024)
+    site.images.size = len(site.images.data)
+    site.open.apply(make_offer(size=site.images.size))
+    async with site.client, raw_device(site, token_of(make_offer()), window=4096) as device:
+        await receive(device, 10_000)
+        site.open.apply(make_close())
+        async with asyncio.timeout(1.0):
+            await site.settled()
+        received = await receive_until_cut(device)
+    assert received < 200_000
+    assert site.counters[Counted.DOWNLOADS_FENCED] == 1
+
+
+def test_a_download_that_waits_for_its_device_looks_ever_more_seldom() -> None:
+    waited, looks = 0.0, 0
+    while waited < 60.0:
+        waited += until_next_look(waited)
+        looks += 1
+    assert looks < 80
+    assert until_next_look(0.0) <= 0.05
+    assert all(until_next_look(late) <= max(late / 8, 0.05) for late in (0.1, 1.0, 10.0, 1000.0))
+
+
+@linux_only
 async def test_a_device_that_takes_bytes_slowly_is_not_cut_off(events: FakeEvents, make_offer: MakeOffer) -> None:
     site = Site(events, idle_timeout=0.3)
     site.images.data = bytes(8 * 1024 * 1024)
     site.images.size = len(site.images.data)
-    site.permissions.apply(make_offer(size=site.images.size))
+    site.open.apply(make_offer(size=site.images.size))
     async with site.client, raw_device(site, token_of(make_offer())) as device:
         received = 0
         while received < site.images.size:
@@ -165,7 +213,7 @@ async def test_a_device_that_takes_no_more_bytes_is_cut_off_and_has_not_complete
     events: FakeEvents, make_offer: MakeOffer
 ) -> None:
     site = Site(events, idle_timeout=0.3)
-    site.permissions.apply(make_offer(size=len(DATA)))
+    site.open.apply(make_offer(size=len(DATA)))
     async with site.client, slow_device(site, token_of(make_offer())):
         await site.settled()
     assert (1, True) not in site.reports()

@@ -110,7 +110,7 @@ async def test_a_product_that_counts_from_one_gets_the_whole_image_in_blocks(
     events: FakeEvents, make_offer: MakeOffer
 ) -> None:
     site = Site(events)
-    site.permissions.apply(make_offer(size=len(DATA), one_based_ranges=True))
+    site.open.apply(make_offer(size=len(DATA), one_based_ranges=True))
     image = bytearray()
     async with site.client:
         while len(image) < len(DATA):
@@ -127,7 +127,7 @@ async def test_a_client_of_a_one_based_product_that_asks_for_a_range_from_zero_i
     events: FakeEvents, make_offer: MakeOffer
 ) -> None:
     site = Site(events)
-    site.permissions.apply(make_offer(size=len(DATA), one_based_ranges=True))
+    site.open.apply(make_offer(size=len(DATA), one_based_ranges=True))
     async with site.client:
         for header, expected in (("bytes=0-99", DATA[:100]), ("bytes=100-199", DATA[100:200])):
             async with site.get(token_of(make_offer()), Range=header) as response:
@@ -177,7 +177,7 @@ async def test_a_token_is_refused_after_its_time_and_after_a_later_attempt(
     async with site.get(token) as response:
         assert response.status == 403
     site.now = T0
-    site.permissions.apply(make_offer(2, size=len(DATA)))
+    site.open.apply(make_offer(2, size=len(DATA)))
     async with site.get(token) as response:
         assert response.status == 403
     async with site.get(token_of(make_offer(2))) as response:
@@ -188,7 +188,7 @@ async def test_a_request_waits_for_an_offer_that_has_not_been_read_yet(site: Sit
     later = make_offer(2, size=len(DATA))
     async with site.get(token_of(later)) as response:
         assert response.status == 403
-    asyncio.get_running_loop().call_later(0.1, site.permissions.apply, later)
+    asyncio.get_running_loop().call_later(0.1, site.open.apply, later)
     async with site.get(token_of(later)) as response:
         assert response.status == 200
 
@@ -198,8 +198,7 @@ async def test_closing_an_attempt_aborts_its_download(site: Site, token: ImageTo
     site.images.gated = 2
     async with site.get(token) as response:
         await response.content.readexactly(2 * CHUNK)
-        site.permissions.apply(make_close())
-        site.images.gate.set()
+        site.open.apply(make_close())
         with pytest.raises(ClientError):
             await response.content.read()
     assert site.counters[Counted.DOWNLOADS_FENCED] == 1
@@ -210,17 +209,63 @@ async def test_revoking_an_image_aborts_its_downloads_and_forbids_new_ones(site:
     site.images.gate.clear()
     site.images.gated = 1
     async with site.get(token) as response:
-        site.revoked.add(token.image_id)
-        site.images.gate.set()
+        site.revoke(token.image_id)
         with pytest.raises(ClientError):
             await response.content.read()
     async with site.get(token) as response:
         assert response.status == 403
 
 
+async def test_a_download_whose_attempt_is_closed_while_it_is_prepared_does_not_begin(
+    site: Site, token: ImageToken, make_close: MakeClose
+) -> None:
+    site.images.on_chunk_size = lambda: site.open.apply(make_close())
+    with pytest.raises(ClientError):
+        async with site.get(token) as response:
+            await response.read()
+    assert site.counters[Counted.BYTES_SERVED] == 0
+
+
+async def test_downloads_are_unavailable_until_all_commands_are_read(site: Site, token: ImageToken) -> None:
+    site.open.has_read.clear()
+    async with site.get(token) as response:
+        assert (response.status, response.headers["Retry-After"]) == (503, "10")
+    asyncio.get_running_loop().call_later(0.05, site.open.has_read.set)
+    async with site.get(token) as response:
+        assert response.status == 200
+
+
+async def test_a_gateway_that_ends_lets_downloads_end_and_begins_none(site: Site, token: ImageToken) -> None:
+    site.images.gate.clear()
+    site.images.gated = 2
+    async with site.get(token) as first:
+        await first.content.readexactly(CHUNK)
+        draining = asyncio.create_task(site.server.drain(5.0))
+        async with asyncio.timeout(5.0):
+            while True:
+                async with site.get(token) as second:
+                    if second.status == 503:
+                        break
+        assert second.headers["Retry-After"] == "10"
+        assert not draining.done()
+        site.images.gate.set()
+        await first.read()
+    await draining
+    assert site.server.active == 0
+
+
+async def test_a_gateway_that_ends_waits_for_a_slow_download_only_so_long(site: Site, token: ImageToken) -> None:
+    site.images.gate.clear()
+    site.images.gated = 2
+    async with site.get(token):
+        await site.server.drain(0.1)
+        assert site.server.active == 1
+        site.images.gate.set()
+
+
 async def test_a_client_that_takes_nothing_is_cut_off(events: FakeEvents, make_offer: MakeOffer) -> None:
     site = Site(events, idle_timeout=0.2)
-    site.permissions.apply(make_offer(size=64 * 1024 * 1024))
+    site.open.apply(make_offer(size=64 * 1024 * 1024))
     site.images.data = bytes(64 * 1024 * 1024)
     site.images.size = len(site.images.data)
     async with site.client:
@@ -235,7 +280,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(events: FakeEvents, make_o
 
 async def test_more_downloads_than_allowed_are_unavailable_for_now(events: FakeEvents, make_offer: MakeOffer) -> None:
     site = Site(events, max_downloads=0)
-    site.permissions.apply(make_offer(size=len(DATA)))
+    site.open.apply(make_offer(size=len(DATA)))
     async with site.client, site.get(token_of(make_offer())) as response:
         assert response.status == 503
         assert response.headers["Retry-After"] == "10"
@@ -243,7 +288,7 @@ async def test_more_downloads_than_allowed_are_unavailable_for_now(events: FakeE
 
 async def test_an_image_that_cannot_be_read_is_unavailable_for_now(site: Site, make_offer: MakeOffer) -> None:
     offer = make_offer(2, image_id="2" * 24, size=len(DATA))
-    site.permissions.apply(offer)
+    site.open.apply(offer)
     async with site.get(token_of(offer)) as response:
         assert response.status == 503
 

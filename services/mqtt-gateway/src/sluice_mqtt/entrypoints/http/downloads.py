@@ -2,20 +2,21 @@
 
 `GET` and `HEAD /downloads/{device_id}/{task_id}/{attempt}/{file_name}` with `Authorization: Bearer {token}`; ranges and
 validators as in RFC 9110. 401: no token of this platform. 403: the token does not permit this. 304 and 412: a condition
-does not hold. 416: no such bytes. 503: too many at once, or the database cannot answer.
+does not hold. 416: no such bytes. 503: too many at once, the gateway begins or ends, or the database cannot answer.
 
 Headers are short: a modem takes 2,303 bytes of a TLS record, which leaves 255 beside a range of 2,048 bytes. So nothing
 is said that goes without saying, such as `Cache-Control: private` beside `Authorization` (RFC 9111 §3.5).
 """
 
+import asyncio
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import structlog
 from aiohttp import web
 
 from sluice_common.tokens import InvalidTokenError
-from sluice_mqtt.application.download_access import DownloadAccess, DownloadDeniedError
+from sluice_mqtt.application.download_access import DownloadAccess, DownloadDeniedError, NotReadyError
 from sluice_mqtt.application.ports import StoreUnavailableError
 from sluice_mqtt.application.transfers import FencedError, Transfer, Transfers
 from sluice_mqtt.domain.counters import Counted, Counters
@@ -28,6 +29,7 @@ _log = structlog.get_logger()
 _PATH = "/downloads/{device_id}/{task_id}/{attempt:[0-9]{1,5}}/{file_name}"
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _RETRY = {"Retry-After": "10"}
+_CLOSE = {"Connection": "close"}
 
 
 class RefusedError(Exception):
@@ -56,6 +58,8 @@ class DownloadServer:
         self._max_downloads = max_downloads
         self._counters = counters
         self._active = 0
+        self._is_draining = False
+        self._idle = asyncio.Event()
 
     def application(self) -> web.Application:
         """Return the HTTP application."""
@@ -69,6 +73,14 @@ class DownloadServer:
         """Downloads that are being served."""
         return self._active
 
+    async def drain(self, seconds: float) -> None:
+        """Begin no download any more; return when all that are under way have ended, or after so many seconds."""
+        self._is_draining = True
+        if self._active:
+            _log.info("downloads_draining", downloading=self._active)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), seconds)
+
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         try:
             with self._admitted():
@@ -80,6 +92,8 @@ class DownloadServer:
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
+        if self._is_draining:
+            raise RefusedError(503, "the gateway ends", _RETRY | _CLOSE)
         if self._active >= self._max_downloads:
             raise RefusedError(503, "too many at once", _RETRY)
         self._active += 1
@@ -87,6 +101,8 @@ class DownloadServer:
             yield
         finally:
             self._active -= 1
+            if not self._active and self._is_draining:
+                self._idle.set()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         permission, image = await self._authorize(request)
@@ -114,6 +130,8 @@ class DownloadServer:
             raise RefusedError(401, str(error), _CHALLENGE) from error
         except DownloadDeniedError as error:
             raise RefusedError(403, str(error)) from error
+        except NotReadyError as error:
+            raise RefusedError(503, str(error), _RETRY) from error
 
     async def _send(self, request: web.Request, response: web.StreamResponse, transfer: Transfer) -> None:
         """Send the image; abort the connection if that fails, so that the device sees that bytes are missing."""

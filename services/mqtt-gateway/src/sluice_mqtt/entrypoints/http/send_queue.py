@@ -10,10 +10,12 @@ import socket
 import struct
 import sys
 import termios
+from contextlib import suppress
 
 _INT = struct.Struct("i")
 _TCP_CLOSE = 7
 """The connection was reset by the peer or given up by the kernel: nothing more arrives (Linux, `tcp_states.h`)."""
+_RESET = struct.pack("ii", 1, 0)
 _TLS_END = 128
 """Bytes of TLS's `close_notify` at most; a device that has left does not acknowledge them."""
 
@@ -45,6 +47,11 @@ class SendQueue:
         self._socket.close()
         if not self._transport.is_closing():
             self._transport.set_write_buffer_limits()
+
+    def discard(self) -> None:
+        """Have the connection reset when it is closed: the kernel drops what it has not sent (socket(7), SO_LINGER)."""
+        with suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     def empty_buffer(self) -> None:
         """Let the next drain wait until the kernel has all bytes: only of these it can tell whether they arrived."""
