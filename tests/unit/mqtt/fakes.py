@@ -17,15 +17,21 @@ class FakeEvents:
 
     Attributes:
         published: What was published.
+        publications: How often something was.
+        begun: Set when the first publication has begun.
         delays: Seconds that the next publications take, the last one first.
     """
 
     def __init__(self) -> None:
         self.published: list[Any] = []
+        self.publications = 0
+        self.begun = asyncio.Event()
         self.delays: list[float] = []
 
     async def publish(self, _device_id: str, events: Sequence[Message]) -> None:
         """Publish events."""
+        self.publications += 1
+        self.begun.set()
         await asyncio.sleep(self.delays.pop() if self.delays else 0.0)
         self.published += events
 
@@ -48,15 +54,18 @@ class FakeDevices:
         secrets: Their secrets.
         stale: Secrets that `find_secret` returns instead.
         failure: What look-ups raise.
+        delays: Seconds that the next look-ups take, the last one first.
     """
 
     def __init__(self, **secrets: bytes | None) -> None:
         self.secrets = secrets
         self.stale: dict[str, bytes | None] = {}
         self.failure: Exception | None = None
+        self.delays: list[float] = []
 
     async def find(self, device_id: str) -> KnownDevice | None:
         """Return the device."""
+        await asyncio.sleep(self.delays.pop() if self.delays else 0.0)
         if self.failure is not None:
             raise self.failure
         return KnownDevice(device_id, "app") if device_id in self.secrets else None

@@ -15,6 +15,12 @@ from sluice_embedded.settings import EmbeddedSettings
 
 HOOK_SECRET = "SLUICE_MQTT_HOOK_SECRET"  # noqa: S105 - the name of a setting
 _ADMIN = "admin"
+_OWN_BROKER = {
+    "SLUICE_MQTT_BROKER_LISTS": "true",
+    # What waits belongs to all gateways, and is kept as long as one of their sessions.
+    "SLUICE_MQTT_SESSION_EXPIRY": "3600",
+}
+"""What the embedded broker does better than any other must."""
 
 
 class UnknownServiceError(Exception):
@@ -98,6 +104,7 @@ class Layout:
         """Return what all services get: this process's settings, then the stack's, then where the parts are."""
         common = self.common()
         return {
+            **(_OWN_BROKER if self.owns(MQTT) else {}),
             **os.environ,
             **self.env,
             "SLUICE_KAFKA_BOOTSTRAP": common.kafka_bootstrap,

@@ -5,10 +5,14 @@ Event names are constant strings, data goes into keywords, ids not objects; secr
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 
 import structlog
 
 from sluice_common.settings import CommonSettings
+
+_LINE_INTERVAL = 1.0
 
 
 def configure_logging(service: str, settings: CommonSettings) -> None:
@@ -39,3 +43,21 @@ def announce_ready(settings: CommonSettings) -> None:
         settings.ready_file.parent.mkdir(parents=True, exist_ok=True)
         settings.ready_file.touch()
     structlog.get_logger().info("service_ready")
+
+
+class Rarely:
+    """Keeps a log readable when thousands of devices cause the same line at once: one a second, with a count."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next = clock()
+        self._count = 0
+
+    def count(self) -> int:
+        """Count one; return how many there were since the last line if it is time for the next, 0 otherwise."""
+        self._count += 1
+        now = self._clock()
+        if now < self._next:
+            return 0
+        found, self._count, self._next = self._count, 0, now + _LINE_INTERVAL
+        return found

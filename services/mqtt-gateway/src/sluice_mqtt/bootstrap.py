@@ -26,6 +26,7 @@ from sluice_mqtt.application.broker_presence import BrokerPresence
 from sluice_mqtt.application.command_publisher import CommandPublisher
 from sluice_mqtt.application.download_access import DownloadAccess
 from sluice_mqtt.application.download_reports import DownloadReporter
+from sluice_mqtt.application.mailboxes import Mailboxes
 from sluice_mqtt.application.open_downloads import OpenDownloads
 from sluice_mqtt.application.transfers import Transfers
 from sluice_mqtt.application.uplinks import UplinkHandler
@@ -81,7 +82,8 @@ def build(
     Raises:
         ValueError: A key or a secret is missing or too short.
     """
-    counters, presence, permissions = Counters(), Presence(), DownloadPermissions()
+    counters, permissions = Counters(), DownloadPermissions()
+    presence = Presence(has_lists=settings.mqtt_broker_lists)
     signer = TokenSigner(settings.token_key.get_secret_value().encode())
     producer = Producer(settings)
     revoked = RevokedImages(settings)
@@ -95,10 +97,10 @@ def build(
         tasks,
         capacity=settings.mqtt_device_cache_size,
     )
+    mailboxes = Mailboxes(devices, events)
     uplinks = UplinkHandler(
-        devices,
+        mailboxes,
         presence,
-        events,
         KafkaDeadLetters(producer),
         max_bytes=settings.mqtt_max_payload,
         counters=counters,
@@ -161,7 +163,7 @@ def build(
         broker=broker,
         access=access,
         broker_presence=BrokerPresence(
-            devices, presence, events, own_username=settings.mqtt_username, counters=counters, clock=clock
+            devices, presence, mailboxes, own_username=settings.mqtt_username, counters=counters, clock=clock
         ),
         download_access=download_access,
         transfers=transfers,

@@ -31,6 +31,10 @@ class GatewaySettings(SealingSettings):
     )
     mqtt_tls_ca: Path | None = Field(None, description="Certificates (PEM) that the broker's must lead to.")
     mqtt_keepalive: int = Field(30, ge=5, description="Keep-alive of the connection to the broker.")
+    mqtt_broker_lists: bool = Field(
+        default=False,
+        description="Whether the broker lists all connections (docs/broker.md); otherwise messages show them as well.",
+    )
     mqtt_session_expiry: int = Field(3_600, ge=0, description="How long the broker keeps our session and its messages.")
     mqtt_max_unacknowledged: int = Field(
         1_000, ge=1, le=65_535, description="Messages of devices that wait for Kafka at once (Receive Maximum)."

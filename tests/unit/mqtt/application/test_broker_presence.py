@@ -9,6 +9,7 @@ from tests.unit.mqtt.fakes import FakeDevices, FakeEvents
 
 from sluice_common.messages.device_events import DeviceDeregistered, DeviceUplink, UplinkKind
 from sluice_mqtt.application.broker_presence import BrokerPresence
+from sluice_mqtt.application.mailboxes import Mailboxes
 from sluice_mqtt.application.ports import StoreUnavailableError
 from sluice_mqtt.domain.broker_events import ConnectedClient, PresenceEvent
 from sluice_mqtt.domain.counters import Counted, Counters
@@ -26,7 +27,12 @@ def counters() -> Counters:
 @pytest.fixture
 def presence(devices: FakeDevices, events: FakeEvents, counters: Counters) -> BrokerPresence:
     return BrokerPresence(
-        devices, Presence(), events, own_username="sluice-gateway", counters=counters, clock=lambda: NOW
+        devices,
+        Presence(),
+        Mailboxes(devices, events),
+        own_username="sluice-gateway",
+        counters=counters,
+        clock=lambda: NOW,
     )
 
 
@@ -107,6 +113,17 @@ async def test_events_of_one_device_in_two_requests_are_published_in_their_order
     await presence.apply([disconnected("d1", 1000)])
     await first
     assert [type(event) for event in events.published] == [DeviceUplink, DeviceDeregistered]
+
+
+async def test_a_repeated_batch_is_answered_when_kafka_has_what_the_first_has_changed(
+    presence: BrokerPresence, events: FakeEvents
+) -> None:
+    events.delays = [0.2]
+    first = asyncio.create_task(presence.apply([connected("d1", 1000)]))
+    await asyncio.sleep(0.05)
+    await presence.apply([connected("d1", 1000)])
+    assert len(events.published) == 1
+    await first
 
 
 async def test_clients_of_deleted_devices_are_to_be_disconnected(

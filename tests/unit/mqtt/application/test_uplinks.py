@@ -1,5 +1,6 @@
 """Messages of devices on their way to Kafka."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from tests.unit.mqtt.fakes import FakeDeadLetters, FakeDevices, FakeEvents
 
 from sluice_common.messages.device_events import DeviceUplink, UpgradeProgressReported, UplinkKind, VersionReported
+from sluice_mqtt.application.mailboxes import Mailboxes
 from sluice_mqtt.application.uplinks import UplinkHandler
 from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.presence import Boot, Presence
@@ -40,9 +42,8 @@ def handler(
     devices: FakeDevices, events: FakeEvents, dead_letters: FakeDeadLetters, presence: Presence, counters: Counters
 ) -> UplinkHandler:
     return UplinkHandler(
-        devices,
+        Mailboxes(devices, events),
         presence,
-        events,
         dead_letters,
         max_bytes=1024,
         counters=counters,
@@ -67,7 +68,7 @@ async def test_reports_of_a_message_are_published_in_their_order(handler: Uplink
 async def test_a_message_of_a_device_known_as_offline_is_published_after_an_uplink(
     handler: UplinkHandler, events: FakeEvents, presence: Presence
 ) -> None:
-    presence.disconnected(Boot("n", "b"), "d1", 100)
+    presence.disconnected(Boot("n", "b"), "d1", 100, NOW - 60.0)
     await handler.handle(TOPIC, message(service("version_report", fw_version="2.0")))
     uplink, version = events.published
     assert isinstance(uplink, DeviceUplink)
@@ -75,11 +76,44 @@ async def test_a_message_of_a_device_known_as_offline_is_published_after_an_upli
     assert isinstance(version, VersionReported)
 
 
+async def test_a_will_of_a_device_that_has_just_gone_does_not_make_it_online(
+    handler: UplinkHandler, events: FakeEvents, presence: Presence
+) -> None:
+    presence.disconnected(Boot("n", "b"), "d1", 100, NOW - 1.0)
+    await handler.handle(TOPIC, message(service("version_report", fw_version="2.0")))
+    (version,) = events.published
+    assert (version.firmware_version, version.live) == ("2.0", False)
+    assert not presence.is_online("d1")
+
+
+async def test_a_report_that_has_waited_does_not_make_a_device_online_that_no_list_has_named(
+    devices: FakeDevices, events: FakeEvents, dead_letters: FakeDeadLetters
+) -> None:
+    presence = Presence(has_lists=True)
+    handler = UplinkHandler(
+        Mailboxes(devices, events), presence, dead_letters, max_bytes=1024, counters=Counters(), clock=lambda: NOW
+    )
+    report = message(service("upgrade_progress_report", result_code=0))
+    await handler.handle(TOPIC, report)
+    presence.listed(Boot("n", "b"), [("d1", 100)], NOW)
+    await handler.handle(TOPIC, report)
+    assert [event.live for event in events.published] == [False, True]
+
+
+async def test_reports_of_one_device_keep_their_order_however_long_the_first_is_looked_up(
+    devices: FakeDevices, events: FakeEvents, handler: UplinkHandler
+) -> None:
+    devices.delays = [0.0, 0.0, 0.05]
+    reports = [message(service("version_report", fw_version=str(number))) for number in range(3)]
+    await asyncio.gather(*(handler.handle(TOPIC, report) for report in reports))
+    assert [event.firmware_version for event in events.published] == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize("payload", [b"no json", b"[]"])
 async def test_a_message_that_cannot_be_understood_shows_that_its_device_is_online_and_told_no_version(
     handler: UplinkHandler, events: FakeEvents, presence: Presence, counters: Counters, payload: bytes
 ) -> None:
-    presence.disconnected(Boot("n", "b"), "d1", 100)
+    presence.disconnected(Boot("n", "b"), "d1", 100, NOW - 60.0)
     await handler.handle(TOPIC, payload)
     uplink, version = events.published
     assert isinstance(uplink, DeviceUplink)

@@ -30,24 +30,24 @@ def test_a_later_connection_replaces_the_one_before(presence: Presence) -> None:
 
 def test_a_disconnection_is_reported_with_the_epoch_of_its_connection(presence: Presence) -> None:
     presence.connected(BOOT, "d1", 100, 1.0)
-    assert presence.disconnected(BOOT, "d1", 100) == [Offline("d1", 100)]
+    assert presence.disconnected(BOOT, "d1", 100, 50.0) == [Offline("d1", 100)]
     assert not presence.is_online("d1")
 
 
 def test_a_late_disconnection_of_an_earlier_connection_changes_nothing(presence: Presence) -> None:
     presence.connected(BOOT, "d1", 200, 1.0)
-    assert presence.disconnected(BOOT, "d1", 100) == []
+    assert presence.disconnected(BOOT, "d1", 100, 50.0) == []
     assert presence.is_online("d1")
 
 
 def test_a_disconnection_of_a_connection_that_only_another_replica_knows_is_reported(presence: Presence) -> None:
-    assert presence.disconnected(BOOT, "d1", 100) == [Offline("d1", 100)]
-    assert presence.disconnected(BOOT, "d1", None) == []
+    assert presence.disconnected(BOOT, "d1", 100, 50.0) == [Offline("d1", 100)]
+    assert presence.disconnected(BOOT, "d1", None, 50.0) == []
 
 
 def test_a_disconnection_without_an_epoch_ends_the_known_connection(presence: Presence) -> None:
     presence.connected(BOOT, "d1", 100, 1.0)
-    assert presence.disconnected(BOOT, "d1", None) == [Offline("d1", 100)]
+    assert presence.disconnected(BOOT, "d1", None, 50.0) == [Offline("d1", 100)]
 
 
 def test_a_new_run_of_the_broker_ends_the_connections_of_the_old_one(presence: Presence) -> None:
@@ -56,7 +56,7 @@ def test_a_new_run_of_the_broker_ends_the_connections_of_the_old_one(presence: P
     assert presence.connected(NEXT, "d3", 200, 2.0) == [Offline("d1", 100), Online("d3", 200, is_new=True)]
     assert presence.is_online("d2")
     assert presence.connected(BOOT, "d1", 150, 3.0) == []
-    assert presence.disconnected(BOOT, "d3", 300) == []
+    assert presence.disconnected(BOOT, "d3", 300, 50.0) == []
     assert presence.listed(BOOT, [("d1", 150)], 3.0) == []
     assert not presence.is_online("d1")
 
@@ -91,11 +91,28 @@ def test_a_message_of_a_device_without_a_known_connection_shows_that_it_is_onlin
     assert presence.message_received("d1", 6.0) == []
 
 
+@pytest.mark.parametrize("known_here", [True, False])
+def test_a_message_right_after_the_end_of_a_connection_may_be_its_will(presence: Presence, *, known_here: bool) -> None:
+    if known_here:
+        presence.connected(BOOT, "d1", 100, 1.0)
+    presence.disconnected(BOOT, "d1", 100, 50.0)
+    assert presence.message_received("d1", 55.0) == []
+    assert not presence.is_online("d1")
+    assert presence.message_received("d1", 61.0) == [Online("d1", 61_000, is_new=False)]
+
+
+def test_messages_show_nothing_of_connections_that_the_broker_lists() -> None:
+    presence = Presence(has_lists=True)
+    assert presence.message_received("d1", 5.0) == []
+    presence.listed(BOOT, [("d1", 100)], 6.0)
+    assert presence.is_online("d1")
+
+
 def test_a_guessed_epoch_stays_until_the_connection_that_it_stands_for_ends(presence: Presence) -> None:
     presence.message_received("d1", 5.0)
     assert presence.listed(BOOT, [("d1", 1000)], 6.0) == []
-    assert presence.disconnected(BOOT, "d1", 900) == []
-    assert presence.disconnected(BOOT, "d1", 1000) == [Offline("d1", 5000)]
+    assert presence.disconnected(BOOT, "d1", 900, 50.0) == []
+    assert presence.disconnected(BOOT, "d1", 1000, 50.0) == [Offline("d1", 5000)]
 
 
 def test_a_connection_after_a_guessed_epoch_is_reported_with_one_that_is_not_lower(presence: Presence) -> None:
@@ -107,7 +124,7 @@ def test_a_connection_after_a_guessed_epoch_is_reported_with_one_that_is_not_low
 
 def test_a_disconnection_without_an_epoch_ends_a_connection_with_a_guessed_one(presence: Presence) -> None:
     presence.message_received("d1", 5.0)
-    assert presence.disconnected(BOOT, "d1", None) == [Offline("d1", 5000)]
+    assert presence.disconnected(BOOT, "d1", None, 50.0) == [Offline("d1", 5000)]
 
 
 def test_a_connection_with_a_guessed_epoch_ends_when_a_later_list_lacks_it(presence: Presence) -> None:
@@ -146,7 +163,7 @@ def _apply(presence: Presence, kind: str, step: list[object], now: float) -> lis
         case "connected":
             return presence.connected(boot, subject, epoch, now)  # type: ignore[arg-type]
         case "disconnected":
-            return presence.disconnected(boot, subject, epoch)  # type: ignore[arg-type]
+            return presence.disconnected(boot, subject, epoch, now)  # type: ignore[arg-type]
         case "listed":
             return presence.listed(boot, subject, now)  # type: ignore[arg-type]
         case _:
@@ -155,14 +172,14 @@ def _apply(presence: Presence, kind: str, step: list[object], now: float) -> lis
 
 def test_a_late_disconnection_does_not_end_a_connection_that_only_a_message_has_shown(presence: Presence) -> None:
     presence.message_received("d1", 966.0)
-    assert presence.disconnected(BOOT, "d1", 933_560) == []
+    assert presence.disconnected(BOOT, "d1", 933_560, 50.0) == []
     assert presence.connected(BOOT, "d1", 934_425, 967.0) == []
     assert presence.is_online("d1")
 
 
 def test_epochs_reported_after_a_guessed_one_are_higher_than_it(presence: Presence) -> None:
     presence.message_received("d1", 966.0)
-    assert presence.disconnected(BOOT, "d1", None) == [Offline("d1", 966_000)]
+    assert presence.disconnected(BOOT, "d1", None, 50.0) == [Offline("d1", 966_000)]
     assert presence.connected(BOOT, "d1", 934_425, 967.0) == [Online("d1", 966_001, is_new=True)]
-    assert presence.disconnected(BOOT, "d1", 934_425) == [Offline("d1", 966_001)]
+    assert presence.disconnected(BOOT, "d1", 934_425, 50.0) == [Offline("d1", 966_001)]
     assert presence.connected(BOOT, "d1", 934_500, 968.0) == [Online("d1", 966_002, is_new=True)]

@@ -41,9 +41,9 @@ class MqttStory(Story):
         self.deregister()
         return self
 
-    def version(self, version: str | None) -> Self:
+    def version(self, version: str | None, *, live: bool = True) -> Self:
         """The device reports its firmware version."""
-        self.feed(VersionReported(**self.head(), firmware_version=version))
+        self.feed(VersionReported(**self.head(), firmware_version=version, live=live))
         return self
 
     def progress(

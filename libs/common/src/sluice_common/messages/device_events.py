@@ -194,11 +194,14 @@ class VersionReported(Message, frozen=True, kw_only=True):
         device_id: The device.
         firmware_version: `fw_version`, None if it sent none.
         software_version: `sw_version`, None if it sent none.
+        live: Whether the device seemed to be connected when its message came: a will, or what has waited in a queue,
+            may be the word of one that has gone.
     """
 
     device_id: str
     firmware_version: str | None = None
     software_version: str | None = None
+    live: bool = True
 
 
 class UpgradeProgressReported(Message, frozen=True, kw_only=True):
@@ -210,6 +213,7 @@ class UpgradeProgressReported(Message, frozen=True, kw_only=True):
         progress: Percent, None if it sent none.
         version: The version that it runs or works at, None if it sent none.
         description: Its own words.
+        live: As of `VersionReported`.
     """
 
     device_id: str
@@ -217,6 +221,7 @@ class UpgradeProgressReported(Message, frozen=True, kw_only=True):
     progress: int | None = None
     version: str | None = None
     description: str = ""
+    live: bool = True
 
 
 class DownloadProgressed(Message, frozen=True, kw_only=True):

@@ -141,7 +141,8 @@ def on_version_reported(transition: Transition, event: VersionReported) -> None:
     if execution is not None:
         if not execution.is_mqtt:
             return
-        transition.see_online()
+        if event.live:
+            transition.see_online()
         transition.step.on_version(transition, version)
     inventory.see_version(transition, version)
 
@@ -152,7 +153,8 @@ def on_progress_reported(transition: Transition, event: UpgradeProgressReported)
     if execution is None:
         inventory.see_version(transition, text(event.version) if inventory.tells_success(event) else None)
     elif execution.is_mqtt:
-        transition.see_online()
+        if event.live:
+            transition.see_online()
         transition.step.on_progress(transition, event)
 
 

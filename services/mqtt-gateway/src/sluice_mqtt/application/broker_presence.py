@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from weakref import WeakValueDictionary
 
 import structlog
 
-from sluice_mqtt.application.ports import DeviceEvents, Devices, StoreUnavailableError
+from sluice_mqtt.application.mailboxes import Mailboxes
+from sluice_mqtt.application.ports import Devices, StoreUnavailableError
 from sluice_mqtt.domain.broker_events import ConnectedClient, PresenceEvent
 from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.events import presence_event
@@ -30,7 +30,7 @@ class BrokerPresence:
         self,
         devices: Devices,
         presence: Presence,
-        events: DeviceEvents,
+        mailboxes: Mailboxes,
         *,
         own_username: str,
         counters: Counters,
@@ -39,20 +39,19 @@ class BrokerPresence:
         """Prepare.
 
         Args:
-            devices: For the apps that devices belong to.
+            devices: For those that were deleted.
             presence: What is known of connections.
-            events: Where changes are published.
+            mailboxes: Where changes go.
             own_username: User name of the platform at the broker, which is no device.
             counters: Count connections, and what the broker counts.
             clock: Seconds since 1970.
         """
         self._devices = devices
         self._presence = presence
-        self._events = events
+        self._mailboxes = mailboxes
         self._own_username = own_username
         self._counters = counters
         self._clock = clock
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def apply(self, events: Sequence[PresenceEvent]) -> list[str]:
         """Apply the broker's events; return when Kafka has what changed.
@@ -62,7 +61,8 @@ class BrokerPresence:
         """
         for event in events:
             self._count(event.counts)
-        await self._publish([change for event in events for change in self._changes(event)])
+        changes = [change for event in events for change in self._changes(event)]
+        await self._publish(changes, (e.username for e in events if e.username and e.username != self._own_username))
         return await self._clients_of_deleted([client for event in events for client in event.clients])
 
     def _count(self, counts: dict[str, int]) -> None:
@@ -78,7 +78,7 @@ class BrokerPresence:
                 return self._presence.connected(event.boot, device_id, event.connected_at or int(now * 1000), now)
             case "client.disconnected" if self._is_device(event.clientid, device_id):
                 self._counters[Counted.DISCONNECTED] += 1
-                return self._presence.disconnected(event.boot, device_id, event.connected_at)
+                return self._presence.disconnected(event.boot, device_id, event.connected_at, now)
             case "clients.connected":
                 connections = [(device_id, c.connected_at) for device_id, c in self._by_device(event.clients)]
                 return self._presence.listed(event.boot, connections, now)
@@ -91,9 +91,14 @@ class BrokerPresence:
     def _is_device(self, client_id: str, username: str) -> bool:
         return username != self._own_username and (client_id == username or client_id.startswith(f"{username}_"))
 
-    async def _publish(self, changes: list[Change]) -> None:
-        """Publish changes, those of one device in their order; return when Kafka has them."""
-        by_device: dict[str, list[Change]] = {}
+    async def _publish(self, changes: list[Change], named: Iterable[str]) -> None:
+        """Publish changes, those of one device in their order; return when Kafka has them.
+
+        Args:
+            changes: What changed.
+            named: Devices whose changes may be on their way from an earlier request, whose answer the broker gave up.
+        """
+        by_device: dict[str, list[Change]] = {device_id: [] for device_id in named}
         for change in changes:
             by_device.setdefault(change.device_id, []).append(change)
         devices = list(by_device)
@@ -102,11 +107,10 @@ class BrokerPresence:
             await asyncio.gather(*(self._publish_for(device_id, by_device[device_id]) for device_id in some))
 
     async def _publish_for(self, device_id: str, changes: list[Change]) -> None:
-        """Publish the changes of a device after those of earlier requests, whose answers the broker may not await."""
-        async with self._locks.setdefault(device_id, asyncio.Lock()):
-            device, now = await self._devices.find(device_id), self._clock()
-            if device is not None:
-                await self._events.publish(device_id, [presence_event(device.app_id, c, now) for c in changes])
+        now = self._clock()
+        await self._mailboxes.publish(
+            device_id, lambda device: [presence_event(device.app_id, c, now) for c in changes]
+        )
 
     async def _clients_of_deleted(self, clients: Iterable[ConnectedClient]) -> list[str]:
         """Return the clients of deleted devices; none if the database cannot answer: the next list is checked again."""

@@ -1,7 +1,8 @@
 """Commands of `mqtt-commands` to the broker: one replica of the group publishes each.
 
 A command that the broker does not acknowledge in time is dropped: when its deadline passes, the scheduler sends
-another. One that has expired, or an offer of an attempt that is closed, is not sent.
+another. One that has expired, or an offer of an attempt that is closed, is not sent. Commands for one device go one
+after the other; they do not wait in its mailbox, where a lost connection would hold up what is said of its presence.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import structlog
 from sluice_common.bus import Received
 from sluice_common.messages.mqtt_commands import OfferFirmware, QueryVersion
 from sluice_common.tokens import TokenSigner
+from sluice_mqtt.application.device_locks import DeviceLocks
 from sluice_mqtt.application.open_downloads import OpenDownloads
 from sluice_mqtt.application.ports import Broker, ConnectionLostError
 from sluice_mqtt.domain.counters import Counted, Counters
@@ -63,6 +65,7 @@ class CommandPublisher:
         self._revoked = revoked
         self._download_url = download_url
         self._timeout = timeout
+        self._locks = DeviceLocks()
         self._counters = counters
         self._clock = clock
 
@@ -75,7 +78,7 @@ class CommandPublisher:
 
     async def _publish(self, command: QueryVersion | OfferFirmware) -> None:
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout), self._locks.of(command.device_id):
                 while True:
                     if await self._try_publish(command):
                         return

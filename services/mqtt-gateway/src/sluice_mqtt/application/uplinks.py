@@ -4,11 +4,14 @@ A message is acknowledged once Kafka has what it says, or once it is counted as 
 gateway fails at, by a mistake of its own, goes to `dead-letters`, so that it neither gets lost nor stops the others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 
-from sluice_mqtt.application.ports import DeadLetters, DeviceEvents, Devices
+from sluice_common.messages.base import Message
+from sluice_common.observability import Rarely
+from sluice_mqtt.application.mailboxes import Mailboxes
+from sluice_mqtt.application.ports import DeadLetters
 from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.device import KnownDevice
 from sluice_mqtt.domain.events import presence_event, report_event
@@ -34,9 +37,8 @@ class UplinkHandler:
 
     def __init__(
         self,
-        devices: Devices,
+        mailboxes: Mailboxes,
         presence: Presence,
-        events: DeviceEvents,
         dead_letters: DeadLetters,
         *,
         max_bytes: int,
@@ -46,21 +48,20 @@ class UplinkHandler:
         """Prepare.
 
         Args:
-            devices: For the apps that devices belong to.
-            presence: What is known of connections: a device that sends is connected.
-            events: Where reports are published.
+            mailboxes: Where reports go.
+            presence: What is known of connections: a device that sends may be connected.
             dead_letters: For messages that the gateway fails at.
             max_bytes: Larger messages are not looked at.
             counters: Count messages, reports and faults.
             clock: Seconds since 1970.
         """
-        self._devices = devices
+        self._mailboxes = mailboxes
         self._presence = presence
-        self._events = events
         self._dead_letters = dead_letters
         self._max_bytes = max_bytes
         self._counters = counters
         self._clock = clock
+        self._not_understood = Rarely()
 
     async def handle(self, topic: str, payload: bytes) -> None:
         """Handle a message; return when it may be acknowledged."""
@@ -73,34 +74,33 @@ class UplinkHandler:
 
     async def _handle(self, topic: str, payload: bytes) -> None:
         self._counters[Counted.MESSAGES] += 1
-        device_id = sender(topic)
-        reports = () if device_id is None else self._parse(device_id, payload)
+        device_id, now = sender(topic), self._clock()
         if device_id is None:
             self._counters[Counted.FOREIGN] += 1
             return
-        device = await self._devices.find(device_id)
-        if device is None:
+        reports = self._parse(device_id, payload)
+        changes = self._presence.message_received(device_id, now)
+        is_live = self._presence.is_online(device_id)
+
+        def say(device: KnownDevice) -> list[Message]:
+            events = [presence_event(device.app_id, change, now) for change in changes]
+            events += [report_event(device.app_id, device_id, report, now, is_live=is_live) for report in reports]
+            return events
+
+        if not await self._mailboxes.publish(device_id, say):
             self._counters[Counted.UNKNOWN_DEVICES] += 1
-            return
-        await self._publish(device, reports)
 
     def _parse(self, device_id: str, payload: bytes) -> tuple[Report, ...]:
         try:
             uplink = parse(device_id, payload, self._max_bytes)
         except UplinkError as error:
             self._counters[_FAULTS[error.fault]] += 1
-            _log.info("uplink_not_understood", device_id=device_id, fault=error.fault.value, reason=str(error))
+            if more := self._not_understood.count():
+                fault, reason = error.fault.value, str(error)
+                _log.info("uplink_not_understood", device_id=device_id, fault=fault, reason=reason, count=more)
             return _NO_VERSION if error.fault in _UNREADABLE else ()
         self._counters[Counted.REPORTS] += len(uplink.reports)
         self._counters[Counted.PASSED_OVER] += uplink.passed_over
         self._counters[Counted.SUPERSEDED] += uplink.superseded
         self._counters[Counted.MALFORMED] += uplink.faulty
         return uplink.reports
-
-    async def _publish(self, device: KnownDevice, reports: Sequence[Report]) -> None:
-        now = self._clock()
-        changes = self._presence.message_received(device.device_id, now)
-        events = [presence_event(device.app_id, change, now) for change in changes]
-        events += [report_event(device.app_id, device.device_id, report, now) for report in reports]
-        if events:
-            await self._events.publish(device.device_id, events)

@@ -34,8 +34,10 @@ def presence_event(app_id: str, change: Change, now: float) -> Message:
     )
 
 
-def report_event(app_id: str, device_id: str, report: VersionReport | ProgressReport, now: float) -> Message:
-    """Return what a device reports."""
+def report_event(
+    app_id: str, device_id: str, report: VersionReport | ProgressReport, now: float, *, is_live: bool
+) -> Message:
+    """Return what a device reports; `is_live` if it is believed to be connected."""
     if isinstance(report, VersionReport):
         return VersionReported(
             app_id=app_id,
@@ -43,6 +45,7 @@ def report_event(app_id: str, device_id: str, report: VersionReport | ProgressRe
             device_id=device_id,
             firmware_version=report.firmware_version,
             software_version=report.software_version,
+            live=is_live,
         )
     return UpgradeProgressReported(
         app_id=app_id,
@@ -52,6 +55,7 @@ def report_event(app_id: str, device_id: str, report: VersionReport | ProgressRe
         progress=report.progress,
         version=report.version,
         description=report.description,
+        live=is_live,
     )
 
 

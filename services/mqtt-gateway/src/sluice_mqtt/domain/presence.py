@@ -4,6 +4,9 @@ A connection is named by its epoch, the moment at which it was made (millisecond
 and belongs to a run of a broker node (`boot_id`). A new run of a node ends the connections of the one before. Lists of
 all connections correct what events got lost. Every change is reported with its epoch, so that any replica may report
 it, and twice does no harm.
+
+A message shows that its device is connected, but for a broker that lists all connections that is told better by the
+lists: a will, or a message that has waited for a gateway, may come from a device that has gone.
 """
 
 from collections.abc import Iterable
@@ -11,6 +14,8 @@ from dataclasses import dataclass
 
 _GRACE = 30.0
 """Seconds for which a new connection is not ended by a list that lacks it: the list may be older than it."""
+_WILL_WINDOW = 10.0
+"""Seconds after the end of a connection in which a message shows no new one: it may be its will."""
 _MAX_ENDED_BOOTS = 256
 _MAX_ENDED_EPOCHS = 100_000
 """Devices whose guessed epoch is remembered after the connection has ended."""
@@ -70,11 +75,19 @@ class _Connection:
 class Presence:
     """The connections that this replica knows."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_lists: bool = False) -> None:
+        """Prepare.
+
+        Args:
+            has_lists: The broker lists all connections, at the start and whenever a change may have been missed:
+                messages show no connection.
+        """
+        self._has_lists = has_lists
         self._connections: dict[str, _Connection] = {}
         self._boots: dict[str, Boot] = {}
         self._ended_boots: dict[Boot, None] = {}
         self._ended_epochs: dict[str, int] = {}
+        self._left_at: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -89,13 +102,14 @@ class Presence:
             return []
         return [*self._begin(boot), *self._join(boot, device_id, epoch, now)]
 
-    def disconnected(self, boot: Boot, device_id: str, epoch: int | None) -> list[Change]:
+    def disconnected(self, boot: Boot, device_id: str, epoch: int | None, now: float) -> list[Change]:
         """Note that a connection has ended, the known one if `epoch` is None; return what changed."""
         known = self._connections.get(device_id)
         if boot in self._ended_boots or (known is None and epoch is None):
             return []
         changes = self._begin(boot)
         if known is None:
+            self._note_left(device_id, now)
             return [*changes, Offline(device_id, epoch or 0)]
         if device_id not in self._connections:
             return changes
@@ -103,6 +117,7 @@ class Presence:
             # It is about the connection before this one. If it is about this one, whose epoch was guessed too high,
             # the next list ends it.
             return changes
+        self._note_left(device_id, now)
         return [*changes, self._leave(device_id, epoch or 0)]
 
     def listed(self, boot: Boot, connections: Iterable[tuple[str, int]], now: float) -> list[Change]:
@@ -118,16 +133,27 @@ class Presence:
         return [*changes, *(self._leave(device_id) for device_id in gone)]
 
     def message_received(self, device_id: str, now: float) -> list[Change]:
-        """Note that a device sent a message: it is connected, whatever the broker has said; return what changed.
+        """Note that a message of a device came: it is connected, unless that is told by lists; return what changed.
 
-        A connection that the broker has not reported gets the present time as its epoch, as that is newer than every
-        connection that has ended.
+        A message right after the end of a connection is the will of that one, or was on its way. A connection that the
+        broker has not reported gets the present time as its epoch, as that is newer than every connection that has
+        ended.
         """
-        if device_id in self._connections:
+        if device_id in self._connections or self._has_lists or self._has_just_left(device_id, now):
             return []
         epoch = int(now * 1000)
         self._connections[device_id] = _Connection(epoch, None, None, now)
         return [Online(device_id, epoch, is_new=False)]
+
+    def _has_just_left(self, device_id: str, now: float) -> bool:
+        left_at = self._left_at.get(device_id)
+        return left_at is not None and now < left_at + _WILL_WINDOW
+
+    def _note_left(self, device_id: str, now: float) -> None:
+        self._left_at.pop(device_id, None)
+        self._left_at[device_id] = now
+        while (oldest := next(iter(self._left_at))) != device_id and self._left_at[oldest] + _WILL_WINDOW < now:
+            del self._left_at[oldest]
 
     def _begin(self, boot: Boot) -> list[Change]:
         """End the connections of an earlier run of the node."""

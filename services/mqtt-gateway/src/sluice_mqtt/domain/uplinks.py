@@ -1,8 +1,9 @@
 """What devices send on `sys/events/up` (`docs/mqtt.md`, "Messages"): untrusted bytes to reports.
 
 One message may hold several services: of reports of one kind the last counts, so that no message becomes more than
-two events. Those that are no reports (`$log`, `$sdk_info`, …) are passed over, and fields that nobody reads (`event_time`
-in two formats, an empty `event_id`, whatever else) may hold anything. It leaves out which upgrade a report belongs to.
+two events. Those that are no reports (`$log`, `$sdk_info`, …) are passed over, and fields that nobody reads may hold
+anything (`event_time` in two formats, an empty `event_id`, whatever else). It leaves out which upgrade a report belongs
+to.
 """
 
 from dataclasses import dataclass

@@ -10,6 +10,7 @@ from tests.unit.mqtt.fakes import FakeDevices, FakeEvents
 
 from sluice_mqtt.application.broker_access import BrokerAccess
 from sluice_mqtt.application.broker_presence import BrokerPresence
+from sluice_mqtt.application.mailboxes import Mailboxes
 from sluice_mqtt.application.ports import StoreUnavailableError
 from sluice_mqtt.domain.counters import Counters
 from sluice_mqtt.domain.login import password_for
@@ -35,7 +36,12 @@ async def client(devices: FakeDevices, events: FakeEvents) -> AsyncIterator[Test
         clock=lambda: NOW,
     )
     presence = BrokerPresence(
-        devices, Presence(), events, own_username="sluice-gateway", counters=counters, clock=lambda: NOW
+        devices,
+        Presence(),
+        Mailboxes(devices, events),
+        own_username="sluice-gateway",
+        counters=counters,
+        clock=lambda: NOW,
     )
     hooks = BrokerHooks(access, presence, secret="the-secret-of-the-broker", counters=counters)
     async with TestClient(TestServer(hooks.application(65_536))) as client:

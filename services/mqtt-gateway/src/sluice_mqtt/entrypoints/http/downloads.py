@@ -59,7 +59,7 @@ class DownloadServer:
         self._counters = counters
         self._active = 0
         self._is_draining = False
-        self._idle = asyncio.Event()
+        self._ended = asyncio.Event()
 
     def application(self) -> web.Application:
         """Return the HTTP application."""
@@ -78,8 +78,11 @@ class DownloadServer:
         self._is_draining = True
         if self._active:
             _log.info("downloads_draining", downloading=self._active)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._active:
+                    self._ended.clear()
+                    await self._ended.wait()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -101,8 +104,7 @@ class DownloadServer:
             yield
         finally:
             self._active -= 1
-            if not self._active and self._is_draining:
-                self._idle.set()
+            self._ended.set()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         permission, image = await self._authorize(request)

@@ -65,6 +65,19 @@ def test_any_message_of_a_device_shows_that_it_is_online(mqtt: MqttStory) -> Non
     assert mqtt.mqtt_kinds == ["QueryVersion"]
 
 
+@pytest.mark.parametrize("version", ["1.0", None])
+def test_what_a_device_said_that_has_gone_does_not_make_it_online(mqtt: MqttStory, version: str | None) -> None:
+    mqtt.connect().disconnect().request(created_ago=10).version(version, live=False)
+    assert (mqtt.step, mqtt.mqtt) == (Step.AWAIT_ONLINE, [])
+    mqtt.later(10).connect()
+    assert mqtt.mqtt_kinds == ["QueryVersion"]
+
+
+def test_a_late_word_of_a_device_that_has_gone_still_counts_for_its_result(mqtt: MqttStory) -> None:
+    mqtt.reach(Step.UPDATING).disconnect().version("2.0", live=False)
+    assert mqtt.status is ExecutionStatus.SUCCEEDED
+
+
 def test_a_version_that_a_device_reports_unasked_answers_the_query_to_come(mqtt: MqttStory) -> None:
     mqtt.request(created_ago=10).version("1.0")
     assert mqtt.step is Step.AWAIT_SLOT

@@ -43,8 +43,11 @@ class MqttAwaitOnline(StepRules):
             transition.enter(Step.QUERY_VERSION)
 
     def on_version(self, transition: Transition, version: str | None) -> None:
-        """The answer to a query that was given up comes late, or the device speaks by itself: both will do."""
-        if version is None:
+        """The answer to a query that was given up comes late, or the device speaks by itself: both will do.
+
+        What a device said that has gone since is no reason to offer it anything.
+        """
+        if version is None or not transition.awake:
             self.drive(transition)
             return
         transition.resume(Step.QUERY_VERSION, transition.now)

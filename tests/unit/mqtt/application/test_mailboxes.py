@@ -1,0 +1,77 @@
+"""The mailbox of a device: one word after the other, and each once at least."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from tests.unit.mqtt.fakes import FakeDevices, FakeEvents
+
+from sluice_common.messages.base import Message
+from sluice_mqtt.application.mailboxes import Mailboxes, Say
+from sluice_mqtt.domain.device import KnownDevice
+from sluice_mqtt.domain.events import report_event
+from sluice_mqtt.domain.reports import VersionReport
+
+
+@pytest.fixture
+def mailboxes(devices: FakeDevices, events: FakeEvents) -> Mailboxes:
+    return Mailboxes(devices, events)
+
+
+def version(name: str) -> Say:
+    def say(device: KnownDevice) -> Sequence[Message]:
+        return [report_event(device.app_id, device.device_id, VersionReport(name, None), 1.0, is_live=True)]
+
+    return say
+
+
+def versions(events: FakeEvents) -> list[str]:
+    return [event.firmware_version for event in events.published]
+
+
+async def test_what_waits_for_kafka_goes_there_together_and_in_its_order(
+    mailboxes: Mailboxes, events: FakeEvents
+) -> None:
+    events.delays = [0.0, 0.05]
+    names = [str(number) for number in range(200)]
+    async with asyncio.timeout(5.0):
+        assert all(await asyncio.gather(*(mailboxes.publish("d1", version(name)) for name in names)))
+    assert versions(events) == names
+    assert events.publications == 2
+
+
+async def test_a_device_waits_for_no_other(mailboxes: Mailboxes, events: FakeEvents) -> None:
+    events.delays = [0.0, 3600.0]
+    stuck = asyncio.create_task(mailboxes.publish("d1", version("1")))
+    await events.begun.wait()
+    await mailboxes.publish("d2", version("2"))
+    assert versions(events) == ["2"]
+    stuck.cancel()
+
+
+async def test_nothing_of_an_unknown_device_is_published(mailboxes: Mailboxes, events: FakeEvents) -> None:
+    assert not await mailboxes.publish("d9", version("1"))
+    assert events.published == []
+
+
+async def test_who_is_cancelled_leaves_its_word_for_the_next(mailboxes: Mailboxes, events: FakeEvents) -> None:
+    events.delays = [0.0, 3600.0]
+    first = asyncio.create_task(mailboxes.publish("d1", version("1")))
+    second = asyncio.create_task(mailboxes.publish("d1", version("2")))
+    await events.begun.wait()
+    first.cancel()
+    async with asyncio.timeout(5.0):
+        await second
+    assert versions(events) == ["1", "2"]
+
+
+async def test_a_word_that_cannot_be_published_fails_alone(mailboxes: Mailboxes, events: FakeEvents) -> None:
+    def fail(_: KnownDevice) -> Sequence[Message]:
+        raise ValueError("a mistake")
+
+    bad, good = await asyncio.gather(
+        mailboxes.publish("d1", fail), mailboxes.publish("d1", version("2")), return_exceptions=True
+    )
+    assert isinstance(bad, ValueError)
+    assert good is True
+    assert versions(events) == ["2"]
