@@ -204,6 +204,21 @@ async def test_logins_wait_for_their_turn(broker: Broker, device_id: str) -> Non
     assert all(await asyncio.gather(*(device.is_alive() for device in devices)))
 
 
+async def test_no_login_is_asked_about_whose_answer_would_come_too_late(broker: Broker, device_id: str) -> None:
+    def answer_late(login: dict[str, Any]) -> str:
+        time.sleep(0.5)
+        return broker.hooks.judge(login)
+
+    broker.hooks.answer = answer_late
+    clients = [await broker.open() for _ in range(25 * LOGINS_AT_ONCE)]
+    codes = await asyncio.gather(
+        *(c.log_in(f"{device_id}-{n}_0_0_2026112218", f"{device_id}-{n}") for n, c in enumerate(clients))
+    )
+    assert set(codes) == {mqtt.ACCEPTED, UNAVAILABLE}
+    asked = sum(login["username"].startswith(f"{device_id}-") for login in broker.hooks.logins)
+    assert asked == codes.count(mqtt.ACCEPTED)
+
+
 async def test_what_a_device_reports_reaches_the_platform(broker: Broker, device_id: str) -> None:
     platform, device = await broker.platform(), await broker.device(device_id)
     assert await platform.subscribe("$share/sluice/$oc/devices/+/sys/events/up") == 1

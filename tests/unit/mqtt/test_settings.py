@@ -33,6 +33,13 @@ def test_a_broker_is_named_by_a_url_without_secrets(url: str) -> None:
         GatewaySettings(mqtt_url=url)
 
 
+def test_two_gateways_of_one_host_have_different_client_ids_that_stay_after_a_restart() -> None:
+    first, second = (GatewaySettings(mqtt_hook_port=port).client_id for port in (17_031, 17_131))
+    assert first != second
+    assert GatewaySettings(mqtt_hook_port=17_031).client_id == first
+    assert GatewaySettings(mqtt_client_id="sluice-gateway-3").client_id == "sluice-gateway-3"
+
+
 async def test_a_gateway_without_a_token_key_does_not_start() -> None:
     settings = GatewaySettings(token_key="")
     async with connect(settings) as database:

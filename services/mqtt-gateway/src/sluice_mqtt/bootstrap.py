@@ -133,6 +133,7 @@ def build(
         devices,
         own_username=settings.mqtt_username,
         own_password=_secret("mqtt_password", settings.mqtt_password),
+        own_networks=settings.own_networks(),
         tolerance=settings.mqtt_timestamp_tolerance,
         counters=counters,
         clock=clock,
@@ -173,7 +174,7 @@ def build(
 def _address(settings: GatewaySettings) -> BrokerAddress:
     return BrokerAddress(
         url=settings.mqtt_url,
-        client_id=settings.mqtt_client_id,
+        client_id=settings.client_id,
         username=settings.mqtt_username,
         password=settings.mqtt_password.get_secret_value(),
         tls_ca=None if settings.mqtt_tls_ca is None else str(settings.mqtt_tls_ca),

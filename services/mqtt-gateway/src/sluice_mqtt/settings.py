@@ -1,11 +1,13 @@
 """Settings of the MQTT gateway; every field is an environment variable `SLUICE_<NAME>`."""
 
 import socket
+from ipaddress import ip_network
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 
 from sluice_common.settings import SealingSettings
+from sluice_mqtt.domain.superuser import Network
 
 
 class GatewaySettings(SealingSettings):
@@ -25,9 +27,17 @@ class GatewaySettings(SealingSettings):
     mqtt_password: SecretStr = Field(
         SecretStr(""), description="Password of the platform at the broker, at least 16 characters; replicas share it."
     )
-    mqtt_client_id: str = Field(
-        default_factory=lambda: f"sluice-gateway-{socket.gethostname()}",
-        description="Client id at the broker: different for each replica, the same after a restart.",
+    mqtt_own_networks: str = Field(
+        "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,169.254.0.0/16,fc00::/7,fe80::/10",
+        description="Networks from which the platform logs in at the broker, with commas; by default all private ones.",
+    )
+    mqtt_client_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=256,
+        pattern=r"^[^/+#\s]+$",
+        description="Client id at the broker: different for each replica, the same after a restart. By default made of "
+        "host name (with the ordinal in a stateful set) and hook port; two with one id evict each other.",
     )
     mqtt_tls_ca: Path | None = Field(None, description="Certificates (PEM) that the broker's must lead to.")
     mqtt_keepalive: int = Field(30, ge=5, description="Keep-alive of the connection to the broker.")
@@ -35,7 +45,12 @@ class GatewaySettings(SealingSettings):
         default=False,
         description="Whether the broker lists all connections (docs/broker.md); otherwise messages show them as well.",
     )
-    mqtt_session_expiry: int = Field(3_600, ge=0, description="How long the broker keeps our session and its messages.")
+    mqtt_session_expiry: int = Field(
+        90,
+        ge=0,
+        description="How long the broker keeps our session and its messages when we are gone: one that deals messages "
+        "out to the sessions of all gateways (EMQX) keeps back its share for so long.",
+    )
     mqtt_max_unacknowledged: int = Field(
         1_000, ge=1, le=65_535, description="Messages of devices that wait for Kafka at once (Receive Maximum)."
     )
@@ -102,6 +117,19 @@ class GatewaySettings(SealingSettings):
     download_progress_interval: float = Field(60.0, gt=0, description="Between two reports of a download in progress.")
 
     mqtt_counters_interval: float = Field(60.0, gt=0, description="How often counters are logged.")
+
+    @property
+    def client_id(self) -> str:
+        """Our client id at the broker."""
+        return self.mqtt_client_id or f"sluice-gateway-{socket.gethostname()}-{self.mqtt_hook_port}"
+
+    def own_networks(self) -> tuple[Network, ...]:
+        """Return where the platform may log in from.
+
+        Raises:
+            ValueError: One is no network.
+        """
+        return tuple(ip_network(text.strip()) for text in self.mqtt_own_networks.split(",") if text.strip())
 
     @property
     def download_url(self) -> str:

@@ -1,5 +1,7 @@
 """Who may log in at the broker, and which topics a client may use."""
 
+from ipaddress import ip_network
+
 import pytest
 from tests.unit.mqtt.fakes import FakeDevices
 
@@ -22,6 +24,7 @@ def access(devices: FakeDevices, counters: Counters) -> BrokerAccess:
         devices,
         own_username="sluice-gateway",
         own_password="the-password-of-us",
+        own_networks=[ip_network("10.0.0.0/8"), ip_network("fd00::/8")],
         tolerance=3600.0,
         counters=counters,
         clock=lambda: NOW,
@@ -73,6 +76,53 @@ async def test_a_log_in_that_fits_neither_a_device_nor_the_platform_is_denied(
 async def test_the_platform_logs_in_and_may_use_all_topics(access: BrokerAccess) -> None:
     assert await access.authenticate("c", "sluice-gateway", "the-password-of-us") is None
     assert access.authorize("sluice-gateway", "#", "subscribe")
+
+
+@pytest.mark.parametrize(
+    ("peer", "is_allowed"),
+    [
+        *(("10.255.0.1", True), ("::ffff:10.0.0.1", True), ("fd12::1", True), (None, True)),
+        *(("11.0.0.1", False), ("::1", False), ("", False), ("localhost", False), ("::ffff:11.0.0.1", False)),
+    ],
+)
+async def test_the_platform_logs_in_from_its_own_networks_only(
+    access: BrokerAccess, peer: str | None, *, is_allowed: bool
+) -> None:
+    try:
+        await access.authenticate("c", "sluice-gateway", "the-password-of-us", peer)
+    except DeniedError:
+        assert not is_allowed
+    else:
+        assert is_allowed
+
+
+async def test_who_guesses_the_platforms_password_is_slowed_and_nobody_else(devices: FakeDevices) -> None:
+    now = NOW
+    access = BrokerAccess(
+        devices,
+        own_username="sluice-gateway",
+        own_password="the-password-of-us",
+        own_networks=[ip_network("10.0.0.0/8")],
+        tolerance=3600.0,
+        counters=Counters(),
+        clock=lambda: now,
+    )
+
+    async def lets_in(password: str, peer: str) -> bool:
+        try:
+            await access.authenticate("c", "sluice-gateway", password, peer)
+        except DeniedError:
+            return False
+        return True
+
+    for number in range(1_000):
+        assert not await lets_in(f"guess {number}", "10.0.0.1")
+    assert not await lets_in("the-password-of-us", "10.0.0.1")
+    assert await lets_in("the-password-of-us", "10.0.0.2")
+    now += 10.0
+    assert await lets_in("the-password-of-us", "10.0.0.1")
+    assert not await lets_in("guess", "10.0.0.1")
+    assert not await lets_in("the-password-of-us", "10.0.0.1")
 
 
 @pytest.mark.parametrize(

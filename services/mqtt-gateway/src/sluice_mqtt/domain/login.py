@@ -23,6 +23,8 @@ class Denial(StrEnum):
     UNKNOWN_DEVICE = "unknown_device"
     TIMESTAMP = "timestamp"
     PASSWORD = "password"  # noqa: S105 - the name of a reason
+    ADDRESS = "address"
+    TOO_OFTEN = "too_often"
 
 
 class DeniedError(ValueError):

@@ -1,6 +1,7 @@
 """The broker's hooks over real sockets: what EMQX sends, and the answers that it expects."""
 
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ async def client(devices: FakeDevices, events: FakeEvents) -> AsyncIterator[Test
         devices,
         own_username="sluice-gateway",
         own_password="the-password-of-us",
+        own_networks=[ip_network("10.0.0.0/8"), ip_network("fd00::/8")],
         tolerance=3600.0,
         counters=counters,
         clock=lambda: NOW,
@@ -62,6 +64,12 @@ async def test_the_log_in_of_a_device_is_allowed_with_its_id_as_client_id(client
 async def test_the_log_in_of_the_platform_is_that_of_a_superuser(client: TestClient[Any, Any]) -> None:
     login = {"clientid": "c", "username": "sluice-gateway", "password": "the-password-of-us"}
     assert await ask(client, "authenticate", **login) == {"result": "allow", "is_superuser": True}
+
+
+async def test_the_platform_logs_in_from_its_own_networks_only(client: TestClient[Any, Any]) -> None:
+    login = {"clientid": "c", "username": "sluice-gateway", "password": "the-password-of-us"}
+    assert (await ask(client, "authenticate", **login, peerhost="10.1.2.3"))["result"] == "allow"
+    assert (await ask(client, "authenticate", **login, peerhost="198.51.100.7"))["result"] == "deny"
 
 
 @pytest.mark.parametrize("more", [{"password": "0" * 64}, {"password": None}, {"username": None}])

@@ -28,6 +28,7 @@ class _LoginRequest(msgspec.Struct):
     clientid: str
     username: str | None = None
     password: str | None = None
+    peerhost: str | None = None
 
 
 class _TopicRequest(msgspec.Struct):
@@ -88,7 +89,9 @@ class BrokerHooks:
     async def _authenticate(self, request: web.Request) -> web.Response:
         login = _LOGINS.decode(await request.read())
         try:
-            device_id = await self._access.authenticate(login.clientid, login.username, login.password or "")
+            device_id = await self._access.authenticate(
+                login.clientid, login.username, login.password or "", login.peerhost
+            )
         except DeniedError:
             return web.json_response({"result": "deny", "is_superuser": False})
         if device_id is None:

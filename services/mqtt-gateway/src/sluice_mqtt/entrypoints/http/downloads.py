@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager, suppress
 import structlog
 from aiohttp import web
 
+from sluice_common.observability import Rarely
 from sluice_common.tokens import InvalidTokenError
 from sluice_mqtt.application.download_access import DownloadAccess, DownloadDeniedError, NotReadyError
 from sluice_mqtt.application.ports import StoreUnavailableError
@@ -59,6 +60,7 @@ class DownloadServer:
         self._counters = counters
         self._active = 0
         self._is_draining = False
+        self._refused, self._broken = Rarely(), Rarely()
         self._ended = asyncio.Event()
 
     def application(self) -> web.Application:
@@ -90,7 +92,9 @@ class DownloadServer:
                 return await self._answer(request)
         except RefusedError as refused:
             self._counters[Counted.DOWNLOADS_REFUSED] += 1
-            _log.info("download_refused", path=request.path[:256], status=refused.status, reason=str(refused))
+            if more := self._refused.count():
+                path, status, reason = request.path[:256], refused.status, str(refused)
+                _log.info("download_refused", path=path, status=status, reason=reason, count=more)
             return web.Response(status=refused.status, headers=refused.headers)
 
     @contextmanager
@@ -145,8 +149,9 @@ class DownloadServer:
         except (FencedError, StoreUnavailableError, TimeoutError, OSError) as error:
             counted = Counted.DOWNLOADS_FENCED if isinstance(error, FencedError) else Counted.DOWNLOADS_BROKEN
             self._counters[counted] += 1
-            device_id = transfer.permission.device_id
-            _log.info("download_broken", device_id=device_id, reason=str(error) or type(error).__name__)
+            if more := self._broken.count():
+                device_id, reason = transfer.permission.device_id, str(error) or type(error).__name__
+                _log.info("download_broken", device_id=device_id, reason=reason, count=more)
             abort(request)
 
 

@@ -58,6 +58,11 @@ final class Hooks {
     private final Settings settings;
     private final HttpClient client;
     private final Gate gate;
+    /**
+     * How long a login may wait for its turn, and then again for its answer: together no longer than the client is kept
+     * waiting, so that no question is put whose answer would come too late.
+     */
+    private final Duration patience;
 
     Hooks(final Settings settings) {
         this.settings = settings;
@@ -71,12 +76,13 @@ final class Hooks {
                 .connectTimeout(settings.postDeadline())
                 .executor(threads)
                 .build();
-        gate = new Gate(settings.loginsAtOnce(), settings.loginDeadline(), System::nanoTime, threads);
+        patience = settings.loginDeadline().dividedBy(2);
+        gate = new Gate(settings.loginsAtOnce(), patience, System::nanoTime, threads);
     }
 
-    /** Ask whether a client may log in. The answer fails if the hook does, or is not asked before the deadline. */
+    /** Ask whether a client may log in. The answer fails if the hook does, or if there are too many before. */
     CompletableFuture<Verdict> authenticate(final Login login) {
-        return gate.pass(() -> client.sendAsync(request("authenticate", login, settings.loginDeadline()), body())
+        return gate.pass(() -> client.sendAsync(request("authenticate", login, patience), body())
                 .thenApply(this::verdict));
     }
 
