@@ -32,6 +32,63 @@ def make(on_message: OnMessage, clock: Callable[[], float] = time.monotonic) -> 
     return connection
 
 
+async def heard(connection: BrokerConnection, *gateways: str) -> None:
+    for gateway in gateways:
+        await connection._on_publish(None, f"sluice/heartbeat/{gateway}", b"", 0, {})
+
+
+@pytest.mark.parametrize(
+    ("others", "unsubscribes"), [([], False), (["c"], False), (["d"], False), (["b"], True), (["b", "d"], True)]
+)
+async def test_a_gateway_that_ends_gives_its_session_up_if_one_with_a_lower_id_remains(
+    others: list[str], *, unsubscribes: bool
+) -> None:
+    connection, sent = make(lambda *_: asyncio.sleep(0)), list[object]()
+
+    def unsubscribe(topic: str) -> None:
+        sent.append(topic)
+        connection._on_unsuback(None, 1, ())
+
+    async def disconnect(**properties: int) -> None:
+        sent.append(properties)
+
+    connection._topic = "$share/sluice/t"
+    connection._client.unsubscribe, connection._client.disconnect = unsubscribe, disconnect
+    await heard(connection, *others)
+    await connection.leave()
+    await connection.close()
+    assert sent == (["$share/sluice/t", {"session_expiry_interval": 0}] if unsubscribes else [{}])
+
+
+async def test_a_gateway_that_was_heard_long_ago_does_not_remain(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = make(lambda *_: asyncio.sleep(0))
+    await heard(connection, "b")
+    later = time.monotonic() + 3 * ADDRESS.heartbeat_interval + 1.0
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert not connection._another_remains()
+
+
+async def test_messages_in_hand_are_finished_before_the_connection_is_closed() -> None:
+    taken = list[bytes]()
+
+    async def take(_topic: str, payload: bytes) -> None:
+        await asyncio.sleep(0.05)
+        taken.append(payload)
+
+    connection = make(take)
+    handling = asyncio.create_task(connection._on_publish(None, "t", b"1", 1, {}))
+    await asyncio.sleep(0)
+    await connection.leave()
+    assert (await handling, taken) == (0, [b"1"])
+
+
+async def test_a_client_id_that_another_client_has_is_told() -> None:
+    connection = make(lambda *_: asyncio.sleep(0))
+    connection._on_disconnect(None, bytes([0x8E, 0]))
+    with pytest.raises(ConnectionLostError, match="logged in as c"):
+        await connection.watch()
+
+
 async def test_a_message_is_acknowledged_when_its_handler_has_returned() -> None:
     async def take(_topic: str, _payload: bytes) -> None:
         await asyncio.sleep(0)

@@ -72,7 +72,7 @@ class GmqttBroker:
         await connection.publish(topic, payload, expiry)
 
     async def run(self) -> None:
-        """Keep connected until cancelled."""
+        """Keep connected until cancelled; then leave in an orderly way."""
         while True:
             try:
                 await self._connect_once()
@@ -91,6 +91,10 @@ class GmqttBroker:
             _log.info("broker_connected", url=self._address.url)
             await self._use(connection)
             await connection.watch()
+        except asyncio.CancelledError:
+            await self._use(None)
+            await connection.leave()
+            raise
         finally:
             await self._use(None)
             await connection.close()

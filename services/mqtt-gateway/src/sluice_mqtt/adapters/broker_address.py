@@ -18,7 +18,7 @@ class BrokerAddress:
         password: Ours.
         tls_ca: File of the certificates (PEM) that the broker's must lead to; None for the system's.
         keepalive: The broker ends a connection that is silent for half as long again.
-        session_expiry: How long the broker keeps our session and its messages while we are away.
+        session_expiry: How long the broker keeps our session and its messages while we are away unexpectedly.
         connect_timeout: For a connection to come about, and to end.
         reconnect_delay: Between attempts.
         heartbeat_interval: Between messages to ourselves.

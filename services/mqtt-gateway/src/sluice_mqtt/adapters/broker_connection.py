@@ -2,7 +2,8 @@
 
 gmqtt's own reconnecting is off, as it gives up for good on refusals that pass, such as a broker whose hooks do not
 answer yet. A message is acknowledged when its handler has returned; if the handler raises, the connection ends, so that
-the broker delivers the message again. Heartbeats to ourselves show that the broker still delivers.
+the broker delivers the message again. Heartbeats to ourselves show that the broker still delivers; those of other
+gateways show that they are there.
 """
 
 import asyncio
@@ -24,6 +25,10 @@ _MISSED_BEATS = 3
 _RESERVED_IDS = 8
 """Packet ids that stay free for subscriptions; gmqtt takes them from the same window."""
 _REFUSED = 0x80
+_TAKEN_OVER = 0x8E
+"""Reason code of a DISCONNECT: another client has logged in under our client id (MQTT 5 §3.14.2.1)."""
+_HEARTBEATS = "sluice/heartbeat/"
+_LEAVE_SECONDS = 3.0
 logging.getLogger("gmqtt").setLevel(logging.CRITICAL)  # it logs payloads, which hold tokens; we log what matters
 
 
@@ -49,8 +54,13 @@ class BrokerConnection:
         self._window = asyncio.Semaphore(max_in_flight)
         self._ended = asyncio.Event()
         self._subscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._heartbeats = f"sluice/heartbeat/{address.client_id}"
+        self._unsubscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._topic = ""
+        self._heartbeats = f"{_HEARTBEATS}{address.client_id}"
         self._delivered_at = time.monotonic()
+        self._heard_at: dict[str, float] = {}  # of other gateways, by client id
+        self._is_taken_over = False
+        self._session_ends = False
         self._client = self._make_client()
 
     def _make_client(self) -> Any:
@@ -67,6 +77,7 @@ class BrokerConnection:
         client.on_message = self._on_publish
         client.on_connect = self._on_connack
         client.on_subscribe = self._on_suback
+        client.on_unsubscribe = self._on_unsuback
         client.on_disconnect = self._on_disconnect
         return client
 
@@ -78,11 +89,12 @@ class BrokerConnection:
             MQTTError: It refuses the log-in.
             TimeoutError: It does not answer.
         """
+        self._topic = topic
         async with asyncio.timeout(self._address.connect_timeout):
             await self._unless_ended(self._connect())
             self._client.subscribe(topic, qos=1)
             await self._unless_ended(self._subscribed)
-            self._client.subscribe(self._heartbeats, qos=0)
+            self._client.subscribe(f"{_HEARTBEATS}+", qos=0)
 
     async def _connect(self) -> None:
         context = self._address.tls_context() or False
@@ -133,7 +145,7 @@ class BrokerConnection:
 
         Raises:
             ConnectionLostError: It is there but delivers no heartbeats, or a message has waited for Kafka or MongoDB
-                for too long: another gateway may have more luck with it.
+                for too long: another gateway may have more luck with it. Or another client has our client id.
         """
         interval = self._address.heartbeat_interval
         self._delivered_at = time.monotonic()
@@ -145,6 +157,26 @@ class BrokerConnection:
             self._client.publish(self._heartbeats, b"", qos=0)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), interval)
+        if self._is_taken_over:
+            raise ConnectionLostError(f"another client has logged in as {self._address.client_id}")
+
+    async def leave(self) -> None:
+        """Finish the messages in hand before `close`; give the session up if another gateway remains.
+
+        Where a broker deals messages out to the sessions of all gateways, a session without a gateway would keep its
+        share. The gateway with the lowest client id keeps its own, however many end at the same time: in it waits what
+        devices say while no gateway is there.
+        """
+        remains = self._another_remains()
+        if remains and not self._ended.is_set():
+            self._client.unsubscribe(self._topic)
+            await asyncio.wait([self._unsubscribed], timeout=_LEAVE_SECONDS)
+        await self._intake.finish(_LEAVE_SECONDS)
+        self._session_ends = remains and self._unsubscribed.done()
+
+    def _another_remains(self) -> bool:
+        since = time.monotonic() - _MISSED_BEATS * self._address.heartbeat_interval
+        return any(at > since and other < self._address.client_id for other, at in self._heard_at.items())
 
     async def close(self) -> None:
         """End it; publications without acknowledgement fail."""
@@ -152,12 +184,13 @@ class BrokerConnection:
         self._unacknowledged.fail()
         self._intake.cancel()
         with suppress(Exception):  # gmqtt may fail in many ways at a connection that is only half open
-            await asyncio.wait_for(self._client.disconnect(), self._address.connect_timeout)
+            properties = {"session_expiry_interval": 0} if self._session_ends else {}
+            await asyncio.wait_for(self._client.disconnect(**properties), self._address.connect_timeout)
 
     async def _on_publish(self, _client: Any, topic: str, payload: bytes, qos: int, _properties: Any) -> int | None:
         """Handle a message; gmqtt acknowledges it with the returned reason code, and does not if None is returned."""
-        if topic == self._heartbeats:
-            self._delivered_at = time.monotonic()
+        if topic.startswith(_HEARTBEATS):
+            self._note_heartbeat(topic)
             return 0
         try:
             if await self._intake.handle(topic, payload, qos):
@@ -167,6 +200,12 @@ class BrokerConnection:
                 raise  # not by `close`
         self._ended.set()  # a message without acknowledgement would take a place of Receive Maximum for ever
         return None
+
+    def _note_heartbeat(self, topic: str) -> None:
+        if topic == self._heartbeats:
+            self._delivered_at = time.monotonic()
+        else:
+            self._heard_at[topic.removeprefix(_HEARTBEATS)] = time.monotonic()
 
     def _on_connack(self, _client: Any, _flags: int, _code: int, properties: dict[str, Any]) -> None:
         granted = properties.get("receive_maximum", self._max_in_flight)
@@ -181,6 +220,11 @@ class BrokerConnection:
         else:
             self._subscribed.set_exception(ConnectionLostError("the broker refuses the subscription"))
 
-    def _on_disconnect(self, _client: Any, *_reason: Any) -> None:
+    def _on_unsuback(self, _client: Any, *_: Any) -> None:
+        if not self._unsubscribed.done():
+            self._unsubscribed.set_result(None)
+
+    def _on_disconnect(self, _client: Any, packet: Any = None, *_: Any) -> None:
+        self._is_taken_over = isinstance(packet, bytes) and packet[:1] == bytes([_TAKEN_OVER])
         self._ended.set()
         self._unacknowledged.fail()
