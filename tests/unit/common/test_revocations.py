@@ -13,16 +13,16 @@ REVOKED = PackageRevoked(app_id="a", occurred_at=now(), package_id="p", image_id
 
 @pytest.mark.requirement("D15")
 async def test_an_image_is_revoked_from_its_event_on() -> None:
-    told: list[str] = []
+    reported: list[str] = []
     revoked = RevokedImages(CommonSettings())
-    revoked.on_revoked = told.append
+    revoked.on_revoked = reported.append
     assert "i" not in revoked
     await revoked.take(PackageRejected(app_id="a", occurred_at=now(), package_id="p", code="c", message="i"))
     assert "i" not in revoked
     await revoked.take(REVOKED)
     assert "i" in revoked
     assert "j" not in revoked
-    assert told == ["i"]
+    assert reported == ["i"]
 
 
 def test_a_revocation_travels_unchanged() -> None:

@@ -72,9 +72,8 @@ def make_close() -> MakeClose:
     return make
 
 
-@pytest.fixture
-def certified(tmp_path: Path) -> GatewaySettings:
-    """Settings with a certificate for 127.0.0.1."""
+def certify(folder: Path) -> GatewaySettings:
+    """Write a new key and a certificate for 127.0.0.1; return settings with both."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     builder = (
@@ -84,10 +83,16 @@ def certified(tmp_path: Path) -> GatewaySettings:
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     )
-    cert_file, key_file = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
     cert_file.write_bytes(builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
     key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return GatewaySettings(download_tls_cert=cert_file, download_tls_key=key_file)
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> GatewaySettings:
+    """Settings with a certificate for 127.0.0.1."""
+    return certify(tmp_path)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def make(on_message: OnMessage, clock: Callable[[], float] = time.monotonic) -> 
     return connection
 
 
-async def heard(connection: BrokerConnection, *gateways: str) -> None:
+async def note_heartbeats(connection: BrokerConnection, *gateways: str) -> None:
     for gateway in gateways:
         await connection._on_publish(None, f"sluice/heartbeat/{gateway}", b"", 0, {})
 
@@ -54,7 +54,7 @@ async def test_a_gateway_that_ends_gives_its_session_up_if_one_with_a_lower_id_r
 
     connection._topic = "$share/sluice/t"
     connection._client.unsubscribe, connection._client.disconnect = unsubscribe, disconnect
-    await heard(connection, *others)
+    await note_heartbeats(connection, *others)
     await connection.leave()
     await connection.close()
     assert sent == (["$share/sluice/t", {"session_expiry_interval": 0}] if unsubscribes else [{}])
@@ -62,7 +62,7 @@ async def test_a_gateway_that_ends_gives_its_session_up_if_one_with_a_lower_id_r
 
 async def test_a_gateway_that_was_heard_long_ago_does_not_remain(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = make(lambda *_: asyncio.sleep(0))
-    await heard(connection, "b")
+    await note_heartbeats(connection, "b")
     later = time.monotonic() + 3 * ADDRESS.heartbeat_interval + 1.0
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert not connection._another_remains()

@@ -5,6 +5,7 @@ until it has read which attempts may download.
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -23,7 +24,7 @@ from sluice_mqtt.bootstrap import Gateway, build
 from sluice_mqtt.domain.counters import log_fields
 from sluice_mqtt.entrypoints.http.broker_hooks import BrokerHooks
 from sluice_mqtt.entrypoints.http.downloads import DownloadServer
-from sluice_mqtt.entrypoints.http.server import listen, tls_context
+from sluice_mqtt.entrypoints.http.server import listen, renew_certificate, tls_context
 from sluice_mqtt.settings import GatewaySettings
 
 _log = structlog.get_logger()
@@ -42,22 +43,25 @@ async def run(settings: GatewaySettings) -> None:
         database = await stack.enter_async_context(connect(settings))
         gateway = build(settings, database, await stack.enter_async_context(BackgroundTasks()))
         await stack.enter_async_context(started(gateway.producer))
-        downloads = await _listen(stack, gateway)
+        tls = tls_context(settings)
+        downloads = await _listen(stack, gateway, tls)
         announce_ready(settings)
         try:
             async with asyncio.TaskGroup() as followers:
                 _follow(gateway, followers)
+                if tls is not None:
+                    followers.create_task(renew_certificate(tls, settings))
                 await _work(gateway, downloads)
         finally:
             _log.info("gateway_stopped", **log_fields(gateway.counters))
 
 
-async def _listen(stack: AsyncExitStack, gateway: Gateway) -> DownloadServer:
+async def _listen(stack: AsyncExitStack, gateway: Gateway, tls: ssl.SSLContext | None) -> DownloadServer:
     settings, counters = gateway.settings, gateway.counters
     downloads = DownloadServer(
         gateway.download_access, gateway.transfers, max_downloads=settings.download_max, counters=counters
     )
-    await listen(stack, downloads.application(), settings.download_host, settings.download_port, tls_context(settings))
+    await listen(stack, downloads.application(), settings.download_host, settings.download_port, tls)
     hooks = BrokerHooks(gateway.access, gateway.broker_presence, secret=gateway.hook_secret, counters=counters)
     await listen(
         stack, hooks.application(settings.mqtt_hook_max_body), settings.mqtt_hook_host, settings.mqtt_hook_port

@@ -1,5 +1,6 @@
 """How the gateway's HTTP servers listen."""
 
+import asyncio
 import socket
 import ssl
 from contextlib import AsyncExitStack
@@ -8,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 from aiohttp import web
+from tests.unit.mqtt.conftest import certify
 
-from sluice_mqtt.entrypoints.http.server import listen, tls_context
+from sluice_mqtt.entrypoints.http.server import listen, renew_certificate, tls_context
 from sluice_mqtt.settings import GatewaySettings
 
 
@@ -46,6 +48,28 @@ async def test_a_taken_port_is_an_error_at_start(port: int) -> None:
         await listen(stack, application(), "127.0.0.1", port)
         with pytest.raises(OSError, match="address already in use"):
             await listen(stack, application(), "127.0.0.1", port)
+
+
+async def test_a_certificate_that_was_renewed_is_used_without_a_restart(certified: GatewaySettings, port: int) -> None:
+    tls, file = tls_context(certified), certified.download_tls_cert
+    assert tls is not None
+    assert file is not None
+    async with AsyncExitStack() as stack:
+        await listen(stack, application(), "127.0.0.1", port, tls)
+        renewing = asyncio.create_task(renew_certificate(tls, certified, interval=0.02))
+        old = await asyncio.to_thread(served_certificate, port)
+        await asyncio.to_thread(file.write_text, "half of it")
+        await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(served_certificate, port) == old
+        await asyncio.to_thread(certify, file.parent)
+        async with asyncio.timeout(10.0):
+            while await asyncio.to_thread(served_certificate, port) == old:
+                await asyncio.sleep(0.02)
+        renewing.cancel()
+
+
+def served_certificate(port: int) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port)))
 
 
 def test_an_unreadable_certificate_is_an_error_at_start(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """HTTP servers (aiohttp) that end with their owner."""
 
+import asyncio
 import ssl
 from contextlib import AsyncExitStack
 
+import structlog
 from aiohttp import web
 
 from sluice_mqtt.settings import GatewaySettings
 
+_log = structlog.get_logger()
 _SHUTDOWN_TIMEOUT = 2.0
 _IDLE_CONNECTION = 75.0
 _BACKLOG = 1024
@@ -39,3 +42,34 @@ def tls_context(settings: GatewaySettings) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(settings.download_tls_cert, settings.download_tls_key)
     return context
+
+
+async def renew_certificate(context: ssl.SSLContext, settings: GatewaySettings, interval: float = 60.0) -> None:
+    """Read the certificate again when its file has changed, until cancelled; connections that are there keep the old.
+
+    One that cannot be read, or does not fit the key yet, is tried again.
+
+    Args:
+        context: Of `tls_context`.
+        settings: Where it is.
+        interval: Seconds between two looks at the files.
+    """
+    read = _changed_at(settings)
+    while True:
+        await asyncio.sleep(interval)
+        now = _changed_at(settings)
+        if now == read:
+            continue
+        try:
+            tls_context(settings)  # what cannot be read would leave the context in use without a key
+            context.load_cert_chain(str(settings.download_tls_cert), settings.download_tls_key)
+        except OSError as error:
+            _log.warning("certificate_not_renewed", reason=str(error))
+        else:
+            read = now
+            _log.info("certificate_renewed")
+
+
+def _changed_at(settings: GatewaySettings) -> list[int]:
+    files = [file for file in (settings.download_tls_cert, settings.download_tls_key) if file is not None]
+    return [file.stat().st_mtime_ns if file.exists() else 0 for file in files]
