@@ -2,7 +2,8 @@
 
 Every client has its own device, attempt and token, and fetches the whole image in one GET; the image lies in GridFS.
 nginx (Debian's, one worker, sendfile) serves the same bytes from a file to the same clients. Clients run in a process
-of their own; a machine with few cores gives part of them to it.
+of their own; a machine with few cores gives part of them to it. Then as many devices as are asked for hold a download
+of 64 KiB open and take nothing: what they cost the gateway while nothing happens.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from rich.console import Console
 
 from sluice_bench import nginx
 from sluice_bench.http_clients import Fetched, fetch_all
+from sluice_bench.idle_clients import open_downloads
 from sluice_common.bus import Producer
 from sluice_common.ids import execution_id, new_id
 from sluice_common.messages.mqtt_commands import OfferFirmware
@@ -45,6 +47,10 @@ _NGINX_PORT: Final = 95
 _READ_SECONDS: Final = 3.0
 """For the gateway to read the offers."""
 _VERSION: Final = "2.0.0"
+_IDLE_BYTES: Final = 65_536
+_SETTLE_SECONDS, _IDLE_SECONDS = 20.0, 20.0
+_IDLE_TARGET: Final = 2.0
+"""Most processor time of the gateway while downloads are open and idle, percent of a core."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this benchmark's options."""
     parser.add_argument("--clients", type=int, default=500, help="that download at once")
     parser.add_argument("--mib", type=int, default=4, help="size of the image, MiB")
+    parser.add_argument("--idle", type=int, default=1_000, help="downloads that are open and idle")
     parser.add_argument("--port-base", type=int, default=19_400, help="lowest port of its system")
 
 
@@ -72,22 +79,39 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> dict[str, An
     """
     settings = EmbeddedSettings(state_dir=HOME / "bench" / "download", port_base=options.port_base)
     reset(settings)
-    data = secrets.token_bytes(options.mib * _MIB)
-    image = Image(new_id(), data, hashlib.sha256(data).hexdigest())
+    image, small = _image(options.mib * _MIB), _image(_IDLE_BYTES)
     with Stack(settings, services=_SERVICES, progress=lambda text: console.print(text, style="dim")) as stack:
         sources = asyncio.run(_offer(stack, settings, image, options.clients))
         console.print(f"{options.clients} clients fetch {options.mib} MiB each from the gateway.", style="dim")
         fetch_all(sources[:1])  # warms up
         gateway = _measured(sources, lambda: stack.cpu_seconds()[MQTT_GATEWAY])
+        console.print(f"{options.idle} clients hold a download open.", style="dim")
+        idle = asyncio.run(_idle(stack, settings, small, options.idle))
     peer = _nginx(settings, image, options, console)
-    whole = gateway["whole"] == options.clients
+    met = gateway["whole"] == options.clients and idle["cpu_percent"] < _IDLE_TARGET
     if peer is None:
-        return {"gateway": gateway, "nginx": "not installed", "ratio": None, "met": whole}
+        return {"gateway": gateway, "idle": idle, "nginx": "not installed", "ratio": None, "met": met}
     ratio = {
         "speed": round(gateway["mib_per_second"] / peer["mib_per_second"], 2),
         "cpu": round(gateway["cpu_ms_per_mib"] / max(peer["cpu_ms_per_mib"], 1e-6), 1),
     }
-    return {"gateway": gateway, "nginx": peer, "ratio": ratio, "met": whole}
+    return {"gateway": gateway, "idle": idle, "nginx": peer, "ratio": ratio, "met": met}
+
+
+def _image(size: int) -> Image:
+    data = secrets.token_bytes(size)
+    return Image(new_id(), data, hashlib.sha256(data).hexdigest())
+
+
+async def _idle(stack: Stack, settings: EmbeddedSettings, image: Image, number: int) -> dict[str, Any]:
+    sources = await _offer(stack, settings, image, number)
+    async with open_downloads(sources):
+        await asyncio.sleep(_SETTLE_SECONDS)
+        before = stack.cpu_seconds()[MQTT_GATEWAY]
+        await asyncio.sleep(_IDLE_SECONDS)
+        spent = stack.cpu_seconds()[MQTT_GATEWAY] - before
+    percent = round(100 * spent / _IDLE_SECONDS, 2)
+    return {"downloads": number, "cpu_percent": percent, "target_percent": _IDLE_TARGET}
 
 
 def _measured(sources: list[Source], cpu_seconds: Callable[[], float]) -> dict[str, Any]:
