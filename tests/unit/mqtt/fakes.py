@@ -125,12 +125,14 @@ class FakeProducer:
 
     Attributes:
         failures: How many more times it fails.
+        error: What it raises always.
         sent: Keys and messages.
         dead_letters: Topic, partition, offset, key, value and reason.
     """
 
     def __init__(self, failures: int = 0) -> None:
         self.failures = failures
+        self.error: Exception | None = None
         self.sent: list[tuple[str, Any]] = []
         self.dead_letters: list[DeadLetter] = []
 
@@ -148,6 +150,8 @@ class FakeProducer:
         self.dead_letters.append(letter)
 
     def _fail(self) -> None:
+        if self.error is not None:
+            raise self.error
         if self.failures:
             self.failures -= 1
             raise KafkaTimeoutError

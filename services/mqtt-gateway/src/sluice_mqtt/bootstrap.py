@@ -89,7 +89,7 @@ def build(
     revoked = RevokedImages(settings)
     open_downloads = OpenDownloads(permissions, revoked)
     revoked.on_revoked = open_downloads.end_revoked
-    events = KafkaDeviceEvents(producer)
+    events = KafkaDeviceEvents(producer, tasks)
     devices = MongoDevices(
         database["devices"],
         Sealer(settings.all_sealing_keys()),

@@ -8,6 +8,7 @@ from pymongo.errors import AutoReconnect
 
 from sluice_common.background import BackgroundTasks
 from sluice_common.sealing import Sealer
+from sluice_common.supervision import Backoff
 from sluice_mqtt.adapters import devices as adapter
 from sluice_mqtt.adapters.devices import Lifetimes, MongoDevices
 from sluice_mqtt.application.ports import StoreUnavailableError
@@ -157,7 +158,7 @@ async def test_a_failure_reaches_all_look_ups_of_its_query_and_is_not_cached() -
 
 
 async def test_finding_the_app_of_a_device_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "_RETRY_DELAY", 0.0)
+    monkeypatch.setattr(adapter, "_BACKOFF", Backoff(0.0, 0.0))
     collection = Collection(d1=None)
     collection.failure = AutoReconnect("away")
     finding = asyncio.create_task(make(collection).find("d1"))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import structlog
 from gmqtt.mqtt.handler import MQTTError
 
+from sluice_common.supervision import repeat
 from sluice_mqtt.adapters.broker_address import BrokerAddress
 from sluice_mqtt.adapters.broker_connection import BrokerConnection
 from sluice_mqtt.adapters.message_intake import MessageIntake, OnMessage
@@ -73,14 +74,16 @@ class GmqttBroker:
 
     async def run(self) -> None:
         """Keep connected until cancelled; then leave in an orderly way."""
-        while True:
-            try:
-                await self._connect_once()
-            except (OSError, MQTTError, TimeoutError) as error:
-                _log.warning("broker_lost", url=self._address.url, reason=str(error) or type(error).__name__)
-            await asyncio.sleep(self._address.reconnect_delay)
+        await repeat("broker_not_connected", self._connect_once, pause=0.0)
 
     async def _connect_once(self) -> None:
+        try:
+            await self._serve_connection()
+        except (OSError, MQTTError, TimeoutError) as error:
+            _log.warning("broker_lost", url=self._address.url, reason=str(error) or type(error).__name__)
+        await asyncio.sleep(self._address.reconnect_delay)
+
+    async def _serve_connection(self) -> None:
         intake = MessageIntake(self._on_message, self._on_dropped, self._max_unacknowledged)
         connection = BrokerConnection(
             self._address, intake, max_in_flight=self._max_in_flight, stall_timeout=self._stall_timeout

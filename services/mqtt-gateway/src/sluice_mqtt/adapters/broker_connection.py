@@ -108,7 +108,8 @@ class BrokerConnection:
         Raises:
             ConnectionLostError: The connection has ended.
         """
-        working, ended = asyncio.ensure_future(work), asyncio.create_task(self._ended.wait())
+        working = asyncio.ensure_future(work)  # unsupervised: awaited at once
+        ended = asyncio.create_task(self._ended.wait())  # unsupervised: awaited at once
         try:
             await asyncio.wait((working, ended), return_when=asyncio.FIRST_COMPLETED)
             if not working.done():

@@ -1,16 +1,12 @@
 """The topic `dead-letters`: messages of devices that the gateway itself fails at, kept whole."""
 
-import asyncio
 from typing import Protocol
-
-import structlog
-from aiokafka.errors import KafkaError
 
 from sluice_common.messages.base import now
 from sluice_common.messages.dead_letters import DeadLetter
+from sluice_common.supervision import Backoff, persist
 
-_log = structlog.get_logger()
-_RETRY_DELAY = 1.0
+_BACKOFF = Backoff(first=1.0, longest=5.0)
 
 
 class Producer(Protocol):
@@ -28,18 +24,10 @@ class KafkaDeadLetters:
 
     async def dead_letter(self, topic: str, payload: bytes, reason: str) -> None:
         """Return when Kafka has the message."""
-        while True:
-            if await self._try_publish(_letter(topic, payload, reason)):
-                return
-            await asyncio.sleep(_RETRY_DELAY)
-
-    async def _try_publish(self, letter: DeadLetter) -> bool:
-        try:
-            await self._producer.send_dead_letter(letter)
-        except KafkaError as error:
-            _log.warning("message_not_dead_lettered", topic=letter.source_topic, reason=repr(error))
-            return False
-        return True
+        letter = _letter(topic, payload, reason)
+        await persist(
+            "message_not_dead_lettered", lambda: self._producer.send_dead_letter(letter), backoff=_BACKOFF, topic=topic
+        )
 
 
 def _letter(topic: str, payload: bytes, reason: str) -> DeadLetter:

@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import structlog
-from aiokafka.errors import KafkaError
-
+from sluice_common.background import BackgroundTasks
+from sluice_common.errors import FatalError
 from sluice_common.messages.base import Message
+from sluice_common.supervision import Backoff, persist
 from sluice_common.topics import DEVICE_EVENTS, Topic
 
-_log = structlog.get_logger()
-_RETRY_DELAY = 1.0
+_BACKOFF = Backoff(first=1.0, longest=5.0)
+_SEND_TIMEOUT = 120.0
+"""Seconds for Kafka to take events before they are sent anew, which may bring them there twice."""
 
 
 class Producer(Protocol):
@@ -28,22 +29,37 @@ class KafkaDeviceEvents:
     square of their number.
     """
 
-    def __init__(self, producer: Producer) -> None:
+    def __init__(self, producer: Producer, tasks: BackgroundTasks) -> None:
+        """Prepare.
+
+        Args:
+            producer: Towards Kafka.
+            tasks: End the process when the producer has ended.
+        """
         self._producer = producer
+        self._tasks = tasks
 
     async def publish(self, device_id: str, events: Sequence[Message]) -> None:
-        """Return when Kafka has the events, in their order."""
-        while True:
-            if await self._try_publish(device_id, events):
-                return
-            await asyncio.sleep(_RETRY_DELAY)
+        """Return when Kafka has the events, in their order.
 
-    async def _try_publish(self, device_id: str, events: Sequence[Message]) -> bool:
+        Raises:
+            MessageSizeTooLargeError: An event is larger than Kafka takes.
+            FatalError: The producer has ended, and so will the process.
+        """
         try:
+            await persist(
+                "event_not_published", lambda: self._publish(device_id, events), backoff=_BACKOFF, device_id=device_id
+            )
+        except FatalError as error:
+            self._tasks.run("producer_ended", _fail(error))
+            raise
+
+    async def _publish(self, device_id: str, events: Sequence[Message]) -> None:
+        async with asyncio.timeout(_SEND_TIMEOUT):
             futures = [await self._producer.send(DEVICE_EVENTS, device_id, event) for event in events]
             for future in futures:
                 await future
-        except KafkaError as error:
-            _log.warning("event_not_published", device_id=device_id, reason=repr(error))
-            return False
-        return True
+
+
+async def _fail(error: FatalError) -> None:
+    raise error

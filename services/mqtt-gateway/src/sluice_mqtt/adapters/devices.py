@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -15,11 +16,12 @@ from pymongo.errors import PyMongoError
 from sluice_common.background import BackgroundTasks
 from sluice_common.lookups import Lookups
 from sluice_common.sealing import Sealer, SealingError
+from sluice_common.supervision import Backoff, persist
 from sluice_mqtt.application.ports import StoreUnavailableError
 from sluice_mqtt.domain.device import KnownDevice
 
 _log = structlog.get_logger()
-_RETRY_DELAY = 1.0
+_BACKOFF = Backoff(first=1.0, longest=5.0)
 _MIN_LIFETIME = 1.0
 
 
@@ -94,12 +96,13 @@ class MongoDevices:
 
     async def find(self, device_id: str) -> KnownDevice | None:
         """Return the device for its app, or None if there is none; waits for MongoDB as long as it takes."""
-        while True:
-            try:
-                return (await self._find(device_id, self._lifetimes.device)).device
-            except StoreUnavailableError as error:
-                _log.warning("device_not_read", device_id=device_id, reason=str(error))
-                await asyncio.sleep(_RETRY_DELAY)
+        cached = self._fresh(device_id, self._lifetimes.device)
+        if cached is None:
+            find = partial(self._find, device_id, self._lifetimes.device)
+            cached = await persist(
+                "device_not_read", find, passing=_is_store_unavailable, backoff=_BACKOFF, device_id=device_id
+            )
+        return cached.device
 
     async def find_unknown(self, device_ids: Iterable[str]) -> set[str]:
         """Return those that the platform does not know, or not any more.
@@ -131,12 +134,14 @@ class MongoDevices:
         return self._secret(device_id, await self._find(device_id, min(self._lifetimes.secret, _MIN_LIFETIME)))
 
     async def _find(self, device_id: str, lifetime: float) -> _Cached:
+        return self._fresh(device_id, lifetime) or await self._lookups.find(device_id) or _Cached(self._clock(), None)
+
+    def _fresh(self, device_id: str, lifetime: float) -> _Cached | None:
         cached = self._cache.get(device_id)
-        if cached is not None:
-            max_age = lifetime if cached.device is not None else self._lifetimes.unknown
-            if self._clock() < cached.read_at + max_age:
-                return cached
-        return await self._lookups.find(device_id) or _Cached(self._clock(), None)
+        if cached is None:
+            return None
+        max_age = lifetime if cached.device is not None else self._lifetimes.unknown
+        return cached if self._clock() < cached.read_at + max_age else None
 
     async def _read(self, ids: Sequence[str]) -> dict[str, _Cached]:
         try:
@@ -165,3 +170,7 @@ def _cached(now: float, document: Mapping[str, Any] | None) -> _Cached:
     if document is None:
         return _Cached(now, None)
     return _Cached(now, KnownDevice(document["_id"], document["app_id"]), document.get("mqtt_secret"))
+
+
+def _is_store_unavailable(error: BaseException) -> bool:
+    return isinstance(error, StoreUnavailableError)

@@ -14,17 +14,18 @@ import structlog
 
 from sluice_common.bus import Received
 from sluice_common.messages.mqtt_commands import OfferFirmware, QueryVersion
+from sluice_common.supervision import Backoff, persist
 from sluice_common.tokens import TokenSigner
 from sluice_mqtt.application.device_locks import DeviceLocks
 from sluice_mqtt.application.open_downloads import OpenDownloads
-from sluice_mqtt.application.ports import Broker, ConnectionLostError
+from sluice_mqtt.application.ports import Broker
 from sluice_mqtt.domain.counters import Counted, Counters
 from sluice_mqtt.domain.downlinks import FirmwareOffer, firmware_upgrade, version_query
 from sluice_mqtt.domain.permissions import DownloadPermissions, token_of
 from sluice_mqtt.domain.topics import down_topic
 
 _log = structlog.get_logger()
-_RETRY_DELAY = 0.1
+_BACKOFF = Backoff(first=0.1, longest=1.0)
 _UNSAFE = re.compile(r"[^0-9A-Za-z._-]", re.ASCII)
 _MAX_NAME = 64
 
@@ -79,30 +80,32 @@ class CommandPublisher:
     async def _publish(self, command: QueryVersion | OfferFirmware) -> None:
         try:
             async with asyncio.timeout(self._timeout), self._locks.of(command.device_id):
-                while True:
-                    if await self._try_publish(command):
-                        return
-                    await asyncio.sleep(_RETRY_DELAY)
+                await persist(
+                    "command_not_taken",
+                    lambda: self._try_publish(command),
+                    backoff=_BACKOFF,
+                    device_id=command.device_id,
+                )
         except TimeoutError:
             self._counters[Counted.UNPUBLISHED] += 1
             _log.warning("command_not_published", device_id=command.device_id, command_id=command.command_id)
 
-    async def _try_publish(self, command: QueryVersion | OfferFirmware) -> bool:
-        """Publish a command unless it is of no use any more; return False if the connection was lost meanwhile."""
+    async def _try_publish(self, command: QueryVersion | OfferFirmware) -> None:
+        """Publish a command unless it is of no use any more.
+
+        Raises:
+            ConnectionLostError: The connection was lost meanwhile.
+        """
         now = self._clock()
         left = command.expires_at.timestamp() - now
         if left <= 0:
             self._counters[Counted.EXPIRED] += 1
-            return True
+            return
         payload = self._payload(command, now)
         if payload is None:
-            return True
-        try:
-            await self._broker.publish(down_topic(command.device_id), payload, math.ceil(left))
-        except ConnectionLostError:
-            return False
+            return
+        await self._broker.publish(down_topic(command.device_id), payload, math.ceil(left))
         self._counters[Counted.OFFERS if isinstance(command, OfferFirmware) else Counted.QUERIES] += 1
-        return True
 
     def _payload(self, command: QueryVersion | OfferFirmware, now: float) -> bytes | None:
         if isinstance(command, QueryVersion):

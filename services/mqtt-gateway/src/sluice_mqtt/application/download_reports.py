@@ -39,4 +39,5 @@ class DownloadReporter:
 
     def _publish(self, permission: DownloadPermission, *, is_complete: bool) -> None:
         event = download_event(permission, self._clock(), is_complete=is_complete)
-        self._tasks.start(self._events.publish(permission.device_id, [event]))
+        publication = self._events.publish(permission.device_id, [event])
+        self._tasks.run("download_event_not_published", publication, device_id=permission.device_id)

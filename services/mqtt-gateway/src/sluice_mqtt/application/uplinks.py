@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
+from sluice_common.errors import FatalError
 from sluice_common.messages.base import Message
 from sluice_common.observability import Rarely
 from sluice_mqtt.application.mailboxes import Mailboxes
@@ -67,6 +68,8 @@ class UplinkHandler:
         """Handle a message; return when it may be acknowledged."""
         try:
             await self._handle(topic, payload)
+        except FatalError:
+            raise  # the process ends, and the broker has the message yet
         except Exception as error:  # noqa: BLE001 - the message is neither to be lost nor to come again for ever
             self._counters[Counted.DEAD_LETTERED] += 1
             _log.exception("message_not_handled", topic=topic)

@@ -4,14 +4,11 @@ It is ready when it answers the broker's hooks: the broker may be started after 
 until it has read which attempts may download.
 """
 
-import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from sluice_common.background import BackgroundTasks
 from sluice_common.garbage import collect_seldom
@@ -19,7 +16,7 @@ from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
 from sluice_common.resources import started
-from sluice_mqtt.application import upkeep
+from sluice_common.supervision import Supervisor, persist, repeat, supervised
 from sluice_mqtt.bootstrap import Gateway, build
 from sluice_mqtt.domain.counters import log_fields
 from sluice_mqtt.entrypoints.http.broker_hooks import BrokerHooks
@@ -28,7 +25,7 @@ from sluice_mqtt.entrypoints.http.server import listen, renew_certificate, tls_c
 from sluice_mqtt.settings import GatewaySettings
 
 _log = structlog.get_logger()
-_KAFKA_DELAY = 1.0
+_PRUNE_INTERVAL = 60.0
 
 
 async def run(settings: GatewaySettings) -> None:
@@ -47,10 +44,10 @@ async def run(settings: GatewaySettings) -> None:
         downloads = await _listen(stack, gateway, tls)
         announce_ready(settings)
         try:
-            async with asyncio.TaskGroup() as followers:
+            async with supervised() as followers:
                 _follow(gateway, followers)
                 if tls is not None:
-                    followers.create_task(renew_certificate(tls, settings))
+                    followers.vital(renew_certificate(tls, settings))
                 await _work(gateway, downloads)
         finally:
             _log.info("gateway_stopped", **log_fields(gateway.counters))
@@ -69,43 +66,45 @@ async def _listen(stack: AsyncExitStack, gateway: Gateway, tls: ssl.SSLContext |
     return downloads
 
 
-def _follow(gateway: Gateway, tasks: asyncio.TaskGroup) -> None:
+def _follow(gateway: Gateway, work: Supervisor) -> None:
     """Know which attempts may download, until the last download has ended."""
-    tasks.create_task(_learn_permissions(gateway))
-    tasks.create_task(upkeep.prune(gateway.open_downloads))
+    work.vital(_learn_permissions(gateway, work))
+    work.repeat("permissions_not_pruned", lambda: _prune(gateway), pause=_PRUNE_INTERVAL)
 
 
-async def _learn_permissions(gateway: Gateway) -> None:
+async def _prune(gateway: Gateway) -> None:
+    gateway.open_downloads.prune(time.time())
+
+
+async def _learn_permissions(gateway: Gateway, work: Supervisor) -> None:
     """Read which attempts may download and which images are revoked, then follow both; log-ins do not wait for it."""
     begun = time.monotonic()
-    await _over_kafka_errors("revocations_not_read", gateway.revoked.read)
-    await _over_kafka_errors("permissions_not_read", lambda: gateway.commands.read(gateway.take))
+    await persist("revocations_not_read", gateway.revoked.read)
+    await persist("permissions_not_read", lambda: gateway.commands.read(gateway.take))
     gateway.open_downloads.prune(time.time())
     gateway.open_downloads.has_read.set()
     _log.info("permissions_read", executions=len(gateway.permissions), seconds=round(time.monotonic() - begun, 3))
     collect_seldom()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_over_kafka_errors("permissions_not_read", lambda: gateway.commands.follow(gateway.take)))
-        tasks.create_task(_over_kafka_errors("revocations_not_read", gateway.revoked.follow))
+    work.repeat("permissions_not_read", lambda: gateway.commands.follow(gateway.take))
+    work.repeat("revocations_not_read", gateway.revoked.follow)
 
 
 async def _work(gateway: Gateway, downloads: DownloadServer) -> None:
-    settings = gateway.settings
-
-    def gauges() -> dict[str, int]:
-        return {
+    async def log_counters() -> None:
+        gauges = {
             "devices": len(gateway.presence),
             "downloading": downloads.active,
             "broker_connections": gateway.broker.connections,
         }
+        _log.info("gateway_counters", **gauges, **log_fields(gateway.counters))
 
     try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(gateway.broker.run())
-            tasks.create_task(_consume(gateway))
-            tasks.create_task(upkeep.log_counters(gateway.counters, settings.mqtt_counters_interval, gauges))
+        async with supervised() as work:
+            work.vital(gateway.broker.run())
+            work.vital(_consume(gateway))
+            work.repeat("counters_not_logged", log_counters, pause=gateway.settings.mqtt_counters_interval)
     finally:
-        await downloads.drain(settings.download_drain)
+        await downloads.drain(gateway.settings.download_drain)
 
 
 async def _consume(gateway: Gateway) -> None:
@@ -113,17 +112,7 @@ async def _consume(gateway: Gateway) -> None:
     await gateway.open_downloads.has_read.wait()  # an offer whose attempt was closed since is not to be sent
     async with started(gateway.consumer):
         # After an error nothing of the batch is committed, or all of it was published: it may be read again.
-        await _over_kafka_errors("commands_not_read", gateway.consumer.run)
-
-
-async def _over_kafka_errors(event: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Do work to its end; when Kafka fails, log the event and begin the work again."""
-    while True:
-        try:
-            return await work()
-        except (KafkaError, TimeoutError) as error:
-            _log.warning(event, reason=repr(error))
-            await asyncio.sleep(_KAFKA_DELAY)
+        await repeat("commands_not_read", gateway.consumer.run)
 
 
 def _main() -> None:

@@ -1,12 +1,12 @@
 """HTTP servers (aiohttp) that end with their owner."""
 
-import asyncio
 import ssl
 from contextlib import AsyncExitStack
 
 import structlog
 from aiohttp import web
 
+from sluice_common.supervision import Backoff, repeat
 from sluice_mqtt.settings import GatewaySettings
 
 _log = structlog.get_logger()
@@ -55,19 +55,16 @@ async def renew_certificate(context: ssl.SSLContext, settings: GatewaySettings, 
         interval: Seconds between two looks at the files.
     """
     read = _changed_at(settings)
-    while True:
-        await asyncio.sleep(interval)
-        now = _changed_at(settings)
-        if now == read:
-            continue
-        try:
+
+    async def look() -> None:
+        nonlocal read
+        if (now := _changed_at(settings)) != read:
             tls_context(settings)  # what cannot be read would leave the context in use without a key
             context.load_cert_chain(str(settings.download_tls_cert), settings.download_tls_key)
-        except OSError as error:
-            _log.warning("certificate_not_renewed", reason=str(error))
-        else:
             read = now
             _log.info("certificate_renewed")
+
+    await repeat("certificate_not_renewed", look, pause=interval, backoff=Backoff(interval, interval))
 
 
 def _changed_at(settings: GatewaySettings) -> list[int]:

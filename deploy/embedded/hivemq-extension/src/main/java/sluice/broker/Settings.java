@@ -47,9 +47,9 @@ record Settings(
         private static Limits from(final Map<String, String> environment) {
             return new Limits(
                     number(environment, "SLUICE_BROKER_DEVICE_MESSAGES_PER_MINUTE", 600) / SECONDS,
-                    number(environment, "SLUICE_BROKER_DEVICE_MESSAGES_BURST", 2_000),
+                    number(environment, "SLUICE_BROKER_DEVICE_MESSAGES_BURST", 3_000),
                     number(environment, "SLUICE_BROKER_DEVICE_BYTES_PER_MINUTE", 983_040) / SECONDS,
-                    number(environment, "SLUICE_BROKER_DEVICE_BYTES_BURST", 1_048_576),
+                    number(environment, "SLUICE_BROKER_DEVICE_BYTES_BURST", 2_097_152),
                     number(environment, "SLUICE_BROKER_DEVICE_LOGINS_PER_MINUTE", 30) / SECONDS,
                     number(environment, "SLUICE_BROKER_DEVICE_LOGINS_BURST", 30));
         }
