@@ -1,7 +1,10 @@
 """Commands for devices, and what a device does with an offer."""
 
+import socket
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from tests.integration.mqtt.mqtt_device import Device
@@ -18,6 +21,28 @@ def fetch(paras: dict[str, Any], **headers: str) -> httpx.Response:
     """Do what a device does with an offer."""
     authorization = {"Authorization": f"Bearer {paras['access_token']}"}
     return httpx.get(paras["url"], headers=authorization | headers, timeout=30)
+
+
+def ask_slowly(paras: dict[str, Any]) -> socket.socket:
+    """Return a connection over which an image was asked for, with a small window and nothing read yet."""
+    url = urlsplit(paras["url"])
+    device = socket.socket()
+    device.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    device.settimeout(30)
+    device.connect((url.hostname, url.port))
+    token = paras["access_token"]
+    device.sendall(f"GET {url.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    device.recv(1)
+    return device
+
+
+def read_until_cut(device: socket.socket) -> int:
+    """Read until the connection ends; return how many bytes came."""
+    received = 0
+    with suppress(ConnectionError):
+        while data := device.recv(65_536):
+            received += len(data)
+    return received
 
 
 def query(device: Device) -> QueryVersion:

@@ -24,7 +24,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Kafka, MongoDB, the broker and one gateway, for all tests of this folder."""
     own = {"kafka_bootstrap": None, "mongodb_uri": None, "mqtt_url": None}
     settings = EmbeddedSettings(state_dir=tmp_path_factory.mktemp("mqtt-gateway"), port_base=free_base(), **own)
-    env = {"SLUICE_MQTT_HEARTBEAT_INTERVAL": "2", "SLUICE_MQTT_DEVICE_TTL": "2"}
+    env = {"SLUICE_MQTT_HEARTBEAT_INTERVAL": "2", "SLUICE_MQTT_DEVICE_TTL": "2", "SLUICE_MQTT_STALL_TIMEOUT": "10"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLUICE_BROKER_LIST_INTERVAL_MS", "3000")
         with Stack(settings, services={"kafka", "mongodb", "mqtt", "mqtt-gateway"}, env=env) as stack:

@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from gmqtt import Client
+from gmqtt import Client, Message
 from gmqtt.mqtt.constants import MQTTv311
 from tests.integration.mqtt.system import System
 from tests.integration.mqtt.waiting import DEADLINE, until
@@ -29,14 +29,15 @@ class Device:
         self._system = system
         self._client: Any = None
 
-    async def connect(self, password: str | None = None, mode: int = 1) -> None:
-        """Log in.
+    async def connect(self, password: str | None = None, mode: int = 1, will: bytes = b"") -> None:
+        """Log in; `will` is what the broker says on `sys/events/up` when the connection breaks.
 
         Raises:
             MQTTConnectError: The broker refuses.
         """
         hour = datetime.now(UTC).strftime("%Y%m%d%H")
-        client = Client(f"{self.device_id}_0_{mode}_{hour}", clean_session=True)
+        testament = Message(self.up_topic, will, qos=1) if will else None
+        client = Client(f"{self.device_id}_0_{mode}_{hour}", clean_session=True, will_message=testament)
         client.set_config({"reconnect_retries": -2})
         client.set_auth_credentials(self.device_id, password or password_for(self.secret, hour))
         client.on_message = self._on_message
@@ -48,6 +49,11 @@ class Device:
                 client._connection._transport.abort()  # noqa: SLF001 - as above
             raise
         self._client = client
+
+    def cut(self) -> None:
+        """Break the connection without a word."""
+        client, self._client = self._client, None
+        client._connection._transport.abort()  # noqa: SLF001 - gmqtt always takes leave
 
     async def come_back(self) -> None:
         """Connect again and again until the broker accepts it."""
@@ -75,12 +81,21 @@ class Device:
 
     def send(self, payload: bytes, topic: str | None = None) -> None:
         """Publish bytes."""
-        self._client.publish(topic or f"$oc/devices/{self.device_id}/sys/events/up", payload, qos=1)
+        self._client.publish(topic or self.up_topic, payload, qos=1)
 
     def report(self, event_type: str, **paras: Any) -> None:
         """Report on `sys/events/up`."""
+        self.send(self.report_bytes(event_type, **paras))
+
+    def report_bytes(self, event_type: str, **paras: Any) -> bytes:
+        """Return a report."""
         service = {"service_id": "$ota", "event_type": event_type, "event_time": "20261122T121212Z", "paras": paras}
-        self.send(json.dumps({"object_device_id": self.device_id, "services": [service]}).encode())
+        return json.dumps({"object_device_id": self.device_id, "services": [service]}).encode()
+
+    @property
+    def up_topic(self) -> str:
+        """Where it reports."""
+        return f"$oc/devices/{self.device_id}/sys/events/up"
 
     async def next_service(self) -> dict[str, Any]:
         """Return the next service of a message that the device gets."""

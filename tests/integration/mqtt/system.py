@@ -14,6 +14,7 @@ class System:
         stack: The parts.
         settings: Settings of the test's own clients.
         sealer: Seals secrets as the API does.
+        mqtt_password: Of the gateways at the broker.
     """
 
     def __init__(self, stack: Stack, embedded: EmbeddedSettings) -> None:
@@ -26,4 +27,5 @@ class System:
             mongodb_database=stack.endpoints.mongodb_database,
         )
         self.sealer = Sealer([secrets_of(embedded).sealing_key])
+        self.mqtt_password = secrets_of(embedded).mqtt_password
         self.log = embedded.logs / "mqtt-gateway.log"

@@ -61,7 +61,7 @@ async def test_the_gateway_reconnects_after_the_broker_was_killed(device: Device
     pid = system.stack.kill("mqtt")
     waiting = query(device)
     await bus.command(waiting)
-    await asyncio.to_thread(system.stack.wait_restarted, "mqtt", pid)
+    await asyncio.to_thread(system.stack.wait_restarted, "mqtt", pid, 180.0)
     (left,) = await bus.wait(device, DeviceDeregistered)
     assert left.epoch == first.epoch
     await device.disconnect()
@@ -99,6 +99,41 @@ async def test_reports_wait_for_kafka_without_a_restart_of_the_gateway(
 
     await until(all_arrived, 120.0)
     assert system.stack.pid("mqtt-gateway") == pid
+
+
+async def test_kafka_that_is_held_ends_neither_the_gateway_nor_its_downloads(
+    device: Device, bus: Bus, system: System, image: tuple[str, bytes]
+) -> None:
+    await device.connect()
+    await bus.command(offer(device, image, new_id()))
+    paras = (await device.next_service())["paras"]
+    pid, waited = system.stack.pid("mqtt-gateway"), system.log.read_text().count("a message has waited")
+    system.stack.kill("kafka", signal.SIGSTOP)
+    try:
+        device.report("version_report", fw_version="kept")
+
+        async def is_given_up() -> bool | None:
+            return system.log.read_text().count("a message has waited") > waited + 1 or None
+
+        await until(is_given_up)
+        assert (await asyncio.to_thread(fetch, paras)).content == image[1]
+    finally:
+        system.stack.kill("kafka", signal.SIGCONT)
+    assert (await bus.wait(device, VersionReported))[0].firmware_version == "kept"
+    assert system.stack.pid("mqtt-gateway") == pid
+
+
+async def test_a_gateway_that_ends_in_an_orderly_way_loses_no_report(device: Device, bus: Bus, system: System) -> None:
+    await device.connect()
+    await bus.wait(device, DeviceUplink)
+    for number in range(20):
+        device.report("version_report", fw_version=str(number))
+    await asyncio.to_thread(system.stack.stop_service, "mqtt-gateway")
+    for number in range(20, 40):
+        device.report("version_report", fw_version=str(number))
+    await asyncio.to_thread(system.stack.start_service, "mqtt-gateway")
+    await bus.wait(device, VersionReported, 40)
+    assert {report.firmware_version for report in bus.of(device, VersionReported)} == {str(n) for n in range(40)}
 
 
 async def test_the_gateway_reconnects_to_a_broker_that_delivers_nothing(

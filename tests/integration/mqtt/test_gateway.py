@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from gmqtt.mqtt.handler import MQTTConnectError
 from tests.integration.mqtt.bus import Bus
-from tests.integration.mqtt.commands import close, fetch, offer, query
+from tests.integration.mqtt.commands import ask_slowly, close, fetch, offer, query, read_until_cut
 from tests.integration.mqtt.conftest import NewDevice
 from tests.integration.mqtt.mqtt_device import Device
 from tests.integration.mqtt.system import System
@@ -127,6 +127,32 @@ async def test_the_token_of_a_closed_or_older_attempt_is_refused_within_seconds(
     assert fetch(second).status_code == 200
     await bus.command(close(device, task_id, 2))
     await until(lambda: refused(second), 5.0)
+
+
+async def test_a_download_that_flows_ends_when_its_attempt_is_closed(
+    device: Device, bus: Bus, image: tuple[str, bytes]
+) -> None:
+    await device.connect()
+    task_id = new_id()
+    await bus.command(offer(device, image, task_id))
+    paras = (await device.next_service())["paras"]
+    with ask_slowly(paras) as connection:
+        await asyncio.sleep(1.0)  # by now the gateway's kernel has what it takes
+        await bus.command(close(device, task_id))
+        await until(lambda: refused(paras), 10.0)
+        received = await asyncio.to_thread(read_until_cut, connection)
+    assert received < len(image[1]) // 2
+    assert not any(event.complete for event in bus.of(device, DownloadProgressed))
+
+
+async def test_a_will_tells_a_result_and_does_not_make_a_device_online_that_has_gone(device: Device, bus: Bus) -> None:
+    await device.connect(will=device.report_bytes("version_report", fw_version="last words"))
+    await bus.wait(device, DeviceUplink)
+    device.cut()
+    (report,) = await bus.wait(device, VersionReported)
+    assert report.firmware_version == "last words"
+    await bus.wait(device, DeviceDeregistered)
+    assert len(bus.of(device, DeviceUplink)) == 1
 
 
 async def test_a_stolen_token_serves_nothing_but_its_own_path(

@@ -112,7 +112,7 @@ class GatewaySettings(SealingSettings):
         description="How long a request waits for an offer that this replica has not read yet, or for it to be ready.",
     )
     download_drain: float = Field(
-        15.0, ge=0, le=20.0, description="At the end, how long downloads that are under way may take to end."
+        10.0, ge=0, le=15.0, description="At the end, how long downloads that are under way may take to end."
     )
     download_progress_interval: float = Field(60.0, gt=0, description="Between two reports of a download in progress.")
 

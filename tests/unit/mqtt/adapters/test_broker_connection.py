@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -25,11 +26,31 @@ ADDRESS = BrokerAddress(
 )
 
 
-def make(on_message: OnMessage, clock: Callable[[], float] = time.monotonic) -> BrokerConnection:
+def make(
+    on_message: OnMessage, clock: Callable[[], float] = time.monotonic, address: BrokerAddress = ADDRESS
+) -> BrokerConnection:
     intake = MessageIntake(on_message, lambda: None, 10, clock)
-    connection = BrokerConnection(ADDRESS, intake, max_in_flight=10, stall_timeout=120.0)
+    connection = BrokerConnection(address, intake, max_in_flight=10, stall_timeout=120.0)
     connection._client.publish = lambda *_, **__: None
     return connection
+
+
+async def test_heartbeats_that_the_broker_holds_back_while_a_message_waits_are_not_missed() -> None:
+    gate = asyncio.Event()
+
+    async def wait(_topic: str, _payload: bytes) -> None:
+        await gate.wait()
+
+    connection = make(wait, address=replace(ADDRESS, heartbeat_interval=0.02))
+    handling = asyncio.create_task(connection._on_publish(None, "t", b"", 1, {}))
+    watching = asyncio.create_task(connection.watch())
+    await asyncio.sleep(0.3)
+    assert not watching.done()
+    gate.set()
+    assert await handling == 0
+    async with asyncio.timeout(10.0):
+        with pytest.raises(ConnectionLostError, match="delivers nothing"):
+            await watching
 
 
 async def note_heartbeats(connection: BrokerConnection, *gateways: str) -> None:

@@ -151,10 +151,13 @@ class BrokerConnection:
         interval = self._address.heartbeat_interval
         self._delivered_at = time.monotonic()
         while not self._ended.is_set():
+            waited = self._intake.oldest()
+            if waited > self._stall_timeout:
+                raise ConnectionLostError(f"a message has waited for {waited:.0f} s")
+            if waited > interval:
+                self._delivered_at = time.monotonic()  # HiveMQ delivers nothing more while a message is in hand
             if time.monotonic() - self._delivered_at > _MISSED_BEATS * interval:
                 raise ConnectionLostError("the broker delivers nothing")
-            if (waited := self._intake.oldest()) > self._stall_timeout:
-                raise ConnectionLostError(f"a message has waited for {waited:.0f} s")
             self._client.publish(self._heartbeats, b"", qos=0)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), interval)
@@ -186,7 +189,7 @@ class BrokerConnection:
         self._intake.cancel()
         with suppress(Exception):  # gmqtt may fail in many ways at a connection that is only half open
             properties = {"session_expiry_interval": 0} if self._session_ends else {}
-            await asyncio.wait_for(self._client.disconnect(**properties), self._address.connect_timeout)
+            await asyncio.wait_for(self._client.disconnect(**properties), _LEAVE_SECONDS)
 
     async def _on_publish(self, _client: Any, topic: str, payload: bytes, qos: int, _properties: Any) -> int | None:
         """Handle a message; gmqtt acknowledges it with the returned reason code, and does not if None is returned."""
