@@ -65,6 +65,37 @@ async def test_who_is_cancelled_leaves_its_word_for_the_next(mailboxes: Mailboxe
     assert versions(events) == ["1", "2"]
 
 
+async def test_who_is_cancelled_with_nobody_behind_leaves_its_word_too(
+    mailboxes: Mailboxes, events: FakeEvents
+) -> None:
+    events.delays = [0.0, 3600.0]
+    first = asyncio.create_task(mailboxes.publish("d1", version("1")))
+    second = asyncio.create_task(mailboxes.publish("d1", version("2")))
+    await events.begun.wait()
+    for task in (second, first):
+        task.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
+    async with asyncio.timeout(5.0):
+        await mailboxes.publish("d1", version("3"))
+    assert versions(events) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("cancelled", range(20))
+async def test_whoever_is_cancelled_whenever_all_others_are_published_once_and_in_order(
+    mailboxes: Mailboxes, events: FakeEvents, cancelled: int
+) -> None:
+    events.delays = [0.0, 0.0, 0.002, 0.001]
+    tasks = [asyncio.create_task(mailboxes.publish("d1", version(f"{number:02}"))) for number in range(5)]
+    for _ in range(cancelled):
+        await asyncio.sleep(0)
+    tasks[cancelled % 5].cancel()
+    async with asyncio.timeout(5.0):
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await mailboxes.publish("d1", version("99"))
+    found = [name for name in versions(events) if name != f"{cancelled % 5:02}"]
+    assert found == [f"{number:02}" for number in range(5) if number != cancelled % 5] + ["99"]
+
+
 async def test_a_word_that_cannot_be_published_fails_alone(mailboxes: Mailboxes, events: FakeEvents) -> None:
     def fail(_: KnownDevice) -> Sequence[Message]:
         raise ValueError("a mistake")

@@ -5,11 +5,11 @@ So no failure of either turns two words of a device round, and a device that say
 that says little.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sluice_common.messages.base import Message
-from sluice_mqtt.application.device_locks import DeviceLocks
 from sluice_mqtt.application.ports import DeviceEvents, Devices
 from sluice_mqtt.domain.device import KnownDevice
 
@@ -19,9 +19,10 @@ Say = Callable[[KnownDevice], Sequence[Message]]
 
 @dataclass(slots=True, eq=False)
 class _Letter:
+    """What is to be published; `answer` tells who waits whether the device is known, or (None) that it is next."""
+
     say: Say
-    is_done: bool = False
-    is_known: bool = False
+    answer: asyncio.Future[bool | None] | None = None
 
 
 class Mailboxes:
@@ -36,8 +37,8 @@ class Mailboxes:
         """
         self._devices = devices
         self._events = events
-        self._locks = DeviceLocks()
-        self._waiting: dict[str, list[_Letter]] = {}
+        self._waiting: dict[str, list[_Letter]] = {}  # of the devices for which something is being published
+        self._left: dict[str, list[_Letter]] = {}  # by those who were cancelled, while nobody else is there
 
     async def publish(self, device_id: str, say: Say) -> bool:
         """Return when Kafka has the events, and all that were handed over before for this device.
@@ -47,27 +48,52 @@ class Mailboxes:
         Returns:
             False if the platform does not know the device, and nothing is published.
         """
-        letter = _Letter(say)
-        self._waiting.setdefault(device_id, []).append(letter)
-        async with self._locks.of(device_id):
-            if not letter.is_done:  # whoever was before may have taken it along
-                await self._publish_waiting(device_id, letter)
-        return letter.is_known
+        waiting = self._waiting.get(device_id)
+        if waiting is None:
+            self._waiting[device_id] = []
+            own = _Letter(say)
+            return await self._publish(device_id, [*self._left.pop(device_id, ()), own], own)
+        own = _Letter(say, asyncio.get_running_loop().create_future())
+        waiting.append(own)
+        is_known = await self._wait(device_id, own)
+        if is_known is not None:
+            return is_known
+        letters, self._waiting[device_id] = self._waiting[device_id], []
+        return await self._publish(device_id, letters, own)
 
-    async def _publish_waiting(self, device_id: str, own: _Letter) -> None:
-        letters = self._waiting.pop(device_id)
+    async def _wait(self, device_id: str, letter: _Letter) -> bool | None:
+        answer = letter.answer
+        assert answer is not None  # noqa: S101 - who waits has one
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if not answer.cancelled() and answer.result() is None:
+                self._pass_on(device_id)  # it was cancelled the moment that it was next
+            raise
+
+    async def _publish(self, device_id: str, letters: list[_Letter], own: _Letter) -> bool:
         try:
             device = await self._devices.find(device_id)
             events = [] if device is None else [event for letter in letters for event in letter.say(device)]
             if events:
                 await self._events.publish(device_id, events)
+            for letter in letters:
+                if letter.answer is not None and not letter.answer.done():
+                    letter.answer.set_result(device is not None)
         except BaseException as error:
-            kept = letters if not isinstance(error, Exception) else [letter for letter in letters if letter is not own]
-            self._put_back(device_id, kept)
+            kept = [letter for letter in letters if letter is not own or not isinstance(error, Exception)]
+            self._waiting[device_id][:0] = kept
             raise
-        for letter in letters:
-            letter.is_done, letter.is_known = True, device is not None
+        finally:
+            self._pass_on(device_id)
+        return device is not None
 
-    def _put_back(self, device_id: str, letters: list[_Letter]) -> None:
-        if letters:
-            self._waiting[device_id] = letters + self._waiting.get(device_id, [])
+    def _pass_on(self, device_id: str) -> None:
+        """Let the first who waits publish all that waits."""
+        for letter in self._waiting[device_id]:
+            if letter.answer is not None and not letter.answer.done():
+                letter.answer.set_result(None)
+                return
+        left = self._waiting.pop(device_id)
+        if left:
+            self._left[device_id] = left
