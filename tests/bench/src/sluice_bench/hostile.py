@@ -51,10 +51,12 @@ _BURST: Final = 50
 """Datagrams between two pings: no more are in the gateway's socket at once."""
 _PER_COMMAND: Final = 200
 """Datagrams between two commands to the hostile device."""
+_AT_ONCE: Final = 4
+"""Commands to the hostile device that have no outcome."""
 _PER_CLOSE: Final = 2_000
 _SECONDS_PER_READ: Final = 0.5
 """Between two commands to the honest device."""
-_EXPIRES: Final = 3.0
+_EXPIRES: Final = 1.0
 """Seconds in which the hostile device is to answer a command."""
 _DEADLINE: Final = 60.0
 _STATE: Final = "/5/0/3"
@@ -226,8 +228,8 @@ class _Platform:
                 await self._ask(self._honest, self._requests[0], _DEADLINE)
 
     async def ask_hostile(self, number: int) -> None:
-        """Ask the hostile device for one thing after the other."""
-        if self._hostile in self._epochs:
+        """Ask the hostile device for one thing after the other, unless it is being asked enough."""
+        if self._hostile in self._epochs and self.seen.asked - sum(self.seen.ended.values()) < _AT_ONCE:
             self.seen.asked += 1
             await self._ask(self._hostile, self._requests[number % len(self._requests)], _EXPIRES)
 

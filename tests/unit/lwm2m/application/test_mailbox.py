@@ -86,3 +86,14 @@ async def test_a_device_whose_messages_pile_up_is_refused_more_and_the_platform_
     log.gate.set()
     await asyncio.gather(*tasks)
     log.mailbox.work_on_message_of("d")
+
+
+async def test_a_turn_that_is_given_up_and_passed_over_before_it_notices_is_none() -> None:
+    log = Log()
+    log.gate.set()
+    async with log.mailbox.work_for("d"):
+        second, third = await log.begin("2", "3")
+        second.cancel()
+    await asyncio.gather(second, third, return_exceptions=True)
+    assert second.cancelled()
+    assert log.lines == ["begin 3", "end 3"]

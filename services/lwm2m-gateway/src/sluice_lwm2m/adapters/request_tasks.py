@@ -107,6 +107,10 @@ class RequestTasks:
         except MailboxFullError:
             self._drop(key)
             return
+        except TimeoutError:
+            _log.warning("request_timed_out", code=request.code)
+            self._counters[Counted.FAILED] += 1
+            response = Response(coap.SERVICE_UNAVAILABLE)
         except Exception:  # noqa: BLE001 - the last barrier: the device gets an answer whatever went wrong here
             _log.warning("request_failed", exc_info=True)
             self._counters[Counted.FAILED] += 1

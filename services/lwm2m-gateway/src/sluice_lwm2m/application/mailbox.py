@@ -63,10 +63,10 @@ class Work:
         try:
             await mine
         except asyncio.CancelledError:
-            if mine.cancelled():
-                queue.remove(mine)
-            else:  # it was mine already
+            if not mine.cancelled():  # it was mine already
                 self._pass_on()
+            elif mine in queue:  # else it was passed over
+                queue.remove(mine)
             raise
 
     async def __aexit__(

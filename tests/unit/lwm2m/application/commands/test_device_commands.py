@@ -114,6 +114,20 @@ async def test_a_new_registration_ends_the_commands_of_the_one_before(unanswered
     assert outcomes == [("in flight", OutcomeStatus.TIMEOUT), ("waiting", OutcomeStatus.STALE)]
 
 
+async def test_what_comes_after_a_new_registration_does_not_hold_it_up(unanswered: World) -> None:
+    """Or a device that notifies without end would never be registered."""
+    unanswered.submit(read("before"))
+    await asyncio.sleep(0.01)
+    unanswered.register_anew(epoch=2)
+    waiting = asyncio.create_task(unanswered.commands.wait_idle("d"))
+    await asyncio.sleep(0)
+    unanswered.commands.read_state(unanswered.session)
+    async with asyncio.timeout(10):
+        await waiting
+    assert [outcome.command_id for outcome in unanswered.publisher.of(CommandOutcome)] == ["before"]
+    unanswered.sender.abort(unanswered.session)
+
+
 async def test_commands_beyond_the_queue_of_their_device_are_answered_asleep_at_once(world: World) -> None:
     world.sender.answers = False
     for number in range(5):

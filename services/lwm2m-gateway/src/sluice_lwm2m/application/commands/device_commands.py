@@ -31,11 +31,11 @@ from sluice_lwm2m.domain.sessions import Sessions
 
 @dataclass(slots=True)
 class _DeviceQueue:
-    """The commands of one device, in order."""
+    """The commands of one device, in order; an event is set when its turn comes."""
 
-    waiting: deque[PendingCommand | Renewal]
+    waiting: deque[PendingCommand | Renewal | asyncio.Event]
     worker: asyncio.Task[None]
-    current: PendingCommand | Renewal | None = None
+    current: PendingCommand | Renewal | asyncio.Event | None = None
 
 
 class DeviceCommands:
@@ -103,13 +103,15 @@ class DeviceCommands:
         self._enqueue(session.record.device_id, Renewal(session, session.record.epoch, request))
 
     async def wait_idle(self, device_id: str) -> None:
-        """Return when all commands that a device has now are answered.
+        """Return when all commands that a device has now are answered, whatever comes after them.
 
         The outcomes of commands that a new registration has ended are published before the registration is reported:
         the scheduler can send them again.
         """
         if (queue := self._queues.get(device_id)) is not None:
-            await asyncio.wait((queue.worker,))
+            reached = asyncio.Event()
+            queue.waiting.append(reached)
+            await reached.wait()
 
     def _enqueue(self, device_id: str, job: PendingCommand | Renewal) -> None:
         queue = self._queues.get(device_id)
@@ -131,9 +133,15 @@ class DeviceCommands:
         try:
             while queue.waiting:
                 queue.current = job = queue.waiting.popleft()
-                await (self._run(job) if isinstance(job, PendingCommand) else self._renew(job))
+                if isinstance(job, asyncio.Event):
+                    job.set()
+                else:
+                    await (self._run(job) if isinstance(job, PendingCommand) else self._renew(job))
         finally:
             del self._queues[device_id]
+            for job in queue.waiting:
+                if isinstance(job, asyncio.Event):
+                    job.set()
 
     async def _run(self, pending: PendingCommand) -> None:
         """Run a command; one that fails here may have been sent, which the scheduler settles by reading."""
