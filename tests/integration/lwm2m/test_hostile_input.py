@@ -68,7 +68,8 @@ async def test_datagrams_that_are_too_large_are_ignored(gateway: GatewayProcess,
         (b"\x40\x04\x00\x05\xb2rd", aiocoap.METHOD_NOT_ALLOWED),
         (b"\x40\x02\x00\x06\xb2rd\x01a\x01b", aiocoap.METHOD_NOT_ALLOWED),
         (b"\x40\x02\x00\x07\xb2bs", aiocoap.NOT_FOUND),  # no bootstrap server
-        (b"\x40\x01\x00\x08\xbb.well-known\x04core", aiocoap.NOT_FOUND),
+        (b"\x40\x01\x00\x08\xbb.well-known\x04core", aiocoap.CONTENT),
+        (b"\x40\x05\x00\x0a\xb2dp", aiocoap.METHOD_NOT_ALLOWED),  # FETCH
         (b"\x40\x02\x00\x09\xb2dp", aiocoap.NOT_FOUND),  # Send from nobody
     ],
 )

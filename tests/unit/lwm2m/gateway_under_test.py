@@ -57,6 +57,7 @@ class GatewayUnderTest(World):
         )
         self.endpoint.serve(
             on_get=images.answer,
+            on_check=self.interface.check,
             on_request=self.interface.answer,
             is_observed=self.notifications.is_observed,
             on_notification=self.notifications.take,

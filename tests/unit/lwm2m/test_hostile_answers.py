@@ -61,7 +61,7 @@ class Hostility:
 
     def _on_sent(self, datagram: bytes, remote: Peer) -> None:
         message = codec.decode(datagram)
-        if remote == ADDRESSES[0]:
+        if remote in ADDRESSES:
             self.device.receive(datagram)
         elif remote == HERE and message.is_request:
             answer = Message(coap.ACK, coap.CONTENT, message.mid, message.token, (), b"1.0")
@@ -83,6 +83,16 @@ class Hostility:
             if number % 3 == 0:
                 await asyncio.sleep(0)
         await settle()
+
+    async def end(self) -> None:
+        """Give up what waits for an answer until nothing does."""
+        draining = asyncio.create_task(self.gateway.commands.drain())
+        async with asyncio.timeout(60):
+            while not draining.done():
+                for device_id in (HOSTILE, HONEST):
+                    if (session := self.gateway.sessions.owned(device_id)) is not None:
+                        self.gateway.endpoint.exchanges.abort(session)
+                await asyncio.sleep(0)
 
     def _ask(self, device_id: str, requests: tuple[DeviceRequest, ...]) -> None:
         session = self.gateway.sessions.owned(device_id)
@@ -120,11 +130,7 @@ async def test_whatever_a_device_answers_ends_its_own_requests_only(seed: int) -
         hostility = Hostility(seed)
         async with hostility.gateway.tasks:
             await hostility.run()
-            for device_id in (HOSTILE, HONEST):
-                if (session := hostility.gateway.sessions.owned(device_id)) is not None:
-                    hostility.gateway.endpoint.exchanges.abort(session)
-            async with asyncio.timeout(60):
-                await hostility.gateway.commands.drain()
+            await hostility.end()
     assert hostility.unhandled == []
     assert hostility.gateway.counters[Counted.FAILED] == 0, [log for log in logs if "exc_info" in log]
     outcomes = hostility.gateway.publisher.of(CommandOutcome)

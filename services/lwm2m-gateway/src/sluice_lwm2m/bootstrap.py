@@ -142,9 +142,11 @@ def build(
     core.notifications.ask_by(commands.renew_observation, commands.read_state)
     lifecycle = _lifecycle(core, commands)
     revoked = RevokedImages(settings)
+    interface = _registration_interface(core, lifecycle)
     core.endpoint.serve(
         on_get=_image_server(core, revoked).answer,
-        on_request=_registration_interface(core, lifecycle).answer,
+        on_check=interface.check,
+        on_request=interface.answer,
         is_observed=core.notifications.is_observed,
         on_notification=core.notifications.take,
         on_unmatched=core.reporter.report_unmatched,

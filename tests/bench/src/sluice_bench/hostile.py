@@ -56,7 +56,7 @@ _AT_ONCE: Final = 4
 _PER_CLOSE: Final = 2_000
 _SECONDS_PER_READ: Final = 0.5
 """Between two commands to the honest device."""
-_EXPIRES: Final = 1.0
+_EXPIRES: Final = 5.0
 """Seconds in which the hostile device is to answer a command."""
 _DEADLINE: Final = 60.0
 _STATE: Final = "/5/0/3"
@@ -207,6 +207,9 @@ class _Platform:
             ),
             (Read(path=_STATE), Read(path="/5/0/5")),
             (Execute(path="/5/0/2"),),
+            (Read(path="/3/0/3"), Read(path="/4/0")),
+            (Observe(path=_STATE),),
+            (Read(path=_STATE), Read(path="/5/0/5")),
             (Execute(path="/3/0/4"),),
             (CancelObserve(path=_STATE),),
         )

@@ -22,7 +22,7 @@ class _Socket(asyncio.DatagramProtocol):
 
 
 def _ignore(_: bytes) -> None:
-    """What comes there is no answer to it."""
+    """Nobody listens yet."""
 
 
 class HostileSockets:
@@ -37,13 +37,13 @@ class HostileSockets:
     async def open(cls, server: tuple[str, int]) -> Self:
         """Return them, open."""
         made, loop = cls(), asyncio.get_running_loop()
-        for callback in (made._hear, *[_ignore] * (SOCKETS - 1), made._note_pong):
+        for callback in (*[made._hear] * SOCKETS, made._note_pong):
             transport, _ = await loop.create_datagram_endpoint(partial(_Socket, callback), remote_addr=server)
             made._transports.append(transport)
         return made
 
     def on_heard(self, take: Callable[[bytes], None]) -> None:
-        """Set who takes what comes to the device's own socket."""
+        """Set who takes what comes to the device."""
         self._on_heard = take
 
     def send(self, data: bytes, socket: int) -> None:

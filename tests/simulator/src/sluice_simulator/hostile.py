@@ -6,7 +6,7 @@ platform goes on asking it. Whatever it sends, a platform may refuse it, and mus
 
     device = HostileDevice("urn:imei:1", seed=7)
     sent = device.next()          # datagram and number of the socket to send it from: 0 is its own
-    device.receive(datagram)        # what comes back to socket 0
+    device.receive(datagram)      # what comes back to any of them
 """
 
 from collections import deque
@@ -73,7 +73,7 @@ class HostileDevice:
         self._due: deque[Packet] = deque(maxlen=_REMEMBERED)
 
     def receive(self, data: bytes) -> None:
-        """Take what the platform has sent to its own socket."""
+        """Take what the platform has sent to one of its sockets."""
         try:
             message = packet.decode(data)
         except PacketError:

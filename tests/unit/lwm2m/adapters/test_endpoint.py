@@ -70,11 +70,16 @@ class Gateway:
         self.failure: Exception | None = None
         self.endpoint.serve(
             on_get=lambda request, _: self.gets.append(request),
+            on_check=self.check,
             on_request=self.answer,
             is_observed=lambda token, _: token == OBSERVED,
             on_notification=self.notify,
             on_unmatched=self.unmatched.append,
         )
+
+    def check(self, request: Message, _: Peer) -> Response | None:
+        """Refuse what has no path."""
+        return None if request.options else Response(coap.NOT_FOUND)
 
     async def answer(self, request: Message, _: Peer) -> Response:
         """Answer when the gate is open."""
@@ -259,6 +264,16 @@ async def test_a_request_whose_handling_fails_is_answered_service_unavailable() 
     (answer,) = await gateway.take(request())
     assert codec.decode(answer).code == coap.SERVICE_UNAVAILABLE
     assert gateway.counters[Counted.FAILED] == 1
+
+
+async def test_a_request_that_is_refused_takes_neither_a_task_nor_a_place_among_the_duplicates() -> None:
+    gateway = Gateway(pending=1)
+    gateway.gate.clear()
+    refused = codec.encode(Message(coap.CON, coap.POST, 3, b"t"))
+    assert await gateway.take(request(), refused, refused) == [b"\x61\x84\x00\x03t"] * 2
+    assert gateway.counters == {}
+    gateway.gate.set()
+    assert len(await gateway.take()) == 1
 
 
 async def test_requests_beyond_the_limit_are_dropped_and_taken_when_repeated() -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from sluice_lwm2m.adapters.exchanges import Exchanges
 from sluice_lwm2m.adapters.link import Link
-from sluice_lwm2m.adapters.request_tasks import Limits, OnNotification, OnRequest, RequestTasks
+from sluice_lwm2m.adapters.request_tasks import Limits, OnCheck, OnNotification, OnRequest, RequestTasks
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.codec import MessageFormatError, NotCoapError
@@ -68,6 +68,7 @@ class Endpoint:
         self,
         *,
         on_get: OnGet,
+        on_check: OnCheck,
         on_request: OnRequest,
         is_observed: Callable[[bytes, Peer], bool],
         on_notification: OnNotification,
@@ -77,7 +78,8 @@ class Endpoint:
 
         Args:
             on_get: Takes a GET request, and answers it by `respond`.
-            on_request: Answers any other request.
+            on_check: Returns the refusal of any other request that nothing is done for, None for what is answered.
+            on_request: Answers that.
             is_observed: Whether a token is an observation's, and may be from an address.
             on_notification: Takes a notification of such an observation; it is acknowledged when done.
             on_unmatched: Takes the sender of a response or a notification that belongs to no request or observation.
@@ -86,6 +88,7 @@ class Endpoint:
         self._is_observed = is_observed
         self._on_unmatched = on_unmatched
         self._tasks = RequestTasks(
+            on_check=on_check,
             on_request=on_request,
             on_notification=on_notification,
             respond=self._response_datagram,

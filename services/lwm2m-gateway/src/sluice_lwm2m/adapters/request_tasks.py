@@ -21,6 +21,7 @@ from sluice_lwm2m.domain.counters import Counted, Counters
 _log = structlog.get_logger()
 
 Send = Callable[[bytes, Peer], None]
+OnCheck = Callable[[Message, Peer], Response | None]
 OnRequest = Callable[[Message, Peer], Awaitable[Response]]
 OnNotification = Callable[[Message, Peer], Awaitable[IsCurrent | None]]
 
@@ -45,6 +46,7 @@ class RequestTasks:
     def __init__(
         self,
         *,
+        on_check: OnCheck,
         on_request: OnRequest,
         on_notification: OnNotification,
         respond: Callable[[Message, Peer, Response], bytes],
@@ -56,7 +58,8 @@ class RequestTasks:
         """Prepare.
 
         Args:
-            on_request: Answers a request.
+            on_check: Returns the refusal of a request that nothing is done for.
+            on_request: Answers any other request.
             on_notification: Takes a notification; it is acknowledged when done. Returns until when one that is the same
                 byte for byte repeats it.
             respond: Returns the datagram of a response.
@@ -65,6 +68,7 @@ class RequestTasks:
             duplicates: What was answered.
             counters: Count what is dropped or fails.
         """
+        self._on_check = on_check
         self._on_request = on_request
         self._on_notification = on_notification
         self._respond = respond
@@ -75,7 +79,11 @@ class RequestTasks:
         self._tasks = BackgroundTasks()
 
     def answer(self, key: Key, request: Message) -> None:
-        """Work on a request and answer it."""
+        """Refuse a request, or work on it and answer it."""
+        refused = self._on_check(request, key[0])
+        if refused is not None:
+            self._send(self._respond(request, key[0], refused), key[0])
+            return
         self._begin(key, self._answer(key, request))
 
     def notify(self, key: Key, message: Message) -> None:

@@ -134,7 +134,6 @@ async def test_the_token_of_a_device_of_another_gateway_is_not_found() -> None:
         (b"fw", TokenSigner(b"e" * 32).sign(TOKEN).encode()),
         (b"fw", SIGNER.sign(TOKEN).encode(), b"x"),
         (b"FW", SIGNER.sign(TOKEN).encode()),
-        (b".well-known", b"core"),
     ],
 )
 async def test_a_path_without_a_valid_token_is_not_found(path: tuple[bytes, ...]) -> None:

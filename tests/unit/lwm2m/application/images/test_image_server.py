@@ -100,3 +100,9 @@ def test_any_get_request_is_answered_once(options: bytes) -> None:
         assert len(server.responder.sent) == 1
 
     asyncio.run(feed())
+
+
+async def test_where_to_register_can_be_discovered() -> None:
+    answer = Server().get(path=(b".well-known", b"core"))
+    assert (answer.code, answer.uint(coap.CONTENT_FORMAT)) == (coap.CONTENT, 40)
+    assert answer.payload == b'</rd>;rt="core.rd";ct=40'

@@ -20,14 +20,14 @@ LISTED = b'</lwm2m/3/0>,</lwm2m/5/0>,</lwm2m/>;rt="oma.lwm2m"'
 
 async def register(world: World, objects: bytes = LISTED) -> str:
     options = ((coap.URI_PATH, b"rd"), (coap.URI_QUERY, b"ep=d"))
-    answer = await world.interface.answer(Message(coap.CON, coap.POST, 1, b"", options, objects), REMOTE)
+    answer = await world.answer(Message(coap.CON, coap.POST, 1, b"", options, objects), REMOTE)
     assert answer.code == coap.CREATED
     return answer.options[-1][1].decode()
 
 
 async def update(world: World, location: str, objects: bytes = b"") -> None:
     options = ((coap.URI_PATH, b"rd"), (coap.URI_PATH, location.encode()))
-    answer = await world.interface.answer(Message(coap.CON, coap.POST, 2, b"", options, objects), REMOTE)
+    answer = await world.answer(Message(coap.CON, coap.POST, 2, b"", options, objects), REMOTE)
     assert answer.code == coap.CHANGED
 
 

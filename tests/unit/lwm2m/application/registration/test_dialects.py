@@ -48,7 +48,7 @@ def registrations(draw: st.DrawFn) -> Message:
 
 async def answer_to(message: Message) -> tuple[int, Registration | None]:
     world = World()
-    code = (await world.interface.answer(message, REMOTE)).code
+    code = (await world.answer(message, REMOTE)).code
     return code, world.sessions.record("d")
 
 

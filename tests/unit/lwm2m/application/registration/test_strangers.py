@@ -16,7 +16,7 @@ OTHER = Peer(("10.0.0.2", 1))
 
 async def register(world: World, endpoint: str, remote: Peer = REMOTE) -> int:
     options = ((coap.URI_PATH, b"rd"), (coap.URI_QUERY, f"ep={endpoint}".encode()))
-    return (await world.interface.answer(Message(coap.CON, coap.POST, 1, b"", options), remote)).code
+    return (await world.answer(Message(coap.CON, coap.POST, 1, b"", options), remote)).code
 
 
 async def flood(world: World, times: int = ALLOWED) -> list[int]:

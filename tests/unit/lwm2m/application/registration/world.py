@@ -12,6 +12,7 @@ from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.assembly import Assembly
 from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.peer import Peer
+from sluice_lwm2m.domain.coap.request_response import Response
 from sluice_lwm2m.domain.refusal_limit import RefusalLimit
 from sluice_lwm2m.domain.registering import LifetimeBounds
 
@@ -59,22 +60,26 @@ class World(Application):
             clock=self.clock,
         )
 
+    async def answer(self, request: Message, remote: Peer) -> Response:
+        """Return what a request is answered."""
+        return self.interface.check(request, remote) or await self.interface.answer(request, remote)
+
     async def register_over_coap(self, device_id: str = "d", remote: Peer = REMOTE) -> str:
         """Let a device register; return the location that it gets."""
         options = ((coap.URI_PATH, b"rd"), (coap.URI_QUERY, f"ep={device_id}".encode()))
-        answer = await self.interface.answer(Message(coap.CON, coap.POST, 1, b"", options), remote)
+        answer = await self.answer(Message(coap.CON, coap.POST, 1, b"", options), remote)
         assert answer.code == coap.CREATED
         return answer.options[-1][1].decode()
 
     async def update(self, location: str, *query: bytes) -> int:
         """Let a device update its registration; return the code of the answer."""
         options = ((coap.URI_PATH, b"rd"), (coap.URI_PATH, location.encode()), *((coap.URI_QUERY, q) for q in query))
-        return (await self.interface.answer(Message(coap.CON, coap.POST, 3, b"", options), REMOTE)).code
+        return (await self.answer(Message(coap.CON, coap.POST, 3, b"", options), REMOTE)).code
 
     async def deregister(self, location: str) -> int:
         """Let a device de-register; return the code of the answer."""
         options = ((coap.URI_PATH, b"rd"), (coap.URI_PATH, location.encode()))
-        return (await self.interface.answer(Message(coap.CON, coap.DELETE, 2, b"", options), REMOTE)).code
+        return (await self.answer(Message(coap.CON, coap.DELETE, 2, b"", options), REMOTE)).code
 
     async def reach_kafka(self) -> None:
         """Let what has just been started get as far as Kafka, whose gate may be closed."""

@@ -5,15 +5,20 @@ from sluice_lwm2m.application.images.access import ImageAccess
 from sluice_lwm2m.application.images.loading import ImageLoading
 from sluice_lwm2m.application.ports import ImageStore, Responder
 from sluice_lwm2m.application.uplinks import UplinkReporter
+from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.message import Message, path_segments
+from sluice_lwm2m.domain.coap.message import Message, path_segments, uint_bytes
 from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.counters import Counted, Counters
-from sluice_lwm2m.domain.encoding.content import OCTET_STREAM
+from sluice_lwm2m.domain.encoding.content import LINK_FORMAT, OCTET_STREAM
 from sluice_lwm2m.domain.image import slice_of
 
 _HARMLESS_ONCE = frozenset((coap.URI_HOST, coap.URI_PORT))
 _PROXYING = frozenset((coap.PROXY_URI, coap.PROXY_SCHEME))
+_WELL_KNOWN = [b".well-known", b"core"]
+_LINKS = b'</rd>;rt="core.rd";ct=40'
+"""What there is to discover (RFC 6690 §4, RFC 9176 §4.3)."""
+_LINK_FORMAT = codec.encode_options(((coap.CONTENT_FORMAT, uint_bytes(LINK_FORMAT)),))
 _WITHOUT_GET = ([b"rd"], [b"dp"])
 
 
@@ -68,7 +73,9 @@ class ImageServer:
                 return
             before = number
         image_id = self._access.admit(path, remote)
-        if image_id is None:
+        if image_id is None and path == _WELL_KNOWN:
+            self._responder.respond(request, remote, coap.CONTENT, _LINK_FORMAT, _LINKS)
+        elif image_id is None:
             has_no_get = path_segments(path)[:1] in _WITHOUT_GET
             self._refuse(request, remote, coap.METHOD_NOT_ALLOWED if has_no_get else coap.NOT_FOUND)
             self._reporter.report_unmatched(remote)

@@ -24,6 +24,10 @@ from sluice_lwm2m.domain.sessions import Sessions
 
 _log = structlog.get_logger()
 _PROXYING = frozenset((coap.PROXY_URI, coap.PROXY_SCHEME))
+_METHODS = frozenset((coap.POST, coap.PUT, coap.DELETE))
+"""Those of RFC 8132 are not among them (RFC 7252 §5.8)."""
+_MANAGING = frozenset(((1, coap.POST), (2, coap.POST), (2, coap.PUT), (2, coap.DELETE)))
+"""Segments of a path at `/rd`, and methods that it has."""
 
 
 class RegistrationInterface:
@@ -52,24 +56,51 @@ class RegistrationInterface:
         self._counters = counters
         self._clock = clock
 
+    def check(self, request: Message, remote: Peer) -> Response | None:
+        """Return the refusal of a request that anybody can send and nothing is done for; None if it is to be answered.
+
+        It changes nothing, so that it takes neither a task nor a place among the duplicates.
+        """
+        try:
+            self._check(request, remote)
+        except CoapError as error:
+            return self._refuse(error, remote)
+        return None
+
     async def answer(self, request: Message, remote: Peer) -> Response:
-        """Return the response to a request."""
+        """Return the response to a request that has passed the check.
+
+        Raises:
+            MailboxFullError: Too much of the device waits.
+        """
         try:
             return await self._route(request, remote)
         except CoapError as error:
-            self._counters[Counted.REFUSED] += 1
-            _log.debug("request_refused", address=remote.text, reason=str(error))
-            return Response(error.code)
+            return self._refuse(error, remote)
 
-    async def _route(self, request: Message, remote: Peer) -> Response:
+    def _refuse(self, error: CoapError, remote: Peer) -> Response:
+        self._counters[Counted.REFUSED] += 1
+        _log.debug("request_refused", address=remote.text, reason=str(error))
+        return Response(error.code)
+
+    def _check(self, request: Message, remote: Peer) -> None:
         _check_options(request)
         path = path_segments(request.values(coap.URI_PATH))
-        block = request.option(coap.BLOCK1)
+        if request.code not in _METHODS or (path[:1] == [b"rd"] and (len(path), request.code) not in _MANAGING):
+            raise CoapError(coap.METHOD_NOT_ALLOWED, "a method that nothing here has")
         if path[:1] == [b"rd"]:
-            take = self._manage if block is None else self._take_block
-            return await take(request, remote, path)
-        if block is not None:
+            if len(path) > 1:
+                self._lifecycle.find(path[1])
+        elif request.option(coap.BLOCK1) is not None:
             raise CoapError(coap.REQUEST_ENTITY_TOO_LARGE, "only registrations in blocks")
+        elif self._sessions.at_address(remote, self._clock()) is None:
+            raise CoapError(coap.NOT_FOUND, "not a registered device")
+
+    async def _route(self, request: Message, remote: Peer) -> Response:
+        path = path_segments(request.values(coap.URI_PATH))
+        if path[:1] == [b"rd"]:
+            take = self._manage if request.option(coap.BLOCK1) is None else self._take_block
+            return await take(request, remote, path)
         return await self._take_other(remote, is_send=request.code == coap.POST and path == [b"dp"])
 
     async def _take_block(self, request: Message, remote: Peer, path: list[bytes]) -> Response:
@@ -82,16 +113,12 @@ class RegistrationInterface:
         return msgspec.structs.replace(answer, options=(*answer.options, block))
 
     async def _manage(self, request: Message, remote: Peer, path: list[bytes]) -> Response:
-        match len(path), request.code:
-            case 1, coap.POST:
-                return await self._register(request, remote)
-            case 2, coap.POST | coap.PUT:
-                return await self._update(request, remote, path[1])
-            case 2, coap.DELETE:
-                await self._lifecycle.deregister(self._lifecycle.find(path[1]))
-                return Response(coap.DELETED)
-            case _:
-                raise CoapError(coap.METHOD_NOT_ALLOWED, "not a registration request")
+        if len(path) == 1:
+            return await self._register(request, remote)
+        if request.code != coap.DELETE:
+            return await self._update(request, remote, path[1])
+        await self._lifecycle.deregister(self._lifecycle.find(path[1]))
+        return Response(coap.DELETED)
 
     async def _register(self, request: Message, remote: Peer) -> Response:
         parameters = parse_register(request, self._bounds)
