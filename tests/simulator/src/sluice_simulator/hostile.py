@@ -41,6 +41,8 @@ _CODES: Final = (
     0x00,
 )
 _LINKS: Final = b'</>;rt="oma.lwm2m",</1/0>,</3/0>,</4/0>,</5/0>'
+_RARELY: Final = 0.005
+"""Share of what ends a registration: a device that is never registered for long is never in mid-upgrade."""
 _OWN: Final = 0.8
 """Share of what comes from its own socket."""
 
@@ -108,7 +110,8 @@ class HostileDevice:
         return self._remember(self._chance.choice(kinds)())
 
     def _remember(self, data: bytes) -> Sent:
-        self._before.append(data)
+        if b"ep=" not in data or self._by_chance(_RARELY):
+            self._before.append(data)
         own = self._by_chance(_OWN)
         return Sent(data[: 2 * _MAX_DATAGRAM], 0 if own else self._chance.randrange(SOCKETS))
 
@@ -181,10 +184,10 @@ class HostileDevice:
 
     def _manage(self) -> bytes:
         """Register anew, update, or leave, sometimes with what nobody understands."""
-        if not self.location or self._by_chance(0.1):
+        if not self.location or self._by_chance(_RARELY):
             return self._register()
         path = packet.path_options(f"/rd/{self.location}")
-        if self._by_chance(0.02):
+        if self._by_chance(_RARELY):
             return self._encode(packet.CON, packet.DELETE, b"d", path, b"")
         query = self._chance.choice((b"", b"lt=0", b"lt=86400", b"lt=" + b"9" * 400, b"b=U", b"b=\xff", b"Q"))
         more, payload = self._content() if self._by_chance(0.2) else ([], b"")
