@@ -5,7 +5,7 @@ What cannot be decoded goes to `dead-letters` and never stops a consumer.
 """
 
 from sluice_common.bus.admin import AdminClient, create_topics
-from sluice_common.bus.consumer import FETCH_WAIT_MS, Consumer
+from sluice_common.bus.consumer import FETCH_WAIT_MS, Consumer, fetch
 from sluice_common.bus.handling import Handler, Received
 from sluice_common.bus.producer import Producer, acknowledged
 
@@ -18,4 +18,5 @@ __all__ = [
     "Received",
     "acknowledged",
     "create_topics",
+    "fetch",
 ]

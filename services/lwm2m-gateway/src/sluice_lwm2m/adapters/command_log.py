@@ -5,7 +5,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from sluice_common.bus import FETCH_WAIT_MS, Producer
+from sluice_common.bus import FETCH_WAIT_MS, Producer, fetch
 from sluice_common.errors import PoisonError
 from sluice_common.messages.codec import LWM2M_COMMANDS as DECODER
 from sluice_common.messages.lwm2m_commands import Lwm2mCommand
@@ -14,7 +14,7 @@ from sluice_common.supervision import persist
 from sluice_common.topics import LWM2M_COMMANDS
 from sluice_lwm2m.application.ports import ReceivedCommand
 
-_POLL_MS = 1_000
+_BACKLOG_RECORDS = 1_000
 
 
 class KafkaCommandLog:
@@ -53,12 +53,17 @@ class KafkaCommandLog:
         end = (await self._kafka.end_offsets([self._partition]))[self._partition]
         backlog: list[ReceivedCommand] = []
         while await self._kafka.position(self._partition) < end:
-            backlog += await self.read(_POLL_MS)
+            backlog += await self.read(_BACKLOG_RECORDS)
         return backlog
 
     async def read(self, max_records: int) -> list[ReceivedCommand]:
-        """Return the next commands, at most `max_records`; none if none came within a second."""
-        batches = await self._kafka.getmany(timeout_ms=_POLL_MS, max_records=max_records)
+        """Return the next commands, at most `max_records`; none if none came within a second.
+
+        Raises:
+            FatalError: This client has ended.
+            KafkaError: Kafka cannot be reached.
+        """
+        batches = await fetch(self._kafka, max_records)
         return [ReceivedCommand(r.offset, await self._decode(r)) for batch in batches.values() for r in batch]
 
     async def commit(self, offset: int) -> None:
