@@ -267,7 +267,7 @@ async def silent(kind: socket.SocketKind) -> AsyncIterator[str]:
 
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
     """Wait for a condition."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not await condition():
             await asyncio.sleep(0.05)
 
@@ -337,7 +337,7 @@ async def test_a_receiver_that_is_down_is_called_a_few_times_whatever_waits_and_
             for n in range(300)
         ]
         await MongoDeliveryStore(database, lease=60.0, keep=600.0).add(waiting, claimed=())
-        async with running_notifier(settings.model_copy(update={"callback_give_up": 4.0})):
+        async with running_notifier(settings.model_copy(update={"callback_give_up": 4.0, "callback_timeout": 4.0})):
             await until(lambda: database["subscriptions"].find_one({"app_id": app_id, "given_up": 300}))
         attempts = [d["attempts"] async for d in database["deliveries"].find({"status": "GIVEN_UP"})]
     assert len(attempts) == 300

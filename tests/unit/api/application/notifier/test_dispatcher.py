@@ -41,6 +41,7 @@ class Database:
         self.recorded: list[Outcome] = []
         self.troubles: dict[str, Trouble] = {}
         self.waiting: Counter[str] = Counter()
+        self.released: list[str] = []
         self.failing = False
 
     async def of_apps(self, app_ids: Collection[str]) -> Mapping[str, Sequence[Subscription]]:
@@ -57,6 +58,9 @@ class Database:
         claimed = [d for d in self.due if d.target == target][:limit]
         self.due = [d for d in self.due if d not in claimed]
         return claimed
+
+    async def release(self, keys: Sequence[str]) -> None:
+        self.released += keys
 
     async def give_up_overdue(self, target: str, before: datetime, limit: int) -> Mapping[str, int]:
         overdue = [d for d in self.due if d.target == target and d.created_at < before][:limit]
@@ -298,14 +302,35 @@ async def test_a_slow_receiver_has_no_more_claimed_for_it_than_it_takes_in_time(
     assert deliveries.room(GOOD) == 30
 
 
-async def test_outcomes_that_the_database_does_not_take_are_written_later() -> None:
+async def test_a_database_that_is_slow_to_claim_leaves_time_to_post_what_it_has_claimed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: seconds[0])
+    database, receivers = Database(a=GOOD), Receivers()
+    database.due = [delivery("a", n, GOOD) for n in range(1000)]
+
+    async def claim_due(target: str, limit: int) -> list[Delivery]:
+        seconds[0] += limit * 0.1
+        return await Database.claim_due(database, target, limit)
+
+    database.claim_due = claim_due  # type: ignore[method-assign]
+    deliveries = dispatcher(database, receivers, msgspec.structs.replace(LIMITS, queue=1000, post_within=15.0))
+    await deliveries.scan()
+    for _ in range(100):
+        await rest()
+    assert len(receivers.called) == 100
+
+
+async def test_outcomes_that_the_database_does_not_take_are_written_later_and_nothing_is_posted_twice() -> None:
     database, receivers = Database(a=GOOD), Receivers()
     deliveries = dispatcher(database, receivers)
     deliveries.offer([delivery("a", 0, GOOD)], deliveries.claim_end())
     await rest()
     database.failing = True
-    with pytest.raises(ConnectionError):
+    with capture_logs() as logs:
         await deliveries.close()
+    assert [log["event"] for log in logs] == ["callbacks_not_released"]
     deliveries.offer([delivery("a", 0, GOOD)], deliveries.claim_end())
     await rest()
     database.failing = False
@@ -332,12 +357,31 @@ async def test_the_dispatcher_goes_on_after_an_outage_of_the_database(monkeypatc
     assert database.outcomes == {"a:0": "DELIVERED"}
 
 
-async def test_cancelling_the_dispatcher_ends_the_posts_that_are_under_way() -> None:
-    database, receivers = Database(a=DEAD), Receivers()
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_notifier_that_stops_lets_posts_end_for_a_while_and_releases_what_it_has_claimed(
+    monkeypatch: pytest.MonkeyPatch, *, ends: bool
+) -> None:
+    monkeypatch.setattr("sluice_api.application.notifier.dispatcher._STOP_SECONDS", 60.0 if ends else 0.01)
+    database, answering = Database(a=GOOD), asyncio.Event()
+    receivers = Receivers()
+
+    async def post(delivery: Delivery) -> Answer:
+        receivers.called.append(delivery.key)
+        await answering.wait()
+        return Answer()
+
+    receivers.post = post  # type: ignore[method-assign]
     deliveries = dispatcher(database, receivers)
     running = asyncio.create_task(deliveries.run())
-    deliveries.offer([delivery("a", 0, DEAD)], deliveries.claim_end())
+    deliveries.offer([delivery("a", n, GOOD) for n in range(5)], deliveries.claim_end())
     await rest()
     running.cancel()
+    await rest()
+    assert not running.done()
+    if ends:
+        answering.set()
     await asyncio.gather(running, return_exceptions=True)
-    assert (receivers.called, receivers.cancelled) == (["a:0"], 1)
+    await deliveries.close()
+    assert receivers.called == ["a:0", "a:1"]
+    assert database.outcomes == ({"a:0": "DELIVERED", "a:1": "DELIVERED"} if ends else {})
+    assert sorted(database.released) == [f"a:{n}" for n in range(2 if ends else 0, 5)]

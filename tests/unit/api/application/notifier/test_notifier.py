@@ -68,6 +68,9 @@ class FakeStores:
     async def claim_due(self, target: str, limit: int) -> Sequence[Delivery]:
         raise NotImplementedError("the notifier does not ask")
 
+    async def release(self, keys: Sequence[str]) -> None:
+        raise NotImplementedError("the notifier does not ask")
+
     async def give_up_overdue(self, target: str, before: datetime, limit: int) -> Mapping[str, int]:
         raise NotImplementedError("the notifier does not ask")
 

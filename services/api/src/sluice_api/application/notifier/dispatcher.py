@@ -22,13 +22,20 @@ from sluice_api.application.notifier.troubles import Troubles
 from sluice_api.domain.callbacks.retries import Breaker
 from sluice_common.background import BackgroundTasks
 from sluice_common.messages.base import now
-from sluice_common.supervision import Backoff, supervised
+from sluice_common.resources import uninterrupted
+from sluice_common.supervision import Backoff, note_failure, supervised
 
 _log = structlog.get_logger()
 _FLUSH_INTERVAL = 0.2
+_STOP_SECONDS = 5.0
+"""Seconds for posts to end when this notifier stops, and for the database to take what became of them."""
 _BACKOFF = Backoff(first=0.5, longest=5.0)
 _TARGETS_AT_ONCE = 100
 """Receivers that one scan asks the database about; the next scan goes on behind them."""
+_CLAIM_SECONDS = 0.5
+"""Seconds for which one receiver may go on claiming while others wait."""
+_CLAIMED_AT_ONCE = 100
+"""Deliveries that are claimed at once: few enough that even a slow database takes less time than a claim lasts."""
 _OVERDUE_AT_ONCE = 1000
 """Deliveries to a receiver that is down that one scan gives up."""
 _OVERDUE_PAUSE = 10.0
@@ -64,6 +71,7 @@ class Dispatcher:
         self._workers = BackgroundTasks()
         self._rotation = Rotation(_TARGETS_AT_ONCE)
         self._ended: set[str] = set()
+        self._released: list[str] = []
         self._troubles = Troubles(subscriptions, deliveries)
         self._outcomes = Outcomes(limits, deliveries, self._troubles)
 
@@ -88,15 +96,28 @@ class Dispatcher:
                 self._grow(delivery.target)
 
     async def run(self) -> None:
-        """Record outcomes and claim what is due until cancelled, then end the workers."""
-        async with self._workers, supervised() as work:
-            work.repeat("callback_outcomes_not_recorded", self._outcomes.flush, pause=_FLUSH_INTERVAL, backoff=_BACKOFF)
-            work.repeat("callbacks_not_claimed", self.scan, pause=self._limits.scan, backoff=_BACKOFF)
+        """Record outcomes and claim what is due until cancelled, then let the posts end that are under way."""
+        async with self._workers:
+            try:
+                async with supervised() as work:
+                    work.repeat(
+                        "callback_outcomes_not_recorded", self._outcomes.flush, pause=_FLUSH_INTERVAL, backoff=_BACKOFF
+                    )
+                    work.repeat("callbacks_not_claimed", self.scan, pause=self._limits.scan, backoff=_BACKOFF)
+            finally:
+                for lane in self._lanes.values():
+                    self._released += lane.clear()
+                await uninterrupted(self._workers.wait(_STOP_SECONDS))
 
     async def close(self) -> None:
-        """Write what has gathered, at the end."""
-        await self._outcomes.flush()
-        await self._troubles.report()
+        """Write what has gathered and release what is claimed, at the end; a database that is away waits for nobody."""
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._outcomes.flush()
+                await self._deliveries.release([*self._released, *self._outcomes.unfinished])
+                await self._troubles.report()
+        except Exception as error:  # noqa: BLE001 - claims end by themselves
+            note_failure("callbacks_not_released", error)
 
     async def scan(self) -> None:
         """Claim what is due for receivers that can take more; see which subscriptions have ended, tell which fail."""
@@ -111,12 +132,20 @@ class Dispatcher:
 
     async def _look_after(self, target: str) -> None:
         """Claim for a receiver; if it is suspended, give up what has waited for too long."""
-        lane, until = self._lane(target), self.claim_end()
-        if lane.wants_more(time.monotonic()):
-            self.offer(await self._deliveries.claim_due(target, lane.room(time.monotonic())), until)
+        lane, claim_until = self._lane(target), time.monotonic() + _CLAIM_SECONDS
+        while lane.wants_more(time.monotonic()) and time.monotonic() < claim_until:
+            if not await self._claim(target, lane):
+                break
         if lane.is_suspended and time.monotonic() >= lane.sweep_at:
             await self._give_up_overdue(target, lane)
         self._grow(target)
+
+    async def _claim(self, target: str, lane: Lane) -> bool:
+        """Claim some of what is due; return whether there may be more."""
+        until, limit = self.claim_end(), min(lane.room(time.monotonic()), _CLAIMED_AT_ONCE)
+        found = await self._deliveries.claim_due(target, limit)
+        self.offer(found, until)
+        return len(found) == limit
 
     async def _give_up_overdue(self, target: str, lane: Lane) -> None:
         before = now() - timedelta(seconds=self._limits.give_up)

@@ -97,6 +97,12 @@ class Lane:
         """Note that what was taken is not posted."""
         self._posting -= 1
 
+    def clear(self) -> list[str]:
+        """Drop what waits; return the keys."""
+        keys = list(self._waiting)
+        self._waiting.clear()
+        return keys
+
     def _drop_lapsed(self, now: float) -> None:
         """Leave what could not be posted in time to whoever claims it next."""
         for key in [key for key, (_, until) in self._waiting.items() if until <= now]:

@@ -44,6 +44,11 @@ class Outcomes:
         """Return the subscriptions of all of them."""
         return set(self._in_flight.values())
 
+    @property
+    def unfinished(self) -> set[str]:
+        """Return the deliveries that are being posted and have no outcome."""
+        return self._in_flight.keys() - {outcome.delivery.key for outcome in self._gathered}
+
     def begin(self, delivery: Delivery) -> None:
         """Note that a delivery is being posted."""
         self._in_flight[delivery.key] = delivery.subscription_id

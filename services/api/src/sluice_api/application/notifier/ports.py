@@ -47,6 +47,10 @@ class DeliveryStore(Protocol):
         """Claim deliveries to a receiver that are due: failed ones, and those whose notifier has died."""
         ...
 
+    async def release(self, keys: Sequence[str]) -> None:
+        """Let others claim deliveries at once."""
+        ...
+
     async def give_up_overdue(self, target: str, before: datetime, limit: int) -> Mapping[str, int]:
         """Give up deliveries to a receiver that were due before a time; return how many, by subscription."""
         ...

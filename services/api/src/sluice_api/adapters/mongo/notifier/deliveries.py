@@ -85,6 +85,12 @@ class MongoDeliveryStore:
             return found
         return await self._collection.find(ours | {"claim": claim["claim"]}).to_list(None)
 
+    async def release(self, keys: Sequence[str]) -> None:
+        """Let others claim deliveries at once."""
+        for some in chunks(keys):
+            pending = {"_id": {"$in": list(some)}, "status": DeliveryStatus.PENDING.value}
+            await self._collection.update_many(pending, {"$set": {"next_at": now()}})
+
     async def give_up_overdue(self, target: str, before: datetime, limit: int) -> Mapping[str, int]:
         """Give up deliveries to a receiver that were due before a time; return how many, by subscription."""
         overdue = {"status": DeliveryStatus.PENDING.value, "target": target, "next_at": {"$lt": before}}
