@@ -1,5 +1,7 @@
 """The timer publishes what is due, repeats it, and forgets what a record no longer has."""
 
+from itertools import pairwise
+
 from sluice_common.messages.device_events import DeadlinePassed
 from sluice_common.messages.lwm2m_commands import Read
 from sluice_rules.devices.device import Device, DeviceCommand
@@ -48,6 +50,14 @@ def test_a_deadline_is_published_again_until_the_record_has_moved_on() -> None:
     assert len(deadlines.take_due(100.0 + REPEAT)) == 1
     deadlines.follow(waiting(None), PARTITION)
     assert deadlines.take_due(100.0 + 9 * REPEAT) == []
+
+
+def test_a_stage_that_is_behind_is_told_again_ever_more_seldom() -> None:
+    deadlines = Deadlines()
+    deadlines.follow(waiting(0.0), PARTITION)
+    published_at = [at for at in range(int(100 * REPEAT)) if deadlines.take_due(float(at))]
+    assert published_at[:5] == [0, REPEAT, 3 * REPEAT, 7 * REPEAT, 15 * REPEAT]
+    assert max(after - before for before, after in pairwise(published_at)) == 32 * REPEAT
 
 
 def test_an_overtaken_deadline_is_not_published() -> None:

@@ -29,6 +29,9 @@ class FaustProgress:
     async def waiting(self) -> dict[str, int]:
         """Return the position in each owned partition that has more to read, and its commit if it has more to commit.
 
+        A position stands still too while what was fetched is worked on, for minutes if a large fetch meets a busy
+        machine. So what is committed in all partitions is added to it: only a worker that does nothing stands still.
+
         Nothing waits during a rebalance, and nothing is known while Kafka does not answer.
         """
         if self._app.rebalancing:
@@ -43,8 +46,9 @@ class FaustProgress:
                 positions = {tp: await consumer.position(tp) for tp in owned}
         except (KafkaError, TimeoutError):
             return figures
-        behind = {f"position of {tp.partition}": at for tp, at in positions.items() if at is not None and at < ends[tp]}
-        return figures | behind
+        done = sum(_committed(consumer, tp) for tp in owned)
+        behind = [(tp, at) for tp, at in positions.items() if at is not None and at < ends[tp]]
+        return figures | {f"position of {tp.partition}": at + done for tp, at in behind}
 
 
 def _committed(consumer: Any, tp: TP) -> int:

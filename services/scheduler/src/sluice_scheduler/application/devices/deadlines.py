@@ -1,7 +1,7 @@
 """The timer of the stage `devices`: a heap of the deadlines of owned devices (`docs/upgrade.md`).
 
-A deadline that is due is published to `device-events`, again every 30 s until the record has moved on. What the record
-no longer has is dropped when it comes up. Leaves out what a deadline does: `decide` knows.
+A deadline that is due is published to `device-events`, again after 30 s, 60 s and so on until the record has moved on.
+What the record no longer has is dropped when it comes up. Leaves out what a deadline does: `decide` knows.
 """
 
 import asyncio
@@ -15,7 +15,11 @@ from sluice_rules.devices.device import Deadline, Device, deadlines
 from sluice_scheduler.application.devices.ports import Producer
 
 REPEAT = 30.0
-"""Seconds until a deadline is published again."""
+"""Seconds until a deadline is published again; each time twice as long.
+
+A stage that is behind does not hear of its deadlines in time: at an even rate it would be given more than it does.
+"""
+_MAX_DOUBLINGS = 5
 _LEAST_COMPACTED = 1000
 
 
@@ -23,7 +27,7 @@ class Deadlines:
     """All deadlines of the owned partitions."""
 
     def __init__(self) -> None:
-        self._due: list[tuple[float, str, Deadline]] = []
+        self._due: list[tuple[float, str, Deadline, int]] = []  # the last is how often it was published
         self._current: dict[str, tuple[int, frozenset[Deadline]]] = {}
 
     def clear(self) -> None:
@@ -42,17 +46,18 @@ class Deadlines:
         else:
             del self._current[device.device_id]
         for deadline in found - known:
-            heappush(self._due, (deadline.at, device.device_id, deadline))
+            heappush(self._due, (deadline.at, device.device_id, deadline, 0))
         self._compact()
 
     def take_due(self, now: float) -> list[tuple[int, DeadlinePassed]]:
         """Return (partition, message) of what is due, and schedule its repetition."""
         passed = []
         while self._due and self._due[0][0] <= now:
-            _, device_id, deadline = heappop(self._due)
+            _, device_id, deadline, times = heappop(self._due)
             partition, current = self._current.get(device_id, (-1, frozenset()))
             if deadline in current:
-                heappush(self._due, (now + REPEAT, device_id, deadline))
+                again = now + REPEAT * 2 ** min(times, _MAX_DOUBLINGS)
+                heappush(self._due, (again, device_id, deadline, times + 1))
                 passed.append((partition, _passed(device_id, deadline, now)))
         return passed
 
