@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from sluice_common.bus import FETCH_WAIT_MS
 from sluice_common.errors import PoisonError
+from sluice_common.garbage import no_collection
 from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.supervision import forever, is_fatal, is_passing, note_failure
@@ -69,6 +70,10 @@ class TopicReader(Generic[Message]):
             KafkaError: Kafka cannot be reached.
             TimeoutError: Nothing came for a minute, though there is more.
         """
+        with no_collection():
+            await self._read(take)
+
+    async def _read(self, take: Callable[[Message], Awaitable[None]]) -> None:
         async with started(self._consumer()) as consumer:
             consumer.assign(list(self._positions))
             await consumer.seek_to_beginning(*self._positions)
