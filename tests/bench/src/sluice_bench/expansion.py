@@ -27,7 +27,7 @@ TARGET_RATIO: Final = 1.3
 TARGET_GROWTH_MIB: Final = 32.0
 """Most memory that the large task may need beyond what the small ones do: less than a tenth of its devices' data."""
 _SMALL_TASKS: Final = 5
-_BULK: Final = 10_000
+_BULK: Final = 1_000
 """Devices of one upload."""
 _SLOWEST: Final = 3_600.0
 _VERSION = "2.0.0"

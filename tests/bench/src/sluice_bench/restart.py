@@ -98,7 +98,8 @@ def figures(devices: int, restarts: dict[str, dict[str, Any]]) -> dict[str, Any]
 
 async def _measure(system: System, options: argparse.Namespace, console: Console) -> dict[str, dict[str, Any]]:
     services = measured_services(options.devices, options.services)
-    state = await fill(system, options.devices, options.backlog, console)
+    with_campaign = not _GATEWAYS.issuperset(services)
+    state = await fill(system, options.devices, console, backlog=options.backlog, with_campaign=with_campaign)
     restarts = {}
     for service in STANDING_STILL:
         if service not in services and service not in _GATEWAYS:

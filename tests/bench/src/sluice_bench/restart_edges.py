@@ -39,11 +39,11 @@ async def api(system: System, _: State) -> AsyncIterator[Answers]:
 
 
 @asynccontextmanager
-async def lwm2m_gateway(system: System, _: State) -> AsyncIterator[Answers]:
+async def lwm2m_gateway(system: System, state: State) -> AsyncIterator[Answers]:
     """A device that was registered updates its registration (4.04 would have it register anew)."""
     address = urlsplit(system.endpoints.coap[0])
     server = address.hostname or "", address.port or 0
-    options = coap.encode_options(coap.path_options(f"/rd/{location_of(0)}"))
+    options = coap.encode_options(coap.path_options(f"/rd/{location_of(state.spare_id)}"))
     update = coap.encode(coap.CON, coap.POST, 1, b"t", options=options)
 
     async def updated() -> None:

@@ -60,7 +60,7 @@ class State:
     """What the first answers are asked for.
 
     Attributes:
-        spare_id: An LwM2M device without an upgrade.
+        spare_id: An LwM2M device that is registered and has no upgrade.
         product_id: The product of the LwM2M devices.
         package: A signed package of it.
         mqtt_id: An MQTT device.
@@ -78,33 +78,38 @@ class State:
     image: Image
 
 
-async def fill(system: System, devices: int, backlog: int, console: Console) -> State:
+async def fill(
+    system: System, devices: int, console: Console, *, backlog: int = 0, with_campaign: bool = True
+) -> State:
     """Make the state of so many LwM2M and as many MQTT devices.
 
     Args:
         system: The system, all of which runs.
         devices: How many of either kind.
-        backlog: Commands that the LwM2M gateway has not answered.
         console: Gets the progress.
+        backlog: Commands that the LwM2M gateway has not answered.
+        with_campaign: Whether the platform has the devices and upgrades them; gateways do not keep that.
     """
     stack, common = system.stack, system.common
     for service in STANDING_STILL[1:]:
         await asyncio.to_thread(stack.stop_service, service)
     async with tenant(stack, system.settings) as owner:
         await asyncio.to_thread(stack.stop_service, STANDING_STILL[0])
-        console.print(f"The API takes {devices} devices in, and the relay expands their task.", style="dim")
-        await owner.expand(devices)
-        ids = await _device_ids(common)
+        if with_campaign:
+            console.print(f"The API takes {devices} devices in, and the relay expands their task.", style="dim")
+            await owner.expand(devices)
+        ids = await _device_ids(common) if with_campaign else [new_id() for _ in range(devices)]
         spare_id = await _add_spare(common, owner)
         mqtt_id, mqtt_secret = await _add_mqtt(owner)
         product_id, package = owner.product_id, owner.package
-    console.print("The stages bring all of them to a slot, or to the queue for one.", style="dim")
-    await Campaign(common, ids, "1.0.0", "2.0.0").run()
+    if with_campaign:
+        console.print("The stages bring all of them to a slot, or to the queue for one.", style="dim")
+        await Campaign(common, ids, "1.0.0", "2.0.0").run()
     console.print("Registrations and MQTT commands.", style="dim")
     image = await _store_image(common)
     offers = [offer_for(new_id(), new_id(), image) for _ in range(devices)]
     async with started(Producer(common)) as producer:
-        await _publish(producer, REGISTRATIONS, _registrations(ids))
+        await _publish(producer, REGISTRATIONS, _registrations([*ids, spare_id]))
         await _publish(producer, MQTT_COMMANDS, _mqtt_commands(offers))
     for group, topics in _GROUPS.items():
         await commit_ends(common, group, topics)
@@ -165,11 +170,11 @@ def _registrations(ids: Sequence[str]) -> Iterator[Registration]:
             app_id="bench",
             occurred_at=at,
             device_id=device_id,
-            endpoint=f"1-{number}",
+            endpoint="spare" if device_id == ids[-1] else f"1-{number}",
             address=f"127.{1 + (number >> 16)}.{number >> 8 & 255}.{number & 255}:40000",
             gateway=GATEWAY,
             epoch=1,
-            location=location_of(number),
+            location=location_of(device_id),
             lifetime=int(_DAY.total_seconds()),
             expires_at=at + _DAY,
             lwm2m_version="1.1",
@@ -181,9 +186,9 @@ def _registrations(ids: Sequence[str]) -> Iterator[Registration]:
         yield replace(registered, epoch=2)
 
 
-def location_of(number: int) -> str:
-    """Return the location of the registration of a device, counted from 0."""
-    return f"bench{number}"
+def location_of(device_id: str) -> str:
+    """Return the location of the registration of a device."""
+    return f"of-{device_id}"
 
 
 def _mqtt_commands(offers: Sequence[OfferFirmware]) -> Iterator[MqttCommand]:
