@@ -20,7 +20,6 @@ _OURS = "sluice_"
 _NOT_YET = (
     "services/api/src/sluice_api/application/projector/",
     "services/api/src/sluice_api/bootstrap/projector.py",
-    "services/mqtt-gateway/",
 )
 """What is not supervised yet; nothing is added here."""
 
