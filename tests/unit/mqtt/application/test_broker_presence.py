@@ -145,7 +145,9 @@ async def test_no_client_is_disconnected_while_the_database_cannot_answer(
 
 async def test_the_counts_of_the_broker_are_added_to_the_counters(presence: BrokerPresence, counters: Counters) -> None:
     counts = {"topics_denied": 3, "packets_oversized": 1, "logins_unanswered": 2, "anything": 9, "topics": -1}
+    limited = {"messages_limited": 5_000, "logins_limited": 7}
     for _ in range(2):
-        await presence.apply([listed("d1", counts=counts)])
+        await presence.apply([listed("d1", counts=counts | limited)])
     assert counters[Counted.TOPICS_DENIED] == 6
+    assert (counters[Counted.MESSAGES_LIMITED], counters[Counted.LOGINS_LIMITED]) == (10_000, 14)
     assert (counters[Counted.PACKETS_OVERSIZED], counters[Counted.LOGINS_UNANSWERED]) == (2, 4)
