@@ -17,9 +17,8 @@ from sluice_mqtt.domain.downloads import DownloadPermission, Image
 from sluice_mqtt.domain.ranges import Slice
 
 _log = structlog.get_logger()
-_FIRST_LOOK, _LAST_LOOK = 0.05, 2.0
-"""Seconds between two looks at what the kernel still has, at the begin and after some time: it tells nobody."""
-_LOOKS_PER_WAIT = 8.0
+_FIRST_LOOK, _LAST_LOOK, _LAST_IDLE_LOOK = 0.05, 2.0, 5.0
+"""Seconds between two looks at what the kernel still has: least, most, and most for a device that takes nothing."""
 
 
 class FencedError(Exception):
@@ -169,20 +168,28 @@ async def _wait_received(connection: Connection) -> None:
     Raises:
         ConnectionResetError: It left without it.
     """
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    while connection.unacknowledged():
+    pause, before = _FIRST_LOOK, connection.unacknowledged()
+    while left := connection.unacknowledged():
         if connection.is_lost():
             raise ConnectionResetError("the device left before it had the last byte")
-        await asyncio.sleep(until_next_look(loop.time() - begun))
+        pause, before = until_next_look(pause, before, left), left
+        await asyncio.sleep(pause)
 
 
-def until_next_look(waited: float) -> float:
-    """Return in how many seconds to look again at a download that has waited so long for its last bytes to arrive.
+def until_next_look(pause: float, before: int, left: int) -> float:
+    """Return in how many seconds to look again at what the kernel still has: it tells nobody when that is gone.
 
-    Ever more seldom: what is found late is late by an eighth of the time that it took, and by two seconds at most.
+    Args:
+        pause: Seconds since the look before.
+        before: Bytes that were left then.
+        left: Bytes that are left now.
+
+    Returns:
+        Half of the time that the rest will take at this pace; twice the pause for a device that takes nothing.
     """
-    return min(max(_FIRST_LOOK, waited / _LOOKS_PER_WAIT), _LAST_LOOK)
+    if left < before:
+        return min(max(_FIRST_LOOK, pause * left / (before - left) / 2), _LAST_LOOK)
+    return min(2 * pause, _LAST_IDLE_LOOK)
 
 
 def _end_now(limit: asyncio.Timeout) -> None:

@@ -151,14 +151,21 @@ async def test_what_a_slow_device_has_not_taken_ends_at_once_when_its_attempt_is
     assert site.counters[Counted.DOWNLOADS_FENCED] == 1
 
 
-def test_a_download_that_waits_for_its_device_looks_ever_more_seldom() -> None:
-    waited, looks = 0.0, 0
+def test_a_device_that_takes_nothing_is_looked_at_ever_more_seldom() -> None:
+    pause, waited, looks = 0.05, 0.0, 0
     while waited < 60.0:
-        waited += until_next_look(waited)
-        looks += 1
-    assert looks < 80
-    assert until_next_look(0.0) <= 0.05
-    assert all(until_next_look(late) <= max(late / 8, 0.05) for late in (0.1, 1.0, 10.0, 1000.0))
+        pause = until_next_look(pause, 1000, 1000)
+        waited, looks = waited + pause, looks + 1
+    assert (pause, looks) == (5.0, 17)
+
+
+@pytest.mark.parametrize("seconds", [0.2, 3.0, 60.0, 600.0])
+def test_a_device_that_takes_bytes_steadily_is_seen_to_have_all_soon_after(seconds: float) -> None:
+    size, pause, now, before = 1_000_000, 0.05, 0.0, 1_000_000
+    while (left := max(0, round(size * (1 - now / seconds)))) > 0:
+        pause, before = until_next_look(pause, before, left), left
+        now += pause
+    assert now - seconds < 0.11
 
 
 @linux_only
