@@ -12,7 +12,7 @@ from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
 from sluice_common.resources import started
-from sluice_common.supervision import persist, repeat, supervised
+from sluice_common.supervision import FAILURES, persist, repeat, supervised
 from sluice_lwm2m.application import activity
 from sluice_lwm2m.bootstrap import Gateway, build
 from sluice_lwm2m.domain.counters import log_fields
@@ -73,7 +73,8 @@ async def _consume(gateway: Gateway) -> None:
 
 
 async def _count(gateway: Gateway) -> None:
-    _log.info("gateway_counters", devices=len(gateway.sessions), **log_fields(gateway.counters))
+    counted = log_fields(gateway.counters)
+    _log.info("gateway_counters", devices=len(gateway.sessions), failures=dict(FAILURES), **counted)
 
 
 def _main() -> None:

@@ -16,7 +16,7 @@ from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
 from sluice_common.resources import started
-from sluice_common.supervision import Supervisor, persist, repeat, supervised
+from sluice_common.supervision import FAILURES, Supervisor, persist, repeat, supervised
 from sluice_mqtt.bootstrap import Gateway, build
 from sluice_mqtt.domain.counters import log_fields
 from sluice_mqtt.entrypoints.http.broker_hooks import BrokerHooks
@@ -96,10 +96,11 @@ async def _work(gateway: Gateway, downloads: DownloadServer) -> None:
             "downloading": downloads.active,
             "broker_connections": gateway.broker.connections,
         }
-        _log.info("gateway_counters", **gauges, **log_fields(gateway.counters))
+        _log.info("gateway_counters", failures=dict(FAILURES), **gauges, **log_fields(gateway.counters))
 
     try:
         async with supervised() as work:
+            work.vital(gateway.producer.watch())
             work.vital(gateway.broker.run())
             work.vital(_consume(gateway))
             work.repeat("counters_not_logged", log_counters, pause=gateway.settings.mqtt_counters_interval)
