@@ -41,7 +41,7 @@ class Lookups(Generic[Value]):
         future = self._asked.get(key)
         if future is None:
             if not self._asked:
-                self._tasks.start(self._ask())
+                self._tasks.run("lookup_not_answered", self._ask())
             future = self._asked[key] = asyncio.get_running_loop().create_future()
         return await asyncio.shield(future)
 

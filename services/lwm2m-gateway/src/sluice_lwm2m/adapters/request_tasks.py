@@ -106,7 +106,7 @@ class RequestTasks:
             work.close()
             return
         self._duplicates.note(key, b"", time.monotonic())
-        self._tasks.start(work)
+        self._tasks.run("message_not_answered", work)
 
     async def _answer(self, key: Key, request: Message) -> None:
         try:

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import structlog
-
 from sluice_common.background import BackgroundTasks
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeviceUplink, UplinkKind
@@ -12,8 +10,6 @@ from sluice_lwm2m.application.ports import Publisher
 from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.session import Session
 from sluice_lwm2m.domain.sessions import Sessions
-
-_log = structlog.get_logger()
 
 
 class UplinkReporter:
@@ -65,12 +61,12 @@ class UplinkReporter:
         if now < session.suspended_until or not session.is_registered(now) or not session.note_uplink(now):
             return
         session.mark_reported(now, session.awake_until)  # at once, so that the next packet is not reported too
-        self._tasks.start(self._publish(session, now))
+        self._tasks.run("uplink_not_published", self._publish(session, now), device_id=session.record.device_id)
 
     async def _publish(self, session: Session, now: float) -> None:
         try:
             async with self._mailbox.work_for(session.record.device_id):
                 await self.report(session, UplinkKind.DATA, now)
-        except Exception:  # noqa: BLE001 - whatever is wrong with Kafka, the next packet is reported
-            _log.warning("uplink_not_published", device_id=session.record.device_id, exc_info=True)
-            session.clear_reported()
+        except Exception:
+            session.clear_reported()  # whatever is wrong with Kafka, the next packet is reported
+            raise

@@ -51,7 +51,7 @@ class ImageLoading:
                 waiting[remote] = request
             return
         self._waiting[needed] = {remote: request}
-        self._tasks.start(self._load(image_id, chunk))
+        self._tasks.run("image_not_answered", self._load(image_id, chunk), image_id=image_id)
 
     async def _load(self, image_id: str, chunk: int | None) -> None:
         loaded, code = False, coap.NOT_FOUND
