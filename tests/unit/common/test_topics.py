@@ -1,13 +1,24 @@
-"""What a process reads whole when it starts does not grow with what has happened."""
+from pathlib import Path
 
 import pytest
 
-from sluice_common.topics import CELL_WINDOWS, REGISTRATIONS, Topic
+from sluice_common.topics import ALL_TOPICS, Topic, retention_table
 
-MIB = 2**20
+ARCHITECTURE = Path(__file__).parents[3] / "docs" / "architecture.md"
 
 
-@pytest.mark.parametrize("topic", [REGISTRATIONS, CELL_WINDOWS], ids=lambda topic: topic.name)
-def test_a_topic_that_is_read_whole_is_compacted_but_for_a_small_segment(topic: Topic) -> None:
-    assert topic.config["cleanup.policy"] == "compact"
-    assert int(topic.config["segment.bytes"]) <= 16 * MIB
+def test_the_documentation_has_the_table_of_what_topics_keep() -> None:
+    assert retention_table() in ARCHITECTURE.read_text()
+
+
+@pytest.mark.parametrize("topic", ALL_TOPICS, ids=lambda topic: topic.name)
+def test_no_topic_leaves_to_its_broker_what_it_keeps_and_in_which_pieces(topic: Topic) -> None:
+    policies = topic.config["cleanup.policy"].split(",")
+    assert "segment.bytes" in topic.config
+    assert ("retention.ms" in topic.config) == ("delete" in policies)
+    assert ("delete.retention.ms" in topic.config) == ("compact" in policies)
+
+
+@pytest.mark.parametrize("topic", [t for t in ALL_TOPICS if "retention.ms" in t.config], ids=lambda topic: topic.name)
+def test_records_are_deleted_soon_after_their_time_as_segments_are_closed_before_it(topic: Topic) -> None:
+    assert int(topic.config["segment.ms"]) * 2 <= int(topic.config["retention.ms"])
