@@ -29,7 +29,6 @@ def environment(kafka: str, mongodb: str) -> dict[str, str]:
         "SLUICE_BOOTSTRAP_APP_SECRET": SECRET,
         "SLUICE_ADMIN_PASSWORD": ADMIN_PASSWORD,
         "SLUICE_PACKAGE_LIMIT": str(8 * 1024 * 1024),
-        "SLUICE_PROGRESS_INTERVAL": "0.5",
         "SLUICE_PROJECTOR_GATHER": "0.05",
     }
 

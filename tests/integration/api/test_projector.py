@@ -59,7 +59,7 @@ def test_a_task_whose_count_died_with_a_projector_is_counted_again(
 def test_executions_come_back_from_their_events(new_fleet: NewFleet, bus: Bus, database: Documents) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(2)
-    requests_of_all(bus, task := made(fleet.task(package)), 2)
+    requests_of_all(bus, task := made(fleet.task(package, waiting=3600)), 2)
     wait_for(fleet.app, task, status="RUNNING")
     publish(bus, snapshot(task, device_ids[0], "RUNNING"))
     wait_for(fleet.app, task, progress=counted(waiting=1, running=1))

@@ -26,7 +26,7 @@ def test_a_relay_that_is_killed_goes_on_behind_its_checkpoint(
 ) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(300)
-    task = made(fleet.task(package))
+    task = made(fleet.task(package, waiting=3600))
     time.sleep(moment)
     relay.stop(signal.SIGKILL)
     relay.start()
@@ -43,8 +43,7 @@ def test_a_page_that_was_inserted_is_published_even_if_its_devices_have_left_the
     relay.stop(signal.SIGKILL)
     task = made(fleet.task(package))
     # As a relay leaves it that dies between inserting a page and publishing it.
-    left = row(task, device_ids[0], fleet.product["product_id"])
-    database["executions"].insert_one(left)
+    begin_page(database, task, device_ids[0], fleet.product["product_id"])
     database["devices"].update_one({"_id": device_ids[0]}, {"$set": {"group_ids": []}})
     relay.start()
     assert {m.device_id for m in requests_of_all(bus, task, 10)} == set(device_ids)
@@ -58,7 +57,7 @@ def test_executions_of_a_page_that_was_begun_when_the_task_was_stopped_are_asked
     package, device_ids = fleet.package(), fleet.devices(10)
     relay.stop(signal.SIGKILL)
     task = made(fleet.task(package))
-    database["executions"].insert_one(row(task, device_ids[3], fleet.product["product_id"]))
+    begin_page(database, task, device_ids[3], fleet.product["product_id"])
     made(fleet.app.post(f"/tasks/{task['task_id']}/stop"))
     relay.start()
     assert [m.device_id for m in requests_of_all(bus, task, 1)] == [device_ids[3]]
@@ -97,6 +96,12 @@ def test_kafka_forgets_the_executions_of_a_deleted_task(
     assert fleet.app.delete(f"/tasks/{task['task_id']}").status_code == 204
     eventually(lambda: not database["executions"].count_documents({"task_id": task["task_id"]}))
     assert bus.last_values(EXECUTION_EVENTS, {f"{task['task_id']}:{i}" for i in device_ids}) == {None}
+
+
+def begin_page(database: Documents, task: dict[str, Any], device_id: str, product_id: str) -> None:
+    planned = {"group": 0, "after": device_id, "last": device_id, "device_ids": [device_id]}
+    database["execution_pages"].insert_one({"_id": f"{task['task_id']}:0", "task_id": task["task_id"], **planned})
+    database["executions"].insert_one(row(task, device_id, product_id))
 
 
 def row(task: dict[str, Any], device_id: str, product_id: str) -> dict[str, Any]:
@@ -176,7 +181,7 @@ def test_two_relays_that_both_work_lose_nothing_and_make_no_second_execution(
     package, device_ids = fleet.package(), fleet.devices(200)
     # The same name: both hold the lease, as one that was stopped for long and woke up.
     second = new_process("relay", relay_page=20, relay_interval=0.05, relay_lease=2)
-    tasks = [made(fleet.task(package, {"device_ids": device_ids[i : i + 50]})) for i in range(0, 200, 50)]
+    tasks = [made(fleet.task(package, {"device_ids": device_ids[i : i + 50]}, waiting=3600)) for i in range(0, 200, 50)]
     for task in tasks:
         assert wait_for(fleet.app, task, status="RUNNING")["progress"] == counted(waiting=50)
         assert len({m.execution_id for m in requested(bus, task)}) == 50

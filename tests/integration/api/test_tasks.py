@@ -36,7 +36,7 @@ from sluice_common.topics import COMMAND_EVENTS, DEVICE_EVENTS, EXECUTION_EVENTS
 def test_a_task_asks_for_one_execution_per_device_of_its_groups(new_fleet: NewFleet, bus: Bus) -> None:
     fleet = new_fleet()
     package, device_ids, others = fleet.package(), fleet.devices(45), fleet.devices(3, grouped=False)
-    task = made(fleet.task(package, max_retries=2, retry_interval=7, timeouts={"download": 8}))
+    task = made(fleet.task(package, waiting=3600, max_retries=2, retry_interval=7, timeouts={"download": 8}))
     assert task["status"] == "EXPANDING"
     requests = requests_of_all(bus, task, 45)
     assert {r.device_id for r in requests} == set(device_ids)
@@ -158,7 +158,7 @@ def test_a_task_needs_a_verified_package_and_targets_that_exist(new_fleet: NewFl
 def test_executions_and_progress_follow_what_the_scheduler_says(new_fleet: NewFleet, bus: Bus) -> None:
     fleet = new_fleet()
     package, (one, two, three) = fleet.package(), fleet.devices(3)
-    task = made(fleet.task(package))
+    task = made(fleet.task(package, waiting=3600))
     requests_of_all(bus, task, 3)
     wait_for(fleet.app, task, status="RUNNING")
     coverage = Coverage(
@@ -261,7 +261,7 @@ def test_a_task_is_refused_from_the_moment_another_one_has_its_devices(new_fleet
     fleet, second = new_fleet(), new_fleet()
     package, device_ids = fleet.package(), fleet.devices(25)
     made(fleet.app.post(f"/groups/{second.group_id}/devices", json={"device_ids": device_ids[-1:]}))
-    task = made(fleet.task(package))
+    task = made(fleet.task(package, waiting=3600))
     for targets in (
         {"group_ids": [fleet.group_id]},
         {"group_ids": [second.group_id]},
@@ -375,11 +375,59 @@ def test_a_wrong_command_is_refused(new_fleet: NewFleet, body: dict[str, Any], c
     refused(fleet.app.post(f"/devices/{device_id}/commands", json=body), 422, code)
 
 
+@pytest.mark.requirement("R117", "R118")
+def test_executions_cease_to_wait_by_the_clock_and_are_found_by_what_they_show(new_fleet: NewFleet, bus: Bus) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(3)
+    task = made(fleet.task(package, waiting=0.5))
+    requests_of_all(bus, task, 3)
+    wait_for(fleet.app, task, status="RUNNING", progress=counted(running=3))
+    path = f"/tasks/{task['task_id']}/executions"
+    assert made(fleet.app.get(path, params={"status": "WAITING"})) == {"items": [], "next": None}
+    publish(bus, snapshot(task, device_ids[1], "FAILED"))
+    wait_for(fleet.app, task, progress=counted(running=2, failed=1))
+    shown = [made(fleet.app.get(path, params=wanted))["items"] for wanted in ({}, {"status": "RUNNING"})]
+    assert [[e["status"] for e in items] for items in shown] == [["RUNNING", "FAILED", "RUNNING"], ["RUNNING"] * 2]
+    (execution,) = made(fleet.app.get(f"/devices/{device_ids[0]}/executions", params={"status": "RUNNING"}))["items"]
+    assert (execution["step"], execution["attempt"], len(execution["history"])) == ("AWAIT_ONLINE", 1, 2)
+
+
+def test_pages_of_executions_have_each_once_and_in_order_whatever_the_groups_and_the_status(
+    new_fleet: NewFleet, bus: Bus
+) -> None:
+    fleet, second = new_fleet(), new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(50)
+    made(fleet.app.post(f"/groups/{second.group_id}/devices", json={"device_ids": device_ids[::3]}))
+    task = made(fleet.task(package, {"group_ids": [fleet.group_id, second.group_id]}, waiting=3600))
+    wait_for(fleet.app, task, status="RUNNING")
+    publish(bus, *[snapshot(task, i, "FAILED") for i in device_ids[::7]])
+    wait_for(fleet.app, task, progress=counted(waiting=42, failed=8))
+
+    def listed(limit: int, **wanted: str) -> list[str]:
+        found: list[str] = []
+        after: dict[str, str] = {}
+        while True:
+            page = made(
+                fleet.app.get(f"/tasks/{task['task_id']}/executions", params={"limit": limit, **wanted, **after})
+            )
+            found += [e["device_id"] for e in page["items"]]
+            if page["next"] is None:
+                return found
+            assert len(page["items"]) == limit
+            after = {"after": page["next"]}
+
+    for limit in (1, 7, 50, 1000):
+        assert listed(limit) == sorted(device_ids)
+        assert listed(limit, status="FAILED") == sorted(device_ids[::7])
+    assert listed(10, status="WAITING") == sorted(set(device_ids) - set(device_ids[::7]))
+    assert listed(10, status="RUNNING") == []
+
+
 @pytest.mark.requirement("R119", "R123", "R141", "R142")
 def test_a_running_task_is_stopped_by_hand_before_it_can_be_deleted(new_fleet: NewFleet, bus: Bus) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(45)
-    task = made(fleet.task(package))
+    task = made(fleet.task(package, waiting=3600))
     path = f"/tasks/{task['task_id']}"
     refused(fleet.app.delete(path), 409, "task_running")
     problem = refused(fleet.app.delete(f"/packages/{package['package_id']}"), 409, "package_in_use")

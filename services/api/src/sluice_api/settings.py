@@ -61,6 +61,9 @@ class RelaySettings(CommonSettings):
         0.5, gt=0, description="Seconds between looks at the outbox, unless a hint of the API comes."
     )
     relay_page: int = Field(1000, ge=1, le=10_000, description="Devices of one page of a task's expansion.")
+    tasks_keep: float = Field(
+        400.0, ge=0, description="Days that a task and its executions are kept after its end; 0 keeps them for ever."
+    )
     relay_lease: float = Field(10.0, gt=0, description="Seconds after which another relay takes over.")
     relay_name: str = Field(
         default_factory=socket.gethostname,
@@ -78,8 +81,10 @@ class ProjectorSettings(CommonSettings):
     """Projection of what the scheduler, gateways and signing decided."""
 
     projector_gather: float = Field(1.0, ge=0, description="Seconds between batches: more is cheaper and later.")
-    progress_interval: float = Field(2.0, gt=0, description="Least seconds between two counts of a task.")
-    progress_sweep: float = Field(60.0, gt=0, description="Seconds between counts of all tasks that are under way.")
+    progress_sweep: float = Field(60.0, gt=0, description="Seconds between looks at all tasks that are under way.")
+    progress_recount: float = Field(
+        3600.0, gt=0, description="Seconds between counts of all their executions; the first is at the start."
+    )
     last_seen_interval: float = Field(30.0, ge=0, description="Seconds within which a device's last-seen may lag.")
 
 

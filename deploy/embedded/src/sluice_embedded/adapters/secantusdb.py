@@ -48,6 +48,7 @@ def program(settings: EmbeddedSettings, ports: Ports) -> Program:
             "--log-level",
             "WARNING",
             "--sync-on-commit",
+            "--standalone",
         ],
         env={**os.environ},
         cwd=folder,

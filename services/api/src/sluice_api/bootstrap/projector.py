@@ -41,16 +41,17 @@ async def run_projector(settings: ProjectorSettings) -> None:
         await stack.enter_async_context(started(at_once))
         async with asyncio.TaskGroup() as group:
             group.create_task(at_once.run())
-            group.create_task(consume(settings, stack, gathering, projector.count))
+            group.create_task(consume(settings, stack, gathering, projector.look_after_tasks))
 
 
 def _projector(settings: ProjectorSettings, database: Database) -> Projector:
     verification = Verification(MongoVerificationStore(database))
+    progress = TaskProgress(MongoProgressStore(database))
     return Projector(
-        Projection(MongoProjectionStore(database), verification, settings.last_seen_interval),
-        TaskProgress(MongoProgressStore(database)),
+        Projection(MongoProjectionStore(database), verification, progress, settings.last_seen_interval),
+        progress,
         now=now,
-        interval=settings.progress_interval,
         sweep=settings.progress_sweep,
+        recount=settings.progress_recount,
         trouble=TROUBLE,
     )

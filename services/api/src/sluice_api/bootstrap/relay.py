@@ -2,6 +2,7 @@
 
 import time
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS
 from sluice_api.adapters.mongo.outbox import MongoOutboxStore
@@ -15,6 +16,7 @@ from sluice_api.adapters.mongo.task_progress import MongoProgressStore
 from sluice_api.adapters.mongo.tasks import Tasks
 from sluice_api.adapters.relay_hints import follow_hints
 from sluice_api.application.relay.abandoned_uploads import AbandonedUploads
+from sluice_api.application.relay.expired_tasks import ExpiredTasks
 from sluice_api.application.relay.message_work import MessageWork
 from sluice_api.application.relay.outbox import Outbox
 from sluice_api.application.relay.relay import Relay
@@ -61,17 +63,19 @@ def _relay(settings: RelaySettings, database: Database, producer: Producer) -> R
         outbox=Outbox(MongoOutboxStore(database, TASKS), producer),
         publisher=producer,
         start_check=StartCheck(MongoStartCheckStore(database), tasks),
-        progress=TaskProgress(MongoProgressStore(database)),
+        endings=TaskProgress(MongoProgressStore(database)),
         now=now,
         page=settings.relay_page,
     )
     packages, commands = (Outbox(MongoOutboxStore(database, name), producer) for name in (PACKAGES, COMMANDS))
     message_work = MessageWork(Revocation(MongoRevocationStore(database), tasks), packages, now)
     abandoned = AbandonedUploads(MongoUploadStore(database), now)
+    expired = ExpiredTasks(Tasks(database), timedelta(days=settings.tasks_keep), now)
     looks = [
         lambda: commands.deliver_due(now()),
         message_work.work_on_due,
         task_work.work_on_due,
         abandoned.clear_when_due,
+        expired.remove_when_due,
     ]
     return Relay(lease, looks, interval=settings.relay_interval)

@@ -66,10 +66,14 @@ def new_task(new: NewTask, package: Package, product: Product, at: datetime) -> 
     )
 
 
-def progress_of(counts: Mapping[str, int]) -> Progress:
-    """Return the progress that counts of executions by status make."""
-    by_name = {status.value.lower(): counts.get(status.value, 0) for status in ExecutionStatus}
-    return Progress(total=sum(by_name.values()), **by_name)
+def progress_of(total: int, counts: Mapping[ExecutionStatus, int]) -> Progress:
+    """Return the progress of a task with so many executions: those that no other status counts wait.
+
+    While a task is being expanded, snapshots may come before the page that they are of is in the total.
+    """
+    by_name = {s.value.lower(): counts.get(s, 0) for s in ExecutionStatus if s is not ExecutionStatus.WAITING}
+    total = max(total, sum(by_name.values()))
+    return Progress(total=total, waiting=total - sum(by_name.values()), **by_name)
 
 
 def is_done(progress: Progress) -> bool:

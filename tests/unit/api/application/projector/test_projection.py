@@ -1,45 +1,180 @@
-import pytest
-from tests.unit.api.application.projector.fakes import AT, FakePackages, FakeStore, execution, registration, verified
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import zip_longest
+from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.api.application.projector.fakes import (
+    AT,
+    FakePackages,
+    FakeProgressStore,
+    FakeRecount,
+    FakeStore,
+    execution,
+    received,
+    registration,
+    verified,
+)
+
+from sluice_api.application.counting import Row
+from sluice_api.application.projector.ports import Recount
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.verification import Verification
+from sluice_api.application.task_progress import TaskProgress
 from sluice_api.domain.models import KeyStatus
+from sluice_common.bus import Received
 from sluice_common.errors import PoisonError
 from sluice_common.messages.device_activity import DevicesSeen
-from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceCommandStatus
+from sluice_common.messages.execution_events import (
+    Coverage,
+    DeviceCommandChanged,
+    DeviceCommandStatus,
+    ExecutionChanged,
+    ExecutionStatus,
+    Step,
+)
 from sluice_common.messages.package_events import PackageRejected
+from sluice_common.messages.slots import CoverageClass
 
 
-def projection(store: FakeStore, packages: FakePackages | None = None) -> Projection:
-    return Projection(store, Verification(packages or FakePackages()), last_seen_interval=30.0)
+class Case:
+    """A projection that is given messages at consecutive places."""
+
+    def __init__(self, store: FakeStore, packages: FakePackages | None = None, recount: Recount | None = None) -> None:
+        self.recount = FakeRecount()
+        self._writer = Projection(
+            store, Verification(packages or FakePackages()), recount or self.recount, last_seen_interval=30.0
+        )
+
+    async def write(self, messages: Sequence[Any]) -> set[str]:
+        """Write a batch."""
+        return await self.write_received([received(message, offset) for offset, message in enumerate(messages)])
+
+    async def write_received(self, batch: Sequence[Received]) -> set[str]:
+        """Write a batch of messages at their places."""
+        return await self._writer.write(batch)
 
 
-async def test_the_newest_snapshot_is_written_and_its_task_counted() -> None:
+projection = Case
+ENDED: dict[str, Any] = {"status": ExecutionStatus.SUCCEEDED, "step": Step.ENDED}
+
+
+async def test_the_newest_snapshot_is_written_and_counted() -> None:
     store = FakeStore(d=-1)
-    writer = projection(store)
-    await writer.write([execution("d", 2), execution("d", 1)])
-    assert store.executions == {"t:d": 2}
-    assert writer.changed_tasks == {"t"}
+    assert await projection(store).write([execution("d", 2), execution("d", 1)]) == set()
+    assert store.versions == {"t:d": 2}
+    assert store.counted() == {"RUNNING": 1}
 
 
-async def test_an_execution_that_is_missing_is_restored_if_its_task_is_there() -> None:
+async def test_the_task_of_an_execution_that_has_ended_is_told() -> None:
+    assert await projection(FakeStore(d=-1)).write([execution("d", **ENDED)]) == {"t"}
+
+
+@pytest.mark.requirement("R117")
+async def test_what_the_clock_tells_is_neither_written_nor_counted() -> None:
     store = FakeStore(d=-1)
-    await projection(store).write([execution("d"), execution("lost")])
-    assert store.executions == {"t:d": 1, "t:lost": 1}
+    waits = execution("d", 1, status=ExecutionStatus.WAITING, step=Step.WAITING)
+    runs = execution("d", 2, step=Step.AWAIT_ONLINE)
+    for snapshot in (waits, runs):
+        await projection(store).write([snapshot])
+    assert (store.versions, store.counted()) == ({"t:d": -1}, {})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"attempt": 2},
+        {"reported_version": "1"},
+        {"step": Step.QUERY_VERSION},
+        {"coverage": Coverage(cell_id=1, coverage_class=CoverageClass.LEVEL_0, network="n")},
+    ],
+)
+async def test_what_says_more_than_the_clock_is_written(more: dict[str, Any]) -> None:
+    store = FakeStore(d=-1)
+    await projection(store).write([execution("d", 2, **{"step": Step.AWAIT_ONLINE} | more)])
+    assert store.versions == {"t:d": 2}
+
+
+async def test_what_the_clock_could_tell_is_written_where_nothing_is_known_of_it() -> None:
+    store = FakeStore()
+    store.executions["t:d"] = Row(version=-1, status=ExecutionStatus.WAITING)
+    await projection(store).write([execution("d", 2, step=Step.AWAIT_ONLINE)])
+    assert store.counted() == {"RUNNING": 1}
+
+
+BATCHES = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, 5), st.sampled_from(["rows", "one row", "counts", "commit", ""]))
+)
+"""Messages of the two partitions that a batch has at most, and what the projector does not come to any more."""
+
+
+@given(st.tuples(*[st.integers(1, 4)] * 4), BATCHES)
+async def test_the_counts_are_those_of_the_rows_wherever_a_projector_ends(
+    lengths: tuple[int, ...], batches: Sequence[tuple[int, int, str]]
+) -> None:
+    log = [_snapshots(length, name) for length, name in zip(lengths, "abcd", strict=True)]
+    partitions = [[s for run in log[p::2] for s in run] for p in (0, 1)]
+    store, committed = FakeStore(a=-1, b=-1, c=-1, d=-1), [0, 0]
+    for *sizes, store.dies_before in [*batches, (100, 100, "")]:
+        ends = [min(committed[p] + sizes[p], len(partitions[p])) for p in (0, 1)]
+        batch = [received(partitions[p][offset], offset, p) for p in (0, 1) for offset in range(committed[p], ends[p])]
+        with suppress(ConnectionError):
+            await projection(store).write_received(batch)
+            if store.dies_before != "commit":
+                committed = ends
+    assert store.counted() == dict(Counter(row.status.value for row in store.executions.values()))
+
+
+@given(st.tuples(*[st.integers(1, 4)] * 2), st.integers(0, 4), st.integers(1, 4), st.integers(0, 4))
+async def test_the_counts_are_those_of_the_rows_though_a_replica_that_has_lost_its_partition_still_counts(
+    lengths: tuple[int, int], done: int, old_end: int, new_end: int
+) -> None:
+    log = [s for pair in zip_longest(*map(_snapshots, lengths, "ab")) for s in pair if s is not None]
+    store = FakeStore(a=-1, b=-1)
+    old, new = (Case(store, recount=TaskProgress(FakeProgressStore(store))) for _ in range(2))
+    places = [received(message, offset) for offset, message in enumerate(log)]
+    await old.write_received(places[:done])
+
+    async def new_replica_writes() -> None:
+        await new.write_received(places[done : done + new_end])
+
+    store.overtaking = new_replica_writes
+    await old.write_received(places[done : done + old_end])
+    store.overtaking = None
+    await new.write_received(places[done + new_end :])
+    await new.write_received(places[done:])
+    assert store.counted() == dict(Counter(row.status.value for row in store.executions.values()))
+
+
+def _snapshots(length: int, name: str) -> list[ExecutionChanged]:
+    running = [execution(name, version) for version in range(1, length)]
+    return [*running, execution(name, length, **ENDED)] if length > 1 else [execution(name)]
+
+
+async def test_an_execution_that_is_missing_is_restored_and_its_task_recounted_if_it_is_there() -> None:
+    store = FakeStore(d=-1)
+    case = projection(store)
+    await case.write([execution("d"), execution("lost")])
+    assert store.versions == {"t:d": 1, "t:lost": 1}
+    assert case.recount.tasks == ["t"]
+    assert store.counted() == {"RUNNING": 1}
 
 
 async def test_an_execution_of_a_deleted_task_is_not_brought_back() -> None:
     store = FakeStore()
     store.tasks = {}
     await projection(store).write([execution("d")])
-    assert store.executions == {}
+    assert store.versions == {}
 
 
 async def test_an_execution_of_another_apps_task_is_not_restored() -> None:
     store = FakeStore()
     store.tasks = {"t": "stranger"}
     await projection(store).write([execution("d")])
-    assert store.executions == {}
+    assert store.versions == {}
 
 
 async def test_commands_and_devices_are_written_with_their_batch() -> None:

@@ -1,51 +1,50 @@
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 import pytest
-from tests.unit.api.application.projector.fakes import AT, FakePackages, FakeStore, execution
+from tests.unit.api.application.projector.fakes import AT, FakePackages, FakeRecount, FakeStore, execution, received
 
 from sluice_api.application.projector import projector as module
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.projector import Projector
 from sluice_api.application.projector.verification import Verification
-from sluice_api.application.task_progress import TaskProgress
-from sluice_api.domain.models import Progress
 from sluice_common.bus import Received
 from sluice_common.errors import PoisonError
+from sluice_common.messages.execution_events import ExecutionStatus, Step
 
 
-class FakeProgress:
-    """Counts of tasks that nobody asks for."""
+class FakeProgress(FakeRecount):
+    """Tasks under way, and those that were looked at."""
 
-    async def count(self, task_id: str) -> Mapping[str, int]:
-        raise NotImplementedError("the projector does not ask while it writes")
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_at: list[str] = []
 
-    async def save(self, task_id: str, progress: Progress, now: datetime) -> None:
-        raise NotImplementedError("the projector does not ask while it writes")
-
-    async def end(self, *_: object, **__: object) -> bool:
-        raise NotImplementedError("the projector does not ask while it writes")
-
-    async def is_under_way(self, task_id: str) -> bool:
-        raise NotImplementedError("the projector does not ask while it writes")
+    async def end_if_done(self, task_id: str, now: datetime) -> None:
+        """Note it."""
+        assert now == AT
+        self.looked_at.append(task_id)
 
     async def under_way(self) -> Sequence[str]:
-        raise NotImplementedError("the projector does not ask while it writes")
+        """Return two tasks."""
+        return ["t", "u"]
 
 
-def projector(store: FakeStore) -> Projector:
+def projector(store: FakeStore, progress: FakeProgress | None = None) -> Projector:
+    progress = progress or FakeProgress()
     return Projector(
-        Projection(store, Verification(FakePackages()), 0.0),
-        TaskProgress(FakeProgress()),
+        Projection(store, Verification(FakePackages()), progress, 0.0),
+        progress,
         now=lambda: AT,
-        interval=1.0,
-        sweep=1.0,
+        sweep=0.0,
+        recount=3600.0,
         trouble=(ConnectionError,),
     )
 
 
 def batch(*names: str) -> list[Received]:
-    return [Received(execution(name), "execution-events", 0, offset) for offset, name in enumerate(names)]
+    return [received(execution(name), offset) for offset, name in enumerate(names)]
 
 
 async def test_a_batch_is_written_again_after_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +52,7 @@ async def test_a_batch_is_written_again_after_trouble(monkeypatch: pytest.Monkey
     store = FakeStore(d=-1)
     store.failure = ConnectionError()
     await projector(store).handle(batch("d"))
-    assert store.executions == {"t:d": 1}
+    assert store.versions == {"t:d": 1}
 
 
 async def test_trouble_that_lasts_is_raised_so_that_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +61,7 @@ async def test_trouble_that_lasts_is_raised_so_that_the_process_ends(monkeypatch
     store.failure = ConnectionError()
     with pytest.raises(ConnectionError):
         await projector(store).handle(batch("d"))
-    assert store.executions == {"t:d": -1}
+    assert store.versions == {"t:d": -1}
 
 
 async def test_poison_is_raised_at_once_for_the_consumer_to_dead_letter_it() -> None:
@@ -70,3 +69,22 @@ async def test_poison_is_raised_at_once_for_the_consumer_to_dead_letter_it() -> 
     store.poison = {"t:e"}
     with pytest.raises(PoisonError):
         await projector(store).handle(batch("d", "e"))
+
+
+async def test_a_task_is_looked_at_when_one_of_its_executions_has_ended_after_all_of_the_batch_is_written() -> None:
+    store, progress = FakeStore(d=-1, e=-1), FakeProgress()
+    ended = execution("d", status=ExecutionStatus.FAILED, step=Step.ENDED)
+    await projector(store, progress).handle([received(ended, 0), received(execution("e"), 1)])
+    assert progress.looked_at == ["t"]
+    assert store.counted() == {"FAILED": 1, "RUNNING": 1}
+
+
+async def test_all_tasks_under_way_are_looked_at_from_time_to_time_and_counted_at_the_start() -> None:
+    progress = FakeProgress()
+    async with asyncio.timeout(5):
+        sweeping = asyncio.create_task(projector(FakeStore(), progress).look_after_tasks())
+        while len(progress.looked_at) < 4:
+            await asyncio.sleep(0)
+        sweeping.cancel()
+    assert progress.looked_at[:4] == ["t", "u", "t", "u"]
+    assert progress.tasks == ["t", "u"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from sluice_api.application.relay.records import ActiveExecution, DueTask, Member
+from sluice_api.application.relay.records import ActiveExecution, DueTask, Member, PlannedPage
 from sluice_api.domain.models import Checkpoint, Progress, Targets, Task, TaskPolicy, TaskStatus
 from sluice_common.ids import execution_id
 from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot
@@ -68,6 +68,7 @@ class FakeTasks:
         self.due: list[DueTask] = []
         self.groups = groups
         self.rows: dict[str, tuple[int, Member]] = {}
+        self.pages: dict[int, PlannedPage] = {}
         self.checkpoint = Checkpoint()
         self.open_cursors = 0
         self._log = log
@@ -107,15 +108,24 @@ class FakeTasks:
             if not i.startswith("x")
         ]
 
-    async def insert_executions(self, task: Task, page: int, members: Sequence[Member]) -> None:
+    async def add_page(self, task_id: str, number: int, page: PlannedPage) -> bool:
+        """Store a page unless there is one of that number."""
+        return self.pages.setdefault(number, page) is page
+
+    async def planned_page(self, task_id: str, number: int) -> PlannedPage | None:
+        """Return a page as it was stored."""
+        return self.pages.get(number)
+
+    async def insert_executions(self, task: Task, number: int, members: Sequence[Member]) -> Sequence[Member]:
         """Insert; what is there stays."""
         for member in members:
-            self.rows.setdefault(execution_id(task.task_id, member.device_id), (page, member))
+            self.rows.setdefault(execution_id(task.task_id, member.device_id), (number, member))
             self._log.append(f"insert {member.device_id}")
+        return [m for m in members if self.rows[execution_id(task.task_id, m.device_id)][0] == number]
 
-    async def members_of_page(self, task_id: str, page: int) -> Sequence[Member]:
-        """Return the devices of a page."""
-        return [member for inserted, member in self.rows.values() if inserted == page]
+    async def count_executions(self, task_id: str, before: int) -> int:
+        """Return how many rows the pages before one have."""
+        return sum(number < before for number, _ in self.rows.values())
 
     async def save_checkpoint(self, task_id: str, page: int, checkpoint: Checkpoint) -> bool:
         """Save unless another page has been saved."""

@@ -4,6 +4,7 @@ import pytest
 from tests.unit.api.application.relay.fakes import AT, FakeKafka, FakeTasks, task
 
 from sluice_api.application.relay.expansion import Expansion, LastPage, OvertakenError
+from sluice_api.application.relay.records import PlannedPage
 from sluice_api.domain.models import Checkpoint, Targets, Task
 
 GROUPS = {"g1": ("11", "12", "13"), "g2": ("13", "14")}
@@ -42,14 +43,14 @@ async def test_the_devices_of_all_groups_are_requested() -> None:
     case = Case(task())
     assert await case.expand() == 3
     assert set(case.requested) == {"11", "12", "13", "14"}
-    assert case.store.checkpoint == Checkpoint(page=3, group=1, after="14")
+    assert case.store.checkpoint == Checkpoint(page=3, group=1, after="14", total=4)
 
 
-async def test_a_device_of_two_groups_has_one_execution() -> None:
+async def test_a_device_of_two_groups_has_one_execution_and_is_requested_and_counted_once() -> None:
     case = Case(task())
     await case.expand()
-    assert len(case.store.rows) == 4
-    assert len({message.execution_id for _, key, message in case.kafka.published if key == "13"}) == 1
+    assert len(case.store.rows) == case.store.checkpoint.total == 4
+    assert case.requested.count("13") == 1
 
 
 async def test_listed_devices_that_do_not_exist_any_more_are_left_out() -> None:
@@ -67,17 +68,41 @@ async def test_devices_created_after_the_task_begins_are_left_out() -> None:
     assert case.requested == [f"{second}ff"]
 
 
-async def test_a_relay_that_resumes_publishes_what_was_inserted_behind_the_checkpoint_and_reads_on() -> None:
+async def interrupted() -> Case:
+    """Return an expansion that goes on where another ended between inserting its second page and publishing it."""
     before = Case(task())
     await before.expansion.step(AT)
     before.kafka.failure = ConnectionError()
     with pytest.raises(ConnectionError):
         await before.expansion.step(AT)
     case = Case(task(expansion=before.store.checkpoint))
-    case.store.rows = before.store.rows
+    case.store.rows, case.store.pages = before.store.rows, before.store.pages
+    return case
+
+
+async def test_a_relay_that_resumes_completes_the_page_behind_the_checkpoint_and_reads_on() -> None:
+    case = await interrupted()
     await case.expand()
-    assert case.requested == ["13", "13", "13", "14"]
+    assert case.requested == ["13", "14"]
     assert set(case.store.rows) == {f"{task().task_id}:{i}" for i in ("11", "12", "13", "14")}
+    assert case.store.checkpoint.total == 4
+
+
+async def test_what_a_page_has_does_not_change_when_devices_leave_their_group_before_it_is_complete() -> None:
+    case = await interrupted()
+    case.store.groups = {"g1": ("11",), "g2": ("14",)}
+    await case.expand()
+    assert case.requested == ["13", "14"]
+    assert case.store.checkpoint.total == 4
+
+
+async def test_an_expansion_that_an_older_version_began_counts_once_what_is_there() -> None:
+    case = Case(task(expansion=Checkpoint(page=1, after="12")))
+    for number, device_id in ((0, "11"), (0, "12"), (1, "13")):
+        (member,) = await case.store.members([device_id])
+        case.store.rows[f"{task().task_id}:{device_id}"] = (number, member)
+    await case.expand()
+    assert case.store.checkpoint.total == 4
 
 
 async def test_a_relay_whose_checkpoint_another_has_moved_is_overtaken() -> None:
@@ -95,11 +120,12 @@ async def test_closing_an_expansion_closes_its_cursor() -> None:
     assert case.store.open_cursors == 0
 
 
-async def test_the_last_page_of_a_task_that_is_stopped_publishes_what_was_inserted_and_reads_no_further() -> None:
+async def test_the_last_page_of_a_task_that_is_stopped_is_completed_and_no_further_one_is_read() -> None:
     case = Case(task())
-    await case.store.insert_executions(task(), 0, await case.store.members(["11"]))
+    page = PlannedPage(group=0, after="11", members=await case.store.members(["11"]))
+    await case.store.add_page(task().task_id, 0, page)
     last = LastPage(case.store, case.kafka, task(), page=2)
     assert not await last.step(AT)
     await last.finish()
     assert case.requested == ["11"]
-    assert case.log[-1] == "complete"
+    assert (case.log[-1], case.store.checkpoint.total) == ("complete", 1)

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import pytest
@@ -12,9 +12,8 @@ from sluice_api.application.relay.outbox import Outbox
 from sluice_api.application.relay.records import DueTask, Member, OutboxDocument
 from sluice_api.application.relay.start_check import StartCheck
 from sluice_api.application.relay.task_work import TaskWork
-from sluice_api.application.task_progress import TaskProgress
 from sluice_api.application.tasks import TaskStopper
-from sluice_api.domain.models import Checkpoint, KeyStatus, Package, Product, Progress, Task, TaskStatus
+from sluice_api.domain.models import Checkpoint, KeyStatus, Package, Product, Task, TaskStatus
 from sluice_api.domain.outbox import OutboxMessage
 from sluice_common.messages.execution_events import Reason
 from sluice_common.reasons import ReasonCode
@@ -64,21 +63,9 @@ class FakeWorld:
     async def stoppable_of(self, package_id: str) -> Sequence[tuple[str, str]]:
         raise NotImplementedError("these tests do not get there")
 
-    async def count(self, task_id: str) -> Mapping[str, int]:
-        self.log.append(f"count {task_id[:1]}")
-        return {"WAITING": 1}
-
-    async def save(self, task_id: str, progress: Progress, now: datetime) -> None:
-        assert (task_id, progress.waiting, now) == (TASK_ID, 1, AT)
-
-    async def end(self, *_: object, **__: object) -> bool:
-        raise NotImplementedError("these tests do not get there")
-
-    async def is_under_way(self, task_id: str) -> bool:
-        raise NotImplementedError("these tests do not get there")
-
-    async def under_way(self) -> Sequence[str]:
-        raise NotImplementedError("these tests do not get there")
+    async def end_if_done(self, task_id: str, now: datetime) -> None:
+        assert now == AT
+        self.log.append(f"end {task_id[:1]}?")
 
 
 class Case:
@@ -98,7 +85,7 @@ class Case:
             outbox=Outbox(self.world, self.kafka),
             publisher=self.kafka,
             start_check=StartCheck(self.world, TaskStopper(self.world)),
-            progress=TaskProgress(self.world),
+            endings=self.world,
             now=lambda: AT,
             page=page,
         )
@@ -115,11 +102,11 @@ async def test_messages_of_a_task_are_published_before_its_first_page() -> None:
     assert case.log[:3] == [f"publish {TASK_ID}", "clear 1", "begin"]
 
 
-async def test_a_task_runs_once_its_executions_are_there_and_counted() -> None:
+async def test_a_task_runs_once_its_executions_are_there_and_ends_at_once_if_they_have() -> None:
     case = Case(task())
     await case.until_nothing_is_due()
     assert [key for _, key, _ in case.kafka.published] == ["11", "12", "13"]
-    assert case.log[-2:] == ["count 7", "running"]
+    assert case.log[-2:] == ["running", "end 7?"]
 
 
 async def test_a_task_whose_package_was_deleted_is_stopped_before_its_first_page() -> None:
@@ -151,7 +138,7 @@ async def test_a_task_that_is_stopped_while_it_expands_ends_its_page_and_then_as
     case.store.due = [DueTask(id=TASK_ID, task=to_stop)]
     await case.until_nothing_is_due()
     assert [key for _, key, _ in case.kafka.published] == ["11", "12", "11", "12"]
-    assert case.log[-5:] == ["publish 11", "publish 12", "stopped 12", "count 7", "all asked to stop"]
+    assert case.log[-5:] == ["publish 11", "publish 12", "stopped 12", "all asked to stop", "end 7?"]
     assert case.store.open_cursors == 0
 
 
@@ -166,8 +153,8 @@ async def test_the_executions_of_a_deleted_task_are_deleted() -> None:
         f"forget execution-events {ids[1]} of 12",
         f"delete {ids[0]}",
         f"delete {ids[1]}",
-        "count 7",
         "purged",
+        "end 7?",
     ]
 
 
@@ -182,7 +169,7 @@ async def test_after_a_failure_a_task_goes_on_behind_its_checkpoint() -> None:
     assert case.store.open_cursors == 0
     await case.until_nothing_is_due()
     assert set(case.store.rows) == {f"{TASK_ID}:{i}" for i in ("11", "12", "13")}
-    assert [key for _, key, _ in case.kafka.published] == ["11", "12", "12", "13"]
+    assert [key for _, key, _ in case.kafka.published] == ["11", "12", "13"]
 
 
 @pytest.mark.parametrize("failure", [ConnectionError("the broker is away"), KeyError("a fault of our own")])
@@ -190,15 +177,15 @@ async def test_a_task_whose_turn_fails_keeps_no_other_from_its_turn(failure: Exc
     case = Case(task())
     poison, good = "1" * 24, TASK_ID
 
-    async def insert_executions(task: Task, page: int, members: Sequence[Member]) -> None:
+    async def insert_executions(task: Task, number: int, members: Sequence[Member]) -> Sequence[Member]:
         if task.task_id == poison:
             raise failure
-        await FakeTasks.insert_executions(case.store, task, page, members)
+        return await FakeTasks.insert_executions(case.store, task, number, members)
 
     case.store.insert_executions = insert_executions  # type: ignore[method-assign]
     case.store.due = [DueTask(id=i, task=task(task_id=i)) for i in (poison, good)]
     await case.until_nothing_is_due()
-    assert case.log[-1] == "running"
+    assert case.log[-2:] == ["running", "end 7?"]
     assert set(case.store.rows) == {f"{good}:{i}" for i in ("11", "12", "13")}
 
 
@@ -207,7 +194,7 @@ async def test_a_task_that_cannot_be_read_keeps_no_other_from_its_turn() -> None
     case.store.due.insert(0, DueTask(id="1" * 24, task=None, unreadable="Expected `str`"))
     with capture_logs() as logs:
         await case.until_nothing_is_due()
-    assert case.log[-1] == "running"
+    assert case.log[-2:] == ["running", "end 7?"]
     assert [(log["event"], log["task_id"]) for log in logs] == [("task_turn_failed", "1" * 24)]
 
 
@@ -244,4 +231,4 @@ async def test_a_task_that_another_relay_works_on_is_left_and_looked_at_anew() -
     await case.work.work_on_due()
     assert case.store.open_cursors == 0
     await case.until_nothing_is_due()
-    assert case.log[-1] == "running"
+    assert case.log[-2:] == ["running", "end 7?"]

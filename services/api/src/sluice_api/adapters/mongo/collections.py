@@ -23,6 +23,8 @@ DEVICES = "devices"
 GROUPS = "groups"
 TASKS = "tasks"
 EXECUTIONS = "executions"
+EXECUTION_PAGES = "execution_pages"
+TASK_COUNTS = "task_counts"
 COMMANDS = "device_commands"
 SUBSCRIPTIONS = "subscriptions"
 DELIVERIES = "deliveries"
@@ -45,10 +47,13 @@ def _index(*fields: str, **options: Any) -> IndexModel:
     return IndexModel([(field, ASCENDING) for field in fields], **options)
 
 
+_COMMANDS_KEPT = 90 * 86_400
+"""Seconds that a device command is kept; none waits for more than a week."""
 _RELAY = _index("relay_at", sparse=True)
 """What the relay must look at, and from when on; absent otherwise."""
 
 _INDEXES: dict[str, Sequence[IndexModel]] = {
+    APPS: [_index("name", "_id")],
     PRODUCTS: [_index("app_id", "manufacturer", "model", unique=True), _index("app_id", "_id")],
     PUBLIC_KEYS: [_index("app_id", "manufacturer", "fingerprint", unique=True), _index("app_id", "_id"), _RELAY],
     PACKAGES: [
@@ -58,6 +63,7 @@ _INDEXES: dict[str, Sequence[IndexModel]] = {
         _index("app_id", "manufacturer", "status"),
         _RELAY,
     ],
+    UPLOADS: [_index("began_at")],
     DEVICES: [
         _index("endpoint", unique=True),
         _index("app_id", "_id"),
@@ -69,7 +75,7 @@ _INDEXES: dict[str, Sequence[IndexModel]] = {
     TASKS: [
         _index("app_id", "_id"),
         _index("app_id", "status", "_id"),
-        _index("status"),
+        _index("status", "ended_at"),
         _index("package_id", "status"),
         _RELAY,
     ],
@@ -78,9 +84,11 @@ _INDEXES: dict[str, Sequence[IndexModel]] = {
         _index("device_id", "_id"),
         _index("app_id", "group_ids", "_id", partialFilterExpression={"active": True}, name="active_by_group"),
     ],
+    EXECUTION_PAGES: [_index("task_id", "last")],
     COMMANDS: [
         _index("device_id", "_id"),
         _index("app_id", "group_ids", "_id", partialFilterExpression={"open": True}, name="open_by_group"),
+        _index("created_at", expireAfterSeconds=_COMMANDS_KEPT),
         _RELAY,
     ],
     SUBSCRIPTIONS: [_index("app_id", "_id")],

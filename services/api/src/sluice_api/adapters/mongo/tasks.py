@@ -1,18 +1,23 @@
 """Tasks, as users ask for them. The relay expands and stops them; the projector counts and ends them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from sluice_api.adapters.mongo.collections import TASKS, Document
 from sluice_api.adapters.mongo.outbox import also_send, no_hint, with_messages
 from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import TenantRepository
+from sluice_api.adapters.mongo.task_progress import MongoProgressStore
+from sluice_api.application.counting import Counts
 from sluice_api.domain.errors import MAX_NAMED, NamedTask
-from sluice_api.domain.models import Task, TaskFilter, TaskStatus
+from sluice_api.domain.executions import progress_at
+from sluice_api.domain.models import Page, Progress, Task, TaskFilter, TaskStatus
 from sluice_api.domain.outbox import OutboxMessage
-from sluice_api.domain.tasks import FINAL, STOPPABLE, UNDER_WAY
+from sluice_api.domain.tasks import FINAL, STOPPABLE, UNDER_WAY, progress_of
+from sluice_common.messages import base
 from sluice_common.messages.execution_events import Reason
 from sluice_common.mongo import Database
 
@@ -25,11 +30,39 @@ class Tasks(TenantRepository[Task, TaskFilter]):
     Args:
         database: The database.
         hint: Called when a message waits for the relay.
+        now: UTC time.
     """
 
-    def __init__(self, database: Database, hint: Callable[[], None] = no_hint) -> None:
+    def __init__(
+        self, database: Database, hint: Callable[[], None] = no_hint, now: Callable[[], datetime] = base.now
+    ) -> None:
         super().__init__(database, TASKS, CODEC, "task", leave_out=("targets.device_ids",))
         self._hint = hint
+        self._now = now
+        self._progress = MongoProgressStore(database)
+
+    async def find(self, app_id: str, identifier: str) -> Task | None:
+        """Return the task with its progress as it is now, None if the app has none of that id."""
+        task = await super().find(app_id, identifier)
+        return task and (await self._shown([task]))[0]
+
+    async def page(self, app_id: str, wanted: TaskFilter, limit: int, after: str | None) -> Page[Task]:
+        """Return one page in order of creation.
+
+        Raises:
+            InvalidError: `after` is no cursor.
+        """
+        found = await super().page(app_id, wanted, limit, after)
+        return Page(await self._shown(found.items), found.next)
+
+    async def _shown(self, tasks: Sequence[Task]) -> list[Task]:
+        """Return tasks with their progress as it is now; that of a task that has ended stands in it."""
+        now = self._now()
+        counts = await self._progress.counts([t.task_id for t in tasks if not t.status.is_final])
+        return [
+            t if t.status.is_final else replace(t, progress=progress_at(_progress(t, counts), t.runs_at, now))
+            for t in tasks
+        ]
 
     async def add(self, task: Task, message: OutboxMessage) -> None:
         """Store a task with its message; the relay expands it from when it begins.
@@ -73,6 +106,15 @@ class Tasks(TenantRepository[Task, TaskFilter]):
         tombstone = {"_id": task_id, "deleted_from": app_id, "deleted_at": at, "relay_at": at}
         return (await self._documents.replace_one(ended, tombstone)).modified_count == 1
 
+    async def ended_before(self, at: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Return app and id of tasks that ended before a time, so many at most."""
+        found: list[Document] = []
+        for status in FINAL:
+            if left := limit - len(found):
+                ended = {"status": status.value, "ended_at": {"$lt": at}}
+                found += await self._documents.find(ended, {"app_id": 1}).limit(left).to_list(None)
+        return [(task["app_id"], task["_id"]) for task in found]
+
     async def under_way_of(self, package_id: str) -> Sequence[NamedTask]:
         """Return tasks under way that use a package, at most `MAX_NAMED`."""
         found: list[Document] = []
@@ -81,6 +123,13 @@ class Tasks(TenantRepository[Task, TaskFilter]):
             if left := MAX_NAMED - len(found):
                 found += await self._documents.find(using, {"name": 1, "status": 1}).limit(left).to_list(None)
         return [NamedTask(task["_id"], task["name"], task["status"]) for task in found]
+
+
+def _progress(task: Task, counts: Mapping[str, Counts]) -> Progress:
+    found = counts.get(task.task_id)
+    if found is None and task.expansion.total == 0:
+        return task.progress  # of a task that an older version has counted
+    return progress_of(task.expansion.total, found.by_status if found else {})
 
 
 def _document(task: Task) -> Document:

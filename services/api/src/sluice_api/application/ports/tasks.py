@@ -49,9 +49,15 @@ class ExecutionRepository(Lookup[Execution], Protocol):
     """The executions."""
 
     async def of_task(
-        self, task_id: str, device_id: str | None, status: ExecutionStatus | None, limit: int, after: str | None
+        self,
+        task: Task,
+        *,
+        device_id: str | None,
+        status: ExecutionStatus | None,
+        limit: int,
+        after: str | None,
     ) -> Page[Execution]:
-        """Return one page of a task's executions, in order of devices.
+        """Return one page of a task's executions, in order of devices; of some status it may be short.
 
         Raises:
             InvalidError: `after` is no cursor.
@@ -61,7 +67,7 @@ class ExecutionRepository(Lookup[Execution], Protocol):
     async def of_device(
         self, app_id: str, device_id: str, status: ExecutionStatus | None, limit: int, after: str | None
     ) -> Page[Execution]:
-        """Return one page of a device's executions, oldest task first.
+        """Return one page of a device's executions, oldest task first; of some status it may be short.
 
         Raises:
             InvalidError: `after` is no cursor.

@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from sluice_api.application.counting import CountChange, Counts, Row, RowWrite
 from sluice_api.application.projector.news import DeviceNews
 from sluice_api.domain.models import KeyStatus
-from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged
+from sluice_common.messages.execution_events import DeviceCommandChanged
 from sluice_common.messages.package_events import PackageRejected, PackageVerified
 
 
@@ -16,19 +17,27 @@ class ProjectionStore(Protocol):
     Writes raise `PoisonError` if a message can never be stored; those of the other messages may have been done.
     """
 
-    async def update_executions(self, snapshots: Collection[ExecutionChanged]) -> int:
-        """Write snapshots over older ones; return how many there were."""
+    async def rows(self, execution_ids: Sequence[str]) -> Mapping[str, Row]:
+        """Return what is stored of executions, by id."""
         ...
 
-    async def existing_executions(self, execution_ids: Sequence[str]) -> set[str]:
-        """Return those ids that executions have."""
+    async def counts(self, task_ids: Collection[str]) -> Mapping[str, Counts]:
+        """Return the counts of those tasks that have some."""
+        ...
+
+    async def update_executions(self, writes: Sequence[RowWrite]) -> None:
+        """Write snapshots over older ones."""
+        ...
+
+    async def change_counts(self, task_id: str, change: CountChange) -> bool:
+        """Change the counts of a task; return False if they are not any more those that were read."""
         ...
 
     async def apps_of_tasks(self, task_ids: Collection[str]) -> Mapping[str, str]:
         """Return the apps of those tasks that exist and are not deleted."""
         ...
 
-    async def insert_executions(self, snapshots: Collection[ExecutionChanged]) -> None:
+    async def insert_executions(self, writes: Sequence[RowWrite]) -> None:
         """Insert executions that are missing, as their snapshots have them."""
         ...
 
@@ -42,6 +51,30 @@ class ProjectionStore(Protocol):
 
     async def mark_seen(self, device_ids: Sequence[str], at: datetime) -> None:
         """Write that registered devices have spoken, unless it is known that they have since."""
+        ...
+
+
+class Recount(Protocol):
+    """Counts tasks anew."""
+
+    async def recount(self, task_id: str, reached: Mapping[int, int] = {}) -> bool:
+        """Count the executions of a task anew, with the snapshots up to those offsets of partitions.
+
+        Returns:
+            Whether that was done: False if its counts changed meanwhile, time and again.
+        """
+        ...
+
+
+class TasksUnderWay(Recount, Protocol):
+    """Tasks that have not ended."""
+
+    async def end_if_done(self, task_id: str, now: datetime) -> None:
+        """End a task whose executions have all ended."""
+        ...
+
+    async def under_way(self) -> Sequence[str]:
+        """Return their ids."""
         ...
 
 

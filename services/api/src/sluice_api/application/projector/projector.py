@@ -1,4 +1,4 @@
-"""The projector: feeds the projection from Kafka and counts the tasks that change."""
+"""The projector: feeds the projection from Kafka and ends tasks with the last of their executions."""
 
 import asyncio
 import time
@@ -7,17 +7,15 @@ from datetime import datetime
 
 import structlog
 
+from sluice_api.application.projector.ports import TasksUnderWay
 from sluice_api.application.projector.projection import Projection
-from sluice_api.application.task_progress import TaskProgress
 from sluice_common.bus import Received
+from sluice_common.supervision import repeat
 
 _log = structlog.get_logger()
 _RETRY = 1.0
 _DEADLINE = 240.0
 """Seconds after which a batch that MongoDB does not take ends the process: before Kafka takes the partitions away."""
-_TICK = 0.25
-_SHARE = 10.0
-"""A count that took a second is not repeated for ten."""
 
 
 class Projector:
@@ -25,31 +23,31 @@ class Projector:
 
     Args:
         projection: Writes.
-        progress: Counts.
+        tasks: Ends tasks, and counts them anew.
         now: UTC time.
-        interval: Least seconds between two counts of a task.
-        sweep: Seconds between counts of all tasks that are under way: for those whose events went to a replica that
-            died before it had counted.
+        sweep: Seconds between looks at all tasks that are under way: for those whose relay or projector died before it
+            had ended them.
+        recount: Seconds between counts of all executions of these tasks, which only mend what was lost elsewhere.
         trouble: Errors of MongoDB, after which a write or count is repeated.
     """
 
     def __init__(
         self,
         projection: Projection,
-        progress: TaskProgress,
+        tasks: TasksUnderWay,
         *,
         now: Callable[[], datetime],
-        interval: float,
         sweep: float,
+        recount: float,
         trouble: tuple[type[Exception], ...],
     ) -> None:
         self._projection = projection
-        self._progress = progress
+        self._tasks = tasks
         self._now = now
-        self._interval = interval
         self._sweep = sweep
+        self._recount = recount
         self._trouble = trouble
-        self._not_before: dict[str, float] = {}
+        self._recount_at = 0.0
 
     async def handle(self, batch: Sequence[Received]) -> None:
         """Write a batch; waits for MongoDB where it must.
@@ -61,39 +59,28 @@ class Projector:
         until = time.monotonic() + _DEADLINE
         while True:
             try:
-                return await self._projection.write([received.message for received in batch])
+                return await self._write(batch)
             except self._trouble as error:
                 if time.monotonic() > until:
                     raise
                 _log.warning("projection_failed", error=type(error).__name__, detail=str(error)[:300])
                 await asyncio.sleep(_RETRY)
 
-    async def count(self) -> None:
-        """Count changed tasks until cancelled."""
-        sweep_at = 0.0
-        while True:
-            try:
-                if time.monotonic() >= sweep_at:
-                    sweep_at = time.monotonic() + self._sweep
-                    self._projection.changed_tasks |= set(await self._progress.under_way())
-                await self._count_changed()
-            except self._trouble as error:
-                _log.warning("count_failed", error=type(error).__name__, detail=str(error)[:300])
-                await asyncio.sleep(_RETRY)
-            await asyncio.sleep(_TICK)
+    async def _write(self, batch: Sequence[Received]) -> None:
+        for task_id in await self._projection.write(batch):
+            await self._tasks.end_if_done(task_id, self._now())
 
-    async def _count_changed(self) -> None:
-        started = time.monotonic()
-        self._not_before = {t: at for t, at in self._not_before.items() if at > started}
-        for task_id in [t for t in self._projection.changed_tasks if t not in self._not_before]:
-            self._projection.changed_tasks.discard(task_id)
-            before = time.monotonic()
-            try:
-                again = await self._progress.refresh(task_id, self._now())
-            except self._trouble:
-                self._projection.changed_tasks.add(task_id)
-                raise
-            took = time.monotonic() - before
-            self._not_before[task_id] = before + max(self._interval, took * _SHARE)
-            if again:
-                self._projection.changed_tasks.add(task_id)
+    async def look_after_tasks(self) -> None:
+        """Look at all tasks under way from time to time, until cancelled."""
+        await repeat("tasks_not_looked_at", self._look)
+
+    async def _look(self) -> None:
+        recount = time.monotonic() >= self._recount_at
+        counted = True
+        for task_id in await self._tasks.under_way():
+            if recount:
+                counted &= await self._tasks.recount(task_id)
+            await self._tasks.end_if_done(task_id, self._now())
+        if recount and counted:
+            self._recount_at = time.monotonic() + self._recount
+        await asyncio.sleep(self._sweep)

@@ -1,10 +1,10 @@
 """From a task to its executions, page by page, in constant memory and safe against ending at any point.
 
 The executions' own rows are the frozen membership: a row is inserted before its device's `ExecutionRequested` is
-published, and stopping and counting walk the rows. A page is: read devices, insert rows, publish one
-`ExecutionRequested` per row, wait until Kafka has them all, write the checkpoint. A relay that resumes a task first
-publishes the rows that were inserted behind the checkpoint, as they may not have been published, then reads on from
-the checkpoint; ids are deterministic, so that what is done twice changes nothing.
+published, and stopping walks the rows. A page is: read devices, store which they are, insert rows, publish one
+`ExecutionRequested` per row, wait until Kafka has them all, write the checkpoint with the number of rows. A relay that
+resumes a task first completes the page behind the checkpoint as it was stored, then reads on; ids are deterministic, so
+that what is done twice changes nothing. So the checkpoint has the exact number of executions without counting rows.
 
 Snapshot rule: devices of a group count that were created before the task begins (ids sort by time) and are in the group
 when their page is read.
@@ -13,10 +13,11 @@ when their page is read.
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from sluice_api.application.relay.ports import ExpansionStore, Publisher
-from sluice_api.application.relay.records import Member
+from sluice_api.application.relay.records import Member, PlannedPage
 from sluice_api.domain.models import Checkpoint, Task
 from sluice_api.domain.tasks import product_for
 from sluice_common.ids import execution_id
@@ -26,12 +27,6 @@ from sluice_common.topics import DEVICE_EVENTS
 
 class OvertakenError(Exception):
     """Another relay has moved the checkpoint: it works on this task."""
-
-
-class _Page(NamedTuple):
-    group: int
-    after: str
-    members: Sequence[Member]
 
 
 class Expansion:
@@ -63,13 +58,13 @@ class Expansion:
         if not self._resumed:
             self._resumed = True
             await self._store.begin_expansion(self._task.task_id)
-            await self._publish_inserted(now)
+            await self._complete_planned(now)
         page = await anext(self._pages, None)
         if page is None:
             return False
-        await self._store.insert_executions(self._task, self._checkpoint.page, page.members)
-        await self._publish(page.members, now)
-        await self._save(page)
+        if page.members and not await self._store.add_page(self._task.task_id, self._checkpoint.page, page):
+            raise OvertakenError(self._task.task_id)
+        await self._complete(page, now)
         return True
 
     async def finish(self) -> None:
@@ -80,13 +75,13 @@ class Expansion:
         """Close the cursor."""
         await self._pages.aclose()
 
-    async def _read(self) -> AsyncGenerator[_Page, None]:
+    async def _read(self) -> AsyncGenerator[PlannedPage, None]:
         """Yield pages of devices behind the checkpoint."""
         targets, start, last = self._task.targets, self._checkpoint.group, self._checkpoint.after
         left = [device_id for device_id in targets.device_ids or () if device_id > last]
         for first in range(0, len(left), self._page):
             device_ids = left[first : first + self._page]
-            yield _Page(0, device_ids[-1], await self._store.members(device_ids))
+            yield PlannedPage(group=0, after=device_ids[-1], members=await self._store.members(device_ids))
         before = _first_id_after(self._task.begins_at)
         for group, group_id in list(enumerate(targets.group_ids or ()))[start:]:
             members = self._store.members_of_group(
@@ -94,11 +89,20 @@ class Expansion:
             )
             async with aclosing(members) as pages:
                 async for page in pages:
-                    yield _Page(group, page[-1].device_id, page)
+                    yield PlannedPage(group=group, after=page[-1].device_id, members=page)
 
-    async def _publish_inserted(self, now: datetime) -> None:
-        """Publish what was inserted but perhaps not published: the page that follows the checkpoint."""
-        await self._publish(await self._store.members_of_page(self._task.task_id, self._checkpoint.page), now)
+    async def _complete_planned(self, now: datetime) -> None:
+        """Complete the page that follows the checkpoint, if one was stored: nobody knows how far it is."""
+        task_id, number = self._task.task_id, self._checkpoint.page
+        if number and not self._checkpoint.total:  # of a version that did not keep the number
+            self._checkpoint = replace(self._checkpoint, total=await self._store.count_executions(task_id, number))
+        if (page := await self._store.planned_page(task_id, number)) is not None:
+            await self._complete(page, now)
+
+    async def _complete(self, page: PlannedPage, now: datetime) -> None:
+        members = await self._store.insert_executions(self._task, self._checkpoint.page, page.members)
+        await self._publish(members, now)
+        await self._save(page, len(members))
 
     async def _publish(self, members: Sequence[Member], now: datetime) -> None:
         await self._publisher.publish_all(
@@ -118,10 +122,12 @@ class Expansion:
             created_at=self._task.begins_at,
         )
 
-    async def _save(self, page: _Page) -> None:
-        before = self._checkpoint.page
-        checkpoint = Checkpoint(page=before + 1, group=page.group, after=page.after, complete=False)
-        if not await self._store.save_checkpoint(self._task.task_id, before, checkpoint):
+    async def _save(self, page: PlannedPage, executions: int) -> None:
+        before = self._checkpoint
+        checkpoint = Checkpoint(
+            page=before.page + 1, group=page.group, after=page.after, total=before.total + executions, complete=False
+        )
+        if not await self._store.save_checkpoint(self._task.task_id, before.page, checkpoint):
             raise OvertakenError(self._task.task_id)
         self._checkpoint = checkpoint
 
@@ -129,12 +135,12 @@ class Expansion:
 class LastPage(Expansion):
     """The end of the expansion of a task that was stopped meanwhile: no further device joins.
 
-    A page that was inserted is published, so that the scheduler knows every execution before it is asked to stop it.
+    A page that has begun is completed, so that the scheduler knows every execution before it is asked to stop it.
     """
 
     async def step(self, now: datetime) -> bool:
-        """Publish what was inserted; there is no further page."""
-        await self._publish_inserted(now)
+        """Complete the page that has begun; there is no further one."""
+        await self._complete_planned(now)
         return False
 
     async def finish(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from sluice_api.application.relay.records import ActiveExecution, DueTask, Member, OutboxDocument
+from sluice_api.application.relay.records import ActiveExecution, DueTask, Member, OutboxDocument, PlannedPage
 from sluice_api.domain.models import Checkpoint, Task
 from sluice_common.topics import Topic
 
@@ -68,12 +68,23 @@ class ExpansionStore(Protocol):
         """Return those devices that exist."""
         ...
 
-    async def insert_executions(self, task: Task, page: int, members: Sequence[Member]) -> None:
-        """Insert the executions of a page; those that are there stay as they are."""
+    async def add_page(self, task_id: str, number: int, page: PlannedPage) -> bool:
+        """Store what a page is to have; return False if another relay has stored one of that number."""
         ...
 
-    async def members_of_page(self, task_id: str, page: int) -> Sequence[Member]:
-        """Return the devices of the executions that were inserted with a page."""
+    async def planned_page(self, task_id: str, number: int) -> PlannedPage | None:
+        """Return a stored page with the devices that still exist or have their execution, None if there is none."""
+        ...
+
+    async def insert_executions(self, task: Task, number: int, members: Sequence[Member]) -> Sequence[Member]:
+        """Insert the executions of a page, those that are there stay as they are; return the members of this page.
+
+        A device of two groups is of the page that came first.
+        """
+        ...
+
+    async def count_executions(self, task_id: str, before: int) -> int:
+        """Return how many executions the pages before one have."""
         ...
 
     async def save_checkpoint(self, task_id: str, page: int, checkpoint: Checkpoint) -> bool:
@@ -86,6 +97,14 @@ class ExpansionStore(Protocol):
 
     async def complete_expansion(self, task_id: str) -> None:
         """Mark the executions of a task that is being stopped as complete."""
+        ...
+
+
+class TaskEndings(Protocol):
+    """Ends tasks."""
+
+    async def end_if_done(self, task_id: str, now: datetime) -> None:
+        """End a task whose executions have all ended."""
         ...
 
 

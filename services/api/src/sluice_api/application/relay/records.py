@@ -1,5 +1,7 @@
 """What the relay reads."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from sluice_api.domain.models import Task
@@ -44,6 +46,20 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     product_id: str
     endpoint: str
     group_ids: list[str]
+
+
+class PlannedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices whose executions are made together; stored before the first of them, so that a relay can go on with it.
+
+    Attributes:
+        group: Index of the target group that it is of; 0 for listed devices.
+        after: Last device that was read for it.
+        members: The devices, in the order of their ids.
+    """
+
+    group: int
+    after: str
+    members: Sequence[Member]
 
 
 class ActiveExecution(msgspec.Struct, frozen=True, kw_only=True):

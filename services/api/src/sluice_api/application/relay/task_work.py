@@ -11,12 +11,11 @@ import structlog
 
 from sluice_api.application.relay.expansion import Expansion, LastPage, OvertakenError
 from sluice_api.application.relay.outbox import Outbox
-from sluice_api.application.relay.ports import Publisher, TaskEndStore, TaskStore
+from sluice_api.application.relay.ports import Publisher, TaskEndings, TaskEndStore, TaskStore
 from sluice_api.application.relay.records import DueTask
 from sluice_api.application.relay.start_check import StartCheck
 from sluice_api.application.relay.stop_and_purge import Purge, Stop
 from sluice_api.application.relay.units import Units
-from sluice_api.application.task_progress import TaskProgress
 from sluice_api.domain.models import Task, TaskStatus
 
 _log = structlog.get_logger()
@@ -37,7 +36,7 @@ class TaskWork:
         outbox: The messages of tasks.
         publisher: To Kafka.
         start_check: Whether a task may begin.
-        progress: Counts executions.
+        endings: Ends tasks.
         now: UTC time.
         page: Devices of a page.
     """
@@ -50,7 +49,7 @@ class TaskWork:
         outbox: Outbox,
         publisher: Publisher,
         start_check: StartCheck,
-        progress: TaskProgress,
+        endings: TaskEndings,
         now: Callable[[], datetime],
         page: int,
     ) -> None:
@@ -59,7 +58,7 @@ class TaskWork:
         self._outbox = outbox
         self._publisher = publisher
         self._start_check = start_check
-        self._progress = progress
+        self._endings = endings
         self._now = now
         self._page = page
         self._works: dict[str, Work] = {}
@@ -98,12 +97,10 @@ class TaskWork:
             return await self._leave(due.id)
         if await work.step(self._now()):
             return None
-        # Counted first, so that whoever sees the new status sees all executions, and again if that may end it.
-        may_end = await self._progress.refresh(due.id, self._now())
         await work.finish()
         await self._leave(due.id)
-        if may_end:
-            await self._progress.refresh(due.id, self._now())
+        # Its last execution may have ended before it was complete.
+        await self._endings.end_if_done(due.id, self._now())
         return None
 
     async def _must_not_begin(self, work: Work, task: Task | None) -> bool:

@@ -23,6 +23,7 @@ class Execution(Record, frozen=True, kw_only=True):
         page: Page of the expansion that made it; None for one that was restored from a snapshot.
         version: Of the snapshot; -1 before the first.
         active: Whether it has not ended.
+        runs_at: When WAITING ends by the clock (R117); None for one that an older version made.
         source_version: Version before the first attempt.
         firmware_state: Last known `/5/0/3` of the running attempt.
         next_attempt_at: When the wait for a retry ends.
@@ -46,6 +47,7 @@ class Execution(Record, frozen=True, kw_only=True):
     created_at: datetime
     history: tuple[HistoryEntry, ...]
     page: int | None = None
+    runs_at: datetime | None = None
     source_version: str | None = None
     reported_version: str | None = None
     coverage: Coverage | None = None

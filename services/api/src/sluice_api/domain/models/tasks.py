@@ -1,6 +1,6 @@
 """Tasks: upgrades of many devices to one package."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sluice_api.domain.models.base import Record
@@ -79,12 +79,14 @@ class Checkpoint(Record, frozen=True, kw_only=True, omit_defaults=False):
         page: Pages that are complete.
         group: Index of the target group that is being read; 0 for listed devices.
         after: Last device of the last page.
+        total: Executions of these pages.
         complete: Whether all executions are there.
     """
 
     page: int = 0
     group: int = 0
     after: str = ""
+    total: int = 0
     complete: bool = False
 
 
@@ -133,6 +135,11 @@ class Task(Record, frozen=True, kw_only=True, rename={"stop_code": "stop_reason"
     def begins_at(self) -> datetime:
         """When it begins: one for later then, not when it was asked for."""
         return max(self.created_at, self.policy.start_at or self.created_at)
+
+    @property
+    def runs_at(self) -> datetime:
+        """When its executions cease to wait (R117)."""
+        return self.begins_at + timedelta(seconds=self.policy.waiting)
 
 
 class TaskFilter(Record, frozen=True, kw_only=True):

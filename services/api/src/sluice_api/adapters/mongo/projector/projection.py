@@ -8,8 +8,11 @@ from pymongo import InsertOne, UpdateOne
 from sluice_api.adapters.mongo.collections import COMMANDS, DEVICES, EXECUTIONS, TASKS, Document, chunks
 from sluice_api.adapters.mongo.poison import content_errors_as_poison
 from sluice_api.adapters.mongo.projector.snapshots import command_fields, device_fields, execution_fields
+from sluice_api.adapters.mongo.task_progress import ROW, MongoProgressStore, row_of
+from sluice_api.adapters.mongo.updates import newer_of
+from sluice_api.application.counting import CountChange, Counts, Row, RowWrite
 from sluice_api.application.projector.news import DeviceNews
-from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged
+from sluice_common.messages.execution_events import DeviceCommandChanged
 from sluice_common.mongo import Database
 
 _MAX_WRITES = 200
@@ -21,20 +24,27 @@ class MongoProjectionStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._progress = MongoProgressStore(database)
 
-    async def update_executions(self, snapshots: Collection[ExecutionChanged]) -> int:
-        """Write snapshots over older ones; return how many there were."""
-        return await self._bulk_write(
-            EXECUTIONS, [_update(s.execution_id, s.version, execution_fields(s)) for s in snapshots]
-        )
-
-    async def existing_executions(self, execution_ids: Sequence[str]) -> set[str]:
-        """Return those ids that executions have."""
-        known: set[str] = set()
+    async def rows(self, execution_ids: Sequence[str]) -> dict[str, Row]:
+        """Return what is stored of executions, by id."""
+        found: dict[str, Row] = {}
         for ids in chunks(execution_ids):
-            found = self._database[EXECUTIONS].find({"_id": {"$in": list(ids)}}, {"_id": 1})
-            known |= {d["_id"] async for d in found}
-        return known
+            async for document in self._database[EXECUTIONS].find({"_id": {"$in": list(ids)}}, ROW):
+                found[document["_id"]] = row_of(document)
+        return found
+
+    async def counts(self, task_ids: Collection[str]) -> dict[str, Counts]:
+        """Return the counts of those tasks that have some."""
+        return await self._progress.counts(task_ids)
+
+    async def update_executions(self, writes: Sequence[RowWrite]) -> None:
+        """Write snapshots over older ones."""
+        await self._update_each(EXECUTIONS, {w.snapshot.execution_id: _fields(w) for w in writes})
+
+    async def change_counts(self, task_id: str, change: CountChange) -> bool:
+        """Change the counts of a task; return False if they are not any more those that were read."""
+        return await self._progress.change_counts(task_id, change)
 
     async def apps_of_tasks(self, task_ids: Collection[str]) -> dict[str, str]:
         """Return the apps of those tasks that exist and are not deleted."""
@@ -44,13 +54,13 @@ class MongoProjectionStore:
             apps |= {d["_id"]: d["app_id"] async for d in found if "app_id" in d}
         return apps
 
-    async def insert_executions(self, snapshots: Collection[ExecutionChanged]) -> None:
+    async def insert_executions(self, writes: Sequence[RowWrite]) -> None:
         """Insert executions that are missing, as their snapshots have them."""
-        await self._bulk_write(EXECUTIONS, [InsertOne(await self._row(s)) for s in snapshots])
+        await self._bulk_write(EXECUTIONS, [InsertOne(await self._row(w)) for w in writes])
 
     async def update_commands(self, snapshots: Collection[DeviceCommandChanged]) -> None:
         """Write snapshots over older ones."""
-        await self._bulk_write(COMMANDS, [_update(s.command_id, s.version, command_fields(s)) for s in snapshots])
+        await self._update_each(COMMANDS, {s.command_id: command_fields(s) for s in snapshots})
 
     async def update_devices(self, news: Mapping[str, DeviceNews]) -> None:
         """Write what is new of devices, by device."""
@@ -65,7 +75,8 @@ class MongoProjectionStore:
                 {"$set": {"registration.last_seen": at}},
             )
 
-    async def _row(self, snapshot: ExecutionChanged) -> Document:
+    async def _row(self, write: RowWrite) -> Document:
+        snapshot = write.snapshot
         device = await self._database[DEVICES].find_one({"_id": snapshot.device_id}) or {}
         return {
             "_id": snapshot.execution_id,
@@ -75,17 +86,22 @@ class MongoProjectionStore:
             "endpoint": device.get("endpoint", ""),
             "product_id": device.get("product_id", ""),
             "group_ids": device.get("group_ids", []),
-        } | execution_fields(snapshot)
+        } | _fields(write)
 
-    async def _bulk_write(self, collection: str, writes: Sequence[UpdateOne | InsertOne[Document]]) -> int:
-        """Write; return how many documents the updates matched."""
-        matched = 0
+    async def _update_each(self, collection: str, changes: Mapping[str, Document]) -> None:
+        """Set fields of many documents, of each its own, unless it has a newer version."""
+        for ids in chunks(list(changes)):
+            with content_errors_as_poison():
+                await self._database[collection].update_many(
+                    {"_id": {"$in": list(ids)}}, newer_of({i: changes[i] for i in ids})
+                )
+
+    async def _bulk_write(self, collection: str, writes: Sequence[UpdateOne | InsertOne[Document]]) -> None:
         for some in chunks(writes, _MAX_WRITES):
             with content_errors_as_poison():
-                result = await self._database[collection].bulk_write(list(some), ordered=False)
-            matched += result.matched_count
-        return matched
+                await self._database[collection].bulk_write(list(some), ordered=False)
 
 
-def _update(identifier: str, version: int, fields: Document) -> UpdateOne:
-    return UpdateOne({"_id": identifier, "version": {"$lt": version}}, {"$set": fields})
+def _fields(write: RowWrite) -> Document:
+    applied = {"before": write.before.value, "partition": write.place.partition, "offset": write.place.offset}
+    return execution_fields(write.snapshot) | {"applied": applied}

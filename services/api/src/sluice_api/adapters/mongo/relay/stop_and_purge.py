@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
-from sluice_api.adapters.mongo.collections import EXECUTIONS, TASKS, Document, chunks
+from sluice_api.adapters.mongo.collections import EXECUTION_PAGES, EXECUTIONS, TASK_COUNTS, TASKS, Document, chunks
 from sluice_api.adapters.mongo.pages import pages
 from sluice_api.application.relay.records import ActiveExecution
 from sluice_api.domain.models import TaskStatus
@@ -15,6 +15,8 @@ class MongoTaskEndStore:
     def __init__(self, database: Database) -> None:
         self._tasks = database[TASKS]
         self._executions = database[EXECUTIONS]
+        self._pages = database[EXECUTION_PAGES]
+        self._counts = database[TASK_COUNTS]
 
     def active_executions(self, task_id: str, *, after: str, page: int) -> AsyncGenerator[list[ActiveExecution], None]:
         """Yield pages of a task's executions that have not ended, in the order of ids."""
@@ -42,6 +44,8 @@ class MongoTaskEndStore:
 
     async def finish_purge(self, task_id: str) -> None:
         """Note that the executions of a tombstone are deleted."""
+        await self._pages.delete_many({"task_id": task_id})
+        await self._counts.delete_one({"_id": task_id})
         await self._tasks.update_one({"_id": task_id}, {"$unset": {"relay_at": True}})
 
 

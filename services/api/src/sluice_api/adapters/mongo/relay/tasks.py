@@ -4,14 +4,21 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 
 import msgspec
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from sluice_api.adapters.mongo.collections import DEVICES, EXECUTIONS, TASKS, Document, chunks
+from sluice_api.adapters.mongo.collections import (
+    DEVICES,
+    EXECUTION_PAGES,
+    EXECUTIONS,
+    TASKS,
+    Document,
+    chunks,
+)
 from sluice_api.adapters.mongo.outbox import messages_of
 from sluice_api.adapters.mongo.pages import pages
 from sluice_api.adapters.mongo.poison import DUPLICATE_KEY
 from sluice_api.adapters.mongo.tasks import CODEC
-from sluice_api.application.relay.records import DueTask, Member
+from sluice_api.application.relay.records import DueTask, Member, PlannedPage
 from sluice_api.domain.models import Checkpoint, Task, TaskStatus
 from sluice_common.ids import execution_id
 from sluice_common.messages.execution_events import ExecutionStatus, Step
@@ -29,6 +36,7 @@ class MongoTaskStore:
         self._tasks = database[TASKS]
         self._devices = database[DEVICES]
         self._executions = database[EXECUTIONS]
+        self._pages = database[EXECUTION_PAGES]
 
     async def due_tasks(self, now: datetime, after: str, limit: int) -> list[DueTask]:
         """Return tasks that the relay has to look at now, in the order of ids: those behind one, else the first."""
@@ -61,22 +69,56 @@ class MongoTaskStore:
             found += map(_member, devices)
         return found
 
-    async def insert_executions(self, task: Task, page: int, members: Sequence[Member]) -> None:
-        """Insert the executions of a page; those that are there stay as they are."""
-        if not members:
-            return
+    async def add_page(self, task_id: str, number: int, page: PlannedPage) -> bool:
+        """Store what a page is to have; return False if another relay has stored one of that number."""
+        device_ids = [m.device_id for m in page.members]
+        document = {"task_id": task_id, "group": page.group, "after": page.after, "last": device_ids[-1]}
         try:
-            await self._executions.insert_many([_execution(task, page, m) for m in members], ordered=False)
-        except BulkWriteError as error:
-            # Executions that are there already: of a device in two groups, or of this page before a restart.
-            if any(e["code"] != DUPLICATE_KEY for e in error.details["writeErrors"]):
-                raise
+            await self._pages.insert_one({"_id": _page_id(task_id, number), **document, "device_ids": device_ids})
+        except DuplicateKeyError:
+            return False
+        return True
 
-    async def members_of_page(self, task_id: str, page: int) -> list[Member]:
-        """Return the devices of the executions that were inserted with a page."""
-        inserted = {"task_id": task_id, "page": page}
-        found = await self._executions.find(inserted, _MEMBER | {"device_id": 1}).to_list(None)
-        return [_member(d | {"_id": d["device_id"]}) for d in found]
+    async def planned_page(self, task_id: str, number: int) -> PlannedPage | None:
+        """Return a stored page with the devices that still exist or have their execution, None if there is none."""
+        found = await self._pages.find_one({"_id": _page_id(task_id, number)})
+        if found is None:
+            return None
+        members = {m.device_id: m for m in await self.members(found["device_ids"])}
+        gone = [execution_id(task_id, i) for i in found["device_ids"] if i not in members]
+        for ids in chunks(gone):
+            rows = await self._executions.find({"_id": {"$in": list(ids)}}, _MEMBER | {"device_id": 1}).to_list(None)
+            members |= {d["device_id"]: _member(d | {"_id": d["device_id"]}) for d in rows}
+        return PlannedPage(group=found["group"], after=found["after"], members=[members[i] for i in sorted(members)])
+
+    async def insert_executions(self, task: Task, number: int, members: Sequence[Member]) -> Sequence[Member]:
+        """Insert the executions of a page, those that are there stay as they are; return the members of this page."""
+        if not members:
+            return members
+        try:
+            await self._executions.insert_many([_execution(task, number, m) for m in members], ordered=False)
+        except BulkWriteError as error:
+            errors = error.details["writeErrors"]
+            if any(e["code"] != DUPLICATE_KEY for e in errors):
+                raise
+            # Executions that are there already: of a device in two groups, or of this page before a restart.
+            known = [execution_id(task.task_id, members[e["index"]].device_id) for e in errors]
+            others = await self._of_other_pages(known, number)
+            return [m for m in members if m.device_id not in others]
+        return members
+
+    async def _of_other_pages(self, execution_ids: Sequence[str], number: int) -> set[str]:
+        """Return the devices of those executions that another page has made."""
+        others: set[str] = set()
+        for ids in chunks(execution_ids):
+            async for row in self._executions.find({"_id": {"$in": list(ids)}}, {"device_id": 1, "page": 1}):
+                if row.get("page") != number:
+                    others.add(row["device_id"])
+        return others
+
+    async def count_executions(self, task_id: str, before: int) -> int:
+        """Return how many executions the pages before one have."""
+        return await self._executions.count_documents({"task_id": task_id, "page": {"$lt": before}})
 
     async def save_checkpoint(self, task_id: str, page: int, checkpoint: Checkpoint) -> bool:
         """Save the checkpoint behind a page; return whether the one before it was still there."""
@@ -114,6 +156,10 @@ def _member(document: Document) -> Member:
     )
 
 
+def _page_id(task_id: str, number: int) -> str:
+    return f"{task_id}:{number}"
+
+
 def _execution(task: Task, page: int, member: Member) -> Document:
     return {
         "_id": execution_id(task.task_id, member.device_id),
@@ -128,9 +174,10 @@ def _execution(task: Task, page: int, member: Member) -> Document:
         "version": -1,
         "status": ExecutionStatus.WAITING.value,
         "step": Step.WAITING.value,
-        "attempt": 0,
+        "attempt": 1,
         "max_retries": task.policy.max_retries,
         "target_version": task.package.version,
         "created_at": task.begins_at,
+        "runs_at": task.runs_at,
         "history": [],
     }

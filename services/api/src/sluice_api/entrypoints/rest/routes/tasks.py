@@ -94,8 +94,13 @@ async def list_task_executions(
     caller: App, services: Wired, task_id: str, query: Annotated[TaskExecutionQuery, FromQuery()]
 ) -> ExecutionPage:
     """List the executions of a task, by device."""
-    await services.tasks.get(caller.app_id, task_id)
-    page = await services.executions.of_task(task_id, query.device_id, query.status, query.limit, query.after)
+    page = await services.executions.of_task(
+        await services.tasks.get(caller.app_id, task_id),
+        device_id=query.device_id,
+        status=query.status,
+        limit=query.limit,
+        after=query.after,
+    )
     return ExecutionPage(items=[Execution.of(item) for item in page.items], next=page.next)
 
 

@@ -1,0 +1,1 @@
+"""A test that the server answers every query of the product from an index."""
