@@ -17,11 +17,6 @@ _BARE_TASKS = frozenset(("create_task", "ensure_future", "TaskGroup"))
 _ANY = re.compile(r"\bwhile\b|\b(create_task|ensure_future|TaskGroup)\b")
 _REASON = re.compile(r"#.*\bunsupervised: \w+")
 _OURS = "sluice_"
-_NOT_YET = (
-    "services/api/src/sluice_api/application/projector/",
-    "services/api/src/sluice_api/bootstrap/projector.py",
-)
-"""What is not supervised yet; nothing is added here."""
 
 
 def unsupervised_work(path: PurePosixPath, source: str) -> Iterator[str]:
@@ -32,8 +27,6 @@ def unsupervised_work(path: PurePosixPath, source: str) -> Iterator[str]:
         source: Its text.
     """
     if path.parts[0] not in {"libs", "services"} or path in _HELPERS or not _ANY.search(source):
-        return
-    if str(path).startswith(_NOT_YET):
         return
     tree, lines = ast.parse(source), source.splitlines()
     ours = set(_imported_from_us(tree))

@@ -1,6 +1,5 @@
 """Wires the projector."""
 
-import asyncio
 from contextlib import AsyncExitStack
 
 from sluice_api.adapters.mongo.projector.projection import MongoProjectionStore
@@ -15,6 +14,7 @@ from sluice_api.settings import ProjectorSettings
 from sluice_common.bus import Consumer, Producer
 from sluice_common.mongo import Database, connect
 from sluice_common.resources import started
+from sluice_common.supervision import supervised
 from sluice_common.topics import COMMAND_EVENTS, DEVICE_ACTIVITY, EXECUTION_EVENTS, PACKAGE_EVENTS, REGISTRATIONS
 
 _MAX_RECORDS = 5000
@@ -39,9 +39,10 @@ async def run_projector(settings: ProjectorSettings) -> None:
             settings, [COMMAND_EVENTS], "projector-commands", projector.handle, producer, max_records=_MAX_RECORDS
         )
         await stack.enter_async_context(started(at_once))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(at_once.run())
-            group.create_task(consume(settings, stack, gathering, projector.look_after_tasks))
+        async with supervised() as work:
+            work.vital(producer.watch())
+            work.vital(at_once.run())
+            work.vital(consume(settings, stack, gathering, projector.look_after_tasks))
 
 
 def _projector(settings: ProjectorSettings, database: Database) -> Projector:

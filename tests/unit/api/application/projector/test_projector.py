@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import pytest
 from tests.unit.api.application.projector.fakes import AT, FakePackages, FakeRecount, FakeStore, execution, received
@@ -9,6 +10,7 @@ from sluice_api.application.projector import projector as module
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.projector import Projector
 from sluice_api.application.projector.verification import Verification
+from sluice_common import supervision
 from sluice_common.bus import Received
 from sluice_common.errors import PoisonError
 from sluice_common.messages.execution_events import ExecutionStatus, Step
@@ -48,14 +50,14 @@ def batch(*names: str) -> list[Received]:
 
 
 async def test_a_batch_is_written_again_after_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_RETRY", 0.0)
+    monkeypatch.setattr(supervision, "Backoff", partial(supervision.Backoff, 0.001, 0.002))
     store = FakeStore(d=-1)
     store.failure = ConnectionError()
     await projector(store).handle(batch("d"))
     assert store.versions == {"t:d": 1}
 
 
-async def test_trouble_that_lasts_is_raised_so_that_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_trouble_that_lasts_is_raised_so_that_the_batch_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_DEADLINE", -1.0)
     store = FakeStore(d=-1)
     store.failure = ConnectionError()

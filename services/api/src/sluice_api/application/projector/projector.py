@@ -4,18 +4,17 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-
-import structlog
+from functools import partial
 
 from sluice_api.application.projector.ports import TasksUnderWay
 from sluice_api.application.projector.projection import Projection
 from sluice_common.bus import Received
-from sluice_common.supervision import repeat
+from sluice_common.supervision import persist, repeat
 
-_log = structlog.get_logger()
-_RETRY = 1.0
 _DEADLINE = 240.0
-"""Seconds after which a batch that MongoDB does not take ends the process: before Kafka takes the partitions away."""
+"""Seconds after which a batch that MongoDB does not take is given up, to be read again: before Kafka takes the
+partitions away.
+"""
 
 
 class Projector:
@@ -56,15 +55,12 @@ class Projector:
             PoisonError: A message of the batch can never be stored.
             Exception: MongoDB does not take the batch within the deadline.
         """
-        until = time.monotonic() + _DEADLINE
-        while True:
-            try:
-                return await self._write(batch)
-            except self._trouble as error:
-                if time.monotonic() > until:
-                    raise
-                _log.warning("projection_failed", error=type(error).__name__, detail=str(error)[:300])
-                await asyncio.sleep(_RETRY)
+        await persist(
+            "projection_failed",
+            partial(self._write, batch),
+            within=_DEADLINE,
+            passing=lambda error: isinstance(error, self._trouble),
+        )
 
     async def _write(self, batch: Sequence[Received]) -> None:
         for task_id in await self._projection.write(batch):
