@@ -54,6 +54,8 @@ _PER_COMMAND: Final = 200
 _AT_ONCE: Final = 4
 """Commands to the hostile device that have no outcome."""
 _PER_CLOSE: Final = 2_000
+_RESTLESS: Final = 0.0002
+"""Share of datagrams that end a registration: it should last for many commands."""
 _SECONDS_PER_READ: Final = 0.5
 """Between two commands to the honest device."""
 _EXPIRES: Final = 5.0
@@ -149,7 +151,9 @@ async def _run(stack: Stack, options: argparse.Namespace, console: Console) -> S
         platform = _Platform(producer, hostile, honest)
         tasks = [asyncio.create_task(platform.read(consumer)), asyncio.create_task(platform.ask_honest())]
         try:
-            await _send(HostileDevice(hostile, options.seed), sockets, platform, options.datagrams, console)
+            await _send(
+                HostileDevice(hostile, options.seed, restless=_RESTLESS), sockets, platform, options.datagrams, console
+            )
             await platform.end(tasks[1])
         finally:
             for task in tasks:
@@ -181,8 +185,8 @@ async def _send(
             await platform.ask_hostile(number // _PER_COMMAND)
         if number % _PER_CLOSE == 0:
             await platform.close_hostile()
-        if number % (datagrams // 10 or 1) == 0:
-            console.print(f"{number} datagrams", style="dim")
+        if number % (datagrams // 50 or 1) == 0:
+            console.print(f"{number} datagrams, outcomes {platform.seen.ended}", style="dim")
 
 
 class _Platform:

@@ -41,8 +41,10 @@ _CODES: Final = (
     0x00,
 )
 _LINKS: Final = b'</>;rt="oma.lwm2m",</1/0>,</3/0>,</4/0>,</5/0>'
-_RARELY: Final = 0.005
-"""Share of what ends a registration: a device that is never registered for long is never in mid-upgrade."""
+_UPDATE: Final = b"u"
+"""Token of its Updates."""
+_PATIENCE: Final = 2_000
+"""Datagrams in which it awaits the answer to a registration."""
 _OWN: Final = 0.8
 """Share of what comes from its own socket."""
 
@@ -62,7 +64,15 @@ class HostileDevice:
         location: Its registration; empty if it has none.
     """
 
-    def __init__(self, endpoint: str, seed: int) -> None:
+    def __init__(self, endpoint: str, seed: int, *, restless: float = 0.005) -> None:
+        """Prepare.
+
+        Args:
+            endpoint: Its endpoint client name.
+            seed: What it sends follows from it.
+            restless: How often it does what ends its registration: a device that is never registered for long is never
+                in mid-upgrade.
+        """
         self.endpoint = endpoint
         self.location = ""
         self._chance = Random(seed)
@@ -70,6 +80,8 @@ class HostileDevice:
         self._observed: deque[bytes] = deque(maxlen=4)
         self._images: deque[str] = deque(maxlen=4)
         self._before: deque[bytes] = deque(maxlen=_REMEMBERED)
+        self._restless = restless
+        self._since_registration = _PATIENCE
         self._mid = self._chance.randrange(65_536)
         self._sequence = 2
         self._due: deque[Packet] = deque(maxlen=_REMEMBERED)
@@ -89,12 +101,14 @@ class HostileDevice:
                 self._images.append(message.payload.decode().rpartition("/fw/")[2])
         elif message.code == packet.CREATED and message.texts(packet.LOCATION_PATH)[:1] == ["rd"]:
             self.location = message.texts(packet.LOCATION_PATH)[-1]
-        elif message.code == packet.NOT_FOUND:
+        elif message.code == packet.NOT_FOUND and message.token == _UPDATE:
             self.location = ""
 
     def next(self) -> Sent:
         """Return what it sends next."""
-        if not self.location and self._by_chance(0.5):
+        self._since_registration += 1
+        if not self.location and self._since_registration > _PATIENCE:
+            self._since_registration = 0
             return self._remember(self._register())
         if self._due and self._by_chance(0.6):
             return self._remember(self._answer(self._due.popleft()))
@@ -110,7 +124,8 @@ class HostileDevice:
         return self._remember(self._chance.choice(kinds)())
 
     def _remember(self, data: bytes) -> Sent:
-        if b"ep=" not in data or self._by_chance(_RARELY):
+        ends = b"ep=" in data or data[1:2] == bytes((packet.DELETE,))
+        if not ends or self._by_chance(self._restless):
             self._before.append(data)
         own = self._by_chance(_OWN)
         return Sent(data[: 2 * _MAX_DATAGRAM], 0 if own else self._chance.randrange(SOCKETS))
@@ -184,15 +199,15 @@ class HostileDevice:
 
     def _manage(self) -> bytes:
         """Register anew, update, or leave, sometimes with what nobody understands."""
-        if not self.location or self._by_chance(_RARELY):
+        if self._by_chance(self._restless):
             return self._register()
         path = packet.path_options(f"/rd/{self.location}")
-        if self._by_chance(_RARELY):
+        if self._by_chance(self._restless):
             return self._encode(packet.CON, packet.DELETE, b"d", path, b"")
         query = self._chance.choice((b"", b"lt=0", b"lt=86400", b"lt=" + b"9" * 400, b"b=U", b"b=\xff", b"Q"))
         more, payload = self._content() if self._by_chance(0.2) else ([], b"")
         options = sorted((*path, *more, *([(packet.URI_QUERY, query)] if query else [])), key=lambda option: option[0])
-        return self._encode(packet.CON, packet.POST, b"u", options, payload)
+        return self._encode(packet.CON, packet.POST, _UPDATE, options, payload)
 
     def _content(self) -> tuple[list[Option], bytes]:
         named, payload = hostile_payloads.body(self._chance)
