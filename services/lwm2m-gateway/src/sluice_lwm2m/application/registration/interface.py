@@ -154,7 +154,7 @@ class RegistrationInterface:
 
 
 def _check_options(request: Message) -> None:
-    if any(number in _PROXYING for number, _ in request.options):
-        raise CoapError(coap.PROXYING_NOT_SUPPORTED, "not a proxy")
     if request.has_bad_critical_option:
+        if any(number in _PROXYING for number, _ in request.options):
+            raise CoapError(coap.PROXYING_NOT_SUPPORTED, "not a proxy")
         raise CoapError(coap.BAD_OPTION, "a critical option that is unknown or too long")

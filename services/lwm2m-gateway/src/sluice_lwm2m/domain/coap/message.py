@@ -98,10 +98,10 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def has_bad_critical_option(self) -> bool:
         """Return whether a critical option is unknown, or too long, which is as bad (RFC 7252 §5.4.1, §5.4.3)."""
-        return any(
-            number & 1 and (number not in KNOWN_CRITICAL or _is_too_long(number, value))
-            for number, value in self.options
-        )
+        for number, value in self.options:
+            if number & 1 and (number not in KNOWN_CRITICAL or _is_too_long(number, value)):
+                return True
+        return False
 
     @property
     def is_request(self) -> bool:
