@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from tests.integration.mqtt.bus import Bus
-from tests.integration.mqtt.commands import close, fetch, offer, query
+from tests.integration.mqtt.commands import ask_slowly, close, fetch, offer, query, read_until_cut
 from tests.integration.mqtt.conftest import NewDevice
 from tests.integration.mqtt.mqtt_device import Device
 from tests.integration.mqtt.system import System
@@ -134,6 +134,33 @@ async def test_a_gateway_that_ends_in_an_orderly_way_loses_no_report(device: Dev
     await asyncio.to_thread(system.stack.start_service, "mqtt-gateway")
     await bus.wait(device, VersionReported, 40)
     assert {report.firmware_version for report in bus.of(device, VersionReported)} == {str(n) for n in range(40)}
+
+
+async def test_a_gateway_that_ends_still_ends_downloads_whose_attempt_is_closed(
+    device: Device, bus: Bus, system: System, image: tuple[str, bytes]
+) -> None:
+    await device.connect()
+    task_id = new_id()
+    await bus.command(offer(device, image, task_id))
+    paras = (await device.next_service())["paras"]
+
+    before = len(system.log.read_text())
+
+    async def waits_for_downloads() -> bool | None:
+        return "downloads_draining" in system.log.read_text()[before:] or None
+
+    async def has_ended_it() -> bool | None:
+        return "the attempt is closed" in system.log.read_text()[before:] or None
+
+    with ask_slowly(paras) as connection:
+        end = asyncio.create_task(asyncio.to_thread(system.stack.stop_service, "mqtt-gateway"))
+        await until(waits_for_downloads)
+        await bus.command(close(device, task_id))
+        await until(has_ended_it)
+        await end
+        received = await asyncio.to_thread(read_until_cut, connection)
+    await asyncio.to_thread(system.stack.start_service, "mqtt-gateway")
+    assert received < len(image[1]) // 2
 
 
 async def test_the_gateway_reconnects_to_a_broker_that_delivers_nothing(

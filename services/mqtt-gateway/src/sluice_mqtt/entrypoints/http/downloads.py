@@ -147,12 +147,12 @@ class DownloadServer:
                 await response.prepare(request)
                 await self._transfers.send(transfer, connection)
         except (FencedError, StoreUnavailableError, TimeoutError, OSError) as error:
+            abort(request)
             counted = Counted.DOWNLOADS_FENCED if isinstance(error, FencedError) else Counted.DOWNLOADS_BROKEN
             self._counters[counted] += 1
             if more := self._broken.count():
                 device_id, reason = transfer.permission.device_id, str(error) or type(error).__name__
                 _log.info("download_broken", device_id=device_id, reason=reason, count=more)
-            abort(request)
 
 
 async def _omit_server(_: web.Request, response: web.StreamResponse) -> None:
