@@ -4,8 +4,10 @@ import io
 import os
 import zipfile
 from collections.abc import Callable
+from typing import Any
 
 import httpx
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.integration.api.api_client import APP, Json, made
@@ -14,7 +16,7 @@ from tests.integration.api.waiting import eventually
 
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
-from sluice_common.messages.package_events import PackageVerified
+from sluice_common.messages.package_events import PackageVerified, SignedRelease
 from sluice_common.topics import PACKAGE_EVENTS
 
 
@@ -98,8 +100,19 @@ class Fleet:
 NewFleet = Callable[..., Fleet]
 
 
-def verified(package: Json, key_id: str) -> PackageVerified:
-    """Return what signing says of a package that a key has verified."""
+def signed_release(package: Json, **changes: Any) -> SignedRelease:
+    """Return that a package is signed for what its upload says."""
+    honest = SignedRelease(manufacturer=package["manufacturer"], models=(package["model"],), version=package["version"])
+    return msgspec.structs.replace(honest, **changes)
+
+
+def verified(package: Json, key_id: str, **changes: Any) -> PackageVerified:
+    """Return what signing says of a package that a key has verified, with a manifest that signs what it is."""
+    plain = _verified(package, key_id)
+    return msgspec.structs.replace(plain, **({"release": signed_release(package)} | changes))
+
+
+def _verified(package: Json, key_id: str) -> PackageVerified:
     return PackageVerified(
         app_id=APP,
         occurred_at=now(),

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import httpx
+import msgspec
 import psutil
 import pytest
 from gridfs import GridFSBucket
@@ -21,7 +22,7 @@ from tests.processes import ServiceProcess
 
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
-from sluice_common.messages.package_events import PackageRejected, PackageUploaded
+from sluice_common.messages.package_events import PackageRejected, PackageUploaded, SignedRelease
 from sluice_common.mongo import IMAGE_BUCKET, PACKAGE_BUCKET
 from sluice_common.topics import PACKAGE_EVENTS
 from sluice_embedded.adapters.sockets import free_base
@@ -93,6 +94,80 @@ def test_the_outcome_of_verification_is_shown(new_fleet: NewFleet, bus: Bus) -> 
     later = fleet.package("3.0")
     assert later["status"] == "VERIFIED"
     assert settled(wrong)["status"] == "REJECTED"
+
+
+def _outcome(fleet: Any, bus: Bus, fields: dict[str, Any], release: SignedRelease | None) -> Json:
+    """Upload a package, have signing say that its signature holds, and return what the platform makes of it."""
+    package = made(upload(fleet.app, fields, signed_zip()))
+    message = verified(package, fleet.key()["key_id"], release=release)
+    bus.publish(PACKAGE_EVENTS, (package["package_id"], message))
+
+    def settled() -> Json:
+        found = made(fleet.app.get(f"/packages/{package['package_id']}"))
+        return found if found["status"] != "VERIFYING" else {}
+
+    return eventually(settled)
+
+
+def _release(fleet: Any, version: str, **changes: Any) -> SignedRelease:
+    honest = SignedRelease(manufacturer=fleet.name, models=("M0", "M1"), version=version, sequence=7)
+    return msgspec.structs.replace(honest, **changes)
+
+
+@pytest.mark.requirement("R027", "R029")
+def test_what_is_signed_of_a_package_is_what_it_is(new_fleet: NewFleet, bus: Bus) -> None:
+    fleet, fields = keyed_fleet(new_fleet)
+    unsaid = {name: value for name, value in fields.items() if name != "version"}
+    package = _outcome(fleet, bus, unsaid, _release(fleet, "2.0.1"))
+    assert (package["status"], package["version"], package["manifest_version"]) == ("VERIFIED", "2.0.1", 2)
+    assert (package["models"], package["sequence"]) == (["M0", "M1"], 7)
+    fleet.devices(1)
+    assert made(fleet.task(package))["target_version"] == "2.0.1"
+    old = _outcome(fleet, bus, fields, None)
+    assert (old["version"], old["manifest_version"], old["models"]) == (fields["version"], 1, [])
+
+
+@pytest.mark.requirement("R023")
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"manufacturer": "Another"}, "signed_manufacturer_differs"),
+        ({"models": ("M0",)}, "signed_model_differs"),
+        ({"version": "1.0.0"}, "signed_version_differs"),
+    ],
+)
+def test_a_package_that_is_signed_for_something_else_is_rejected(
+    changes: dict[str, Any], code: str, new_fleet: NewFleet, bus: Bus
+) -> None:
+    fleet, fields = keyed_fleet(new_fleet)
+    package = _outcome(fleet, bus, fields, _release(fleet, **({"version": fields["version"]} | changes)))
+    assert (package["status"], package["rejection"]["code"]) == ("REJECTED", code)
+    assert package["image_size"] is None
+
+
+@pytest.mark.requirement("D16")
+def test_where_there_is_a_least_version_the_version_must_be_signed(
+    new_fleet: NewFleet, bus: Bus, database: Documents
+) -> None:
+    fleet, fields = keyed_fleet(new_fleet)
+    fleet.devices(1)
+    before = _outcome(fleet, bus, fields, None)
+    assert before["status"] == "VERIFIED"
+    path = f"/products/{fields['product_id']}"
+    made(fleet.app.patch(path, json={"anti_rollback": {"ordering": "numeric", "minimum_version": "2.0.0"}}))
+    relabelled = fields | {"version": "9.0.0"}
+    rejected = _outcome(fleet, bus, relabelled, None)
+    assert (rejected["status"], rejected["rejection"]["code"]) == ("REJECTED", "manifest_v1_not_allowed")
+    assert "2.0.0" in rejected["rejection"]["message"]
+    rejected = _outcome(fleet, bus, {"product_id": fields["product_id"]}, _release(fleet, "1.0.0"))
+    assert (rejected["status"], rejected["rejection"]["code"]) == ("REJECTED", "version_below_minimum")
+    refused(fleet.task(before), 409, "manifest_v1_not_allowed")
+    # As a product was stored before there was the second form of the manifest.
+    database.products.update_one({"_id": fields["product_id"]}, {"$unset": {"keeps_manifest_v1": True}})
+    assert _outcome(fleet, bus, relabelled, None)["status"] == "VERIFIED"
+    assert made(fleet.app.patch(path, json={"keeps_manifest_v1": False}))["keeps_manifest_v1"] is False
+    assert fleet.app.patch(path, json={"keeps_manifest_v1": True}).status_code == 422
+    refused(fleet.task(before), 409, "manifest_v1_not_allowed")
 
 
 @pytest.mark.requirement("R052", "R053")

@@ -70,11 +70,11 @@ class Platform:
         answer = self.http.post("/public-keys", json={"manufacturer": manufacturer, "pem": pem})
         assert answer.is_success, answer.text
 
-    def upload(self, manufacturer: str, version: str, file: bytes) -> dict[str, Any]:
+    def upload(self, manufacturer: str, version: str | None, file: bytes) -> dict[str, Any]:
         """Upload a package and return it once it is verified or rejected."""
         answer = self.http.post(
             "/packages",
-            data={"version": version, "product_id": self.products[manufacturer]},
+            data={"product_id": self.products[manufacturer]} | ({"version": version} if version else {}),
             files={"file": ("app_signed.zip", file, "application/zip")},
         )
         assert answer.status_code == 202, answer.text
@@ -137,12 +137,43 @@ def test_a_package_signed_by_the_tool_goes_through_the_upload(
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("app.bin", IMAGE)
     _tool("keygen", "--algorithm", algorithm, "--out", tmp_path / "keys")
-    _tool("sign", "--key", tmp_path / "keys" / "private.pem", path)
-    platform.add_key(MAKER, (tmp_path / "keys" / "public.pem").read_text())
     version = f"v-{algorithm.replace('+', '-')}"[:16]
-    package = platform.upload(MAKER, version, (tmp_path / "app_signed.zip").read_bytes())
+    release = ("--manufacturer", MAKER, "--model", "M0", "--model", "M1", "--version", version, "--sequence", "7")
+    _tool("sign", "--key", tmp_path / "keys" / "private.pem", *release, path)
+    platform.add_key(MAKER, (tmp_path / "keys" / "public.pem").read_text())
+    package = platform.upload(MAKER, None, (tmp_path / "app_signed.zip").read_bytes())
     assert (package["status"], package["algorithm"]) == ("VERIFIED", algorithm), package["rejection"]
+    assert (package["version"], package["models"], package["sequence"]) == (version, ["M0", "M1"], 7)
     assert (package["image_size"], package["image_sha256"]) == (len(IMAGE), sha256(IMAGE).hexdigest())
+
+
+@pytest.mark.requirement("D16", "R023")
+def test_an_old_image_does_not_come_back_under_a_new_label(platform: Platform, tmp_path: Path) -> None:
+    path, signed = tmp_path / "app.zip", tmp_path / "app_signed.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("app.bin", IMAGE)
+    key = tmp_path / "keys" / "private.pem"
+    _tool("keygen", "--out", key.parent)
+    platform.add_manufacturer("Careful")
+    platform.add_key("Careful", (key.parent / "public.pem").read_text())
+    rule = {"ordering": "semver", "minimum_version": "2.0.0"}
+    product = platform.products["Careful"]
+    assert platform.http.patch(f"/products/{product}", json={"anti_rollback": rule}).is_success
+    found = {}
+    for version in ("1.0.0", "2.0.0"):
+        _tool("sign", "--key", key, "--manufacturer", "Careful", "--model", "M1", "--version", version, path)
+        for label in (None, "9.0.0"):
+            package = platform.upload("Careful", label, signed.read_bytes())
+            found[version, label] = (package["rejection"] or {"code": package["status"]})["code"]
+    _tool("sign", "--key", key, "--manifest-v1", path)
+    found["unsigned", "9.0.0"] = platform.upload("Careful", "9.0.0", signed.read_bytes())["rejection"]["code"]
+    assert found == {
+        ("1.0.0", None): "version_below_minimum",
+        ("1.0.0", "9.0.0"): "signed_version_differs",
+        ("2.0.0", None): "VERIFIED",
+        ("2.0.0", "9.0.0"): "signed_version_differs",
+        ("unsigned", "9.0.0"): "manifest_v1_not_allowed",
+    }
 
 
 @pytest.mark.requirement("R023", "R024")

@@ -38,6 +38,9 @@ def _run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProc
     return subprocess.run(arguments, env=env, capture_output=True, text=True, check=False, timeout=DEADLINE)
 
 
+RELEASE = ("--manufacturer", "Acme", "--model", "WM-1", "--version", "2.0.1")
+
+
 @pytest.mark.requirement("R040")
 def test_the_unpacked_tool_signs_and_verifies(folder: Path, tmp_path: Path) -> None:
     package = tmp_path / "固件.zip"
@@ -47,7 +50,7 @@ def test_the_unpacked_tool_signs_and_verifies(folder: Path, tmp_path: Path) -> N
     secrets = {"SLUICE_SIGN_PASSPHRASE": "abc123", "SLUICE_PYTHON": sys.executable}
     commands: list[list[str | Path]] = [
         ["keygen", "--algorithm", "ECDSA_256K1+SHA256", "--out", keys],
-        ["sign", "--key", keys / "private.pem", package],
+        ["sign", "--key", keys / "private.pem", *RELEASE, package],
         ["verify", "--key", keys / "public.pem", tmp_path / "固件_signed.zip"],
     ]
     for arguments in commands:

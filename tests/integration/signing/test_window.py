@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is no
 DEADLINE = 30.0
 PASSPHRASE = "abc123"
 IMAGE = bytes(range(256)) * 40
-SCREEN = (960, 620)
+SCREEN = (960, 760)
 DIALOG = ".__tk__messagebox"
 
 
@@ -181,6 +181,7 @@ FAILURE = {"en": "Verification failed!", "zh": "验签异常!"}
 def test_a_package_goes_through_the_three_areas(user: User, keys: Path, package: Path, language: Language) -> None:
     assert (keys / "private.pem").stat().st_mode & 0o777 == 0o600
     user.fill(private_key=keys / "private.pem", passphrase=PASSPHRASE, package=package)
+    user.fill(manufacturer="Acme", models="WM-1; WM-2", version="2.0.1", sequence="7")
     assert user.press("open_key")[1].startswith("ECDSA_256K1+SHA256\n")
     signed = package.with_name("应用 v1_signed.zip")
     assert user.press("sign")[1] == str(signed)
@@ -191,6 +192,19 @@ def test_a_package_goes_through_the_three_areas(user: User, keys: Path, package:
     assert message == SUCCESS[language]
     assert "app.bin" in detail
     assert str(len(IMAGE)) in detail
+    assert "WM-1; WM-2" in detail
+
+
+def test_the_first_form_of_the_manifest_is_there_for_who_chooses_it(user: User, keys: Path, package: Path) -> None:
+    user.fill(private_key=keys / "private.pem", passphrase=PASSPHRASE, package=package, manifest="v1")
+    assert user.press("sign")[1].endswith("_signed.zip")
+
+
+def test_what_is_signed_of_a_package_must_be_said(user: User, keys: Path, package: Path, language: Language) -> None:
+    user.fill(private_key=keys / "private.pem", passphrase=PASSPHRASE, package=package, manufacturer="Acme")
+    assert user.press("sign")[1].endswith({"en": "Models (a; b)", "zh": "设备型号（a; b）"}[language])
+    user.fill(models="WM-1", version="2.0.1", sequence="x")
+    assert user.press("sign")[1].endswith("[bad_release]")
 
 
 @pytest.mark.requirement("R047")
@@ -221,6 +235,7 @@ def test_the_window_does_not_sign_a_file_that_is_no_zip(user: User, keys: Path, 
     path = tmp_path / "app.bin"
     path.write_bytes(IMAGE)
     user.fill(private_key=keys / "private.pem", passphrase=PASSPHRASE, package=path)
+    user.fill(manufacturer="Acme", models="WM-1", version="2.0.1")
     assert user.press("sign")[1].endswith("[not_a_zip]")
 
 
@@ -253,7 +268,7 @@ def test_closing_the_window_waits_for_what_is_being_written(
         ended.set()
 
     monkeypatch.setattr(window_module, "read_key", slow)
-    user.fill(private_key=tmp_path / "a.pem", passphrase=PASSPHRASE, package=tmp_path / "a.zip")
+    user.fill(private_key=tmp_path / "a.pem", passphrase=PASSPHRASE, package=tmp_path / "a.zip", manifest="v1")
     user.window.press(user.window._sign)
     assert not ended.is_set()
     user.window.finish()

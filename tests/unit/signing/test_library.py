@@ -39,6 +39,11 @@ def package(honest: bytes, tmp_path: Path) -> Path:
     return path
 
 
+def _envelope(signed: Path) -> bytes:
+    with zipfile.ZipFile(signed) as archive:
+        return archive.read(MANIFEST_NAME)
+
+
 @pytest.mark.requirement("R020", "R021", "R022", "R041", "R043", "R046")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_package_is_signed_and_verified(
@@ -54,6 +59,8 @@ def test_a_package_is_signed_and_verified(
         key_id=pair.key_id,
         algorithm=name,
         signed_at=datetime(2026, 11, 22, 8, 30, 5, tzinfo=UTC),
+        release=None,
+        envelope=_envelope(signed),
     )
 
 

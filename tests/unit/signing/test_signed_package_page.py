@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from tests.unit.signing.packages import Packages
@@ -22,6 +24,7 @@ from sluice_signing import (
     PackageLimits,
     PackageRefusedError,
     PrivateKey,
+    Release,
     extract_image,
     load_public_key,
     sign,
@@ -44,35 +47,51 @@ def _zip(language: str) -> bytes:
     return base64.b64decode(_block(language))
 
 
-def test_the_vector_verifies(tmp_path: Path) -> None:
+RELEASE = Release(manufacturer="Acme", models=("WM-1", "WM-2"), version="1.0", sequence=7)
+vectors = pytest.mark.parametrize(("block", "release"), [("signed", None), ("signed-v2", RELEASE)], ids=["v1", "v2"])
+
+
+@vectors
+def test_the_vector_verifies(block: str, release: Release | None, tmp_path: Path) -> None:
     key = load_public_key(_block("pem").encode())
-    package = extract_image(io.BytesIO(_zip("signed")), [key], tmp_path / "image")
+    package = extract_image(io.BytesIO(_zip(block)), [key], tmp_path / "image")
+    assert package.release == release
     assert (package.image_name, package.algorithm) == ("app.bin", "ED25519")
     assert f"id `{package.key_id}`" in PAGE
     assert f"{package.image_size} bytes, SHA-256 `{package.image_sha256}`" in PAGE
     assert sha256((tmp_path / "image").read_bytes()).hexdigest() == package.image_sha256
 
 
-@pytest.mark.parametrize("vector", VECTORS["packages"], ids=lambda vector: vector["algorithm"])
-def test_the_vectors_of_all_algorithms_verify(vector: dict[str, str], tmp_path: Path) -> None:
+def test_the_payload_of_the_vector_is_the_one_that_is_shown() -> None:
+    with zipfile.ZipFile(io.BytesIO(_zip("signed-v2"))) as archive:
+        envelope = json.loads(archive.read(MANIFEST_NAME))
+    assert base64.b64decode(envelope["payload"]).decode() == _block("payload").strip()
+
+
+@pytest.mark.parametrize("vector", VECTORS["packages"], ids=lambda v: f"{v['algorithm']} manifest {v['manifest']}")
+def test_the_vectors_of_all_algorithms_verify(vector: dict[str, Any], tmp_path: Path) -> None:
     if vector["algorithm"] not in [algorithm.name for algorithm in ALGORITHMS]:
         pytest.skip(f"the installed cryptography does not have {vector['algorithm']}")
     key = load_public_key(vector["public_key"].encode())
     package = extract_image(io.BytesIO(base64.b64decode(vector["signed"])), [key], tmp_path / "image")
     assert (package.algorithm, package.key_id) == (vector["algorithm"], vector["key_id"])
+    release = {1: None, 2: msgspec.convert(VECTORS["release"], Release)}[vector["manifest"]]
+    assert package.release == release
     assert (tmp_path / "image").read_bytes() == base64.b64decode(VECTORS["image"])
 
 
 def test_there_is_a_vector_of_every_algorithm() -> None:
-    assert {vector["algorithm"] for vector in VECTORS["packages"]} >= {algorithm.name for algorithm in ALGORITHMS}
+    listed = {(vector["algorithm"], vector["manifest"]) for vector in VECTORS["packages"]}
+    assert listed >= {(algorithm.name, form) for algorithm in ALGORITHMS for form in (1, 2)}
 
 
-def test_the_vector_is_made_again_byte_by_byte() -> None:
+@vectors
+def test_the_vector_is_made_again_byte_by_byte(block: str, release: Release | None) -> None:
     material = ed25519.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(RFC_8032_TEST_1))
     key = PrivateKey(public=load_public_key(_block("pem").encode()), material=material)
     file = io.BytesIO(_zip("original"))
-    append_manifest(file, ZipArchive(file, PackageLimits()), key, datetime(2026, 11, 22, 8, 30, tzinfo=UTC))
-    assert file.getvalue() == _zip("signed")
+    append_manifest(file, ZipArchive(file, PackageLimits()), key, datetime(2026, 11, 22, 8, 30, tzinfo=UTC), release)
+    assert file.getvalue() == _zip(block)
 
 
 def test_all_algorithms_are_listed_in_order() -> None:
@@ -107,10 +126,11 @@ def test_openssl_verifies_as_the_page_says(
 ) -> None:
     package = tmp_path / "app.zip"
     package.write_bytes(honest)
-    signed = sign(package, key_pair(algorithm).private_pem, passphrase)
     public = tmp_path / "public.pem"
     public.write_bytes(key_pair(algorithm).public_pem)
-    assert _openssl(signed, public, tmp_path) == (0, "")
+    for release in (None, RELEASE):
+        signed = sign(package, key_pair(algorithm).private_pem, passphrase, release=release)
+        assert _openssl(signed, public, tmp_path) == (0, "")
     _change_time_of_signing(signed)
     status, complaint = _openssl(signed, public, tmp_path)
     assert status != 0

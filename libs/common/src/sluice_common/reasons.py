@@ -34,6 +34,7 @@ class ReasonCode(StrEnum):
     PACKAGE_DELETED = "package_deleted"
     VERSION_BELOW_MINIMUM = "version_below_minimum"
     VERSION_NOT_COMPARABLE = "version_not_comparable"
+    MANIFEST_V1_NOT_ALLOWED = "manifest_v1_not_allowed"
     DEVICE_OFFLINE = "device_offline"
     NOT_ENOUGH_STORAGE = "not_enough_storage"
     OUT_OF_MEMORY = "out_of_memory"
@@ -169,6 +170,10 @@ _TEXTS: dict[ReasonCode, tuple[str, str]] = {
     ReasonCode.VERSION_NOT_COMPARABLE: (
         "Version {version} cannot be compared with {minimum}, the least that the product allows ({ordering})",
         "版本{version}无法与产品允许的最低版本{minimum}比较({ordering})",
+    ),
+    ReasonCode.MANIFEST_V1_NOT_ALLOWED: (
+        "The package's manifest (v1) does not sign its version, but the product has a least version, {minimum}",
+        "固件包的签名清单(v1)未对版本签名,而产品设置了最低版本{minimum}",
     ),
     ReasonCode.DEVICE_OFFLINE: ("Device Abnormal is not online", "设备异常不在线"),
     ReasonCode.NOT_ENOUGH_STORAGE: (

@@ -15,6 +15,7 @@ from sluice_signing.domain.keys import (
     load_public_key,
 )
 from sluice_signing.domain.limits import PackageLimits
+from sluice_signing.domain.release import Release
 from sluice_signing.domain.verification import VerifiedPackage
 from sluice_signing.library import extract_image, sign, signed_path, verify
 
@@ -26,6 +27,7 @@ __all__ = [
     "PackageRefusedError",
     "PrivateKey",
     "PublicKey",
+    "Release",
     "SigningError",
     "VerifiedPackage",
     "extract_image",

@@ -21,6 +21,7 @@ from sluice_signing.domain.entry_rules import check_entries
 from sluice_signing.domain.errors import NotAZipError
 from sluice_signing.domain.keys import PublicKey, load_private_key
 from sluice_signing.domain.limits import PackageLimits
+from sluice_signing.domain.release import Release
 from sluice_signing.domain.verification import VerifiedPackage
 
 __all__ = [
@@ -81,6 +82,7 @@ def sign(
     private_key_pem: bytes,
     passphrase: str,
     *,
+    release: Release | None = None,
     limits: PackageLimits = _DEFAULT_LIMITS,
     signed_at: datetime | None = None,
 ) -> Path:
@@ -92,12 +94,14 @@ def sign(
         package: Path of the unsigned zip.
         private_key_pem: The private key's file.
         passphrase: What opens it.
+        release: What the package is, which is signed too; None for a manifest of the first form, without it.
         limits: Bounds on the package; the platform will apply its own.
         signed_at: Time to write into the manifest; now, if left out.
 
     Raises:
         KeyRefusedError: The key is unusable or the passphrase wrong.
-        PackageRefusedError: The package would be refused by the platform, or is signed already.
+        PackageRefusedError: The package would be refused by the platform, or is signed already, or what it is does not
+            have the form that is signed.
         OSError: A file cannot be read or written.
     """
     if package.suffix.casefold() != ".zip":
@@ -108,7 +112,7 @@ def sign(
         shutil.copyfileobj(original, copy)
         archive = ZipArchive(copy, limits)
         check_unsigned(archive.entries, limits)
-        append_manifest(copy, archive, key, signed_at or datetime.now(UTC))
+        append_manifest(copy, archive, key, signed_at or datetime.now(UTC), release)
         check_entries(ZipArchive(copy, limits).entries, limits)  # the manifest counts, too
     return signed
 

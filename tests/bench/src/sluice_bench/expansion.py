@@ -31,7 +31,7 @@ _BULK: Final = 1_000
 """Devices of one upload."""
 _SLOWEST: Final = 3_600.0
 _VERSION = "2.0.0"
-_MANUFACTURER = "Sluice"
+_MANUFACTURER, _MODEL = "Sluice", "Meter"
 _RELAY = "relay"
 _SERVICES = frozenset({"kafka", "mongodb", "api", "signing", "projector", _RELAY})
 """Signing and projector take the package in."""
@@ -125,12 +125,14 @@ async def tenant(stack: Stack, settings: EmbeddedSettings) -> AsyncIterator[Tena
     ends = stack.endpoints
     try:
         async with PlatformClient.log_in(ends.api, ends.app_id, ends.app_secret) as client:
-            package = await asyncio.to_thread(make_package, settings.state_dir, _VERSION, 1024, 1)
+            package = await asyncio.to_thread(
+                make_package, settings.state_dir, _VERSION, 1024, 1, manufacturer=_MANUFACTURER, models=(_MODEL,)
+            )
             product = await client.create(
                 "/products",
                 {
                     "manufacturer": _MANUFACTURER,
-                    "model": "Meter",
+                    "model": _MODEL,
                     "device_type": "Meter",
                     "protocol": "LWM2M",
                     "maintenance": {"firmware_upgrade": True, "upgrade_protocol": "LWM2M"},

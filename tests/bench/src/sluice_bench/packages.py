@@ -45,6 +45,8 @@ _DEADLINE: Final = 900.0
 _TOOL, _OPENER = "sluice-sign", "signing: its process per package"
 _PASSPHRASE: Final = "Sluice-bench-1"  # noqa: S105 - of a key that lives as long as the benchmark
 _MANUFACTURER: Final = "Bench"
+_MODEL: Final = "Large"
+_RELEASE: Final = ("--manufacturer", _MANUFACTURER, "--model", _MODEL, "--version", "1.0.0")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -175,7 +177,7 @@ def _run_tool(memory: Memory, folder: Path, step: Any) -> None:
     keys = folder / "keys"
     commands = {
         "make keys": ["keygen", "--algorithm", "ECDSA_256K1+SHA256", "--out", str(keys)],
-        "sign": ["sign", "--key", str(keys / "private.pem"), str(folder / "image.zip")],
+        "sign": ["sign", "--key", str(keys / "private.pem"), *_RELEASE, str(folder / "image.zip")],
         "verify offline": ["verify", "--key", str(keys / "public.pem"), str(folder / "image_signed.zip")],
     }
     for name, arguments in commands.items():
@@ -204,7 +206,7 @@ class _Session:
         """Upload key and package, and return the package's id."""
         product = {
             "manufacturer": _MANUFACTURER,
-            "model": "Large",
+            "model": _MODEL,
             "device_type": "Gateway",
             "protocol": "LWM2M",
             "maintenance": {"firmware_upgrade": True, "upgrade_protocol": "LWM2M"},
@@ -215,7 +217,7 @@ class _Session:
         with (folder / "image_signed.zip").open("rb") as file:
             answer = self._http.post(
                 "/packages",
-                data={"version": "1.0.0", "product_id": product_id},
+                data={"product_id": product_id},
                 files={"file": ("image_signed.zip", file, "application/zip")},
             )
         return str(self._content(answer)["package_id"])

@@ -11,12 +11,10 @@ from typing import Any, Self
 
 from sluice_demo.client import PlatformClient
 from sluice_demo.firmware import SignedPackage
+from sluice_demo.products import MANUFACTURER, MODEL, MODEL_WITHOUT_UPGRADE, MQTT_MODEL, ONE_BASED_MODEL
 from sluice_simulator.mqtt.fleet import Identity
 
-MANUFACTURER = "Sluice"
-_MODEL, _MODEL_WITHOUT_UPGRADE = "SimulatedMeter", "SimulatedMeterWithoutUpgrade"
-_MQTT_MODEL, _ONE_BASED_MODEL = "SimulatedGateway", "SimulatedGatewayFromOne"
-_MQTT_GROUPS = {"mqtt": _MQTT_MODEL, "mqtt-to-stop": _MQTT_MODEL, "mqtt-one-based": _ONE_BASED_MODEL}
+_MQTT_GROUPS = {"mqtt": MQTT_MODEL, "mqtt-to-stop": MQTT_MODEL, "mqtt-one-based": ONE_BASED_MODEL}
 """Groups of MQTT devices and the product models of each."""
 
 
@@ -79,7 +77,7 @@ class AppServer:
 
     async def add_products(self) -> None:
         """Create two product models, one that supports firmware upgrade and one that does not."""
-        for model, upgrade in ((_MODEL, True), (_MODEL_WITHOUT_UPGRADE, False)):
+        for model, upgrade in ((MODEL, True), (MODEL_WITHOUT_UPGRADE, False)):
             maintenance = {"firmware_upgrade": upgrade, "upgrade_protocol": "LWM2M" if upgrade else None}
             product = await self.client.create(
                 "/products",
@@ -95,7 +93,7 @@ class AppServer:
 
     async def add_mqtt_product(self, *, one_based: bool = False) -> None:
         """Create a product model of MQTT devices that support firmware upgrade, and maybe count ranges from 1."""
-        model = _ONE_BASED_MODEL if one_based else _MQTT_MODEL
+        model = ONE_BASED_MODEL if one_based else MQTT_MODEL
         product = await self.client.create(
             "/products",
             {
@@ -117,11 +115,11 @@ class AppServer:
             version: Its version.
             source_versions: Versions from which it may be installed; `*` and `?` are wildcards.
         """
-        await self._add_package([_MODEL], package, version, list(source_versions))
+        await self._add_package([MODEL], package, version, list(source_versions))
 
     async def add_mqtt_package(self, package: SignedPackage, version: str, source_versions: Iterable[str]) -> None:
         """Do the same with the package of the MQTT devices, once for each product model that there is."""
-        models = [model for model in (_MQTT_MODEL, _ONE_BASED_MODEL) if model in self._products]
+        models = [model for model in (MQTT_MODEL, ONE_BASED_MODEL) if model in self._products]
         await self._add_package(models, package, version, list(source_versions))
 
     async def add_fleet(self, fleet: Fleet) -> None:
@@ -151,7 +149,7 @@ class AppServer:
 
     async def create_task(self, group: str, policy: Mapping[str, Any]) -> str:
         """Create an upgrade task for a group and return its id; the group's devices decide which package it takes."""
-        model = _MQTT_GROUPS.get(group, _MODEL)
+        model = _MQTT_GROUPS.get(group, MODEL)
         task = await self.client.create(
             "/tasks",
             {
@@ -183,5 +181,5 @@ class AppServer:
         return {"endpoint": endpoint, "product_id": product, "group_ids": [self.groups[group]]}
 
     def _device(self, endpoint: str, group: str, fleet: Fleet) -> dict[str, Any]:
-        model = _MODEL_WITHOUT_UPGRADE if endpoint in fleet.incapable else _MODEL
+        model = MODEL_WITHOUT_UPGRADE if endpoint in fleet.incapable else MODEL
         return {"endpoint": endpoint, "product_id": self._products[model], "group_ids": [self.groups[group]]}

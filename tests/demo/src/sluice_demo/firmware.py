@@ -6,7 +6,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from sluice_demo.products import MANUFACTURER, UPGRADABLE
 from sluice_signing.domain.keys import keygen
+from sluice_signing.domain.release import Release
 from sluice_signing.library import sign
 
 _ALGORITHM = "ECDSA_256K1+SHA256"
@@ -28,7 +30,15 @@ class SignedPackage:
     image_sha256: str
 
 
-def make_package(folder: Path, version: str, image_bytes: int, seed: int) -> SignedPackage:
+def make_package(
+    folder: Path,
+    version: str,
+    image_bytes: int,
+    seed: int,
+    *,
+    manufacturer: str = MANUFACTURER,
+    models: tuple[str, ...] = UPGRADABLE,
+) -> SignedPackage:
     """Make an image of noise, zip it and sign it with a new key pair.
 
     Args:
@@ -36,11 +46,14 @@ def make_package(folder: Path, version: str, image_bytes: int, seed: int) -> Sig
         version: Becomes part of the file names.
         image_bytes: Size of the image.
         seed: Decides the noise.
+        manufacturer: Whose package it is.
+        models: The models that it is for.
     """
     pair = keygen(_ALGORITHM, _PASSPHRASE)
     image = random.Random(seed).randbytes(image_bytes)
     unsigned = folder / f"{version}.zip"
     with zipfile.ZipFile(unsigned, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{version}.bin", image)
-    signed = sign(unsigned, pair.private_pem, _PASSPHRASE)
+    release = Release(manufacturer=manufacturer, models=models, version=version)
+    signed = sign(unsigned, pair.private_pem, _PASSPHRASE, release=release)
     return SignedPackage(signed, pair.public_pem.decode(), hashlib.sha256(image).hexdigest())

@@ -2,12 +2,21 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.api.records import package, product
 
 from sluice_api.domain.errors import ConflictError, InvalidError
-from sluice_api.domain.models import KeyStatus, PackageStatus, Rejection
-from sluice_api.domain.packages import rejection, require_same_product, require_usable, why_unusable
+from sluice_api.domain.models import AntiRollback, KeyStatus, Ordering, PackageStatus, Rejection
+from sluice_api.domain.packages import (
+    rejection,
+    require_same_product,
+    require_usable,
+    require_version_allowed,
+    why_rejected,
+    why_unusable,
+)
+from sluice_common.messages.package_events import SignedRelease
 from sluice_common.reasons import ReasonCode
 
 
@@ -67,3 +76,85 @@ def test_a_rejection_by_the_platform_has_a_code_and_a_text() -> None:
     assert rejection(ReasonCode.KEY_DELETED) == Rejection(
         code="key_deleted", message="The public key that verified the package was deleted"
     )
+
+
+RELEASE = SignedRelease(manufacturer="Acme", models=("WM-0", "WM-1"), version="2.0.0", sequence=7)
+LEAST = AntiRollback(ordering=Ordering.SEMVER, minimum_version="1.4.0")
+WAITING = package(stored_status=PackageStatus.VERIFYING)
+
+
+def _signed(**changes: Any) -> SignedRelease:
+    return msgspec.structs.replace(RELEASE, **changes)
+
+
+def _code(why: Rejection | None) -> str | None:
+    return why.code if why else None
+
+
+@pytest.mark.parametrize(
+    ("release", "code"),
+    [
+        (RELEASE, None),
+        (_signed(manufacturer="ACME"), "signed_manufacturer_differs"),
+        (_signed(models=("WM-0", "wm-1")), "signed_model_differs"),
+        (_signed(version="2.0.0 "), "signed_version_differs"),
+        (_signed(version="1.0.0"), "signed_version_differs"),
+    ],
+)
+def test_what_is_signed_must_be_what_product_and_form_say(release: SignedRelease, code: str | None) -> None:
+    assert _code(why_rejected(WAITING, product(), KeyStatus.ACTIVE, release)) == code
+
+
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [("1.4.0", None), ("1.3.9", "version_below_minimum"), ("new", "version_not_comparable")],
+)
+def test_a_version_that_the_form_does_not_say_is_held_against_the_least_one_once_it_is_read(
+    version: str, code: str | None
+) -> None:
+    unsaid = msgspec.structs.replace(WAITING, version=None)
+    why = why_rejected(unsaid, product(anti_rollback=LEAST), KeyStatus.ACTIVE, _signed(version=version))
+    assert _code(why) == code
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"keeps_manifest_v1": False}, None),
+        ({"keeps_manifest_v1": False, "anti_rollback": LEAST}, "manifest_v1_not_allowed"),
+        ({"keeps_manifest_v1": True, "anti_rollback": LEAST}, None),
+    ],
+)
+def test_a_version_that_is_not_signed_counts_where_there_is_no_least_one_or_the_product_is_old(
+    changes: dict[str, Any], code: str | None
+) -> None:
+    assert _code(why_rejected(WAITING, product(**changes), KeyStatus.ACTIVE, None)) == code
+    later = package(manifest_version=1)
+    if code is None:
+        require_version_allowed(later, product(**changes))
+    else:
+        with pytest.raises(ConflictError) as caught:
+            require_version_allowed(later, product(**changes))
+        assert caught.value.code == code
+
+
+def test_a_task_may_have_a_package_whose_version_is_signed() -> None:
+    strict = product(keeps_manifest_v1=False, anti_rollback=LEAST)
+    require_version_allowed(package(manifest_version=2), strict)
+    with pytest.raises(ConflictError):
+        require_version_allowed(package(manifest_version=None), strict)
+
+
+def test_a_version_must_be_said_by_form_or_manifest() -> None:
+    unsaid = msgspec.structs.replace(WAITING, version=None)
+    assert _code(why_rejected(unsaid, product(), KeyStatus.ACTIVE, None)) == "version_missing"
+    assert why_rejected(unsaid, product(), KeyStatus.ACTIVE, RELEASE) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "code"), [(KeyStatus.INACTIVE, "key_inactive"), (KeyStatus.REVOKED, None), (None, None)]
+)
+def test_a_key_that_was_deactivated_before_its_verdict_verifies_nothing(
+    key: KeyStatus | None, code: str | None
+) -> None:
+    assert _code(why_rejected(WAITING, product(), key, RELEASE)) == code

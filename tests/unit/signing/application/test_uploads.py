@@ -3,10 +3,19 @@ from datetime import UTC, datetime
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
+import msgspec
+
 from sluice_common.bus import Received
-from sluice_common.messages.package_events import PackageRejected, PackageUploaded, PackageVerified, PublicKeyRef
+from sluice_common.messages.package_events import (
+    PackageRejected,
+    PackageUploaded,
+    PackageVerified,
+    PublicKeyRef,
+    SignedRelease,
+)
 from sluice_signing.application.uploads import Uploads
 from sluice_signing.domain.errors import UploadMissingError
+from sluice_signing.domain.release import Release
 from sluice_signing.domain.verdict import Accepted, Refused, TrustedKey, Verdict
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -18,15 +27,24 @@ UPLOAD = PackageUploaded(
     file_size=3,
     public_keys=(PublicKeyRef(key_id="key-1", pem="PEM 1"), PublicKeyRef(key_id="key-2", pem="PEM 2")),
 )
-ACCEPTED = Accepted(image_name="app.bin", image_size=5, image_sha256="ab" * 32, key_ref="key-2", algorithm="ED25519")
+ACCEPTED = Accepted(
+    image_name="app.bin",
+    image_size=5,
+    image_sha256="ab" * 32,
+    key_ref="key-2",
+    algorithm="ED25519",
+    release=Release(manufacturer="Acme", models=("WM-1",), version="2.0.1", sequence=7),
+    envelope=b"{}",
+)
 REFUSED = Refused(code="no_bin", message="The package contains no .bin image.")
 
 
 class FakeStore:
     """Buckets in memory."""
 
-    def __init__(self, uploads: dict[str, bytes]) -> None:
+    def __init__(self, uploads: dict[str, bytes], expected: Accepted = ACCEPTED) -> None:
         self.uploads = uploads
+        self.expected = expected
         self.images: dict[str, bytes] = {}
 
     async def fetch(self, package_id: str, into: BinaryIO) -> None:
@@ -37,7 +55,7 @@ class FakeStore:
     async def put_image(self, image_id: str, image: BinaryIO, verdict: Accepted) -> None:
         image.seek(0)
         self.images[image_id] = image.read()
-        assert verdict == ACCEPTED
+        assert verdict == self.expected
 
 
 class FakeVerifier:
@@ -89,6 +107,7 @@ async def test_a_verified_package_is_answered_with_its_image_which_is_stored() -
         image_sha256="ab" * 32,
         key_id="key-2",
         algorithm="ED25519",
+        release=SignedRelease(manufacturer="Acme", models=("WM-1",), version="2.0.1", sequence=7),
     )
     assert store.images == {UPLOAD.package_id: b"ZIP"}
     assert [(key.ref, key.pem) for key in verifier.keys] == [("key-1", "PEM 1"), ("key-2", "PEM 2")]
@@ -117,3 +136,10 @@ async def test_a_missing_upload_is_answered_with_a_rejection() -> None:
     answer = await _uploads(FakeStore({}), FakeVerifier(ACCEPTED)).answer(UPLOAD)
     assert isinstance(answer, PackageRejected)
     assert answer.code == "upload_missing"
+
+
+async def test_what_is_not_signed_of_a_package_is_not_said_of_it() -> None:
+    verdict = msgspec.structs.replace(ACCEPTED, release=None)
+    answer = await _uploads(FakeStore({UPLOAD.package_id: b"zip"}, verdict), FakeVerifier(verdict)).answer(UPLOAD)
+    assert isinstance(answer, PackageVerified)
+    assert answer.release is None

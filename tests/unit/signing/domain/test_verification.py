@@ -7,7 +7,7 @@ from hashlib import sha256
 import msgspec
 import pytest
 
-from sluice_signing import PackageLimits, PackageRefusedError, PrivateKey, VerifiedPackage
+from sluice_signing import PackageLimits, PackageRefusedError, PrivateKey, Release, VerifiedPackage
 from sluice_signing.domain.errors import (
     BadManifestError,
     EntryChangedError,
@@ -17,7 +17,7 @@ from sluice_signing.domain.errors import (
     WrongSignatureError,
 )
 from sluice_signing.domain.keys import PublicKey
-from sluice_signing.domain.manifest import MANIFEST_NAME, Manifest, ManifestEntry, seal
+from sluice_signing.domain.manifest import MANIFEST_NAME, Manifest, ManifestEntry, ManifestV2, make_manifest, seal
 from sluice_signing.domain.verification import PackageVerification
 from sluice_signing.domain.zip_layout import STORED, Entry
 
@@ -59,14 +59,38 @@ def _verify(envelope: bytes, *keys: PublicKey, content: bytes = IMAGE) -> Verifi
 
 @pytest.mark.requirement("R023")
 def test_an_honest_package_is_verified(key: PrivateKey) -> None:
-    assert _verify(seal(_manifest(key.public), key), key.public) == VerifiedPackage(
+    envelope = seal(_manifest(key.public), key)
+    assert _verify(envelope, key.public) == VerifiedPackage(
         image_name="app.bin",
         image_size=len(IMAGE),
         image_sha256=sha256(IMAGE).hexdigest(),
         key_id=key.public.key_id,
         algorithm="ED25519",
         signed_at=SIGNED_AT,
+        release=None,
+        envelope=envelope,
     )
+
+
+@pytest.mark.requirement("R023")
+def test_what_is_signed_of_a_release_is_known_of_the_package(key: PrivateKey) -> None:
+    release = Release(manufacturer="Acme", models=("WM-1", "WM-2"), version="2.0.1", sequence=7)
+    manifest = _manifest(key.public)
+    second = make_manifest(
+        algorithm=manifest.algorithm,
+        key_id=manifest.key_id,
+        signed_at=SIGNED_AT,
+        entries=manifest.entries,
+        release=release,
+    )
+    assert _verify(seal(second, key), key.public).release == release
+
+
+def test_a_manifest_cannot_be_passed_off_as_one_of_the_other_form(key: PrivateKey) -> None:
+    envelope = msgspec.json.decode(seal(_manifest(key.public), key))
+    envelope["payloadType"] = ManifestV2.payload_type
+    with pytest.raises(WrongSignatureError):
+        _verify(msgspec.json.encode(envelope), key.public)
 
 
 @pytest.mark.requirement("R053")

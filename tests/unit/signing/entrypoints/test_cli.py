@@ -10,7 +10,7 @@ import pytest
 from tests.unit.signing.packages import IMAGE
 
 from sluice_signing import ALGORITHMS
-from sluice_signing.entrypoints.cli import EXIT_FILE, EXIT_KEY, EXIT_REFUSED, main
+from sluice_signing.entrypoints.cli import EXIT_FILE, EXIT_KEY, EXIT_REFUSED, EXIT_USAGE, main
 from sluice_signing.entrypoints.prompts import PASSPHRASE_VARIABLE
 
 Output = pytest.CaptureFixture[str]
@@ -36,8 +36,11 @@ def keys(tmp_path: Path) -> Path:
     return tmp_path / "keys"
 
 
-def _sign(keys: Path, package: Path) -> int:
-    return main(["sign", "--key", str(keys / "private.pem"), str(package)])
+RELEASE = ("--manufacturer", "Acme", "--model", "WM-1", "--model", "WM-2", "--version", "2.0.1")
+
+
+def _sign(keys: Path, package: Path, *options: str) -> int:
+    return main(["sign", "--key", str(keys / "private.pem"), *(options or RELEASE), str(package)])
 
 
 def _verify(keys: Path, package: Path) -> int:
@@ -57,6 +60,41 @@ def test_a_package_goes_through_the_tool(algorithm: str, package: Path, tmp_path
     assert "The signature is valid." in shown
     assert f"app.bin ({len(IMAGE)} bytes)" in shown
     assert algorithm in shown
+    assert "Made by:   Acme\nModels:    WM-1, WM-2\nVersion:   2.0.1\n" in shown
+
+
+def test_the_number_of_the_release_is_signed_where_it_is_given(keys: Path, package: Path, capsys: Output) -> None:
+    assert _sign(keys, package, *RELEASE, "--sequence", "7") == 0
+    assert _verify(keys, package.with_name("app_signed.zip")) == 0
+    assert "Sequence:  7\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("left_out", [0, 1, 2])
+def test_a_package_is_not_signed_without_saying_what_it_is(
+    left_out: int, keys: Path, package: Path, capsys: Output
+) -> None:
+    said = [("--manufacturer", "Acme"), ("--model", "WM-1"), ("--version", "2.0.1")]
+    name, _ = said.pop(left_out)
+    assert _sign(keys, package, *[option for pair in said for option in pair]) == EXIT_USAGE
+    message = capsys.readouterr().err
+    assert name.removeprefix("--") in message
+    assert message.endswith("[no_release]\n")
+    assert not package.with_name("app_signed.zip").exists()
+
+
+@pytest.mark.parametrize("option", [("--version", "版本1"), ("--sequence", "x"), ("--model", "WM-1")])
+def test_what_a_package_is_cannot_be_signed_in_another_form(
+    option: tuple[str, str], keys: Path, package: Path, capsys: Output
+) -> None:
+    assert _sign(keys, package, *RELEASE, *option) == EXIT_REFUSED
+    assert capsys.readouterr().err.endswith("[bad_release]\n")
+    assert list(package.parent.iterdir()) == [package]
+
+
+def test_the_first_form_of_the_manifest_is_there_for_who_asks_for_it(keys: Path, package: Path, capsys: Output) -> None:
+    assert _sign(keys, package, "--manifest-v1") == 0
+    assert _verify(keys, package.with_name("app_signed.zip")) == 0
+    assert "version are not signed" in capsys.readouterr().out
 
 
 def test_sigterm_while_signing_leaves_no_half_signed_package(
@@ -165,7 +203,7 @@ def test_a_file_that_cannot_be_read_is_a_file_error(name: str, keys: Path, tmp_p
 
 def test_a_file_that_is_no_key_is_a_refused_key(keys: Path, package: Path, capsys: Output) -> None:
     capsys.readouterr()
-    status = main(["sign", "--key", str(keys / "public.pem"), str(package)])
+    status = main(["sign", "--key", str(keys / "public.pem"), *RELEASE, str(package)])
     assert _status_and_code(status, capsys) == (EXIT_KEY, "bad_key")
     status = main(["verify", "--key", str(keys / "private.pem"), str(package)])
     assert _status_and_code(status, capsys) == (EXIT_KEY, "bad_key")

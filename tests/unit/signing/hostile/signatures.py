@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from sluice_signing import PrivateKey, keygen, load_private_key
 from sluice_signing.domain.manifest import (
     MANIFEST_NAME,
-    PAYLOAD_TYPE,
     Manifest,
     ManifestEntry,
     pre_authentication_encoding,
@@ -74,12 +73,12 @@ def sealed(
     )
     payload = rewrite(_json(manifest))
     envelope = {
-        "payloadType": PAYLOAD_TYPE,
+        "payloadType": manifest.payload_type,
         "payload": base64.b64encode(payload).decode(),
         "signatures": [
             {
                 "keyid": key.public.key_id,
-                "sig": base64.b64encode(sign(pre_authentication_encoding(payload))).decode(),
+                "sig": base64.b64encode(sign(pre_authentication_encoding(manifest.payload_type, payload))).decode(),
             }
         ],
     }

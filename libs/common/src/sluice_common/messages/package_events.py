@@ -27,8 +27,28 @@ class PackageUploaded(Message, frozen=True, kw_only=True):
     public_keys: tuple[PublicKeyRef, ...]
 
 
+class SignedRelease(Value, frozen=True, kw_only=True):
+    """What a package is, by the word of who signed it (manifest v2).
+
+    Attributes:
+        manufacturer: Whose it is.
+        models: The models that it is for.
+        version: Its version.
+        sequence: Number of the release, None without one.
+    """
+
+    manufacturer: str
+    models: tuple[str, ...]
+    version: str
+    sequence: int | None = None
+
+
 class PackageVerified(Message, frozen=True, kw_only=True):
-    """The signature holds; the inner `.bin` lies in GridFS (bucket `images`, file id = image_id)."""
+    """The signature holds; the inner `.bin` lies in GridFS (bucket `images`, file id = image_id).
+
+    Attributes:
+        release: What is signed of manufacturer, models and version; None if the manifest says nothing of it (v1).
+    """
 
     package_id: str
     image_id: str
@@ -37,6 +57,7 @@ class PackageVerified(Message, frozen=True, kw_only=True):
     image_sha256: str
     key_id: str
     algorithm: str
+    release: SignedRelease | None = None
 
 
 class PackageRejected(Message, frozen=True, kw_only=True):

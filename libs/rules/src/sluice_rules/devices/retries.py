@@ -48,6 +48,7 @@ HEALED_BY_RETRY = MappingProxyType(
         ReasonCode.ALREADY_LATEST: False,
         ReasonCode.VERSION_BELOW_MINIMUM: False,
         ReasonCode.VERSION_NOT_COMPARABLE: False,
+        ReasonCode.MANIFEST_V1_NOT_ALLOWED: False,
         # The task, its package or its key is over, or the device another task's.
         ReasonCode.TASK_CONFLICT: False,
         ReasonCode.TASK_ENDED: False,

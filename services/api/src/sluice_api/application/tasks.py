@@ -7,9 +7,8 @@ from sluice_api.application.services import Services
 from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.domain.models import Package, Targets, Task
 from sluice_api.domain.outbox import OutboxMessage, entry
-from sluice_api.domain.packages import require_usable
+from sluice_api.domain.packages import require_usable, require_version_allowed
 from sluice_api.domain.tasks import NewTask, new_task
-from sluice_api.domain.versions import require_no_rollback
 from sluice_common.messages.execution_events import Reason
 from sluice_common.messages.task_events import TaskCreated, TaskStopRequested
 from sluice_common.reasons import ReasonCode
@@ -32,7 +31,7 @@ async def create_task(services: Services, new: NewTask, at: datetime, traceparen
     product = await services.products.find(new.app_id, package.product_id)
     if product is None:
         raise InvalidError("package_id", "its product has been deleted", "unknown_product")
-    require_no_rollback(package.version, product.anti_rollback)
+    require_version_allowed(package, product)
     task = new_task(new, package, product, at)
     await services.tasks.add(task, _created(task, traceparent))
     return await services.tasks.get(new.app_id, new.task_id)

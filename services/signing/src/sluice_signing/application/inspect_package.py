@@ -27,7 +27,7 @@ class Inspection:
         Raises:
             BadManifestError: It cannot be read.
         """
-        return None if self.envelope is None else parse_manifest(unseal(self.envelope).payload)
+        return None if self.envelope is None else parse_manifest(unseal(self.envelope))
 
 
 def inspect_package(archive: Archive, limits: PackageLimits) -> Inspection:

@@ -10,7 +10,8 @@ from sluice_signing.domain.entry_rules import check_entries, find_image
 from sluice_signing.domain.errors import AlreadySignedError
 from sluice_signing.domain.keys import PrivateKey
 from sluice_signing.domain.limits import PackageLimits
-from sluice_signing.domain.manifest import MANIFEST_NAME, Manifest, ManifestEntry, seal
+from sluice_signing.domain.manifest import MANIFEST_NAME, ManifestEntry, make_manifest, seal
+from sluice_signing.domain.release import Release
 from sluice_signing.domain.zip_layout import Directory, Entry
 from sluice_signing.domain.zip_writing import end_record, stored_entry, stored_entry_record
 
@@ -30,7 +31,9 @@ def check_unsigned(entries: tuple[Entry, ...], limits: PackageLimits) -> None:
     find_image(entries)
 
 
-def append_manifest(file: BinaryIO, archive: Archive, key: PrivateKey, signed_at: datetime) -> None:
+def append_manifest(
+    file: BinaryIO, archive: Archive, key: PrivateKey, signed_at: datetime, release: Release | None = None
+) -> None:
     """Append the signed manifest of an archive to its file; every byte of its entries stays.
 
     Only the directory moves: its records are kept, and one is added. Rules are not checked here.
@@ -40,12 +43,17 @@ def append_manifest(file: BinaryIO, archive: Archive, key: PrivateKey, signed_at
         archive: The archive as read from it.
         key: The key to sign with.
         signed_at: Time of signing, aware.
+        release: What the package is; None for a manifest of the first form, which does not say it.
+
+    Raises:
+        BadReleaseError: What the package is does not have the form that is signed.
     """
-    manifest = Manifest(
+    manifest = make_manifest(
         algorithm=key.public.algorithm.name,
         key_id=key.public.key_id,
         signed_at=signed_at.astimezone(UTC).replace(microsecond=0),
         entries=tuple(_manifest_entry(archive, entry) for entry in archive.entries),
+        release=release,
     )
     envelope = seal(manifest, key)
     crc32, moment = zlib.crc32(envelope), _dos_time(manifest.signed_at)

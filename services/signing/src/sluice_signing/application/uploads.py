@@ -11,8 +11,14 @@ from typing import BinaryIO, Protocol
 import structlog
 
 from sluice_common.bus import Received
-from sluice_common.messages.package_events import PackageRejected, PackageUploaded, PackageVerified
+from sluice_common.messages.package_events import (
+    PackageRejected,
+    PackageUploaded,
+    PackageVerified,
+    SignedRelease,
+)
 from sluice_signing.domain.errors import PackageRefusedError
+from sluice_signing.domain.release import Release
 from sluice_signing.domain.verdict import Accepted, Refused, TrustedKey, Verdict, refused
 
 _log = structlog.get_logger()
@@ -111,6 +117,7 @@ class Uploads:
             image_sha256=verdict.image_sha256,
             key_id=verdict.key_ref,
             algorithm=verdict.algorithm,
+            release=_signed(verdict.release),
         )
 
     def _rejected(self, upload: PackageUploaded, verdict: Refused) -> PackageRejected:
@@ -123,3 +130,14 @@ class Uploads:
             code=verdict.code,
             message=verdict.message,
         )
+
+
+def _signed(release: Release | None) -> SignedRelease | None:
+    if release is None:
+        return None
+    return SignedRelease(
+        manufacturer=release.manufacturer,
+        models=release.models,
+        version=release.version,
+        sequence=release.sequence,
+    )

@@ -35,6 +35,8 @@ def reach_verdict(
         image_sha256=verified.image_sha256,
         key_ref=next(ref for ref, key in keys.items() if key.key_id == verified.key_id),
         algorithm=verified.algorithm,
+        release=verified.release,
+        envelope=verified.envelope,
     )
 
 

@@ -329,6 +329,22 @@ class EntryChangedError(PackageRefusedError):
     advice = "Sign the original package again"
 
 
+class BadReleaseError(PackageRefusedError):
+    """Manufacturer, models, version or sequence number do not have the form that is signed."""
+
+    code = "bad_release"
+    text = "What the package is cannot be signed so: {detail}"
+    advice = "Manufacturer and models are names, the version printable ASCII, the sequence number from 0 up"
+
+
+class NoReleaseError(SigningError):
+    """It is not said what the package is, and the old form of the manifest was not asked for."""
+
+    code = "no_release"
+    text = "It is not said which {missing} the package has, which is signed too"
+    advice = "Give --manufacturer, --model and --version; --manifest-v1 signs without them, as before"
+
+
 # Keys and passphrases.
 
 

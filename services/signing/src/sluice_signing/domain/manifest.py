@@ -11,17 +11,16 @@ import base64
 import binascii
 import json
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 import msgspec
 
 from sluice_signing.domain.errors import BadManifestError
 from sluice_signing.domain.keys import PrivateKey
+from sluice_signing.domain.release import Models, Name, Release, Sequence, Version, check_release, has_doubles
 
 MANIFEST_NAME = "META-INF/sluice/manifest.dsse.json"
 """Entry of the signed zip that holds the envelope."""
-PAYLOAD_TYPE = "application/vnd.sluice.package-manifest.v1+json"
-
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
@@ -41,7 +40,7 @@ class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the signature says.
+    """What the signature says, in its first form: nothing of manufacturer, model and version.
 
     Attributes:
         algorithm: Name of the signature algorithm.
@@ -50,10 +49,64 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         entries: All entries but the manifest's own, in the order of the archive.
     """
 
+    payload_type: ClassVar[str] = "application/vnd.sluice.package-manifest.v1+json"
+
     algorithm: str
     key_id: _Sha256
     signed_at: Annotated[datetime, msgspec.Meta(tz=True)]
     entries: tuple[ManifestEntry, ...]
+
+    @property
+    def release(self) -> Release | None:
+        """What the package is, if that is signed."""
+        return None
+
+
+class ManifestV2(Manifest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the signature says, in its second form; what it says more is that of `Release`."""
+
+    payload_type: ClassVar[str] = "application/vnd.sluice.package-manifest.v2+json"
+
+    manufacturer: Name
+    models: Models
+    version: Version
+    sequence: Sequence | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def release(self) -> Release:
+        """What the package is."""
+        return Release(
+            manufacturer=self.manufacturer,
+            models=self.models,
+            version=self.version,
+            sequence=None if self.sequence is msgspec.UNSET else self.sequence,
+        )
+
+
+_FORMS: dict[str, type[Manifest]] = {form.payload_type: form for form in (Manifest, ManifestV2)}
+
+
+def make_manifest(
+    *, algorithm: str, key_id: str, signed_at: datetime, entries: tuple[ManifestEntry, ...], release: Release | None
+) -> Manifest:
+    """Return a manifest of the second form, or of the first if it is not said what the package is.
+
+    Raises:
+        BadReleaseError: What the package is does not have the form that is signed.
+    """
+    if release is None:
+        return Manifest(algorithm=algorithm, key_id=key_id, signed_at=signed_at, entries=entries)
+    check_release(release)
+    return ManifestV2(
+        algorithm=algorithm,
+        key_id=key_id,
+        signed_at=signed_at,
+        manufacturer=release.manufacturer,
+        models=release.models,
+        version=release.version,
+        sequence=msgspec.UNSET if release.sequence is None else release.sequence,
+        entries=entries,
+    )
 
 
 class _Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,28 +124,30 @@ class SealedManifest(msgspec.Struct, frozen=True, kw_only=True):
     """An opened envelope of which nothing has been verified.
 
     Attributes:
+        payload_type: The form of the manifest; one that is known.
         payload: The manifest as it was signed; not to be parsed before it is verified.
         key_id: The key that the envelope points to; only a hint.
         signature: The signature, raw.
     """
 
+    payload_type: str
     payload: bytes
     key_id: str
     signature: bytes
 
 
-def pre_authentication_encoding(payload: bytes) -> bytes:
+def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
     """Return the message that is signed (DSSE protocol, "PAE")."""
-    kind = PAYLOAD_TYPE.encode()
+    kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 def seal(manifest: Manifest, key: PrivateKey) -> bytes:
     """Return the signed envelope of a manifest as JSON."""
     payload = msgspec.json.encode(manifest)
-    signature = key.sign(pre_authentication_encoding(payload))
+    signature = key.sign(pre_authentication_encoding(manifest.payload_type, payload))
     envelope = _Envelope(
-        payload_type=PAYLOAD_TYPE,
+        payload_type=manifest.payload_type,
         payload=base64.b64encode(payload).decode(),
         signatures=(_Signature(manifest.key_id, base64.b64encode(signature).decode()),),
     )
@@ -109,30 +164,33 @@ def unseal(raw: bytes) -> SealedManifest:
         envelope = _decoded(raw, _Envelope)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadManifestError(detail="its envelope is not DSSE JSON") from error
-    if envelope.payload_type != PAYLOAD_TYPE:
+    if envelope.payload_type not in _FORMS:
         raise BadManifestError(detail="its payload is of another type")
     if len(envelope.signatures) != 1:
         raise BadManifestError(detail=f"it has {len(envelope.signatures)} signatures, not one")
     (signature,) = envelope.signatures
     return SealedManifest(
+        payload_type=envelope.payload_type,
         payload=_from_base64(envelope.payload),
         key_id=signature.keyid,
         signature=_from_base64(signature.sig),
     )
 
 
-def parse_manifest(payload: bytes) -> Manifest:
-    """Read a manifest whose signature has been verified.
+def parse_manifest(sealed: SealedManifest) -> Manifest:
+    """Read a manifest whose signature has been verified, in the form that its envelope names.
 
     Raises:
         BadManifestError: It does not have the fields of a manifest once each, or lists a name twice.
     """
     try:
-        manifest = _decoded(payload, Manifest)
+        manifest = _decoded(sealed.payload, _FORMS[sealed.payload_type])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadManifestError(detail=str(error)) from error
-    if len({entry.name for entry in manifest.entries}) != len(manifest.entries):
+    if has_doubles([entry.name for entry in manifest.entries]):
         raise BadManifestError(detail="it lists an entry twice")
+    if isinstance(manifest, ManifestV2) and has_doubles(manifest.models):
+        raise BadManifestError(detail="it names a model twice")
     return manifest
 
 

@@ -3,6 +3,7 @@
 import msgspec
 
 from sluice_signing.domain.errors import PackageRefusedError
+from sluice_signing.domain.release import Release
 
 
 class TrustedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
         image_sha256: Its SHA-256, hex.
         key_ref: The key that signed, by the platform's name.
         algorithm: The algorithm by which it signed.
+        release: What the package is, by the word of who signed it; None if that is not signed.
+        envelope: The signed envelope of its manifest.
     """
 
     image_name: str
@@ -51,6 +54,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
     image_sha256: str
     key_ref: str
     algorithm: str
+    release: Release | None
+    envelope: bytes
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):

@@ -8,19 +8,19 @@ that nothing unverified is used:
 2. Every entry obeys `entry_rules`: name, flags, kind, size, ratio, and all of them their sums; no two
    share a name, and no file is the folder of another.
 3. The entry ``META-INF/sluice/manifest.dsse.json`` is there, and within its bound.
-4. Its envelope is DSSE, of the manifest's payload type, with exactly one signature and
-   every field once.
+4. Its envelope is DSSE, of the payload type of one of the manifest's two forms, with exactly one signature
+   and every field once.
 5. The envelope's key id is that of a trusted public key (R053).
 6. The signature is valid under that key, by the one algorithm that the key is bound to (R023),
    and in its one accepted form. Only now the payload is parsed.
-7. The manifest has every field once and names the same key and algorithm as rules 5 and 6 used.
+7. The manifest has every field of its form once and names the same key and algorithm as rules 5 and 6 used.
 8. Archive and manifest list the same entries with the same sizes; the manifest's own is left out.
 9. Exactly one entry is a ``.bin`` image, and it is not empty (R020, R024).
 10. The SHA-256 of every content is the signed one, and none can be opened as a zip archive.
 
 The image may be used when `finish` has returned. Not covered by the signature: compression, entry
 times and permissions, order; nobody uses them. Which keys are trusted, revoked or of which
-manufacturer is for the caller to decide.
+manufacturer, and whether manufacturer, models and version (second form) fit, is for the caller to decide.
 
 Example::
 
@@ -63,6 +63,7 @@ from sluice_signing.domain.manifest import (
     pre_authentication_encoding,
     unseal,
 )
+from sluice_signing.domain.release import Release
 from sluice_signing.domain.zip_layout import Entry
 
 _T = TypeVar("_T")
@@ -79,6 +80,8 @@ class VerifiedPackage:
         key_id: The key that signed.
         algorithm: The algorithm by which it signed.
         signed_at: When, by the signer's clock.
+        release: What the package is, by the word of who signed it; None if the manifest is of the first form.
+        envelope: The signed envelope itself, for who wants to verify the image once more.
     """
 
     image_name: str
@@ -87,6 +90,8 @@ class VerifiedPackage:
     key_id: str
     algorithm: str
     signed_at: datetime
+    release: Release | None
+    envelope: bytes
 
 
 class EntryCheck:
@@ -128,6 +133,7 @@ class PackageVerification:
         self._manifest_entry: Entry | None = None
         self._entries: tuple[Entry, ...] = ()
         self._manifest: Manifest | None = None
+        self._envelope = b""
         self._image: Entry | None = None
         self._signed: dict[str, ManifestEntry] = {}
         self._waiting: set[str] = set()
@@ -166,9 +172,9 @@ class PackageVerification:
             raise UnknownKeyError(key_id=sealed.key_id[:64])
         if key.algorithm.is_twin(sealed.signature):
             raise MalleableSignatureError(key_id=key.key_id)
-        if not key.verifies(sealed.signature, pre_authentication_encoding(sealed.payload)):
+        if not key.verifies(sealed.signature, pre_authentication_encoding(sealed.payload_type, sealed.payload)):
             raise WrongSignatureError(key_id=key.key_id)
-        manifest = parse_manifest(sealed.payload)
+        manifest = parse_manifest(sealed)
         if manifest.key_id != key.key_id:
             raise BadManifestError(detail="it names another key than the one that signed it")
         if manifest.algorithm != key.algorithm.name:
@@ -177,6 +183,7 @@ class PackageVerification:
         self._compare_lists()
         self._image = find_image(self._entries)
         self._waiting = set(self._signed)
+        self._envelope = envelope
         self._manifest = manifest
 
     def open_entry(self, entry: Entry) -> EntryCheck:
@@ -197,6 +204,8 @@ class PackageVerification:
             key_id=manifest.key_id,
             algorithm=manifest.algorithm,
             signed_at=manifest.signed_at,
+            release=manifest.release,
+            envelope=self._envelope,
         )
 
     def _compare_lists(self) -> None:

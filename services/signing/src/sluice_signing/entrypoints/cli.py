@@ -11,14 +11,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sluice_signing.domain.algorithms import ALGORITHMS
-from sluice_signing.domain.errors import KeyRefusedError, NoWindowError, PackageRefusedError
+from sluice_signing.domain.errors import (
+    KeyRefusedError,
+    NoReleaseError,
+    NoWindowError,
+    PackageRefusedError,
+    SigningError,
+)
 from sluice_signing.entrypoints import commands
 from sluice_signing.entrypoints.prompts import PASSPHRASE_VARIABLE
 
 EXIT_REFUSED = 1
+EXIT_USAGE = 2
 EXIT_KEY = 3
 EXIT_FILE = 4
 _EXIT_INTERRUPTED = 130
+_STATUSES: dict[type[SigningError], int] = {
+    PackageRefusedError: EXIT_REFUSED,
+    KeyRefusedError: EXIT_KEY,
+    NoReleaseError: EXIT_USAGE,
+    NoWindowError: EXIT_FILE,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,12 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         options.run(options)
-    except PackageRefusedError as error:
-        return _complain(error.diagnostics(), error.code, EXIT_REFUSED)
-    except KeyRefusedError as error:
-        return _complain(error.diagnostics(), error.code, EXIT_KEY)
-    except NoWindowError as error:
-        return _complain(error.diagnostics(), error.code, EXIT_FILE)
+    except SigningError as error:
+        return _complain(error.diagnostics(), error.code, _status(error))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"{where}{error.strerror or error}.", "file", EXIT_FILE)
@@ -60,6 +69,17 @@ def _parser() -> argparse.ArgumentParser:
 
     command = subparsers.add_parser("sign", help="write xxx_signed.zip beside xxx.zip")
     command.add_argument("--key", type=Path, required=True, metavar="PRIVATE.PEM")
+    command.add_argument("--manufacturer", help="whose package it is, as the platform's product has it")
+    command.add_argument(
+        "--model", action="append", dest="models", default=[], help="a model that it is for; may be given several times"
+    )
+    command.add_argument("--version", help="its version, as devices report it")
+    command.add_argument("--sequence", metavar="NUMBER", help="number of the release, greater than before")
+    command.add_argument(
+        "--manifest-v1",
+        action="store_true",
+        help="sign without these, as before: not for a least version",
+    )
     command.add_argument("package", type=Path, metavar="PACKAGE.ZIP")
     command.set_defaults(run=commands.run_sign)
 
@@ -86,6 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--language", choices=["en", "zh"], help="the system's, if left out; a button changes it")
     command.set_defaults(run=commands.run_gui)
     return parser
+
+
+def _status(error: SigningError) -> int:
+    """Return the exit status of a refusal."""
+    return next(status for kind, status in _STATUSES.items() if isinstance(error, kind))
 
 
 def _complain(text: str, code: str, status: int) -> int:

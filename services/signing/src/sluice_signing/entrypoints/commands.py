@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 from sluice_signing.domain.algorithms import ALGORITHMS
-from sluice_signing.domain.errors import NoWindowError
+from sluice_signing.domain.errors import NoReleaseError, NoWindowError
 from sluice_signing.domain.keys import keygen, load_public_key
 from sluice_signing.domain.passphrases import RECOMMENDED_LENGTH
+from sluice_signing.domain.release import Release, parse_sequence
 from sluice_signing.entrypoints.prompts import ask_passphrase, new_passphrase
 from sluice_signing.entrypoints.window.texts import system_language
 from sluice_signing.library import inspect, read_key, sign, verify, write_key_pair
@@ -32,11 +33,31 @@ def run_keygen(options: argparse.Namespace) -> None:
 
 def run_sign(options: argparse.Namespace) -> None:
     """Sign a package."""
+    release = _release(options)
     private_pem = read_key(options.key, "private")
     passphrase = ask_passphrase("Passphrase: ")
     with _sigterm_raises():
-        signed = sign(options.package, private_pem, passphrase)
+        signed = sign(options.package, private_pem, passphrase, release=release)
     _say(f"Signed: {signed}")
+
+
+def _release(options: argparse.Namespace) -> Release | None:
+    """Return what the options say of the package; None if it is to be signed as before there was such a thing.
+
+    Raises:
+        NoReleaseError: They do not say it.
+    """
+    if options.manifest_v1:
+        return None
+    needed = {"manufacturer": options.manufacturer, "model": options.models, "version": options.version}
+    if missing := [name for name, value in needed.items() if not value]:
+        raise NoReleaseError(missing=" and which ".join(missing))
+    return Release(
+        manufacturer=options.manufacturer,
+        models=tuple(options.models),
+        version=options.version,
+        sequence=None if options.sequence is None else parse_sequence(options.sequence),
+    )
 
 
 @contextmanager
@@ -63,6 +84,18 @@ def run_verify(options: argparse.Namespace) -> None:
     _say(f"Algorithm: {package.algorithm}")
     _say(f"Key id:    {package.key_id}")
     _say(f"Signed at: {package.signed_at.isoformat()}")
+    _say_release(package.release)
+
+
+def _say_release(release: Release | None) -> None:
+    if release is None:
+        _say("Manufacturer, models and version are not signed (manifest v1).")
+        return
+    _say(f"Made by:   {release.manufacturer}")
+    _say(f"Models:    {', '.join(release.models)}")
+    _say(f"Version:   {release.version}")
+    if release.sequence is not None:
+        _say(f"Sequence:  {release.sequence}")
 
 
 def run_inspect(options: argparse.Namespace) -> None:
@@ -78,6 +111,7 @@ def run_inspect(options: argparse.Namespace) -> None:
     _say(f"Algorithm: {manifest.algorithm!r}")
     _say(f"Key id:    {manifest.key_id}")
     _say(f"Signed at: {manifest.signed_at.isoformat()}")
+    _say_release(manifest.release)
 
 
 def run_algorithms(_: argparse.Namespace) -> None:

@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from tests.unit.api.records import package, product
 
 from sluice_api.application.counting import CountChange, Counts, Row, RowWrite
 from sluice_api.application.projector.news import DeviceNews
-from sluice_api.domain.models import KeyStatus
+from sluice_api.domain.models import KeyStatus, Package, PackageStatus, Product, Rejection
 from sluice_common.bus import Received
 from sluice_common.errors import PoisonError
 from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged, ExecutionStatus, Step
-from sluice_common.messages.package_events import PackageRejected, PackageVerified
+from sluice_common.messages.package_events import PackageVerified, SignedRelease
 from sluice_common.messages.registrations import Registration
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -57,7 +58,7 @@ def registration(device_id: str, at: datetime = AT, **changes: Any) -> Registrat
     return msgspec.structs.replace(plain, **changes)
 
 
-def verified(package_id: str = "p", image_id: str = "i") -> PackageVerified:
+def verified(package_id: str = "p", image_id: str = "i", release: SignedRelease | None = None) -> PackageVerified:
     """Return that signing has verified a package."""
     return PackageVerified(
         app_id="a",
@@ -69,6 +70,7 @@ def verified(package_id: str = "p", image_id: str = "i") -> PackageVerified:
         image_sha256="00",
         key_id="k",
         algorithm="Ed25519",
+        release=release,
     )
 
 
@@ -225,6 +227,8 @@ class FakePackages:
 
     def __init__(self, key_status: KeyStatus | None = KeyStatus.ACTIVE) -> None:
         self.key_status = key_status
+        self.record = package(stored_status=PackageStatus.VERIFYING)
+        self.product_record = product()
         self.status = "VERIFYING"
         self.image: str | None = None
         self.images = {"i", "j"}
@@ -237,9 +241,21 @@ class FakePackages:
             self.status, self.image = "VERIFIED", message.image_id
             self.log.append("accepted")
 
-    async def reject(self, message: PackageRejected) -> None:
-        """Reject."""
-        self.status = f"REJECTED {message.code}"
+    async def package(self, package_id: str) -> Package | None:
+        """Return the package."""
+        assert package_id == "p"
+        return self.record
+
+    async def product(self, product_id: str) -> Product | None:
+        """Return the product."""
+        assert product_id == self.record.product_id
+        return self.product_record
+
+    async def reject(self, package_id: str, why: Rejection, at: datetime) -> None:
+        """Reject what is being verified."""
+        assert (package_id, at) == ("p", AT)
+        if self.status == "VERIFYING":
+            self.status = f"REJECTED {why.code}"
 
     async def reject_again(self, package_id: str, image_id: str) -> None:
         """Reject what was accepted."""

@@ -36,7 +36,7 @@ from sluice_common.messages.execution_events import (
     ExecutionStatus,
     Step,
 )
-from sluice_common.messages.package_events import PackageRejected
+from sluice_common.messages.package_events import PackageRejected, SignedRelease
 from sluice_common.messages.slots import CoverageClass
 
 
@@ -214,7 +214,8 @@ async def test_poison_is_raised_as_it_is() -> None:
 async def test_the_outcome_of_a_verification_is_stored_before_the_key_is_looked_at() -> None:
     packages = FakePackages()
     await projection(FakeStore(), packages).write([verified()])
-    assert packages.log == ["accepted", "key looked at"]
+    # The look before it is for keys that verify nothing new; the one after it for what ended the key meanwhile.
+    assert packages.log == ["key looked at", "accepted", "key looked at"]
     assert (packages.status, packages.image, packages.looks) == ("VERIFIED", "i", ["k"])
     assert packages.images == {"i", "j"}
 
@@ -226,6 +227,27 @@ async def test_a_package_whose_key_was_deleted_meanwhile_is_rejected_and_its_ima
     packages = FakePackages(key_status)
     await projection(FakeStore(), packages).write([verified()])
     assert (packages.status, packages.image, packages.images) == ("REJECTED", None, {"j"})
+
+
+async def test_a_package_whose_key_was_deactivated_while_it_waited_is_rejected_and_its_image_deleted() -> None:
+    packages = FakePackages(KeyStatus.INACTIVE)
+    await projection(FakeStore(), packages).write([verified()])
+    assert (packages.status, packages.image, packages.images) == ("REJECTED key_inactive", None, {"j"})
+
+
+async def test_what_a_key_has_verified_stays_verified_when_it_is_deactivated_and_the_message_comes_again() -> None:
+    packages = FakePackages()
+    await projection(FakeStore(), packages).write([verified()])
+    packages.key_status = KeyStatus.INACTIVE
+    await projection(FakeStore(), packages).write([verified()])
+    assert (packages.status, packages.image, packages.images) == ("VERIFIED", "i", {"i", "j"})
+
+
+async def test_a_package_that_is_signed_for_another_version_is_rejected_and_its_image_deleted() -> None:
+    packages = FakePackages()
+    release = SignedRelease(manufacturer="Acme", models=("WM-1",), version="1.0.0")
+    await projection(FakeStore(), packages).write([verified(release=release)])
+    assert (packages.status, packages.image, packages.images) == ("REJECTED signed_version_differs", None, {"j"})
 
 
 async def test_the_second_image_of_a_package_that_was_verified_twice_is_deleted() -> None:

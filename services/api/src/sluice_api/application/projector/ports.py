@@ -6,9 +6,9 @@ from typing import Protocol
 
 from sluice_api.application.counting import CountChange, Counts, Row, RowWrite
 from sluice_api.application.projector.news import DeviceNews
-from sluice_api.domain.models import KeyStatus
+from sluice_api.domain.models import KeyStatus, Package, Product, Rejection
 from sluice_common.messages.execution_events import DeviceCommandChanged
-from sluice_common.messages.package_events import PackageRejected, PackageVerified
+from sluice_common.messages.package_events import PackageVerified
 
 
 class ProjectionStore(Protocol):
@@ -81,11 +81,19 @@ class TasksUnderWay(Recount, Protocol):
 class VerificationStore(Protocol):
     """Packages, their images and the keys that verify them."""
 
-    async def accept(self, message: PackageVerified) -> None:
-        """Make a package that is being verified a VERIFIED one."""
+    async def package(self, package_id: str) -> Package | None:
+        """Return a package, None if it has been deleted."""
         ...
 
-    async def reject(self, message: PackageRejected) -> None:
+    async def product(self, product_id: str) -> Product | None:
+        """Return a product, None if it has been deleted."""
+        ...
+
+    async def accept(self, message: PackageVerified) -> None:
+        """Make a package that is being verified a VERIFIED one, and what is signed of it what it is."""
+        ...
+
+    async def reject(self, package_id: str, why: Rejection, at: datetime) -> None:
         """Make a package that is being verified a REJECTED one."""
         ...
 

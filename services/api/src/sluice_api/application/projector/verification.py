@@ -7,6 +7,8 @@ who ends the key later finds the package by it.
 from typing import Any
 
 from sluice_api.application.projector.ports import VerificationStore
+from sluice_api.domain.models import Package, Rejection
+from sluice_api.domain.packages import why_rejected
 from sluice_api.domain.public_keys import why_unusable
 from sluice_common.messages.package_events import PackageRejected, PackageVerified
 from sluice_common.reasons import ReasonCode
@@ -23,10 +25,15 @@ class Verification:
         if isinstance(message, PackageVerified):
             await self._take_verified(message)
         elif isinstance(message, PackageRejected):
-            await self._store.reject(message)
+            why = Rejection(code=message.code, message=message.message)
+            await self._store.reject(message.package_id, why, message.occurred_at)
 
     async def _take_verified(self, message: PackageVerified) -> None:
-        await self._store.accept(message)
+        package = await self._store.package(message.package_id)
+        if package is not None and (why := await self._why_rejected(package, message)) is not None:
+            await self._store.reject(message.package_id, why, message.occurred_at)
+        else:
+            await self._store.accept(message)
         # The rest is done again when the message comes again: the process may have ended here before.
         if why_unusable(await self._store.status_of_key(message.key_id)) is ReasonCode.KEY_DELETED:
             # Nothing could ever revoke it.
@@ -36,3 +43,8 @@ class Verification:
         if await self._store.image_of(message.package_id) != message.image_id:
             # Deleted meanwhile, verified twice, or rejected again: nobody will ask for this image.
             await self._store.delete_image(message.image_id)
+
+    async def _why_rejected(self, package: Package, message: PackageVerified) -> Rejection | None:
+        """Return why a package must not become what its signature allows; both outcomes change what waits alone."""
+        product = await self._store.product(package.product_id)
+        return why_rejected(package, product, await self._store.status_of_key(message.key_id), message.release)

@@ -10,8 +10,7 @@ from typing import Protocol
 
 from sluice_api.application.tasks import TaskStopper
 from sluice_api.domain.models import KeyStatus, Package, Product, Task, TaskStatus
-from sluice_api.domain.packages import why_unusable
-from sluice_api.domain.versions import rollback
+from sluice_api.domain.packages import why_unusable, why_version_refused
 from sluice_common.messages.execution_events import Reason
 
 
@@ -54,4 +53,6 @@ class StartCheck:
             # One that begins at once was compared just now, and must not change with its product once it has begun.
             return None
         product = await self._store.product(package.product_id)
-        return None if product is None else rollback(package.version, product.anti_rollback)
+        if product is None:
+            return None
+        return why_version_refused(package.version or "", product, is_signed=package.is_version_signed)

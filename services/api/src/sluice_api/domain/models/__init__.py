@@ -4,7 +4,7 @@ from sluice_api.domain.models.apps import App, CallbackEvent, Subscription, Subs
 from sluice_api.domain.models.base import Page, Record
 from sluice_api.domain.models.devices import Device, DeviceChange, DeviceFilter, DeviceRegistration, Group, GroupFilter
 from sluice_api.domain.models.executions import DeviceCommand, Execution, Operation
-from sluice_api.domain.models.packages import Package, PackageFilter, PackageStatus, Rejection
+from sluice_api.domain.models.packages import MANIFEST_WITH_VERSION, Package, PackageFilter, PackageStatus, Rejection
 from sluice_api.domain.models.products import (
     AntiRollback,
     KeyStatus,
@@ -30,6 +30,7 @@ from sluice_api.domain.models.tasks import (
 )
 
 __all__ = [
+    "MANIFEST_WITH_VERSION",
     "AntiRollback",
     "App",
     "CallbackEvent",

@@ -70,6 +70,8 @@ class Product(Record, frozen=True, kw_only=True, omit_defaults=False):
     Attributes:
         network: First part of the cell's key (D02).
         one_based_ranges: MQTT: devices count the bytes of an HTTP `Range` from 1 (D13).
+        keeps_manifest_v1: Whether packages whose manifest does not sign their version are taken though there is a least
+            version. So it is for products that are older than the manifest that does, and for no others.
     """
 
     product_id: str
@@ -83,6 +85,7 @@ class Product(Record, frozen=True, kw_only=True, omit_defaults=False):
     radio: Radio
     anti_rollback: AntiRollback = AntiRollback(ordering=Ordering.SEMVER, minimum_version=None)
     one_based_ranges: bool = False
+    keeps_manifest_v1: bool = True
     created_at: datetime
 
     def snapshot(self) -> ProductSnapshot:
@@ -108,6 +111,7 @@ class ProductChange(Record, frozen=True, kw_only=True):
     radio: Radio | None = None
     anti_rollback: AntiRollback | None = None
     one_based_ranges: bool | None = None
+    keeps_manifest_v1: bool | None = None
 
 
 class ProductFilter(Record, frozen=True, kw_only=True):

@@ -25,6 +25,11 @@ WINDOW: Final[Mapping[str, tuple[str, str]]] = {
     "passphrase": ("Private key passphrase", "私钥加密口令"),
     "open_key": ("OK", "确定"),
     "package": ("Package (.zip)", "软件包（.zip）"),
+    "manifest": ("Signed manifest", "签名清单版本"),
+    "manufacturer": ("Manufacturer", "厂商名称"),
+    "models": ("Models (a; b)", "设备型号（a; b）"),
+    "version": ("Version", "软件版本"),
+    "sequence": ("Sequence number, if any", "序列号（可选）"),
     "sign": ("Sign", "进行数字签名"),
     "verify_area": ("Verify a package", "软件包签名验证"),
     "public_key": ("Public key file", "公钥文件"),
@@ -47,6 +52,10 @@ WINDOW: Final[Mapping[str, tuple[str, str]]] = {
     "verified_detail": (
         "Image: {image_name} ({image_size} bytes)\nSHA-256: {image_sha256}\nAlgorithm: {algorithm}\nKey: {key_id}",
         "固件：{image_name}（{image_size} 字节）\nSHA-256：{image_sha256}\n算法：{algorithm}\n密钥：{key_id}",
+    ),
+    "release_detail": (
+        "\nManufacturer: {maker}\nModels: {models}\nVersion: {version}",
+        "\n厂商：{maker}\n型号：{models}\n版本：{version}",
     ),
 }
 """Every text of the window: English, Chinese. The two messages of R047 are the guide's own, sign by sign."""
@@ -87,6 +96,8 @@ REASONS_ZH: Final[Mapping[str, str]] = {
     "entry_added": "条目{name!r}是签名之后加入的",
     "entry_missing": "已签名的条目{name!r}不存在",
     "entry_changed": "条目{name!r}与签名时不同",
+    "bad_release": "厂商、型号、版本或序列号不合法：{detail}",
+    "no_release": "缺少要签名的软件包信息：{missing}",
     "unknown_algorithm": "没有签名算法{name!r}",
     "bad_key": "密钥文件不可用（{kind}）：{detail}",
     "wrong_passphrase": "私钥加密口令错误",

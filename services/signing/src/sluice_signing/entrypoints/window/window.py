@@ -13,6 +13,7 @@ from sluice_signing.domain.algorithms import ALGORITHMS
 from sluice_signing.domain.errors import DifferentPassphrasesError, SigningError
 from sluice_signing.domain.keys import keygen, load_private_key, load_public_key
 from sluice_signing.domain.passphrases import check_passphrase
+from sluice_signing.domain.release import Release, parse_sequence
 from sluice_signing.domain.verification import VerifiedPackage
 from sluice_signing.entrypoints.window.background import Background
 from sluice_signing.entrypoints.window.form import Form
@@ -20,6 +21,7 @@ from sluice_signing.entrypoints.window.texts import Language, reason
 from sluice_signing.library import read_key, sign, verify, write_key_pair
 
 _T = TypeVar("_T")
+_MANIFESTS = ("v2", "v1")
 
 
 class MissingFieldError(Exception):
@@ -67,6 +69,9 @@ class Window:
         self.form.entry(area, "private_key", button=("import", _ask_pem))
         self.form.entry(area, "passphrase", secret=True)
         self.form.entry(area, "package", button=("choose", _ask_zip))
+        self.form.choice(area, "manifest", _MANIFESTS)
+        for field in ("manufacturer", "models", "version", "sequence"):
+            self.form.entry(area, field)
         self.form.button(area, "open_key", lambda: self.press(self._open_key))
         self.form.button(area, "sign", lambda: self.press(self._sign), column=2)
 
@@ -98,10 +103,22 @@ class Window:
 
     def _sign(self) -> None:
         key, passphrase = Path(self._need("private_key")), self._need("passphrase")
-        package = Path(self._need("package"))
+        package, release = Path(self._need("package")), self._release()
         self._run(
-            lambda: sign(package, read_key(key, "private"), passphrase),
+            lambda: sign(package, read_key(key, "private"), passphrase, release=release),
             lambda signed: self._inform("signed", str(signed)),
+        )
+
+    def _release(self) -> Release | None:
+        """Return what the package is; None for the first form of the manifest, which does not say it."""
+        if self.form.fields["manifest"].get() != _MANIFESTS[0]:
+            return None
+        sequence = self.form.fields["sequence"].get().strip()
+        return Release(
+            manufacturer=self._need("manufacturer"),
+            models=tuple(model.strip() for model in self._need("models").split(";")),
+            version=self._need("version"),
+            sequence=parse_sequence(sequence) if sequence else None,
         )
 
     def _verify(self) -> None:
@@ -156,6 +173,11 @@ class Window:
             algorithm=package.algorithm,
             key_id=package.key_id,
         )
+        if (release := package.release) is not None:
+            models = "; ".join(release.models)
+            detail += self.form.text(
+                "release_detail", maker=release.manufacturer, models=models, version=release.version
+            )
         self._inform("verified", detail)
 
     def _inform(self, key: str, detail: str) -> None:

@@ -2,13 +2,15 @@
 
 from datetime import datetime
 
-from sluice_api.adapters.mongo.collections import PACKAGES, PUBLIC_KEYS, Document
+from sluice_api.adapters.mongo.collections import PACKAGES, PRODUCTS, PUBLIC_KEYS, Document
+from sluice_api.adapters.mongo.packages import CODEC as PACKAGE_CODEC
 from sluice_api.adapters.mongo.packages import delete_file
 from sluice_api.adapters.mongo.poison import content_errors_as_poison
+from sluice_api.adapters.mongo.products import CODEC as PRODUCT_CODEC
 from sluice_api.adapters.mongo.records import fields_of
-from sluice_api.domain.models import KeyStatus, PackageStatus
+from sluice_api.domain.models import MANIFEST_WITH_VERSION, KeyStatus, Package, PackageStatus, Product, Rejection
 from sluice_api.domain.packages import rejection
-from sluice_common.messages.package_events import PackageRejected, PackageVerified
+from sluice_common.messages.package_events import PackageVerified
 from sluice_common.mongo import IMAGE_BUCKET, Database, bucket
 from sluice_common.reasons import ReasonCode
 
@@ -20,18 +22,33 @@ class MongoVerificationStore:
 
     def __init__(self, database: Database) -> None:
         self._packages = database[PACKAGES]
+        self._products = database[PRODUCTS]
         self._keys = database[PUBLIC_KEYS]
         self._images = bucket(database, IMAGE_BUCKET)
 
+    async def package(self, package_id: str) -> Package | None:
+        """Return a package, None if it has been deleted."""
+        found = await self._packages.find_one({"_id": package_id})
+        return None if found is None else PACKAGE_CODEC.record(found)
+
+    async def product(self, product_id: str) -> Product | None:
+        """Return a product, None if it has been deleted."""
+        found = await self._products.find_one({"_id": product_id})
+        return None if found is None else PRODUCT_CODEC.record(found)
+
     async def accept(self, message: PackageVerified) -> None:
-        """Make a package that is being verified a VERIFIED one."""
-        found = {name: getattr(message, name) for name in _FOUND}
+        """Make a package that is being verified a VERIFIED one, and what is signed of it what it is."""
+        found: Document = {name: getattr(message, name) for name in _FOUND}
+        if (release := message.release) is None:
+            found["manifest_version"] = 1
+        else:
+            found |= {"manifest_version": MANIFEST_WITH_VERSION, "version": release.version}
+            found |= {"models": list(release.models), "sequence": release.sequence}
         await self._settle(message.package_id, PackageStatus.VERIFIED, message.occurred_at, found)
 
-    async def reject(self, message: PackageRejected) -> None:
+    async def reject(self, package_id: str, why: Rejection, at: datetime) -> None:
         """Make a package that is being verified a REJECTED one."""
-        why = {"rejection": {"code": message.code, "message": message.message}}
-        await self._settle(message.package_id, PackageStatus.REJECTED, message.occurred_at, why)
+        await self._settle(package_id, PackageStatus.REJECTED, at, {"rejection": fields_of(why)})
 
     async def reject_again(self, package_id: str, image_id: str) -> None:
         """Make a package that was verified with an image a REJECTED one, as its key is gone."""

@@ -20,7 +20,7 @@ _FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {
 _form = PackageFields.model_json_schema()
 _FORM = {
     "type": "object",
-    "required": ["version", "product_id", "file"],
+    "required": ["product_id", "file"],
     "properties": _form["properties"] | {"file": {"type": "string", "format": "binary", "description": "Signed zip."}},
     "example": {
         "version": "2.0.1",
@@ -44,7 +44,10 @@ async def upload_package(
     """Upload a signed zip; verification follows at once, `status` tells its outcome.
 
     `device_type`, `manufacturer`, `model` and `protocol`, where given, must equal the product's. A public key of the
-    manufacturer must be there (R052).
+    manufacturer must be there (R052). Version and models are those of the signed manifest (v2): the package is rejected
+    with `signed_version_differs`, `signed_manufacturer_differs` or `signed_model_differs` where form or product say
+    otherwise, and one whose manifest does not sign them (v1) with `manifest_v1_not_allowed` where the product has a
+    minimum version.
     """
     upload = PackageUpload(services, settings.package_limit, caller, request.headers.get("content-type", ""))
     return await upload.run(request.stream(), key_name(request, caller, idempotency_key))

@@ -25,7 +25,9 @@ Pattern = Version
 class PackageFields(Body):
     """The form fields that come with the file."""
 
-    version: Version
+    version: Version | None = Field(
+        None, description="Must be the signed one. Needed where the manifest does not sign it (v1)."
+    )
     product_id: Identifier
     device_type: Name | None = None
     manufacturer: Name | None = None
@@ -65,13 +67,16 @@ class Package(Created):
         image_sha256="60303ae2…",
         key_id="6745c1f0a1b2c3d4e5f6071a",
         algorithm="ECDSA_P256+SHA256",
+        manifest_version=2,
+        models=["WM-1"],
+        sequence=7,
         uploaded_by="6745c1f0a1b2c3d4e5f60717",
         created_at="2026-11-22T12:00:00Z",
         verified_at="2026-11-22T12:00:01Z",
     )
 
     package_id: str
-    version: str
+    version: str | None = Field(description="The signed one, once it has been read; null before, if the form has none.")
     product_id: str
     manufacturer: str
     model: str
@@ -89,6 +94,9 @@ class Package(Created):
     image_sha256: str | None = None
     key_id: str | None = Field(None, description="The public key whose signature held.")
     algorithm: str | None = Field(None, description="The signature's algorithm.")
+    manifest_version: int | None = Field(None, description="2: manufacturer, models and version are signed; 1: not.")
+    models: list[str] = Field([], description="The models that it is signed for; none with manifest 1.")
+    sequence: int | None = Field(None, description="The signed number of the release.")
     uploaded_by: str | None = Field(None, description="Client id that uploaded it.")
     verified_at: datetime | None = None
     revoked_at: datetime | None = Field(None, description="When it became unusable with its key.")

@@ -1,7 +1,7 @@
 """Products: product models of devices (R010–R016, D01–D03)."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -31,7 +31,11 @@ _EXAMPLE: dict[str, Any] = {
     "radio": {"rsrp_scale": 1, "sinr_scale": 1, "sinr_path": "/4/0/11"},
     "anti_rollback": {"ordering": "semver", "minimum_version": "1.4.0"},
 }
-_CREATED = {"created_at": "2026-11-22T12:00:00Z"}
+_CREATED = {"created_at": "2026-11-22T12:00:00Z", "keeps_manifest_v1": False}
+_KEEPS_V1 = (
+    "Packages whose manifest does not sign their version (v1) are taken though there is a minimum version: products"
+    " older than manifest v2. False for all others, and for ever once it is."
+)
 _ONE_BASED = "MQTT: devices count the bytes of an HTTP `Range` from 1, as Huawei's LiteOS does (D13)."
 
 
@@ -101,6 +105,7 @@ class ProductIn(Body):
             radio=self.radio.as_record(models.Radio),
             anti_rollback=self.anti_rollback.as_record(models.AntiRollback),
             one_based_ranges=self.one_based_ranges,
+            keeps_manifest_v1=False,
             created_at=at,
         )
 
@@ -115,6 +120,7 @@ class ProductChange(Body):
     radio: Radio | None = None
     anti_rollback: AntiRollback | None = None
     one_based_ranges: bool | None = Field(None, description=_ONE_BASED)
+    keeps_manifest_v1: Literal[False] | None = Field(None, description=_KEEPS_V1)
 
     def change(self) -> models.ProductChange:
         """Return the changes."""
@@ -136,6 +142,7 @@ class Product(Created):
     radio: Radio
     anti_rollback: AntiRollback = AntiRollback()
     one_based_ranges: bool = False
+    keeps_manifest_v1: bool = Field(description=_KEEPS_V1)
 
 
 class ProductPage(Page):

@@ -29,7 +29,7 @@ _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 """Local file header, or the end record of an empty archive (APPNOTE 4.3.7, 4.3.16)."""
 _MAGIC_BYTES = 4
 _LISTS = {"source_versions"}
-_SAME = ("app_id", "version", "product_id", "source_versions", "description", "file_size", "file_sha256", *MIRRORED)
+_SAME = ("app_id", "product_id", "source_versions", "description", "file_size", "file_sha256", *MIRRORED)
 """Fields of a package that an upload decides."""
 _ACCEPTED = int(HTTPStatus.ACCEPTED)
 
@@ -106,7 +106,9 @@ class PackageUpload:
         fields = received.fields
         product = await product_named(self._services.products, self._caller.app_id, fields.product_id)
         require_same_product({name: getattr(fields, name) for name in MIRRORED}, product)
-        require_no_rollback(fields.version, product.anti_rollback)
+        if fields.version is not None:
+            # That of who uploads it: what is signed is compared when it has been read.
+            require_no_rollback(fields.version, product.anti_rollback)
         return Package(
             package_id=package_id,
             app_id=self._caller.app_id,
@@ -159,7 +161,9 @@ class PackageUpload:
 
 def _is_same(left: Package, package: Package) -> bool:
     """Return whether an interrupted upload was this one: as `Received.fingerprint`, of what is stored."""
-    return all(getattr(left, name) == getattr(package, name) for name in _SAME)
+    same = all(getattr(left, name) == getattr(package, name) for name in _SAME)
+    # A version that the form does not say may have been read from the manifest meanwhile.
+    return same and package.version in {None, left.version}
 
 
 def _accepted(package: PackageOut) -> Response:
