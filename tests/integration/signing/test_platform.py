@@ -20,7 +20,7 @@ from sluice_embedded.adapters.sockets import free_base
 from sluice_signing import ALGORITHMS
 from sluice_signing.adapters.signtool import build
 
-DEADLINE = 60.0
+DEADLINE = 180.0
 MODULES = (
     "sluice_api.entrypoints.http",
     "sluice_api.entrypoints.relay",

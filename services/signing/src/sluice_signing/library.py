@@ -15,7 +15,7 @@ from sluice_signing.adapters.archive import ZipArchive
 from sluice_signing.adapters.files import appearing, opened
 from sluice_signing.adapters.key_files import read_key, write_key_pair
 from sluice_signing.application.inspect_package import Inspection, inspect_package
-from sluice_signing.application.sign_package import append_manifest, check_unsigned
+from sluice_signing.application.sign_package import append_manifest, check_unsigned, mark_names
 from sluice_signing.application.verify_package import verify_package
 from sluice_signing.domain.entry_rules import check_entries
 from sluice_signing.domain.errors import NotAZipError
@@ -112,6 +112,7 @@ def sign(
         shutil.copyfileobj(original, copy)
         archive = ZipArchive(copy, limits)
         check_unsigned(archive.entries, limits)
+        mark_names(copy, archive)
         append_manifest(copy, archive, key, signed_at or datetime.now(UTC), release)
         check_entries(ZipArchive(copy, limits).entries, limits)  # the manifest counts, too
     return signed

@@ -24,6 +24,7 @@ from sluice_signing import (
     verify,
 )
 from sluice_signing.adapters.archive import PIECE_BYTES, ZipArchive
+from sluice_signing.application.sign_package import mark_names
 from sluice_signing.domain.errors import BrokenZipError
 
 LIMITS = PackageLimits()
@@ -121,6 +122,7 @@ TOOLS = {
     "zip, into a pipe": "zip -q -r - 固件.bin docs | cat > package.zip",
     "zip, stored": "zip -q -r -0 package.zip 固件.bin docs",
     "7z": "7z a -bd package.zip 固件.bin docs",
+    "7zz": "7zz a -bd package.zip 固件.bin docs",
     "bsdtar": "bsdtar -a -cf package.zip 固件.bin docs",
     "jar": "jar cfM package.zip 固件.bin docs",
     "python": "python3 -m zipfile -c package.zip 固件.bin docs",
@@ -135,7 +137,7 @@ def test_packages_of_ordinary_tools_are_signed_and_verified(
     tool = command.split(maxsplit=1)[0]
     if shutil.which(tool) is None:
         pytest.skip(f"{tool} is not installed")
-    if tool in {"7z", "bsdtar", "jar"} and locale == "C":
+    if tool in {"7z", "7zz", "bsdtar", "jar"} and locale == "C":
         pytest.skip(f"{tool} writes no UTF-8 there")
     files = {"固件.bin": IMAGE, "docs/读我.txt": "固件说明".encode() * 400, "docs/empty.txt": b""}
     (tmp_path / "docs").mkdir()
@@ -171,7 +173,9 @@ def test_the_forms_of_windows_tools_are_verified(extra: bytes, packages: Package
         (_from_windows("docs/", extra=NTFS_TIMES, attributes=0x10), b""),
         (_from_windows("docs/readme.txt", attributes=0x21), b"text"),
     ]
-    assert packages.verify(packages.sign(packages.zip(entries))).image_name == "固件.bin"
+    file = io.BytesIO(packages.zip(entries))
+    mark_names(file, ZipArchive(file, LIMITS))
+    assert packages.verify(packages.sign(file.getvalue())).image_name == "固件.bin"
 
 
 def test_damage_in_stored_data_is_noticed(packages: Packages) -> None:

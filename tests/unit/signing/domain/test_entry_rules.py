@@ -1,24 +1,28 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from sluice_signing import PackageLimits, PackageRefusedError
-from sluice_signing.domain.entry_rules import check_entries
+from sluice_signing.domain.entry_rules import check_entries, with_marked_names
 from sluice_signing.domain.zip_layout import DEFLATED, FLAG_DESCRIPTOR, FLAG_HINTS, FLAG_UTF8, STORED, Entry
 
 
-def _entry(
-    name: str, *, size: int = 1, flags: int = 0, method: int = STORED, mode: int = 0, dos_attributes: int = 0
-) -> Entry:
-    return Entry(
+def _entry(name: str, *, size: int = 1, **changes: Any) -> Entry:
+    plain = Entry(
         name=name,
-        flags=flags,
-        method=method,
+        host=3,
+        needed=10,
+        flags=0 if name.isascii() else FLAG_UTF8,
+        method=STORED,
         crc32=0,
         compressed_size=size,
         size=size,
-        mode=mode,
-        dos_attributes=dos_attributes,
+        mode=0,
+        dos_attributes=0,
         header_offset=0,
     )
+    return replace(plain, **changes)
 
 
 def _code(*entries: Entry) -> str:
@@ -92,3 +96,30 @@ def test_only_known_flags_are_accepted() -> None:
 def test_stored_content_has_its_size_before_it() -> None:
     assert _code(_entry("app.bin", flags=FLAG_DESCRIPTOR)) == "unsupported_zip"
     assert _code(_entry("empty.txt", flags=FLAG_DESCRIPTOR, size=0)) == ""
+
+
+@pytest.mark.parametrize("host", range(256))
+def test_attributes_are_those_of_a_system_that_all_readers_know_alike(host: int) -> None:
+    assert _code(_entry("app.bin", host=host)) == ("" if host in {0, 3, 10, 19} else "unsupported_zip")
+
+
+@pytest.mark.parametrize("needed", [0, 10, 20, 21, 45, 62, 63, 64, 255, 256, 0xFFFF])
+def test_no_more_of_the_format_is_needed_than_version_2_0(needed: int) -> None:
+    assert _code(_entry("app.bin", needed=needed)) == ("" if needed <= 20 else "unsupported_zip")
+
+
+@pytest.mark.parametrize("bit", range(16))
+def test_attributes_make_nothing_but_files_and_folders(bit: int) -> None:
+    code = {3: "special_file", 4: "file_and_folder", 6: "special_file", 10: "special_file"}.get(bit, "")
+    for host in (0, 3, 10, 19):
+        assert _code(_entry("app.bin", host=host, dos_attributes=1 << bit)) == code
+
+
+def test_a_name_beyond_ascii_must_be_marked_as_utf_8_and_signing_marks_it() -> None:
+    unmarked = _entry("固件.bin", flags=0)
+    assert _code(unmarked) == "name_encoding"
+    from_dos = _entry("固件.bin", host=0)
+    assert _code(from_dos) == "name_encoding"
+    for entry in (unmarked, from_dos):
+        assert _code(*with_marked_names([entry])) == ""
+    assert with_marked_names([_entry("app.bin")]) == (_entry("app.bin"),)

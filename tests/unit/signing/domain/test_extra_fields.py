@@ -87,3 +87,28 @@ def test_noise_is_refused_or_harmless(noise: bytes) -> None:
         assert kind in {0x000A, 0x5455, 0x5855, 0x7855, 0x7875, 0xCAFE}
         position += 4 + size
     assert position == len(noise)
+
+
+def _unix(*times: int) -> bytes:
+    return _field(0x5455, struct.pack(f"<B{len(times)}l", 7, *times))
+
+
+def _ntfs(*times: int) -> bytes:
+    return _field(0x000A, struct.pack("<LHH3q", 0, 1, 24, *times))
+
+
+IN_1970, IN_2026 = 116_444_736_000_000_000, 134_000_000_000_000_000
+
+
+@pytest.mark.parametrize("raw", [_unix(0), _unix(1, 2**31 - 1, 0), _ntfs(IN_2026, 0, IN_1970), _unix()])
+def test_times_from_1970_on_are_accepted_and_so_is_none(raw: bytes) -> None:
+    check_extra_fields(raw, NAME)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [_unix(-1), _unix(1, 2, -(2**31)), _ntfs(IN_1970 - 1, 0, 0), _ntfs(0, 0, 1), _ntfs(IN_2026, -(2**63), IN_2026)],
+)
+def test_a_time_before_1970_is_refused_as_jar_gives_up_there(raw: bytes) -> None:
+    with pytest.raises(ExtraFieldError, match="before 1970"):
+        check_extra_fields(raw, NAME)

@@ -52,7 +52,7 @@ def test_a_sealed_manifest_is_read_back(release: Release | None, key: PrivateKey
 
 
 def test_the_encoding_is_that_of_dsse() -> None:
-    # The example of the DSSE specification, protocol.md.
+    # The example of the DSSE specification ("Protocol").
     expected = b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
     assert pre_authentication_encoding("http://example.com/HelloWorld", b"hello world") == expected
 

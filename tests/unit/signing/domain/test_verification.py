@@ -28,6 +28,8 @@ SIGNED_AT = datetime(2026, 11, 22, tzinfo=UTC)
 def _entry(name: str, content: bytes) -> Entry:
     return Entry(
         name=name,
+        host=3,
+        needed=20,
         flags=0,
         method=STORED,
         crc32=0,

@@ -21,9 +21,9 @@ def _info(name: str, mode: int) -> zipfile.ZipInfo:
     return info
 
 
-def _dos_folder(name: str) -> zipfile.ZipInfo:
+def _dos(name: str, attributes: int) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name)
-    info.external_attr = 0x10
+    info.external_attr = attributes
     return info
 
 
@@ -91,6 +91,10 @@ FAMILIES: tuple[Family, ...] = (
                 "the image": [(_info("app.bin", 0o120777), b"/etc/passwd")],
                 "device": [BIN, (_info("null", 0o020666), b"")],
                 "pipe": [BIN, (_info("pipe", 0o010600), b"x")],
+                "a volume label, which Info-ZIP leaves out": [BIN, (_dos("label.txt", 0x08), b"x")],
+                "the image as a volume label": [(_dos("app.bin", 0x08), IMAGE)],
+                "a device of MS-DOS": [BIN, (_dos("null.txt", 0x40), b"x")],
+                "a reparse point of Windows": [BIN, (_dos("link.txt", 0x400), b"x")],
             }
         ),
     ),
@@ -103,7 +107,7 @@ FAMILIES: tuple[Family, ...] = (
                 "a file in the image, in other case": [("APP.BIN/docs/readme.txt", b"x"), BIN],
                 "a file in a file, by a full-width slash": [BIN, ("a", b"x"), ("a\uff0fb", b"y")],
                 "an image with a folder's mode": [(_info("app.bin", 0o040755), IMAGE)],
-                "an image with a folder's attribute": [(_dos_folder("app.bin"), IMAGE)],
+                "an image with a folder's attribute": [(_dos("app.bin", 0x10), IMAGE)],
                 "a folder with a file's mode": [BIN, (_info("docs/", 0o100644), b"")],
             }
         ),

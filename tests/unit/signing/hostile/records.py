@@ -11,12 +11,14 @@ from .making import (
     CENTRAL,
     END,
     IMAGE,
+    LOCAL,
     Family,
     Hostile,
     both,
     contents,
     honest,
     patched,
+    signed,
     zipped,
 )
 
@@ -41,6 +43,12 @@ def _uncommon() -> Iterator[Hostile]:
     needless = {"app.bin": field(0x0001, struct.pack("<2Q", len(IMAGE), len(IMAGE)))}
     yield Hostile("needless ZIP64 in the directory", altered(honest(), central=needless))
     yield Hostile("needless ZIP64 in the local header", altered(honest(), local=needless))
+    for needed in (21, 45, 63, 64, 0x0114):
+        for name, record, offset in (("the directory", CENTRAL, 6), ("a local header", LOCAL, 4)):
+            raw = patched(honest(), record, offset, struct.pack("<H", needed))
+            yield Hostile(f"version {needed} in {name}", raw)
+    for host in (1, 2, 7, 11, 255):
+        yield Hostile(f"attributes of system {host}", patched(honest(), CENTRAL, 5, bytes((host,))))
     yield Hostile("several volumes", patched(honest(), END, 4, b"\1\0\1\0"))
 
 
@@ -103,6 +111,8 @@ def _foreign_names() -> Iterator[Hostile]:
         placeholder = b"x" * (len(name) - 4) + b".bin"
         raw = zipped([(placeholder.decode(), IMAGE)])
         yield Hostile(encoding, raw.replace(placeholder, name))
+    raw = signed(zipped([("固件.bin", IMAGE)]))
+    yield Hostile("UTF-8 that does not say so", both(raw, 6, 8, bytes(2)))
 
 
 FAMILIES: tuple[Family, ...] = (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sluice_signing.application.ports import Archive
-from sluice_signing.domain.entry_rules import check_entries
+from sluice_signing.domain.entry_rules import check_entries, with_marked_names
 from sluice_signing.domain.limits import PackageLimits
 from sluice_signing.domain.manifest import MANIFEST_NAME, Manifest, parse_manifest, unseal
 from sluice_signing.domain.zip_layout import Entry
@@ -37,7 +37,7 @@ def inspect_package(archive: Archive, limits: PackageLimits) -> Inspection:
         PackageRefusedError: It has forbidden entries.
         OSError: It cannot be read.
     """
-    check_entries(archive.entries, limits)
+    check_entries(with_marked_names(archive.entries), limits)  # as signing sees them
     for entry in archive.entries:
         if entry.name == MANIFEST_NAME:
             return Inspection(archive.entries, b"".join(archive.pieces(entry)))

@@ -6,14 +6,14 @@ from typing import BinaryIO
 
 from sluice_signing.application.ports import Archive
 from sluice_signing.domain.content import ContentDigest
-from sluice_signing.domain.entry_rules import check_entries, find_image
+from sluice_signing.domain.entry_rules import check_entries, find_image, with_marked_names
 from sluice_signing.domain.errors import AlreadySignedError
 from sluice_signing.domain.keys import PrivateKey
 from sluice_signing.domain.limits import PackageLimits
 from sluice_signing.domain.manifest import MANIFEST_NAME, ManifestEntry, make_manifest, seal
 from sluice_signing.domain.release import Release
 from sluice_signing.domain.zip_layout import Directory, Entry
-from sluice_signing.domain.zip_writing import end_record, stored_entry, stored_entry_record
+from sluice_signing.domain.zip_writing import changed_fields, end_record, stored_entry, stored_entry_record
 
 _DOS_FIRST = datetime(1980, 1, 1, tzinfo=UTC)
 _DOS_LAST = datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
@@ -25,10 +25,25 @@ def check_unsigned(entries: tuple[Entry, ...], limits: PackageLimits) -> None:
     Raises:
         PackageRefusedError: It may not.
     """
-    check_entries(entries, limits)
+    check_entries(with_marked_names(entries), limits)
     if any(entry.name == MANIFEST_NAME for entry in entries):
         raise AlreadySignedError
     find_image(entries)
+
+
+def mark_names(file: BinaryIO, archive: Archive) -> None:
+    """Mark names beyond ASCII as the UTF-8 that they are, in a way that all readers understand.
+
+    Args:
+        file: The archive's file, open for reading and writing.
+        archive: The archive as read from it; what it says of flags and hosts is as before.
+    """
+    file.seek(archive.directory.offset)
+    directory = file.read(archive.directory.size)
+    pairs = zip(archive.entries, with_marked_names(archive.entries), strict=True)
+    for offset, value in changed_fields(directory, archive.directory.offset, pairs):
+        file.seek(offset)
+        file.write(value)
 
 
 def append_manifest(

@@ -8,6 +8,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sluice_signing.domain.errors import (
     AmbiguousNameError,
@@ -16,6 +17,7 @@ from sluice_signing.domain.errors import (
     EmptyImageError,
     EncryptedEntryError,
     FileAndFolderError,
+    NameEncodingError,
     NestedArchiveError,
     NoBinError,
     PathTraversalError,
@@ -35,6 +37,9 @@ from sluice_signing.domain.zip_layout import (
     FLAG_MASKED_HEADERS,
     FLAG_STRONG_ENCRYPTION,
     FLAG_UTF8,
+    HOST_DOS,
+    HOST_NTFS,
+    MAX_NEEDED,
     STORED,
     Entry,
 )
@@ -42,6 +47,10 @@ from sluice_signing.domain.zip_layout import (
 _ENCRYPTED = FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION | FLAG_MASKED_HEADERS
 _KNOWN_FLAGS = _ENCRYPTED | FLAG_HINTS | FLAG_DESCRIPTOR | FLAG_UTF8
 _DOS_FOLDER = 0x10
+_DOS_SPECIAL = 0x0008 | 0x0040 | 0x0400
+"""Volume label, which Info-ZIP leaves out, device, and reparse point (Win32 "File Attribute Constants")."""
+_HOSTS = frozenset({HOST_DOS, 3, HOST_NTFS, 19})
+"""MS-DOS, Unix, Windows NTFS, macOS: of others some readers take other attributes or names (APPNOTE §4.4.2)."""
 _RESERVED_FOLDER = "meta-inf/sluice"
 _IMAGE_SUFFIX = ".bin"
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -61,6 +70,9 @@ def check_entries(entries: Sequence[Entry], limits: PackageLimits) -> None:
     seen: dict[str, str] = {}
     for entry in entries:
         _check_name(entry.name, limits)
+        # Info-ZIP takes names from MS-DOS for those of its code pages, whatever the flag says.
+        if not entry.name.isascii() and (not entry.flags & FLAG_UTF8 or entry.host == HOST_DOS):
+            raise NameEncodingError(name=entry.name)
         key = _name_key(entry.name)
         if key in seen:
             raise (DuplicateNameError if seen[key] == entry.name else AmbiguousNameError)(name=entry.name)
@@ -71,6 +83,19 @@ def check_entries(entries: Sequence[Entry], limits: PackageLimits) -> None:
     content = sum(entry.size for entry in entries if entry.name != MANIFEST_NAME)
     if content > limits.max_content_bytes:
         raise TooBigError(part="content", size=content, limit=limits.max_content_bytes)
+
+
+def with_marked_names(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Return entries whose names say to all readers that they are UTF-8, as signing makes them.
+
+    Info-ZIP writes UTF-8 without its flag, and much software says MS-DOS where it means Windows.
+    """
+    return tuple(entry if entry.name.isascii() else _marked(entry) for entry in entries)
+
+
+def _marked(entry: Entry) -> Entry:
+    host = HOST_NTFS if entry.host == HOST_DOS else entry.host
+    return replace(entry, flags=entry.flags | FLAG_UTF8, host=host)
 
 
 def find_image(entries: Sequence[Entry]) -> Entry:
@@ -143,7 +168,11 @@ def _check_kind(entry: Entry) -> None:
     # Whoever reads without the directory could not know where such a content ends.
     if entry.method == STORED and entry.flags & FLAG_DESCRIPTOR and entry.compressed_size:
         raise UnsupportedZipError(feature="stored content with its size behind it")
-    if stat.S_IFMT(entry.mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
+    if entry.needed > MAX_NEEDED:
+        raise UnsupportedZipError(feature=f"version {entry.needed / 10:g} of the zip format")
+    if entry.host not in _HOSTS:
+        raise UnsupportedZipError(feature=f"attributes of system {entry.host}")
+    if stat.S_IFMT(entry.mode) not in {0, stat.S_IFREG, stat.S_IFDIR} or entry.dos_attributes & _DOS_SPECIAL:
         raise SpecialFileError(name=entry.name)
     if _is_both(entry):
         raise FileAndFolderError(name=entry.name)

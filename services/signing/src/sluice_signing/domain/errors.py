@@ -159,10 +159,10 @@ class BadNameError(PackageRefusedError):
 
 
 class NameEncodingError(PackageRefusedError):
-    """An entry's name is no UTF-8: it would read differently elsewhere."""
+    """An entry's name is no UTF-8, or does not say that it is: it would read differently elsewhere."""
 
     code = "name_encoding"
-    text = "Entry name {name!r} is not UTF-8"
+    text = "Entry name {name!r} is not UTF-8, or not marked as UTF-8"
     advice = "Make the archive again with a zip tool that writes names in UTF-8, or rename the file"
 
 

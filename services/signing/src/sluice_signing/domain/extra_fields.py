@@ -1,7 +1,8 @@
 """The extra fields of zip entries (APPNOTE §4.5): those that tell times and owners, and no others.
 
 Some extra fields give an entry another name, size or kind than its header does, to the readers that know
-them. What is not known to be harmless is refused therefore. Values are not looked at, but for names.
+them. What is not known to be harmless is refused therefore. Of values, names are looked at, and times: `jar` gives up
+where one lies before 1970.
 """
 
 import struct
@@ -14,14 +15,21 @@ MAX_EXTRA_BYTES = 512
 """Room for every harmless field beside a Unicode path of the longest name; more could hide something."""
 
 _HEAD = struct.Struct("<2H")
+_UNIX_TIME = struct.Struct("<l")
+"""Seconds since 1970, behind a byte of flags."""
+_NTFS = struct.Struct("<LHH3q")
+"""Reserved, the attribute's tag and size, and its times in 100 ns since 1601 (APPNOTE §4.5.5)."""
+_NTFS_1970 = 116_444_736_000_000_000
 _PATH_HEAD = struct.Struct("<BL")
 _PATH_VERSION = 1
 _ZIP64 = 0x0001
 _UNICODE_PATH = 0x7075
+_NTFS_TIMES = 0x000A
+_UNIX_TIMES = 0x5455
 _HARMLESS = frozenset(
     {
-        0x000A,  # NTFS: times
-        0x5455,  # Info-ZIP: times
+        _NTFS_TIMES,
+        _UNIX_TIMES,  # Info-ZIP
         0x5855,  # Info-ZIP, old: times and owner
         0x7855,  # Info-ZIP, old: owner
         0x7875,  # Info-ZIP: owner
@@ -48,8 +56,18 @@ def check_extra_fields(raw: bytes, name: str) -> None:
             raise UnsupportedZipError(feature="ZIP64 records")
         if kind == _UNICODE_PATH and data != _path(name):
             raise ExtraFieldError(name=name, rule="one gives it another name")
+        if any(time < 0 for time in _times(kind, data)):
+            raise ExtraFieldError(name=name, rule="a time in one lies before 1970")
         if kind not in _HARMLESS | {_UNICODE_PATH}:
             raise ExtraFieldError(name=name, rule=f"type {kind:#06x} is not one of times or owners")
+
+
+def _times(kind: int, data: bytes) -> Iterator[int]:
+    """Yield the times of a field, after 1970 if they are not negative; 0 in NTFS's means that there is none."""
+    if kind == _UNIX_TIMES:
+        yield from (time for (time,) in _UNIX_TIME.iter_unpack(data[1 : 1 + len(data[1:]) // 4 * 4]))
+    elif kind == _NTFS_TIMES and len(data) >= _NTFS.size:
+        yield from (time - _NTFS_1970 for time in _NTFS.unpack_from(data)[-3:] if time)
 
 
 def _fields(raw: bytes, name: str) -> Iterator[tuple[int, bytes]]:

@@ -30,7 +30,8 @@ from sluice_signing.domain.zip_layout import (
 )
 
 _ZIP64_ENTRIES = 0xFFFF
-_DOS_ATTRIBUTES = 0xFF
+_DOS_ATTRIBUTES = 0xFFFF
+_HOST_SHIFT = 8
 
 
 def parse_end(head: bytes, tail: bytes, archive_bytes: int, limits: PackageLimits) -> Directory:
@@ -112,7 +113,7 @@ def _parse_central(raw: bytes, position: int) -> tuple[Entry, int]:
     if len(record) < CENTRAL.size or not record.startswith(CENTRAL_SIGNATURE):
         raise BrokenZipError(detail="its directory is damaged")
     fields = CENTRAL.unpack(record)
-    flags, method, crc32, compressed_size, size = (*fields[3:5], *fields[7:10])
+    made_by, needed, flags, method, crc32, compressed_size, size = (*fields[1:5], *fields[7:10])
     name_bytes, extra_bytes, comment_bytes, disk, _, attributes, offset = fields[10:]
     name_at = position + CENTRAL.size
     extra_at = name_at + name_bytes
@@ -127,6 +128,8 @@ def _parse_central(raw: bytes, position: int) -> tuple[Entry, int]:
     check_extra_fields(raw[extra_at : extra_at + extra_bytes], name)
     entry = Entry(
         name=name,
+        host=made_by >> _HOST_SHIFT,
+        needed=needed,
         flags=flags,
         method=method,
         crc32=crc32,
@@ -140,8 +143,8 @@ def _parse_central(raw: bytes, position: int) -> tuple[Entry, int]:
 
 
 def _decoded(raw: bytes) -> str:
-    # Without the UTF-8 flag names are CP 437 by the letter, but zip tools write UTF-8 then as
-    # well. Names in older code pages would read differently elsewhere and are refused.
+    # Without the UTF-8 flag names are CP 437 by the letter, but zip tools write UTF-8 then as well; `entry_rules` says
+    # whether that may be. Names in older code pages would read differently elsewhere and are refused.
     try:
         return raw.decode()
     except UnicodeDecodeError as error:

@@ -3,6 +3,7 @@
 from sluice_signing.domain.errors import BrokenZipError, ExtraDataError, OverlappingEntriesError, UnsupportedZipError
 from sluice_signing.domain.extra_fields import check_extra_fields
 from sluice_signing.domain.zip_layout import (
+    DEFLATED,
     DESCRIPTOR,
     DESCRIPTOR_SIGNATURE,
     FLAG_DESCRIPTOR,
@@ -11,6 +12,7 @@ from sluice_signing.domain.zip_layout import (
     LOCAL_BYTES,
     LOCAL_SIGNATURE,
     MAX_DESCRIPTOR_BYTES,
+    MAX_NEEDED,
     ZIP64_SIZE,
     Entry,
 )
@@ -21,10 +23,13 @@ def local_name_and_extra_bytes(header: bytes, entry: Entry) -> tuple[int, int]:
 
     Raises:
         BrokenZipError: There is no local header, or it contradicts the directory.
+        UnsupportedZipError: It needs more of the format than packages may use.
     """
     if len(header) < LOCAL_BYTES or not header.startswith(LOCAL_SIGNATURE):
         raise BrokenZipError(detail=f"entry {entry.name!r} does not begin where it should")
-    _, _, flags, method, _, _, *sizes, name_bytes, extra_bytes = LOCAL.unpack(header)
+    _, needed, flags, method, _, _, *sizes, name_bytes, extra_bytes = LOCAL.unpack(header)
+    if needed > MAX_NEEDED:
+        raise UnsupportedZipError(feature=f"version {needed / 10:g} of the zip format")
     if ZIP64_SIZE in sizes[1:]:
         raise UnsupportedZipError(feature="ZIP64 records")
     listed = [entry.crc32, entry.compressed_size, entry.size]
@@ -32,7 +37,9 @@ def local_name_and_extra_bytes(header: bytes, entry: Entry) -> tuple[int, int]:
     deferred = bool(entry.flags & FLAG_DESCRIPTOR) and all(
         size in {0, known} for size, known in zip(sizes, listed, strict=True)
     )
-    same_flags = (flags ^ entry.flags) & ~FLAG_HINTS == 0
+    # 7-Zip forgives other hints in the local header where they mean something, and nowhere else.
+    forgiven = FLAG_HINTS if entry.method == DEFLATED else 0
+    same_flags = (flags ^ entry.flags) & ~forgiven == 0
     if method != entry.method or not same_flags or not (deferred or sizes == listed):
         raise _contradiction(entry)
     return name_bytes, extra_bytes

@@ -21,7 +21,14 @@ FLAG_DESCRIPTOR = 0x0008
 """Sizes and checksum follow the data instead of standing in the local header (APPNOTE §4.3.9)."""
 FLAG_STRONG_ENCRYPTION = 0x0040
 FLAG_UTF8 = 0x0800
+"""The name is UTF-8; without it readers differ in what a name beyond ASCII is (APPNOTE §4.4.4, appendix D)."""
 FLAG_MASKED_HEADERS = 0x2000
+
+HOST_DOS = 0
+HOST_NTFS = 10
+
+MAX_NEEDED = 20
+"""Version 2.0 of the format, with folders and deflate (APPNOTE §4.4.3); readers refuse what is far above."""
 
 END = struct.Struct("<4s4H2LH")
 CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -64,17 +71,21 @@ class Entry:
 
     Attributes:
         name: Path inside the archive.
+        host: System whose attributes these are (APPNOTE §4.4.2).
+        needed: Version of the format that a reader needs, times ten (§4.4.3).
         flags: General purpose flags (APPNOTE §4.4.4).
         method: Compression method (§4.4.5).
         crc32: CRC-32 of the content.
         compressed_size: Bytes in the archive.
         size: Bytes of the content.
         mode: Unix file type and permissions, 0 where unknown.
-        dos_attributes: MS-DOS file attributes, 0 where unknown.
+        dos_attributes: Attributes of MS-DOS and Windows, 0 where unknown.
         header_offset: First byte of the local header.
     """
 
     name: str
+    host: int
+    needed: int
     flags: int
     method: int
     crc32: int

@@ -1,5 +1,7 @@
 """Writes the records of an uncompressed entry, and the end record behind it."""
 
+from collections.abc import Iterable, Iterator
+
 from sluice_signing.domain.zip_layout import (
     CENTRAL,
     CENTRAL_SIGNATURE,
@@ -8,14 +10,18 @@ from sluice_signing.domain.zip_layout import (
     FLAG_UTF8,
     LOCAL,
     LOCAL_SIGNATURE,
+    MAX_NEEDED,
     MODE_SHIFT,
     STORED,
     Directory,
+    Entry,
 )
 
-_VERSION = 20
-"""Of the format that readers need: 2.0, with folders and deflate (APPNOTE §4.4.3)."""
 _MADE_ON_UNIX = 3
+_LOCAL_FLAGS, _CENTRAL_FLAGS, _CENTRAL_HOST = 6, 8, 5
+"""Where these fields lie in a record."""
+_CENTRAL_LENGTHS = slice(10, 13)
+"""Lengths of name, extra fields and comment, among a directory record's fields."""
 
 
 def stored_entry(name: str, content: bytes, crc32: int, moment: tuple[int, int]) -> bytes:
@@ -30,7 +36,7 @@ def stored_entry(name: str, content: bytes, crc32: int, moment: tuple[int, int])
     raw = name.encode()
     header = LOCAL.pack(
         LOCAL_SIGNATURE,
-        _VERSION,
+        MAX_NEEDED,
         FLAG_UTF8,
         STORED,
         *moment,
@@ -48,8 +54,8 @@ def stored_entry_record(name: str, size: int, crc32: int, moment: tuple[int, int
     raw = name.encode()
     record = CENTRAL.pack(
         CENTRAL_SIGNATURE,
-        _MADE_ON_UNIX << 8 | _VERSION,
-        _VERSION,
+        _MADE_ON_UNIX << 8 | MAX_NEEDED,
+        MAX_NEEDED,
         FLAG_UTF8,
         STORED,
         *moment,
@@ -65,6 +71,24 @@ def stored_entry_record(name: str, size: int, crc32: int, moment: tuple[int, int
         offset,
     )
     return record + raw
+
+
+def changed_fields(directory: bytes, offset: int, pairs: Iterable[tuple[Entry, Entry]]) -> Iterator[tuple[int, bytes]]:
+    """Yield where in an archive, in headers and directory, other bytes stand when flags and hosts of entries change.
+
+    Args:
+        directory: The checked directory.
+        offset: Its first byte in the archive.
+        pairs: Its entries as they are and as they shall be.
+    """
+    record = 0
+    for before, after in pairs:
+        if before != after:
+            flags = after.flags.to_bytes(2, "little")
+            yield before.header_offset + _LOCAL_FLAGS, flags
+            yield offset + record + _CENTRAL_FLAGS, flags
+            yield offset + record + _CENTRAL_HOST, bytes((after.host,))
+        record += CENTRAL.size + sum(CENTRAL.unpack_from(directory, record)[_CENTRAL_LENGTHS])
 
 
 def end_record(directory: Directory) -> bytes:

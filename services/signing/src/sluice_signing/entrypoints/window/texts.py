@@ -75,7 +75,7 @@ REASONS_ZH: Final[Mapping[str, str]] = {
     "entry_comment": "条目{name!r}带有{size}字节的注释",
     "extra_field": "条目{name!r}带有不允许的扩展字段：{rule}",
     "bad_name": "条目名{name!r}不合法：{rule}",
-    "name_encoding": "条目名{name!r}不是UTF-8编码",
+    "name_encoding": "条目名{name!r}不是UTF-8编码，或没有UTF-8标志",
     "path_traversal": "条目名{name!r}指向压缩包之外",
     "duplicate_name": "条目名{name!r}重复",
     "ambiguous_name": "条目名{name!r}与另一个条目名仅大小写或Unicode形式不同",
