@@ -1,8 +1,9 @@
 """Wires the verification service together; `library` does so for the offline tool."""
 
+import shutil
 from collections.abc import Callable
 from functools import partial
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 
 from sluice_common.bus import Consumer, Producer
 from sluice_common.messages.base import now
@@ -33,6 +34,7 @@ class SigningService:
             ProcessVerifier(memory_bytes=settings.signing_memory_bytes, time_limit=settings.signing_time_limit),
             KafkaAnswers(self._producer),
             temporary_file=lambda: TemporaryFile(dir=settings.signing_work_folder),  # noqa: SIM115 - closed by its user
+            free_bytes=lambda: shutil.disk_usage(settings.signing_work_folder or gettempdir()).free,
             clock=now,
         )
         # One at a time: each may take minutes, and Kafka expects a poll every five.

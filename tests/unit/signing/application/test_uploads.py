@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+import errno
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -82,8 +83,21 @@ class FakeAnswers:
         self.published.append(answer)
 
 
-def _uploads(store: FakeStore, verifier: FakeVerifier, answers: FakeAnswers | None = None) -> Uploads:
-    return Uploads(store, verifier, answers or FakeAnswers(), temporary_file=TemporaryFile, clock=lambda: NOW)
+def _uploads(
+    store: FakeStore,
+    verifier: FakeVerifier,
+    answers: FakeAnswers | None = None,
+    free_bytes: Callable[[], int] = lambda: 1000,
+) -> Uploads:
+    return Uploads(
+        store,
+        verifier,
+        answers or FakeAnswers(),
+        temporary_file=TemporaryFile,
+        free_bytes=free_bytes,
+        clock=lambda: NOW,
+        retry_seconds=0.0,
+    )
 
 
 async def test_uploads_of_a_batch_are_answered_and_other_messages_are_not() -> None:
@@ -143,3 +157,44 @@ async def test_what_is_not_signed_of_a_package_is_not_said_of_it() -> None:
     answer = await _uploads(FakeStore({UPLOAD.package_id: b"zip"}, verdict), FakeVerifier(verdict)).answer(UPLOAD)
     assert isinstance(answer, PackageVerified)
     assert answer.release is None
+
+
+async def test_an_upload_for_which_there_is_no_room_is_answered_and_the_next_one_is_served() -> None:
+    uploads, answers, room = {UPLOAD.package_id: b"zip"}, FakeAnswers(), iter((5, 6))
+    service = _uploads(FakeStore(uploads), FakeVerifier(ACCEPTED), answers, lambda: next(room))
+    await service.handle([Received(UPLOAD, "package-events", 0, offset) for offset in range(2)])
+    refused, verified = answers.published
+    assert isinstance(refused, PackageRejected)
+    assert refused.code == "verifier_failed"
+    assert "No space left" in refused.message
+    assert isinstance(verified, PackageVerified)
+
+
+class FullStore(FakeStore):
+    """Has no room for a zip, a number of times."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__({UPLOAD.package_id: b"zip"})
+        self.failures = failures
+
+    async def fetch(self, package_id: str, into: BinaryIO) -> None:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        await super().fetch(package_id, into)
+
+
+async def test_a_file_that_fails_is_tried_again_and_is_no_poison_if_it_fails_for_long() -> None:
+    once, always = FullStore(1), FullStore(1000)
+    service = Uploads(
+        once,
+        FakeVerifier(ACCEPTED),
+        FakeAnswers(),
+        temporary_file=TemporaryFile,
+        free_bytes=lambda: 1000,
+        clock=lambda: NOW,
+    )
+    assert isinstance(await service.answer(UPLOAD), PackageVerified)
+    answer = await _uploads(always, FakeVerifier(ACCEPTED)).answer(UPLOAD)
+    assert isinstance(answer, PackageRejected)
+    assert answer.code == "verifier_failed"

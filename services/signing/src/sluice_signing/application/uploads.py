@@ -3,9 +3,12 @@
 It does so again, with the same result, if the same message comes twice.
 """
 
+import errno
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO, Protocol
 
 import structlog
@@ -17,11 +20,14 @@ from sluice_common.messages.package_events import (
     PackageVerified,
     SignedRelease,
 )
-from sluice_signing.domain.errors import PackageRefusedError
+from sluice_common.supervision import persist
+from sluice_signing.domain.errors import PackageRefusedError, VerifierFailedError
 from sluice_signing.domain.release import Release
 from sluice_signing.domain.verdict import Accepted, Refused, TrustedKey, Verdict, refused
 
 _log = structlog.get_logger()
+_FILES = 2
+"""Temporary files of an upload, of about its size: the zip, and its image."""
 
 
 class Store(Protocol):
@@ -62,7 +68,9 @@ class Uploads:
         answers: Answers,
         *,
         temporary_file: Callable[[], AbstractContextManager[BinaryIO]],
+        free_bytes: Callable[[], int],
         clock: Callable[[], datetime],
+        retry_seconds: float = 30.0,
     ) -> None:
         """Wire the parts.
 
@@ -71,13 +79,18 @@ class Uploads:
             verifier: What opens untrusted zips.
             answers: Where answers are published.
             temporary_file: Opens a file that is gone when it is closed, also by a crash.
+            free_bytes: Returns how many bytes there is room for in such files.
             clock: Returns the UTC time of answers.
+            retry_seconds: Seconds after which an upload is not tried again whose files fail; well below Kafka's 300 s
+                between two polls.
         """
         self._store = store
         self._verifier = verifier
         self._answers = answers
         self._temporary_file = temporary_file
+        self._free_bytes = free_bytes
         self._clock = clock
+        self._retry_seconds = retry_seconds
 
     async def handle(self, batch: Sequence[Received]) -> None:
         """Answer the uploads of a batch; return when Kafka has the answers."""
@@ -88,14 +101,33 @@ class Uploads:
     async def answer(self, upload: PackageUploaded) -> PackageVerified | PackageRejected:
         """Return the answer to an upload; after a `PackageVerified` its image is stored."""
         try:
-            verdict = await self._settle(upload)
+            verdict = await self._settled(upload)
         except PackageRefusedError as error:
             verdict = refused(error)
         if isinstance(verdict, Refused):
             return self._rejected(upload, verdict)
         return self._verified(upload, verdict)
 
+    async def _settled(self, upload: PackageUploaded) -> Verdict:
+        """Return the verdict on an upload; files that fail may work again soon, and must not hold up others for ever.
+
+        Raises:
+            PackageRefusedError: There is none.
+        """
+        try:
+            return await persist(
+                "upload_not_settled",
+                partial(self._settle, upload),
+                within=self._retry_seconds,
+                passing=lambda error: isinstance(error, OSError),
+                package_id=upload.package_id,
+            )
+        except OSError as error:
+            raise VerifierFailedError(detail=error.strerror or "a file failed") from error
+
     async def _settle(self, upload: PackageUploaded) -> Verdict:
+        if self._free_bytes() < _FILES * upload.file_size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         with self._temporary_file() as package, self._temporary_file() as image:
             await self._store.fetch(upload.package_id, package)
             keys = [TrustedKey(ref=key.key_id, pem=key.pem) for key in upload.public_keys]
