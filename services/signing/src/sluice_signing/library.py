@@ -5,7 +5,9 @@ little memory. Paths may have any characters (D10). Key pairs come from `sluice_
 `read_key` and `write_key_pair`.
 """
 
+import os
 import shutil
+import stat
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,7 +90,8 @@ def sign(
 ) -> Path:
     """Sign a zip and return the path of the new ``xxx_signed.zip`` beside it (R043-R045).
 
-    The original stays as it is. An earlier signed package of the same name is replaced.
+    The original stays as it is, and who may read it may read the copy. An earlier signed package of the same name is
+    replaced.
 
     Args:
         package: Path of the unsigned zip.
@@ -108,7 +111,7 @@ def sign(
         raise NotAZipError
     key = load_private_key(private_key_pem, passphrase)
     signed = signed_path(package)
-    with appearing(signed) as copy, package.open("rb") as original:
+    with package.open("rb") as original, appearing(signed, mode=_permissions(original)) as copy:
         shutil.copyfileobj(original, copy)
         archive = ZipArchive(copy, limits)
         check_unsigned(archive.entries, limits)
@@ -116,6 +119,11 @@ def sign(
         append_manifest(copy, archive, key, signed_at or datetime.now(UTC), release)
         check_entries(ZipArchive(copy, limits).entries, limits)  # the manifest counts, too
     return signed
+
+
+def _permissions(file: BinaryIO) -> int:
+    """Return who may read and write a file: what is nobody else's business stays so."""
+    return stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o666
 
 
 def signed_path(package: Path) -> Path:

@@ -11,6 +11,8 @@ from sluice_api.domain.models import KeyStatus
 from sluice_api.domain.public_keys import read_public_key, require_usable, why_unusable
 from sluice_common.reasons import ReasonCode
 from sluice_signing.domain.algorithms import ALGORITHMS
+from sluice_signing.domain.errors import BadKeyError
+from sluice_signing.domain.keys import load_public_key
 
 
 def pem(key: PublicKeyTypes) -> str:
@@ -67,6 +69,45 @@ def test_private_and_other_keys_are_refused() -> None:
         with pytest.raises(InvalidError) as caught:
             read_public_key(text)
         assert caught.value.code == "bad_public_key"
+
+
+P = 2**255 - 19
+Y_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+SMALL_ORDER = (0, 1, P - 1, P, P + 1, Y_OF_ORDER_8, P - Y_OF_ORDER_8)
+
+
+def _ed25519(y: int, sign: int = 0) -> PublicKeyTypes:
+    return ed25519.Ed25519PublicKey.from_public_bytes((y | sign << 255).to_bytes(32, "little"))
+
+
+def _rsa(modulus: int) -> PublicKeyTypes:
+    return rsa.RSAPublicNumbers(65537, modulus).public_key()
+
+
+WEAK: dict[str, PublicKeyTypes] = {
+    **{f"small order, y {y:x}, sign {sign}": _ed25519(y, sign) for y in SMALL_ORDER for sign in (0, 1)},
+    "an encoding that is not canonical": _ed25519(P + 3),
+    "a modulus with a small factor": _rsa(67 * (2**2041 + 1)),
+    "a prime modulus": _rsa(2**2048 - 1942289),
+}
+
+
+@pytest.mark.parametrize("key", WEAK.values(), ids=WEAK)
+def test_a_key_for_which_anybody_can_sign_is_refused_and_told_why_by_platform_and_tool(key: PublicKeyTypes) -> None:
+    with pytest.raises(InvalidError) as caught:
+        read_public_key(pem(key))
+    assert caught.value.code == "bad_public_key"
+    with pytest.raises(BadKeyError) as refused:
+        load_public_key(pem(key).encode())
+    assert str(caught.value).removeprefix("pem: ") in str(refused.value)
+
+
+def test_a_signature_by_a_key_of_small_order_fits_any_message() -> None:
+    neutral = _ed25519(1)
+    assert isinstance(neutral, ed25519.Ed25519PublicKey)
+    signature = (1).to_bytes(32, "little") + bytes(32)
+    for message in (b"one", b"another"):
+        neutral.verify(signature, message)
 
 
 @pytest.mark.parametrize(

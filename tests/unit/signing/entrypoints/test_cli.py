@@ -97,22 +97,39 @@ def test_the_first_form_of_the_manifest_is_there_for_who_asks_for_it(keys: Path,
     assert "version are not signed" in capsys.readouterr().out
 
 
-def test_sigterm_while_signing_leaves_no_half_signed_package(
-    keys: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_the_tool_leaves_no_half_signed_package(
+    ending: signal.Signals, keys: Path, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(ending)
     present: list[int] = []
 
     def end_process(*_: object) -> None:
         present.append(len(list(package.parent.iterdir())))
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), ending)
 
     monkeypatch.setattr("sluice_signing.library.append_manifest", end_process)
     with pytest.raises(SystemExit) as exit_:
         _sign(keys, package)
-    assert (exit_.value.code, present) == (128 + signal.SIGTERM, [2])
+    assert (exit_.value.code, present) == (128 + ending, [2])
     assert list(package.parent.iterdir()) == [package]
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(ending) is before
+
+
+def test_a_signal_that_is_ignored_stays_ignored(keys: Path, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sluice_signing.library.append_manifest", lambda *_: os.kill(os.getpid(), signal.SIGHUP))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert _sign(keys, package) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_the_signed_package_is_for_those_who_may_read_the_original(mode: int, keys: Path, package: Path) -> None:
+    package.chmod(mode)
+    assert _sign(keys, package) == 0
+    assert package.with_name("app_signed.zip").stat().st_mode & 0o777 == mode
 
 
 @pytest.mark.requirement("R041")

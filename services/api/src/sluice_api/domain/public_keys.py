@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.domain.models import KeyStatus
+from sluice_api.domain.weak_keys import why_weak
 from sluice_common.reasons import ReasonCode
 
 _ML_DSA: tuple[type, ...]
@@ -37,7 +38,7 @@ def read_public_key(pem: str) -> tuple[str, str, str]:
     """Return fingerprint (SHA-256 of the DER form, hex), algorithm and normalised PEM of a public key.
 
     Raises:
-        InvalidError: Not exactly one public key, or not of a kind that can sign packages.
+        InvalidError: Not exactly one public key, not of a kind that can sign packages, or anybody can sign by it.
     """
     if pem.count(_PEM_BEGIN) != 1:
         # Of several the library reads the first: which one the user meant is not ours to guess.
@@ -49,6 +50,8 @@ def read_public_key(pem: str) -> tuple[str, str, str]:
     algorithm = _algorithm(key)
     if algorithm is None:
         raise InvalidError("pem", f"packages are signed with {_KINDS}", "bad_public_key")
+    if (why := why_weak(key)) is not None:
+        raise InvalidError("pem", why, "bad_public_key")
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     normal = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     return hashlib.sha256(der).hexdigest(), algorithm, normal

@@ -1,8 +1,8 @@
 """Key pairs as files: ``private.pem`` for its owner only, ``public.pem`` for everyone."""
 
-import os
 from pathlib import Path
 
+from sluice_signing.adapters.files import appearing
 from sluice_signing.domain.errors import BadKeyError, KeyExistsError
 from sluice_signing.domain.keys import KeyPair
 
@@ -14,6 +14,9 @@ _MAX_KEY_BYTES = 64 * 1024
 def write_key_pair(pair: KeyPair, folder: Path) -> tuple[Path, Path]:
     """Write both files into a folder, made if need be, and return their paths (R041).
 
+    Each appears as a whole, the private one last: whoever is cut off in between has no private key without its public
+    one, and no half of either.
+
     Raises:
         KeyExistsError: One of them is there already; nothing is overwritten.
         OSError: The folder cannot be written to.
@@ -23,8 +26,16 @@ def write_key_pair(pair: KeyPair, folder: Path) -> tuple[Path, Path]:
     for path in (private, public):
         if path.exists():
             raise KeyExistsError(path=path)
-    _write_new(private, pair.private_pem, mode=0o600)
     _write_new(public, pair.public_pem, mode=0o644)
+    try:
+        _write_new(private, pair.private_pem, mode=0o600)
+    except KeyExistsError:  # somebody else's, of this moment
+        public.unlink(missing_ok=True)
+        raise
+    except BaseException:
+        for path in (private, public):
+            path.unlink(missing_ok=True)
+        raise
     return private, public
 
 
@@ -47,7 +58,9 @@ def read_key(path: Path, kind: str) -> bytes:
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
-    # The mode is there from the first moment, and nobody's file is opened instead of a new one.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+    # The mode is there from the first moment, and nobody's file is written to instead of a new one.
+    try:
+        with appearing(path, mode=mode, is_new=True) as file:
+            file.write(content)
+    except FileExistsError as error:
+        raise KeyExistsError(path=path) from error

@@ -4,11 +4,12 @@ The key decides the algorithm, never the package: `algorithm_of` finds the singl
 public key, so that a manifest cannot talk a verifier into using a key in another way.
 """
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from sluice_signing.domain.errors import BadKeyError, UnknownAlgorithmError
 from sluice_signing.domain.signature_schemes import Algorithm, Ecdsa, Ed25519, MlDsa65, Rsa, has_ml_dsa
+from sluice_signing.domain.weak_keys import why_weak
 
 ALGORITHMS: tuple[Algorithm, ...] = (
     Ecdsa(
@@ -48,9 +49,20 @@ def algorithm_of(key: PublicKeyTypes) -> Algorithm:
     """Return the one algorithm that a public key is bound to.
 
     Raises:
-        BadKeyError: No algorithm owns such a key.
+        BadKeyError: No algorithm owns such a key, or one like it signs for anybody.
     """
     for algorithm in ALGORITHMS:
         if algorithm.owns(key):
+            if (why := why_weak(key)) is not None:
+                raise BadKeyError(kind="public", detail=why)
             return algorithm
-    raise BadKeyError(kind="public", detail="its type or size belongs to no signature algorithm")
+    raise BadKeyError(kind="public", detail=f"{_described(key)} belongs to no signature algorithm")
+
+
+def _described(key: PublicKeyTypes) -> str:
+    """Return what a key is, for who has to choose another."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA of {key.key_size} bits with the exponent {key.public_numbers().e}"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"the curve {key.curve.name}"
+    return f"a key of type {type(key).__name__.removesuffix('PublicKey')}"

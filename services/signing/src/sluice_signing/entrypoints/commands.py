@@ -17,13 +17,16 @@ from sluice_signing.entrypoints.window.texts import system_language
 from sluice_signing.library import inspect, read_key, sign, verify, write_key_pair
 
 _EXIT_SIGNALLED = 128
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""Signals that end the tool; Windows has no SIGHUP."""
 
 
 def run_keygen(options: argparse.Namespace) -> None:
     """Make a key pair."""
     passphrase = new_passphrase()
     pair = keygen(options.algorithm, passphrase)
-    private, public = write_key_pair(pair, options.out)
+    with _signals_raise():
+        private, public = write_key_pair(pair, options.out)
     _say(f"Private key: {private} (keep it and its passphrase safe)")
     _say(f"Public key:  {public} (upload it to the platform)")
     _say(f"Key id:      {pair.key_id}")
@@ -36,7 +39,7 @@ def run_sign(options: argparse.Namespace) -> None:
     release = _release(options)
     private_pem = read_key(options.key, "private")
     passphrase = ask_passphrase("Passphrase: ")
-    with _sigterm_raises():
+    with _signals_raise():
         signed = sign(options.package, private_pem, passphrase, release=release)
     _say(f"Signed: {signed}")
 
@@ -61,13 +64,15 @@ def _release(options: argparse.Namespace) -> Release | None:
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM end the block by an exception, so that it leaves no half-written file behind."""
-    before = signal.signal(signal.SIGTERM, _end)
+def _signals_raise() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block by an exception, so that it leaves no half-written file behind."""
+    ending = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+    before = {number: signal.signal(number, _end) for number in ending}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
