@@ -194,3 +194,5 @@ def test_the_tool_is_downloaded_from_the_platform(platform: Platform) -> None:
     etag = answer.headers["etag"]
     assert etag == f'"{sha256(answer.content).hexdigest()}"'
     assert platform.http.get("/signtool.zip", headers={"If-None-Match": etag}).status_code == 304
+    shown = platform.http.get("/signtool.zip.sha256", headers={"Authorization": ""})
+    assert shown.text == f"{etag[1:-1]}  signtool.zip\n"

@@ -91,11 +91,25 @@ def test_a_tool_that_is_not_there_is_named(tools: Path) -> None:
         install.run_quietly(["mvn"])
 
 
+def test_other_programs_are_not_told_the_passphrase_of_the_signature_tool(
+    tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tools / "env-of-mine"
+    script.write_text("#!/bin/sh\nexport\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("SLUICE_SIGN_PASSPHRASE", "abc123")
+    monkeypatch.setenv("ANOTHER_VARIABLE", "seen")
+    shown = install.run_quietly([script])
+    assert "ANOTHER_VARIABLE=" in shown
+    assert "abc123" not in shown
+
+
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [
         (["demo", "--devices", "9"], ["sluice_demo", "--devices", "9"]),
         (["sign", "--help"], ["sluice_signing", "--help"]),
+        (["signtool"], ["sluice_signing.entrypoints.release"]),
         (["up", "--foreground"], ["sluice_embedded", "up", "--foreground"]),
         ([], ["sluice_embedded"]),
     ],

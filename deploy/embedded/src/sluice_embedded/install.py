@@ -31,9 +31,11 @@ MODULES = {
     "simulate-mqtt": "sluice_simulator.mqtt",
     "bench": "sluice_bench",
     "sign": "sluice_signing",
+    "signtool": "sluice_signing.entrypoints.release",
 }
 """Commands that are programs of their own and get all arguments; the rest is `sluice_embedded`."""
 
+PASSPHRASE_VARIABLE = "SLUICE_SIGN_PASSPHRASE"  # noqa: S105 - the name, not the secret
 _EMBEDDED = ROOT / "deploy" / "embedded"
 _JDK_HINT = "Debian: apt install openjdk-17-jdk-headless; macOS: brew install openjdk@17"
 _MAVEN_HINT = "Debian: apt install maven; macOS: brew install maven"
@@ -87,7 +89,7 @@ def run_quietly(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = N
         result = subprocess.run(  # noqa: S603 - our own argument lists, no shell
             [str(part) for part in argv],
             cwd=ROOT,
-            env={**os.environ, **(env or {})},
+            env={**_without_secrets(os.environ), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -99,6 +101,11 @@ def run_quietly(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = N
     if result.returncode:
         raise InstallError(f"{Path(argv[0]).name} failed:\n{result.stdout.strip()[-3000:]}")
     return result.stdout
+
+
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for other programs: an installer is not told the passphrase of `./sluice sign`."""
+    return {name: value for name, value in environment.items() if name != PASSPHRASE_VARIABLE}
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ answer with a hundred chunks at once. The layout is the same (GridFS specificati
 
 import asyncio
 import contextlib
-import hashlib
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
 
@@ -102,5 +101,5 @@ class PackageStore:
 async def publish_tool(database: Database) -> None:
     """Put the offline tool of this version where the API offers it for download (R040)."""
     content = await asyncio.to_thread(signtool.build)
-    tool = {"content": content, "sha256": hashlib.sha256(content).hexdigest()}
+    tool = {"content": content, "sha256": signtool.sha256(content)}
     await database[TOOLS].replace_one({"_id": SIGNATURE_TOOL}, tool, upsert=True)
