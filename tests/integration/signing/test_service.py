@@ -147,6 +147,8 @@ async def test_a_signed_package_becomes_an_image(platform: Platform, signed: byt
     assert (answer.key_id, answer.algorithm) == ("ref-ECDSA_256K1+SHA256", "ECDSA_256K1+SHA256")
     assert (answer.image_size, answer.image_sha256) == (len(IMAGE), sha256(IMAGE).hexdigest())
     assert await platform.image(answer.image_id) == IMAGE
+    with zipfile.ZipFile(io.BytesIO(signed)) as archive:
+        assert await platform.image(f"{answer.image_id}.dsse") == archive.read("META-INF/sluice/manifest.dsse.json")
 
 
 def _zip(name: str, content: bytes) -> bytes:

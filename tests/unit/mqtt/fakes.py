@@ -96,6 +96,8 @@ class FakeImages:
         gate: Chunks from number `gated` on wait until it is set.
         gated: The first chunk that waits.
         on_chunk_size: Called when a download is prepared.
+        signed_by: The envelope that signs it.
+        is_away: Whether the envelope cannot be read.
     """
 
     def __init__(self, data: bytes, chunk_size: int) -> None:
@@ -105,6 +107,8 @@ class FakeImages:
         self.gate.set()
         self.gated = 1_000_000
         self.on_chunk_size: Callable[[], None] = lambda: None
+        self.signed_by: bytes | None = b"{envelope}"
+        self.is_away = False
 
     async def chunk_size(self, image_id: str, _size: int) -> int:
         """Return the size of chunks."""
@@ -112,6 +116,13 @@ class FakeImages:
             raise StoreUnavailableError("no image")
         self.on_chunk_size()
         return self.size
+
+    async def envelope(self, image_id: str) -> bytes | None:
+        """Return the envelope, which is there unless it is taken away."""
+        assert image_id == IMAGE_ID
+        if self.is_away:
+            raise StoreUnavailableError("away")
+        return self.signed_by
 
     async def chunk(self, _image_id: str, number: int) -> bytes:
         """Return a chunk."""

@@ -17,6 +17,11 @@ _VERSION = 1
 _MIN_KEY_BYTES = 32
 TOKEN_LENGTH = 80
 """Characters of every token."""
+ENVELOPE_SUFFIX = ".dsse"
+"""What a device appends to the URL of its image to fetch the signed envelope of its package's manifest.
+
+The envelope is a file of its own in the bucket of images; its id is the image's with the same suffix.
+"""
 
 
 class InvalidTokenError(ValueError):

@@ -16,7 +16,7 @@ class Files:
 
     async def find_one(self, query: dict[str, Any], _: object) -> dict[str, Any] | None:
         """Return the file."""
-        return {"length": 25, "chunkSize": 10} if query["_id"] == "i" else None
+        return {"length": 25, "chunkSize": 10} if query["_id"] in {"i", "i.dsse"} else None
 
 
 class Chunks:
@@ -85,3 +85,13 @@ async def test_a_failure_is_not_cached(stored: Chunks) -> None:
         await chunks.chunk("i", 0)
     stored.failure = None
     assert await chunks.chunk("i", 0) == b"\0" * 10
+
+
+async def test_an_envelope_is_read_whole_and_not_kept_in_the_place_of_chunks(stored: Chunks) -> None:
+    images = make(stored)
+    assert await images.envelope("i") == b"\0" * 10 + b"\1" * 10 + b"\2" * 10
+    assert images._size == 0
+    assert await images.envelope("j") is None
+    stored.failure = AutoReconnect("away")
+    with pytest.raises(StoreUnavailableError):
+        await images.envelope("i")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from pymongo.errors import PyMongoError
 
 from sluice_common.background import BackgroundTasks
+from sluice_common.tokens import ENVELOPE_SUFFIX
 from sluice_mqtt.application.ports import StoreUnavailableError
 
 Key = tuple[str, int]
@@ -64,6 +65,21 @@ class GridFsImages:
             raise StoreUnavailableError(f"image {image_id} has {found['length']} bytes, not {size}")
         self._chunk_sizes[image_id] = chunk_size = int(found["chunkSize"])
         return chunk_size
+
+    async def envelope(self, image_id: str) -> bytes | None:
+        """Return the envelope that signs an image, None if there is none.
+
+        Raises:
+            StoreUnavailableError: MongoDB cannot answer, or a part of it is missing.
+        """
+        envelope_id = image_id + ENVELOPE_SUFFIX
+        try:
+            found = await self._files.find_one({"_id": envelope_id}, {"length": 1, "chunkSize": 1})
+        except PyMongoError as error:
+            raise StoreUnavailableError(str(error)) from error
+        if found is None:
+            return None
+        return b"".join([await self._load((envelope_id, n)) for n in range(-(-found["length"] // found["chunkSize"]))])
 
     async def chunk(self, image_id: str, number: int) -> bytes:
         """Return a chunk.

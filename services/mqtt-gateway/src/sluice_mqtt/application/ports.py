@@ -67,6 +67,13 @@ class Images(Protocol):
             StoreUnavailableError: There is no such image, or the database cannot answer.
         """
 
+    async def envelope(self, image_id: str) -> bytes | None:
+        """Return the envelope that signs an image, None if there is none.
+
+        Raises:
+            StoreUnavailableError: The database cannot answer.
+        """
+
     async def chunk(self, image_id: str, number: int) -> bytes:
         """Return a chunk; the first has number 0.
 

@@ -109,6 +109,14 @@ class Transfers:
             raise
         return Transfer(permission, image, part or Slice(0, image.size), chunk_size)
 
+    async def envelope(self, image: Image) -> bytes | None:
+        """Return the envelope that signs an image, None if there is none: it was verified before there were any.
+
+        Raises:
+            StoreUnavailableError: It cannot be read.
+        """
+        return await self._images.envelope(image.image_id)
+
     async def send(self, transfer: Transfer, connection: Connection) -> None:
         """Send the bytes, and report when they were the last that the device lacked.
 

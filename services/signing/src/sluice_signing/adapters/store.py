@@ -6,6 +6,7 @@ answer with a hundred chunks at once. The layout is the same (GridFS specificati
 
 import asyncio
 import contextlib
+import io
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
 
@@ -13,9 +14,11 @@ from bson import ObjectId
 from gridfs.errors import NoFile
 
 from sluice_common.mongo import IMAGE_BUCKET, PACKAGE_BUCKET, SIGNATURE_TOOL, TOOLS, Database, bucket
+from sluice_common.tokens import ENVELOPE_SUFFIX
 from sluice_signing.adapters import signtool
 from sluice_signing.domain.errors import TooBigError, UploadMissingError
 from sluice_signing.domain.limits import PackageLimits
+from sluice_signing.domain.manifest import MANIFEST_NAME
 from sluice_signing.domain.verdict import Accepted
 
 CHUNK_BYTES: Final = 255 * 1024
@@ -66,18 +69,24 @@ class PackageStore:
         return [chunk["data"] for chunk in sorted(found, key=lambda chunk: int(chunk["n"]))]
 
     async def put_image(self, image_id: str, image: BinaryIO, verdict: Accepted) -> None:
-        """Store a verified image; one that is there with the same content is left alone.
+        """Store a verified image, behind the envelope that signs it; one that is there is left alone.
 
         Left-overs of an attempt that was cut short are removed first.
         """
-        metadata = {"name": verdict.image_name, "sha256": verdict.image_sha256}
         if await self._has_image(image_id, verdict):
             return
+        envelope = {"filename": MANIFEST_NAME, "length": len(verdict.envelope)}
+        await self._write_file(image_id + ENVELOPE_SUFFIX, io.BytesIO(verdict.envelope), envelope)
+        metadata = {"name": verdict.image_name, "sha256": verdict.image_sha256}
+        found = {"filename": verdict.image_name, "length": verdict.image_size, "metadata": metadata}
+        await self._write_file(image_id, image, found)
+
+    async def _write_file(self, file_id: str, content: BinaryIO, file: dict[str, Any]) -> None:
         with contextlib.suppress(NoFile):  # chunks without a file are deleted all the same
-            await self._images.delete(image_id)
-        await self._write_chunks(image_id, image)
-        file = {"_id": image_id, "filename": verdict.image_name, "length": verdict.image_size, "metadata": metadata}
-        await self._image_files.insert_one(file | {"chunkSize": CHUNK_BYTES, "uploadDate": datetime.now(UTC)})
+            await self._images.delete(file_id)
+        await self._write_chunks(file_id, content)
+        at = {"_id": file_id, "chunkSize": CHUNK_BYTES, "uploadDate": datetime.now(UTC)}
+        await self._image_files.insert_one(at | file)
 
     async def _write_chunks(self, image_id: str, image: BinaryIO) -> None:
         chunks = self._database[f"{IMAGE_BUCKET}.chunks"]

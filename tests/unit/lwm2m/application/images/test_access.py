@@ -145,3 +145,24 @@ async def test_a_block_request_shows_which_attempt_a_device_fetches() -> None:
     assert server.session.fetching is None
     server.get()
     assert server.session.fetching == ATTEMPT
+
+
+async def test_the_envelope_that_signs_an_image_is_served_beside_it_and_is_no_block_of_it() -> None:
+    server = Server()
+    server.images.images[f"{IMAGE}.dsse"] = b"{envelope}"
+    beside = (b"fw", f"{SIGNER.sign(TOKEN)}.dsse".encode())
+    answer = server.get(path=beside)
+    assert (answer.code, answer.payload) == (coap.CONTENT, b"{envelope}")
+    before = server.session.fetching
+    server.get()
+    assert (before, server.session.fetching) == (None, ATTEMPT)
+    server.revoked.add(IMAGE)
+    assert server.get(path=beside).code == coap.NOT_FOUND
+
+
+@pytest.mark.parametrize("name", ["{token}.dsse.dsse", "{token}.ds", ".dsse", "{token}dsse"])
+async def test_nothing_else_is_served_beside_an_image(name: str) -> None:
+    server = Server()
+    server.images.images[f"{IMAGE}.dsse"] = b"{envelope}"
+    path = (b"fw", name.format(token=SIGNER.sign(TOKEN)).encode())
+    assert server.get(path=path).code == coap.NOT_FOUND

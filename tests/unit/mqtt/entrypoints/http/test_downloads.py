@@ -163,6 +163,30 @@ async def test_a_request_without_a_token_of_the_platform_is_unauthorized(site: S
         assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
+async def test_the_envelope_that_signs_the_image_is_served_beside_it_and_counts_as_no_progress(
+    site: Site, token: ImageToken
+) -> None:
+    beside = f"/downloads/{DEVICE}/{TASK}/1/x.bin.dsse"
+    async with site.get(token, path=beside) as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "application/json"
+        assert await response.read() == b"{envelope}"
+    async with site.client.get(beside) as response:
+        assert response.status == 401
+    site.images.is_away = True
+    async with site.get(token, path=beside) as response:
+        assert response.status == 503
+        assert response.headers["Retry-After"] == "10"
+    site.images.is_away, site.images.signed_by = False, None
+    async with site.get(token, path=beside) as response:
+        assert response.status == 404
+    site.revoked.add(token.image_id)
+    async with site.get(token, path=beside) as response:
+        assert response.status == 403
+    await site.settled()
+    assert site.reports() == []
+
+
 async def test_a_token_serves_only_its_own_path(site: Site, token: ImageToken) -> None:
     for path in (f"{'e' * 24}/{TASK}/1", f"{DEVICE}/{'e' * 24}/1", f"{DEVICE}/{TASK}/2"):
         async with site.get(token, path=f"/downloads/{path}/x.bin") as response:

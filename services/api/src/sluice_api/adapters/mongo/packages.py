@@ -17,6 +17,7 @@ from sluice_api.domain.errors import NotFoundError
 from sluice_api.domain.models import Package, PackageFilter, PackageStatus
 from sluice_api.domain.outbox import OutboxMessage
 from sluice_common.mongo import IMAGE_BUCKET, PACKAGE_BUCKET, Database, bucket
+from sluice_common.tokens import ENVELOPE_SUFFIX
 
 CODEC = RecordCodec(Package, "package_id")
 _CHUNK_BYTES = 1024 * 1024
@@ -132,8 +133,14 @@ class Packages(TenantRepository[Package, PackageFilter]):
     async def delete_files(self, package: Package) -> None:
         """Delete the zip and the image of a package; they may be gone already."""
         if package.image_id:
-            await delete_file(self._images, package.image_id)
+            await delete_image(self._images, package.image_id)
         await delete_file(self._files, package.package_id)
+
+
+async def delete_image(images: AsyncGridFSBucket, image_id: str) -> None:
+    """Delete an image and the envelope that signs it; they may be gone already."""
+    await delete_file(images, image_id)
+    await delete_file(images, image_id + ENVELOPE_SUFFIX)
 
 
 async def delete_file(files: AsyncGridFSBucket, file_id: str) -> None:

@@ -90,7 +90,7 @@ class Package(Record, frozen=True, kw_only=True, rename={"stored_status": "statu
 
     @property
     def is_version_signed(self) -> bool:
-        """Whether the version is the signer's word, and not only that of who uploaded it."""
+        """Return whether the version is the signer's word, and not only that of who uploaded it."""
         return self.manifest_version is not None and self.manifest_version >= MANIFEST_WITH_VERSION
 
     def snapshot(self) -> PackageSnapshot:

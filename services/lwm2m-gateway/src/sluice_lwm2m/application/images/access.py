@@ -10,13 +10,14 @@ from functools import lru_cache
 
 from sluice_common.ids import execution_id
 from sluice_common.messages.registrations import AttemptRef
-from sluice_common.tokens import ImageToken, InvalidTokenError, TokenSigner
+from sluice_common.tokens import ENVELOPE_SUFFIX, ImageToken, InvalidTokenError, TokenSigner
 from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain.coap.message import path_segments
 from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.sessions import Sessions
 
 _TOKENS_KEPT = 4_096
+_ENVELOPE = ENVELOPE_SUFFIX.encode()
 
 
 class ImageAccess:
@@ -48,15 +49,16 @@ class ImageAccess:
         self._verified = lru_cache(maxsize=_TOKENS_KEPT)(self._verify)
 
     def admit(self, path: list[bytes], remote: Peer) -> str | None:
-        """Return the id of the image that may be served at a path to an address, else None.
+        """Return the id of the image, or of the envelope that signs it, that may be served to an address, else None.
 
         Its device is awake then. It may fetch from any socket, but not from an address that it has left in the midst of
         the upgrade: another device may be there now.
         """
         if not _is_image(path) and not _is_image(path := path_segments(path)):
             return None
+        name = path[1].removesuffix(_ENVELOPE)
         try:
-            token, attempt = self._verified(path[1])
+            token, attempt = self._verified(name)
         except InvalidTokenError:
             return None
         now = self._clock()
@@ -66,11 +68,12 @@ class ImageAccess:
         if token.image_id in self._revoked or remote in session.former:
             return None
         session.extend_awake_window(now)
-        session.fetching = attempt
+        if name == path[1]:
+            session.fetching = attempt
         session.is_fresh = False
         if not session.is_reported:
             self._reporter.report_activity(session)
-        return token.image_id
+        return token.image_id if name == path[1] else token.image_id + ENVELOPE_SUFFIX
 
     def _verify(self, text: bytes) -> tuple[ImageToken, AttemptRef]:
         token = self._signer.verify(text.decode("ascii", errors="replace"))

@@ -1,4 +1,7 @@
-"""Images by Block2 (RFC 7959 §2.4) at `/fw/{token}`: stateless per request, 4.04 for what may not be fetched."""
+"""Images by Block2 (RFC 7959 §2.4) at `/fw/{token}`: stateless per request, 4.04 for what may not be fetched.
+
+At `/fw/{token}.dsse` beside it lies the envelope that signs the image, for devices that verify it themselves.
+"""
 
 from sluice_common.background import BackgroundTasks
 from sluice_lwm2m.application.images.access import ImageAccess

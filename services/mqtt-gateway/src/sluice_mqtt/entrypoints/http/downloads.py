@@ -2,7 +2,10 @@
 
 `GET` and `HEAD /downloads/{device_id}/{task_id}/{attempt}/{file_name}` with `Authorization: Bearer {token}`; ranges and
 validators as in RFC 9110. 401: no token of this platform. 403: the token does not permit this. 304 and 412: a condition
-does not hold. 416: no such bytes. 503: too many at once, the gateway begins or ends, or the database cannot answer.
+does not hold. 404: the image has no envelope. 416: no such bytes. 503: too many at once, the gateway begins or ends, or
+the database cannot answer.
+
+With `.dsse` behind the file name it is the envelope that signs the image, whole, for devices that verify it themselves.
 
 Headers are short: a modem takes 2,303 bytes of a TLS record, which leaves 255 beside a range of 2,048 bytes. So nothing
 is said that goes without saying, such as `Cache-Control: private` beside `Authorization` (RFC 9111 §3.5).
@@ -16,7 +19,7 @@ import structlog
 from aiohttp import web
 
 from sluice_common.observability import Rarely
-from sluice_common.tokens import InvalidTokenError
+from sluice_common.tokens import ENVELOPE_SUFFIX, InvalidTokenError
 from sluice_mqtt.application.download_access import DownloadAccess, DownloadDeniedError, NotReadyError
 from sluice_mqtt.application.ports import StoreUnavailableError
 from sluice_mqtt.application.transfers import FencedError, Transfer, Transfers
@@ -112,6 +115,8 @@ class DownloadServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         permission, image = await self._authorize(request)
+        if request.match_info["file_name"].endswith(ENVELOPE_SUFFIX):
+            return await self._envelope(image)
         status = failed_precondition(request, image.etag)
         if status is not None:
             raise RefusedError(status, "a condition does not hold", {"ETag": f'"{image.etag}"'})
@@ -124,6 +129,15 @@ class DownloadServer:
         if request.method != "HEAD":
             await self._send(request, response, transfer)
         return response
+
+    async def _envelope(self, image: Image) -> web.Response:
+        try:
+            content = await self._transfers.envelope(image)
+        except StoreUnavailableError as error:
+            raise RefusedError(503, "the store is away", _RETRY) from error
+        if content is None:
+            raise RefusedError(404, "no envelope")
+        return web.Response(body=content, content_type="application/json")
 
     async def _authorize(self, request: web.Request) -> tuple[DownloadPermission, Image]:
         path = request.match_info

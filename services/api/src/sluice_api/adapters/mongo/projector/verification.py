@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sluice_api.adapters.mongo.collections import PACKAGES, PRODUCTS, PUBLIC_KEYS, Document
 from sluice_api.adapters.mongo.packages import CODEC as PACKAGE_CODEC
-from sluice_api.adapters.mongo.packages import delete_file
+from sluice_api.adapters.mongo.packages import delete_image
 from sluice_api.adapters.mongo.poison import content_errors_as_poison
 from sluice_api.adapters.mongo.products import CODEC as PRODUCT_CODEC
 from sluice_api.adapters.mongo.records import fields_of
@@ -73,7 +73,7 @@ class MongoVerificationStore:
 
     async def delete_image(self, image_id: str) -> None:
         """Delete an image; it may be gone already."""
-        await delete_file(self._images, image_id)
+        await delete_image(self._images, image_id)
 
     async def _settle(self, package_id: str, status: PackageStatus, at: datetime, outcome: Document) -> None:
         change = outcome | {"status": status.value, "verified_at": at}
