@@ -158,7 +158,7 @@ def _from_windows(name: str, *, extra: bytes = b"", attributes: int = 0x20) -> z
     return info
 
 
-NTFS_TIMES = struct.pack("<HHLHH", 0x000A, 32, 0, 1, 24) + bytes(24)
+NTFS_TIMES = struct.pack("<HHLHH3Q", 0x000A, 32, 0, 1, 24, 134_000_000_000_000_000, 0, 0)
 
 
 def _unicode_path(name: str) -> bytes:

@@ -21,7 +21,7 @@ def _path(name: str, of: str = NAME, version: int = 1) -> bytes:
 
 TIMES = _field(0x5455, b"\3" + bytes(8))
 OWNER = _field(0x7875, b"\1\4" + bytes(4) + b"\4" + bytes(4))
-NTFS = _field(0x000A, bytes(4) + struct.pack("<HH", 1, 24) + bytes(24))
+NTFS = _field(0x000A, bytes(4) + struct.pack("<HH3Q", 1, 24, 134_000_000_000_000_000, 0, 0))
 JAR = _field(0xCAFE, b"")
 
 
@@ -101,13 +101,20 @@ IN_1970, IN_2026 = 116_444_736_000_000_000, 134_000_000_000_000_000
 
 
 @pytest.mark.parametrize("raw", [_unix(0), _unix(1, 2**31 - 1, 0), _ntfs(IN_2026, 0, IN_1970), _unix()])
-def test_times_from_1970_on_are_accepted_and_so_is_none(raw: bytes) -> None:
+def test_times_from_1970_on_are_accepted_and_so_is_none_of_access(raw: bytes) -> None:
     check_extra_fields(raw, NAME)
 
 
 @pytest.mark.parametrize(
     "raw",
-    [_unix(-1), _unix(1, 2, -(2**31)), _ntfs(IN_1970 - 1, 0, 0), _ntfs(0, 0, 1), _ntfs(IN_2026, -(2**63), IN_2026)],
+    [
+        _unix(-1),
+        _unix(1, 2, -(2**31)),
+        _ntfs(IN_1970 - 1, 0, 0),
+        _ntfs(0, 0, 0),
+        _ntfs(IN_2026, 0, 1),
+        _ntfs(IN_2026, -(2**63), IN_2026),
+    ],
 )
 def test_a_time_before_1970_is_refused_as_jar_gives_up_there(raw: bytes) -> None:
     with pytest.raises(ExtraFieldError, match="before 1970"):

@@ -28,7 +28,7 @@ _FIELDS = (
 _MORE_VALUES = {0, 3, 10, 19, 0xFF}
 """None, all, and the systems that attributes may be of."""
 _IMAGE = ("app.bin", b"firmware " * 8)
-_NTFS_TIMES = struct.pack("<HHLHH", 0x000A, 32, 0, 1, 24) + bytes(24)
+_NTFS_TIMES = struct.pack("<HHLHH3Q", 0x000A, 32, 0, 1, 24, 134_000_000_000_000_000, 0, 0)
 _UNIX_TIMES = struct.pack("<HHBL", 0x5455, 5, 1, 0x6B0C1B92)
 
 

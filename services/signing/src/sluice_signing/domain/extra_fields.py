@@ -63,11 +63,12 @@ def check_extra_fields(raw: bytes, name: str) -> None:
 
 
 def _times(kind: int, data: bytes) -> Iterator[int]:
-    """Yield the times of a field, after 1970 if they are not negative; 0 in NTFS's means that there is none."""
+    """Yield the times of a field, negative before 1970; of NTFS's, access and creation may be 0, which is none."""
     if kind == _UNIX_TIMES:
         yield from (time for (time,) in _UNIX_TIME.iter_unpack(data[1 : 1 + len(data[1:]) // 4 * 4]))
     elif kind == _NTFS_TIMES and len(data) >= _NTFS.size:
-        yield from (time - _NTFS_1970 for time in _NTFS.unpack_from(data)[-3:] if time)
+        changed, *others = _NTFS.unpack_from(data)[-3:]
+        yield from (time - _NTFS_1970 for time in (changed, *filter(None, others)))
 
 
 def _fields(raw: bytes, name: str) -> Iterator[tuple[int, bytes]]:
