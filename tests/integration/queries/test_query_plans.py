@@ -65,6 +65,7 @@ from sluice_api.domain.models import (
     Progress,
     PublicKeyFilter,
     Record,
+    Rejection,
     Subscription,
     SubscriptionFilter,
     Targets,
@@ -82,7 +83,7 @@ from sluice_common.messages.execution_events import (
     ExecutionStatus,
     Step,
 )
-from sluice_common.messages.package_events import PackageRejected, PackageVerified
+from sluice_common.messages.package_events import PackageVerified
 from sluice_common.mongo import IMAGE_BUCKET, Database
 from sluice_common.sealing import Sealer
 from sluice_lwm2m.adapters.device_directory import MongoDeviceDirectory
@@ -319,7 +320,9 @@ class Product:
                 **head, image_id="i", image_name="n", image_size=1, image_sha256="00", key_id="k", algorithm="x"
             )
         )
-        await store.reject(PackageRejected(**head, code="c", message="m"))
+        await store.package("p")
+        await store.product("m")
+        await store.reject("p", Rejection(code="c", message="m"), self.at)
         await store.reject_again("p", "i")
         await store.status_of_key("k")
         await store.look_at_key_again("k", self.at)
@@ -363,7 +366,9 @@ class Product:
         await refused(store.fetch("p", io.BytesIO()))
         await database["packages.files"].insert_one({"_id": "p", "length": 1, "chunkSize": 1})
         await refused(store.fetch("p", io.BytesIO()))
-        verdict = Accepted(image_name="n", image_size=1, image_sha256="00", key_ref="k", algorithm="x")
+        verdict = Accepted(
+            image_name="n", image_size=1, image_sha256="00", key_ref="k", algorithm="x", release=None, envelope=b"e"
+        )
         await store.put_image("i", io.BytesIO(b"1"), verdict)
         devices: Any = database["devices"]
         await MongoDeviceDirectory(devices, self.background, ttl=1.0, capacity=10, max_waiting=10).find("e")
@@ -374,6 +379,7 @@ class Product:
         known = MongoDevices(devices, Sealer(["s" * 40]), lifetimes, self.background, capacity=10)
         await known.find("d")
         downloads: Any = GridFsImages(files, chunks, self.background, 10)
+        await downloads.envelope("i")
         await downloads.chunk_size("i", 1)
         await downloads.chunk("i", 0)
 
