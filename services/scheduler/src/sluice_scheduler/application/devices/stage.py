@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, Collection
 
 import structlog
 
+from sluice_common.garbage import no_collection
 from sluice_common.supervision import forever
 from sluice_scheduler.application.devices.batches import BatchProcessor
 from sluice_scheduler.application.devices.deadlines import Deadlines
@@ -90,8 +91,9 @@ class DevicesStage:
     def take_over(self, partitions: Collection[int]) -> None:
         """Follow the deadlines of all records of partitions, which have been recovered."""
         self._forget()
-        for partition, device in self._records.owned(partitions):
-            self._deadlines.follow(device, partition)
+        with no_collection():
+            for partition, device in self._records.owned(partitions):
+                self._deadlines.follow(device, partition)
         _log.info("devices_recovered", partitions=len(partitions))
 
     async def log_counters(self) -> None:
