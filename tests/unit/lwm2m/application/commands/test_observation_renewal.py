@@ -124,3 +124,29 @@ async def test_an_error_whose_text_is_a_state_is_no_state(world: World) -> None:
     world.commands.renew_observation(world.session)
     await world.settle()
     assert world.publisher.of(FirmwareStateNotified) == []
+
+
+async def test_a_state_that_was_asked_for_is_published_when_kafka_is_back(world: World) -> None:
+    world.submit(device_requests(Observe(path=STATE)))
+    await world.settle()
+    world.publisher.failure = OSError("no Kafka")
+    world.commands.renew_observation(world.session)
+    await world.settle()
+    assert world.publisher.of(FirmwareStateNotified) == []
+    world.publisher.failure = None
+    await world.commands.drain()
+    assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [1]
+
+
+async def test_a_state_that_was_asked_for_is_not_published_late_after_a_newer_notification(world: World) -> None:
+    world.submit(device_requests(Observe(path=STATE)))
+    await world.settle()
+    token = world.sender.sent[0].token
+    world.publisher.failure = OSError("no Kafka")
+    world.commands.renew_observation(world.session)
+    await world.settle()
+    world.publisher.failure = None
+    notified = Message(coap.CON, coap.CONTENT, 1, token, ((coap.OBSERVE, b"\x05"),), b"2")
+    await world.notifications.take(notified, REMOTE)
+    await world.commands.drain()
+    assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [2]

@@ -7,17 +7,19 @@ ends the observation by an error (RFC 7641 §3.2) is observed again, and asked i
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from sluice_common.messages.lwm2m_commands import Observe, Read
 from sluice_common.messages.registrations import Registration
+from sluice_common.supervision import persist
 from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.notifications import Notifications, Observed
 from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.domain.encoding.errors import PayloadError
 from sluice_lwm2m.domain.requests import FIRMWARE_STATE, coap_request, firmware_state
-from sluice_lwm2m.domain.session import Session
+from sluice_lwm2m.domain.session import Newest, Session
 
 
 class Renewal(NamedTuple):
@@ -60,9 +62,15 @@ class ObservationRenewal:
             state = firmware_state(answer.message, record.root)
         except PayloadError:
             return False
-        async with self._mailbox.work_for(record.device_id):
-            if answer.is_newest:
-                sequence = answer.sequence if isinstance(request, Observe) else None
-                observed = Observed(record.observe_attempt, token, sequence, state, now)
-                await self._notifications.publish(session, observed)
+        if answer.is_newest:
+            sequence = answer.sequence if isinstance(request, Observe) else None
+            observed = Observed(record.observe_attempt, token, sequence, state, now)
+            publish = partial(self._publish, session, observed, session.received)
+            await persist("state_not_published", publish, device_id=record.device_id)  # it will not be told again
         return True
+
+    async def _publish(self, session: Session, observed: Observed, received: Newest | None) -> None:
+        """Publish a state, unless a notification has come since it was received."""
+        async with self._mailbox.work_for(session.record.device_id):
+            if session.received is received:
+                await self._notifications.publish(session, observed)
