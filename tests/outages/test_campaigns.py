@@ -67,8 +67,15 @@ def patient_campaign(seconds: float) -> Scenario:
         fleet=replace(scenario.mqtt.fleet, failing=0.0, retries=3),
         policy=_patient(scenario.mqtt.policy, seconds),
     )
-    fleet = replace(scenario.fleet, failing=0.0, retries=3)
-    return replace(scenario, fleet=fleet, policy=_patient(scenario.policy, seconds), fills_windows=False, mqtt=mqtt)
+    return replace(
+        scenario,
+        fleet=replace(scenario.fleet, failing=0.0, retries=3),
+        policy=_patient(scenario.policy, seconds),
+        # An offer that waits in a broker that is away longer than this reaches a device that has lost its place.
+        services={**scenario.services, "SLUICE_DOWNLOAD_IDLE": str(seconds + _LONGER)},
+        fills_windows=False,
+        mqtt=mqtt,
+    )
 
 
 def _patient(policy: Mapping[str, Any], seconds: float) -> dict[str, Any]:
