@@ -17,7 +17,7 @@ from sluice_demo.judgement import judge
 from sluice_demo.run import Place, run
 from sluice_demo.scenario import Scenario
 from sluice_embedded.adapters.sockets import free_base
-from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT
+from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT, PARTS
 
 _LWM2M_DEVICES, _MQTT_DEVICES = 250, 50
 _LONGER = 120.0
@@ -50,7 +50,7 @@ async def test_a_campaign_ends_as_without_the_outage(
     assert report.callbacks.received == report.devices
     assert not judgement.differences
     starts, statuses = lives(tmp_path)
-    others = set(starts) - set(parts) - _MAY_END
+    others = set(starts) - set(PARTS) - _MAY_END
     assert {name: starts[name] for name in others} == dict.fromkeys(others, 1), "a service ended by itself"
     assert {name for name in others if statuses[name] not in _ENDED_IN_GOOD_ORDER} == set(), statuses
     assert set(recovered) == {"API", "LwM2M gateway", "MQTT devices", "stages"}
