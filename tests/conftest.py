@@ -50,11 +50,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 class _ByFolder(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Keeps in one worker what shares processes: a file of end-to-end tests, a folder of integration tests. Campaigns
-    under faults and outages share none.
+    """Keeps in one worker what shares processes: a file of end-to-end tests, a folder of integration tests.
 
-    So a package's processes start once. Every worker has a Kafka and a MongoDB-wire server of its own, as the groups of
-    their consumers have the same names. What takes longest comes first; unit tests, one file at a time, fill the end.
+    Campaigns under faults and outages share none. A package's processes start once. Every worker has a Kafka and
+    a MongoDB-wire server of its own, as the groups of their consumers have the same names. What takes longest comes
+    first; unit tests, one file at a time, fill the end.
     """
 
     def _split_scope(self, nodeid: str) -> str:
