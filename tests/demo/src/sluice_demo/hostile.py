@@ -21,7 +21,7 @@ from aiohttp import web
 from sluice_demo.appserver import AppServer, Fleet, MqttFleet
 from sluice_demo.firmware import make_package
 from sluice_embedded.adapters.state import Endpoints
-from sluice_simulator.fuzzing import FuzzingDevice
+from sluice_simulator.hostile import SOCKETS, HostileDevice
 from sluice_simulator.mqtt import run as mqtt_run
 from sluice_simulator.mqtt.fleet import Identity
 from sluice_simulator.mqtt.plan import MqttOptions, make_plan
@@ -34,6 +34,7 @@ _RESULTS: Final = 300
 """Devices whose upgrade fails at once, as their product model supports none: each result goes to all receivers."""
 _PER_SECOND: Final = 500.0
 _TICK: Final = 0.01
+_SPEAKS_EVERY: Final = 0.02
 _SECRET: Final = "secret-of-a-hostile-tenant-000000"  # noqa: S105 - of a tenant that lives for one demo
 _SEED: Final = 7
 _END_DEADLINE: Final = 10.0
@@ -127,18 +128,40 @@ def _live(connection: Connection, gateway: str, broker: str, flooding: dict[str,
 
 
 async def _until_closed(connection: Connection, gateway: str, broker: str, flooding: dict[str, Identity]) -> None:
-    address = urlsplit(gateway)
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: FuzzingDevice(_FUZZING, _SEED), remote_addr=(address.hostname or "", address.port or 5683)
-    )
     fleet = mqtt_run.MqttFleet(make_plan(_flooding_options()), broker, flooding)
-    working = [asyncio.create_task(work) for work in (fleet.start(), _flood(fleet))]
+    working = [asyncio.create_task(work) for work in (fleet.start(), _flood(fleet), _fuzz(gateway))]
     await asyncio.to_thread(_wait_closed, connection)
     for task in working:
         task.cancel()
     await asyncio.gather(*working, return_exceptions=True)
-    transport.close()
     await fleet.stop()
+
+
+class _Ear(asyncio.DatagramProtocol):
+    """Hands what comes to a device."""
+
+    def __init__(self, device: HostileDevice) -> None:
+        self._device = device
+
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - asyncio's signature
+        """Hand it over."""
+        self._device.receive(data)
+
+
+async def _fuzz(gateway: str) -> None:
+    """Let a hostile device speak, fifty datagrams a second."""
+    address, device = urlsplit(gateway), HostileDevice(_FUZZING, _SEED)
+    remote = address.hostname or "", address.port or 5683
+    loop = asyncio.get_running_loop()
+    opened = [await loop.create_datagram_endpoint(lambda: _Ear(device), remote_addr=remote) for _ in range(SOCKETS)]
+    try:
+        while True:
+            sent = device.next()
+            opened[sent.socket][0].sendto(sent.data)
+            await asyncio.sleep(_SPEAKS_EVERY)
+    finally:
+        for transport, _ in opened:
+            transport.close()
 
 
 async def _flood(fleet: mqtt_run.MqttFleet) -> None:
