@@ -349,6 +349,7 @@ class Product:
         )
         await deliveries.add([delivery], [delivery.key])
         await deliveries.claim_due("h", 10)
+        await deliveries.release([delivery.key])
         await deliveries.give_up_overdue("h", self.at, 10)
         await deliveries.give_up_all("s")
         await subscriptions.adopt_deliveries(deliveries)
