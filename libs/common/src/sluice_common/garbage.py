@@ -19,7 +19,7 @@ def collect_seldom() -> None:
 def no_collection() -> Iterator[None]:
     """Keep the garbage collector away while much is read that stays: it would go through all of it again and again.
 
-    It took half of the time in which a gateway reads its registrations.
+    It took a quarter to a half of the time in which a gateway reads its registrations.
     """
     gc.disable()
     try:

@@ -42,11 +42,11 @@ class Backoff:
 
     Attributes:
         first: Seconds after the first failure, at most.
-        longest: Seconds that no wait exceeds.
+        longest: Seconds that no wait exceeds; so short that after an outage all goes on within some seconds.
     """
 
     first: float = 0.5
-    longest: float = 15.0
+    longest: float = 5.0
 
     def delay(self, failures: int) -> float:
         """Return the seconds to wait after so many failures in a row, from half of the bound to all of it."""

@@ -258,11 +258,11 @@ async def test_a_reserved_code_is_rejected() -> None:
     assert await Gateway().take(b"\x40\xe1\x12\x34") == [b"\x70\x00\x12\x34"]
 
 
-async def test_a_request_whose_handling_fails_is_answered_service_unavailable() -> None:
+async def test_a_request_whose_handling_fails_is_answered_service_unavailable_and_when_to_ask_again() -> None:
     gateway = Gateway()
     gateway.failure = RuntimeError("a bug")
     (answer,) = await gateway.take(request())
-    assert codec.decode(answer).code == coap.SERVICE_UNAVAILABLE
+    assert (codec.decode(answer).code, codec.decode(answer).uint(coap.MAX_AGE)) == (coap.SERVICE_UNAVAILABLE, 10)
     assert gateway.counters[Counted.FAILED] == 1
 
 

@@ -26,6 +26,8 @@ from sluice_lwm2m.domain.sessions import Sessions
 
 _log = structlog.get_logger()
 _GET = bytes((coap.GET,))
+_SOON = codec.encode_options(((coap.MAX_AGE, coap.uint_bytes(10)),))
+"""Options of every 5.03: seconds after which to ask again (RFC 7252 §5.9.3.4); without it a device waits for 60."""
 
 OnGet = Callable[[Message, Peer], None]
 OnUnmatched = Callable[[Peer], None]
@@ -132,6 +134,8 @@ class Endpoint:
         confirmable = request.kind == coap.CON
         kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self._next_mid(remote))
         tail = b"\xff" + payload if payload else b""
+        if code == coap.SERVICE_UNAVAILABLE:
+            options = _SOON
         return codec.header(kind, code, mid, request.token) + options + tail
 
     def _take_get(self, data: bytes, remote: Peer) -> None:
