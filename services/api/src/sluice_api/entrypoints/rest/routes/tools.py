@@ -15,6 +15,9 @@ _ZIP: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {}}},
     304: {"description": "Not Modified"},
 }
+_DIGEST: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": f"{'e3' * 32}  {SIGNATURE_TOOL}\n"}}}
+}
 _FILES = StaticFiles(check_dir=False)
 """For its reading of conditional requests alone (RFC 9110 §13.1.2): a list of tags, weak ones, `*`."""
 
@@ -33,7 +36,7 @@ async def get_signature_tool(services: Wired, if_none_match: Annotated[str | Non
     return response
 
 
-@router.get(f"/{SIGNATURE_TOOL}.sha256", response_class=PlainTextResponse)
+@router.get(f"/{SIGNATURE_TOOL}.sha256", response_class=Response, responses=_DIGEST)
 async def get_signature_tool_digest(services: Wired) -> PlainTextResponse:
     """Show the SHA-256 of the tool as `sha256sum` does; it must be the one in the documents of the source."""
     tool = await services.tools.get(SIGNATURE_TOOL)
