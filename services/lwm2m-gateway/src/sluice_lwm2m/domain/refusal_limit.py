@@ -24,9 +24,9 @@ class RefusalLimit:
         self._per_second = per_second
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()  # level and when; the oldest is first
 
-    def is_reached(self, source: str, now: float) -> bool:
-        """Return whether a source has no refusal left."""
-        return self._level(source, now) >= self._per_second * _BURST
+    def is_reached(self, source: str, now: float, pending: int = 0) -> bool:
+        """Return whether a source has no refusal left, if all that is pending were refused."""
+        return self._level(source, now) + pending >= self._per_second * _BURST
 
     def note(self, source: str, now: float) -> None:
         """Count a refusal."""

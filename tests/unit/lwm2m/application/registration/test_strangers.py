@@ -1,5 +1,7 @@
 """Floods of registrations: what a source may cost."""
 
+import asyncio
+
 import pytest
 from tests.unit.lwm2m.application.registration.world import REMOTE, World
 
@@ -33,6 +35,24 @@ async def test_strangers_beyond_the_limit_of_their_address_are_not_looked_up_and
     assert await flood(world, ALLOWED + 3) == [coap.FORBIDDEN] * ALLOWED + [coap.TOO_MANY_REQUESTS] * 3
     assert world.directory.lookups == ALLOWED
     assert (world.counters[Counted.LIMITED], world.counters[Counted.REFUSED]) == (3, ALLOWED + 3)
+
+
+async def test_a_flood_that_comes_before_the_database_answers_takes_no_more_places_than_may_be_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, answers = [], asyncio.Event()
+
+    async def find(endpoint: str) -> None:
+        waiting.append(endpoint)
+        await answers.wait()
+
+    monkeypatch.setattr(world.directory, "find", find)
+    flooding = asyncio.gather(*(register(world, f"stranger-{n}") for n in range(ALLOWED + 3)))
+    while len(waiting) < ALLOWED:
+        await asyncio.sleep(0)
+    answers.set()
+    assert await flooding == [coap.FORBIDDEN] * ALLOWED + [coap.TOO_MANY_REQUESTS] * 3
+    assert len(waiting) == ALLOWED
 
 
 async def test_strangers_on_many_ports_are_limited_by_their_ip_address(world: World) -> None:

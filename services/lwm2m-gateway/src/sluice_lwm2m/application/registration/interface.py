@@ -124,7 +124,8 @@ class RegistrationInterface:
         parameters = parse_register(request, self._bounds)
         self._strangers.check(parameters.endpoint, remote)
         try:
-            record = await self._lifecycle.register(parameters, remote)
+            with self._strangers.pending(parameters.endpoint, remote):
+                record = await self._lifecycle.register(parameters, remote)
         except DirectoryBusyError as error:
             raise CoapError(coap.SERVICE_UNAVAILABLE, "too many registrations wait for the database") from error
         except CoapError:

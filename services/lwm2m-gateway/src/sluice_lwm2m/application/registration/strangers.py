@@ -5,7 +5,9 @@ Beyond a number of refused names per address and port, and of more per IP addres
 translation the port, with whoever floods. What is malformed takes no look-up and counts for nothing.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from operator import attrgetter
 
 from sluice_lwm2m.application.ports import DeviceDirectory
@@ -32,6 +34,7 @@ class Strangers:
         self._limits = ((per_address, attrgetter("text")), (per_host, attrgetter("network")))
         self._counters = counters
         self._clock = clock
+        self._pending: Counter[str] = Counter()
 
     def check(self, endpoint: str, remote: Peer) -> None:
         """Return if a registration may be looked up.
@@ -40,10 +43,28 @@ class Strangers:
             CoapError: 4.29; without Max-Age, which is 60 s then (RFC 7252 §5.10.5).
         """
         now = self._clock()
-        is_reached = any(limit.is_reached(source(remote), now) for limit, source in self._limits)
+        is_reached = any(
+            limit.is_reached(source(remote), now, self._pending[source(remote)]) for limit, source in self._limits
+        )
         if is_reached and not self._directory.was_found(endpoint):
             self._counters[Counted.LIMITED] += 1
             raise CoapError(coap.TOO_MANY_REQUESTS, "too many unknown devices from this address")
+
+    @contextmanager
+    def pending(self, endpoint: str, remote: Peer) -> Iterator[None]:
+        """Count a name that was not found before among those of its source while the block looks it up.
+
+        Until then nobody knows that it will be refused: a flood comes sooner than the first answer of the database.
+        """
+        sources = [] if self._directory.was_found(endpoint) else [source(remote) for _, source in self._limits]
+        self._pending.update(sources)
+        try:
+            yield
+        finally:
+            self._pending.subtract(sources)
+            for source in sources:
+                if not self._pending[source]:
+                    del self._pending[source]
 
     def note_unknown(self, remote: Peer) -> None:
         """Count a name that was looked up and not found."""
