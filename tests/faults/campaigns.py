@@ -87,6 +87,8 @@ def mqtt_campaign() -> Scenario:
         scenario,
         fleet=replace(scenario.fleet, failing=0.0, retries=3),
         policy={**scenario.policy, "max_retries": 3, "timeouts": timeouts},
+        # Longer than a broker takes to be there again: who is idle for so long loses its place, and offers come late.
+        services={**scenario.services, "SLUICE_DOWNLOAD_IDLE": "120.0"},
         fills_windows=False,
         mqtt=mqtt,
     )

@@ -31,7 +31,11 @@ _MAY_END = frozenset({"scheduler-devices", "scheduler-cells"})
 
 @pytest.mark.requirement("R067", "R099", "R143")
 @pytest.mark.parametrize("form", list(Form))
-@pytest.mark.parametrize("parts", [(KAFKA,), (MONGODB,), (MQTT,), (KAFKA, MONGODB, MQTT)], ids="+".join)
+@pytest.mark.parametrize(
+    "parts",
+    [(KAFKA,), (MONGODB,), (MQTT,), pytest.param((KAFKA, MONGODB, MQTT), marks=pytest.mark.short)],
+    ids="+".join,
+)
 async def test_a_campaign_ends_as_without_the_outage(
     parts: Sequence[str],
     form: Form,
