@@ -243,20 +243,37 @@ async def test_a_receiver_that_asks_for_a_pause_gets_it_at_once() -> None:
     assert timedelta(seconds=115) < outcome.next_at - now() <= timedelta(seconds=120)
 
 
-async def test_a_receiver_that_is_gone_ends_its_subscription_and_what_waits_for_it() -> None:
+async def test_a_receiver_that_says_twice_in_a_row_that_it_is_gone_ends_its_subscription_and_what_waits_for_it() -> (
+    None
+):
     database, receivers = Database(a=GOOD), Receivers()
     database.waiting["a"] = 40
     receivers.answer = Answer(failure="status 410", gone=True)
     deliveries = dispatcher(database, receivers)
-    deliveries.offer([delivery("a", 0, GOOD)], deliveries.claim_end())
-    await rest()
+    for number in range(2):
+        deliveries.offer([delivery("a", number, GOOD)], deliveries.claim_end())
+        await rest()
     with capture_logs() as logs:
         await deliveries.close()
         assert database.troubles["a"] == Trouble(failure="status 410", given_up=1, gone=True)
         await deliveries.scan()
     assert database.troubles["a"] == Trouble(failure="status 410", given_up=40)
-    assert database.outcomes == {"a:0": "GIVEN_UP"}
+    assert database.outcomes == {"a:0": "PENDING", "a:1": "GIVEN_UP"}
     assert [log["event"] for log in logs] == ["callbacks_given_up", "subscription_ended", "callbacks_given_up"]
+
+
+@pytest.mark.parametrize("between", [Answer(), Answer(failure="status 500")])
+async def test_a_receiver_that_says_once_in_a_while_that_it_is_gone_is_called_again(between: Answer) -> None:
+    database, receivers = Database(a=GOOD), Receivers()
+    deliveries = dispatcher(database, receivers)
+    gone = Answer(failure="status 410", gone=True)
+    for number, answer in enumerate((gone, between, gone)):
+        receivers.answer = answer
+        deliveries.offer([delivery("a", number, GOOD)], deliveries.claim_end())
+        await rest()
+    await deliveries.close()
+    assert "GIVEN_UP" not in database.outcomes.values()
+    assert not database.troubles["a"].gone
 
 
 async def test_what_has_waited_for_too_long_at_a_suspended_receiver_is_given_up_without_a_post() -> None:

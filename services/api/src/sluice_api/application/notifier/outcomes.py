@@ -34,6 +34,7 @@ class Outcomes:
         self._chance = random.SystemRandom()
         self._in_flight: dict[str, str] = {}
         self._gathered: list[Outcome] = []
+        self._said_gone: set[str] = set()
 
     def __contains__(self, key: object) -> bool:
         """Return whether a delivery is being posted, or its outcome is not yet written."""
@@ -58,7 +59,14 @@ class Outcomes:
         self._gathered.append(Outcome(delivery=delivery, status=DeliveryStatus.GIVEN_UP, failure=why))
 
     def end(self, delivery: Delivery, answer: Answer) -> None:
-        """Note a post that has ended."""
+        """Note a post that has ended.
+
+        A receiver is gone when it says so twice in a row: one 410 may come from a proxy in front of it, or a roll-out.
+        """
+        subscription_id = delivery.subscription_id
+        is_gone = answer.gone and subscription_id in self._said_gone
+        (self._said_gone.add if answer.gone else self._said_gone.discard)(subscription_id)
+        answer = msgspec.structs.replace(answer, gone=is_gone)
         if answer.failure is None:
             self._gathered.append(Outcome(delivery=delivery, status=DeliveryStatus.DELIVERED))
         else:

@@ -65,7 +65,7 @@ class Trouble(msgspec.Struct, kw_only=True):
     Attributes:
         failure: The last one.
         given_up: Callbacks that were given up since the last report.
-        gone: Whether the receiver has said that it is gone for good, which ends the subscription.
+        gone: Whether the receiver has said twice in a row that it is gone, which ends the subscription.
     """
 
     failure: str

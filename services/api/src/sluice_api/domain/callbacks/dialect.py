@@ -30,7 +30,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         failure: Why the receiver did not take it; None if it did.
         retry_after: Seconds for which the receiver wants no further post, if it says so.
-        gone: Whether the receiver says that it is gone for good.
+        gone: Whether the receiver says that it is gone for good (410).
     """
 
     failure: str | None = None
@@ -73,7 +73,7 @@ def headers_of(delivery_id: str, body: bytes, secret: bytes | None) -> dict[str,
 
 
 def judge(status: int, retry_after: str | None, now: datetime) -> Answer:
-    """Return what an answer means: 2xx takes the callback, 410 ends the subscription, all else is tried again.
+    """Return what an answer means: 2xx takes the callback, all else is tried again; 410 says that the receiver is gone.
 
     Args:
         status: HTTP status.

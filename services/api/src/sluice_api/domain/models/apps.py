@@ -40,7 +40,7 @@ class Subscription(Record, frozen=True, kw_only=True):
         given_up: Callbacks that were given up.
         last_failure: Why the last callback failed that did.
         last_failure_at: When that was noted.
-        ended_at: When the receiver said that it is gone; nothing is posted since.
+        ended_at: When the receiver had said twice in a row that it is gone; nothing is posted since.
     """
 
     subscription_id: str

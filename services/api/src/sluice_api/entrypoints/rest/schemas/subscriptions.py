@@ -45,7 +45,9 @@ class Subscription(Created):
     given_up: int = Field(description="Callbacks that were given up.")
     last_failure: str | None = Field(description="Why the last callback failed that did.")
     last_failure_at: datetime | None
-    ended_at: datetime | None = Field(description="When the receiver answered 410; nothing is posted since.")
+    ended_at: datetime | None = Field(
+        description="When the receiver had answered 410 twice in a row; nothing is posted since."
+    )
 
 
 class SubscriptionPage(Page):
