@@ -111,15 +111,14 @@ def retention_table() -> str:
 
 def _row(topic: Topic) -> str:
     config = topic.config
-    compacted = "compact" in config["cleanup.policy"]
-    parts = ["the newest of each key"] if compacted else ["all"]
+    parts = ["the newest of each key"] if topic.is_compacted else ["all"]
     if "retention.ms" in config:
         parts.append(f"for {_duration(config['retention.ms'])}")
     cells = [
         " ".join(parts),
         f"{int(config['segment.bytes']) // _MIB} MiB",
         _duration(config["segment.ms"]) if "segment.ms" in config else "",
-        _duration(config["delete.retention.ms"]) if compacted else "",
+        _duration(config["delete.retention.ms"]) if topic.is_compacted else "",
     ]
     return f"| `{topic.name}` | {' | '.join(cells)} |\n"
 

@@ -9,7 +9,7 @@ from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.projector import Projector
 from sluice_api.application.projector.verification import Verification
 from sluice_api.application.task_progress import TaskProgress
-from sluice_api.bootstrap.shared import TROUBLE, consume, now
+from sluice_api.bootstrap.shared import consume, now
 from sluice_api.settings import ProjectorSettings
 from sluice_common.bus import Consumer, Producer
 from sluice_common.mongo import Database, connect
@@ -54,5 +54,4 @@ def _projector(settings: ProjectorSettings, database: Database) -> Projector:
         now=now,
         sweep=settings.progress_sweep,
         recount=settings.progress_recount,
-        trouble=TROUBLE,
     )

@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any
 
-from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
 from sluice_common.bus import Consumer
@@ -17,8 +16,6 @@ from sluice_common.supervision import supervised
 
 DATABASE_ERROR = PyMongoError
 """What adapters raise when the database cannot be reached."""
-TROUBLE = (KafkaError, PyMongoError, TimeoutError)
-"""Errors that may pass: what failed with them is done again."""
 
 
 def now() -> datetime:

@@ -1,16 +1,13 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 
 import pytest
 from tests.unit.api.application.projector.fakes import AT, FakePackages, FakeRecount, FakeStore, execution, received
 
-from sluice_api.application.projector import projector as module
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.projector import Projector
 from sluice_api.application.projector.verification import Verification
-from sluice_common import supervision
 from sluice_common.bus import Received
 from sluice_common.errors import PoisonError
 from sluice_common.messages.execution_events import ExecutionStatus, Step
@@ -41,7 +38,6 @@ def projector(store: FakeStore, progress: FakeProgress | None = None) -> Project
         now=lambda: AT,
         sweep=0.0,
         recount=3600.0,
-        trouble=(ConnectionError,),
     )
 
 
@@ -49,21 +45,15 @@ def batch(*names: str) -> list[Received]:
     return [received(execution(name), offset) for offset, name in enumerate(names)]
 
 
-async def test_a_batch_is_written_again_after_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "Backoff", partial(supervision.Backoff, 0.001, 0.002))
+async def test_trouble_is_raised_so_that_the_batch_comes_again_and_is_written_then() -> None:
     store = FakeStore(d=-1)
     store.failure = ConnectionError()
-    await projector(store).handle(batch("d"))
-    assert store.versions == {"t:d": 1}
-
-
-async def test_trouble_that_lasts_is_raised_so_that_the_batch_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_DEADLINE", -1.0)
-    store = FakeStore(d=-1)
-    store.failure = ConnectionError()
+    writing = projector(store)
     with pytest.raises(ConnectionError):
-        await projector(store).handle(batch("d"))
+        await writing.handle(batch("d"))
     assert store.versions == {"t:d": -1}
+    await writing.handle(batch("d"))
+    assert store.versions == {"t:d": 1}
 
 
 async def test_poison_is_raised_at_once_for_the_consumer_to_dead_letter_it() -> None:

@@ -4,17 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
 
 from sluice_api.application.projector.ports import TasksUnderWay
 from sluice_api.application.projector.projection import Projection
 from sluice_common.bus import Received
-from sluice_common.supervision import persist, repeat
-
-_DEADLINE = 240.0
-"""Seconds after which a batch that MongoDB does not take is given up, to be read again: before Kafka takes the
-partitions away.
-"""
+from sluice_common.supervision import repeat
 
 
 class Projector:
@@ -27,7 +21,6 @@ class Projector:
         sweep: Seconds between looks at all tasks that are under way: for those whose relay or projector died before it
             had ended them.
         recount: Seconds between counts of all executions of these tasks, which only mend what was lost elsewhere.
-        trouble: Errors of MongoDB, after which a write or count is repeated.
     """
 
     def __init__(
@@ -38,31 +31,21 @@ class Projector:
         now: Callable[[], datetime],
         sweep: float,
         recount: float,
-        trouble: tuple[type[Exception], ...],
     ) -> None:
         self._projection = projection
         self._tasks = tasks
         self._now = now
         self._sweep = sweep
         self._recount = recount
-        self._trouble = trouble
         self._recount_at = 0.0
 
     async def handle(self, batch: Sequence[Received]) -> None:
-        """Write a batch; waits for MongoDB where it must.
+        """Write a batch; the same again is harmless.
 
         Raises:
             PoisonError: A message of the batch can never be stored.
-            Exception: MongoDB does not take the batch within the deadline.
+            Exception: MongoDB does not take it.
         """
-        await persist(
-            "projection_failed",
-            partial(self._write, batch),
-            within=_DEADLINE,
-            passing=lambda error: isinstance(error, self._trouble),
-        )
-
-    async def _write(self, batch: Sequence[Received]) -> None:
         for task_id in await self._projection.write(batch):
             await self._tasks.end_if_done(task_id, self._now())
 
