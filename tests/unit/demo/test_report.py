@@ -13,6 +13,7 @@ from sluice_demo.report import (
     WindowReport,
     cpu_per_upgrade,
     percentile,
+    shown_delays,
     step_times,
 )
 
@@ -30,6 +31,8 @@ def test_the_json_has_exactly_the_agreed_keys(tmp_path: Path) -> None:
         windows=[window],
         cpu_ms_per_upgrade={"api": 2.0, "total": 2.0},
         steps={"DOWNLOADING": StepTimes(p50=8.1, p99=9.0)},
+        shown_p50_s=0.3,
+        shown_p99_s=0.9,
     )
     report.write(tmp_path / "reports" / "demo.json")
     assert json.loads((tmp_path / "reports" / "demo.json").read_text()) == {
@@ -43,6 +46,8 @@ def test_the_json_has_exactly_the_agreed_keys(tmp_path: Path) -> None:
         "windows": [{"cell": 1, "class": "level-0", "limit": 50, "peak": 50, "queued_peak": 4, "utilisation": 0.97}],
         "cpu_ms_per_upgrade": {"api": 2.0, "total": 2.0},
         "steps": {"DOWNLOADING": {"p50": 8.1, "p99": 9.0}},
+        "shown_p50_s": 0.3,
+        "shown_p99_s": 0.9,
     }
 
 
@@ -65,6 +70,14 @@ def test_figures_of_mqtt_devices_are_a_part_of_their_own(tmp_path: Path) -> None
     report.write(tmp_path / "report.json")
     written = json.loads((tmp_path / "report.json").read_text())["mqtt"]
     assert written == mqtt | {"steps": {"UPDATING": {"p50": 1.0, "p99": 2.0}}}
+
+
+def test_an_end_is_shown_when_the_count_of_ends_has_reached_it() -> None:
+    assert shown_delays([3.0, 1.0, 2.0], [(1.5, 1), (2.5, 1), (4.0, 2), (6.0, 3)]) == [0.5, 2.0, 3.0]
+
+
+def test_an_end_that_no_count_has_reached_has_no_delay() -> None:
+    assert shown_delays([1.0, 2.0], [(1.5, 1)]) == [0.5]
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.5, 5), (0.99, 10), (1.0, 10), (0.0, 1)])

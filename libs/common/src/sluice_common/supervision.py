@@ -14,6 +14,7 @@ to `BackgroundTasks.run`; what somebody awaits, to `BackgroundTasks.start`.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -137,7 +138,7 @@ async def persist(
     Raises:
         Exception: What it raised last: no error that may pass, or the time is up.
     """
-    waits, failures, now = backoff or Backoff(), 0, asyncio.get_running_loop().time
+    failures, now = 0, time.monotonic
     until = now() + within
     while True:
         try:
@@ -147,7 +148,7 @@ async def persist(
                 raise
             failures += 1
             note_failure(event, error, **ids)
-            await asyncio.sleep(waits.delay(failures))
+            await asyncio.sleep((backoff or Backoff()).delay(failures))
 
 
 class Supervisor:

@@ -17,7 +17,16 @@ from sluice_demo.concurrency import Interval
 from sluice_demo.executions import Execution
 from sluice_demo.mqtt_judgement import MqttEvidence
 from sluice_demo.picture import WindowCurve
-from sluice_demo.report import CallbackCounts, MqttReport, Report, WindowReport, cpu_per_upgrade, percentile, step_times
+from sluice_demo.report import (
+    CallbackCounts,
+    MqttReport,
+    Report,
+    WindowReport,
+    cpu_per_upgrade,
+    percentile,
+    shown_delays,
+    step_times,
+)
 from sluice_simulator import measure
 from sluice_simulator.coverage import RadioClass, Window
 from sluice_simulator.fleet import DeviceSpec, FleetPlan, Role
@@ -207,6 +216,9 @@ def _report(evidence: Evidence, windows: Sequence[WindowReport], violations: int
     outcome = evidence.outcome
     statuses = Counter(execution.status for execution in outcome.executions)
     delays = sorted(_callback_delays(evidence))
+    shown = shown_delays(
+        (e.history[-1].at.timestamp() for e in outcome.executions if e.is_final and e.history), outcome.shown
+    )
     return Report(
         devices=evidence.devices,
         succeeded=statuses["SUCCEEDED"],
@@ -221,6 +233,8 @@ def _report(evidence: Evidence, windows: Sequence[WindowReport], violations: int
             delay_p50_s=_percentile(delays, 0.5),
             delay_p99_s=_percentile(delays, 0.99),
         ),
+        shown_p50_s=_percentile(shown, 0.5),
+        shown_p99_s=_percentile(shown, 0.99),
         windows=windows,
         cpu_ms_per_upgrade=_cpu(evidence, statuses["SUCCEEDED"], lambda name: name not in evidence.other_processes),
         steps=step_times(_step_durations(evidence.lwm2m_executions)),

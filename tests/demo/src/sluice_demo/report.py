@@ -5,6 +5,7 @@ queues, utilisation and steps from the executions' histories (`sluice_demo.concu
 """
 
 import math
+from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -96,6 +97,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         violations: Moments at which the devices saw a rule broken.
         makespan_s: Seconds from the first task's creation to the last callback.
         callbacks: Result callbacks.
+        shown_p50_s: Seconds from the end of an execution until the progress of the tasks counted it; None without any.
+        shown_p99_s: The same.
         windows: Every window that a device was in.
         cpu_ms_per_upgrade: User and system time by service and in `total`, ms per succeeded execution, from task
             creation to the last callback; Sluice's own processes only.
@@ -113,6 +116,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     windows: Sequence[WindowReport]
     cpu_ms_per_upgrade: dict[str, float]
     steps: dict[str, StepTimes]
+    shown_p50_s: float | None = None
+    shown_p99_s: float | None = None
     mqtt: MqttReport | msgspec.UnsetType = msgspec.UNSET
 
     def write(self, path: Path) -> None:
@@ -125,6 +130,21 @@ def percentile(sorted_values: Sequence[float], share: float) -> float:
     """Return the nearest-rank percentile of values in ascending order (at least one)."""
     rank = max(1, math.ceil(share * len(sorted_values)))
     return sorted_values[rank - 1]
+
+
+def shown_delays(ends: Iterable[float], shown: Iterable[tuple[float, int]]) -> list[float]:
+    """Return the seconds from each end until a count of ends contained it, in ascending order.
+
+    Args:
+        ends: When something ended, in any order.
+        shown: When it was counted how much had ended, and the count; in order of time.
+    """
+    waiting = deque(sorted(ends))
+    delays: list[float] = []
+    for read_at, count in shown:
+        while waiting and len(delays) < count:
+            delays.append(max(0.0, read_at - waiting.popleft()))
+    return sorted(delays)
 
 
 def step_times(durations: Iterable[tuple[str, float]]) -> dict[str, StepTimes]:

@@ -35,7 +35,7 @@ def _headline(report: Report) -> str:
         f"{report.stopped} stopped in {report.makespan_s:.1f} s. "
         f"Callbacks: {report.callbacks.received} of {report.callbacks.expected}, "
         f"{report.callbacks.duplicates} twice{_delays(report.callbacks)}. "
-        f"Violations at the devices: {report.violations}."
+        f"{_shown(report)}Violations at the devices: {report.violations}."
     )
 
 
@@ -43,6 +43,12 @@ def _delays(callbacks: CallbackCounts) -> str:
     if callbacks.delay_p50_s is None:
         return ""
     return f", p50 {callbacks.delay_p50_s:.1f} s and p99 {callbacks.delay_p99_s:.1f} s after the end"
+
+
+def _shown(report: Report) -> str:
+    if report.shown_p50_s is None:
+        return ""
+    return f"In the tasks' progress p50 {report.shown_p50_s:.1f} s and p99 {report.shown_p99_s:.1f} s after the end. "
 
 
 def _mqtt(report: MqttReport) -> str:

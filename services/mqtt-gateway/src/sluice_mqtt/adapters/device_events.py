@@ -11,8 +11,6 @@ from sluice_common.supervision import Backoff, persist
 from sluice_common.topics import DEVICE_EVENTS, Topic
 
 _BACKOFF = Backoff(first=1.0, longest=5.0)
-_SEND_TIMEOUT = 120.0
-"""Seconds for Kafka to take events before they are sent anew, which may bring them there twice."""
 
 
 class Producer(Protocol):
@@ -25,8 +23,9 @@ class Producer(Protocol):
 class KafkaDeviceEvents:
     """Publishes events; a publication ends only when Kafka has them, however long Kafka is away.
 
-    Callers bound how many publications there are at once: aiokafka wakes all who wait for a full batch, which costs the
-    square of their number.
+    Callers bound how many publications there are at once, as aiokafka wakes all who wait for a full batch, which costs
+    the square of their number; and how long they wait (`mqtt_stall_timeout` for messages, a deadline for hooks), as a
+    timer for each publication would cost more than anything else here.
     """
 
     def __init__(self, producer: Producer, tasks: BackgroundTasks) -> None:
@@ -55,10 +54,9 @@ class KafkaDeviceEvents:
             raise
 
     async def _publish(self, device_id: str, events: Sequence[Message]) -> None:
-        async with asyncio.timeout(_SEND_TIMEOUT):
-            futures = [await self._producer.send(DEVICE_EVENTS, device_id, event) for event in events]
-            for future in futures:
-                await future
+        futures = [await self._producer.send(DEVICE_EVENTS, device_id, event) for event in events]
+        for future in futures:
+            await future
 
 
 async def _fail(error: FatalError) -> None:

@@ -102,6 +102,8 @@ def _reports(services: list[Any]) -> Uplink:
 
 def _latest(reports: list[Report]) -> tuple[Report, ...]:
     """Return the last report of each kind; a version that the last one does not name is that of one before."""
+    if len(reports) < 2:  # noqa: PLR2004 - nearly always: one
+        return tuple(reports)
     latest: dict[type[Report], Report] = {}
     for report in reports:
         before = latest.pop(type(report), None)

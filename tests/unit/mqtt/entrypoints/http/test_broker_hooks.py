@@ -16,6 +16,7 @@ from sluice_mqtt.application.ports import StoreUnavailableError
 from sluice_mqtt.domain.counters import Counters
 from sluice_mqtt.domain.login import password_for
 from sluice_mqtt.domain.presence import Presence
+from sluice_mqtt.entrypoints.http import broker_hooks
 from sluice_mqtt.entrypoints.http.broker_hooks import BrokerHooks
 
 NOW = 1_700_000_000.0  # 2023-11-14 22:13 UTC
@@ -128,3 +129,13 @@ async def test_a_log_in_without_the_database_is_answered_with_503(
     devices.failure = StoreUnavailableError("away")
     async with client.post("/mqtt/authenticate", json=LOGIN, headers=HEADERS) as response:
         assert response.status == 503
+
+
+async def test_a_report_that_kafka_does_not_take_in_time_is_answered_with_503_for_the_broker_to_repeat(
+    client: TestClient[Any, Any], events: FakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_hooks, "_PRESENCE_TIMEOUT", 0.05)
+    events.delays = [60.0]
+    async with client.post("/mqtt/presence", json=CONNECTED, headers=HEADERS) as response:
+        assert response.status == 503
+    assert events.published == []

@@ -1,9 +1,10 @@
 """The broker's hooks: the HTTP contract of EMQX 5's authentication, authorization and webhooks (ADR 0016).
 
-401: the broker's token is missing or wrong. 400: the body cannot be understood. 503: the database cannot answer. The
-broker denies what it gets no answer to.
+401: the broker's token is missing or wrong. 400: the body cannot be understood. 503: the database or Kafka cannot
+answer. The broker denies what it gets no answer to, and repeats what it reports.
 """
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 
@@ -20,6 +21,8 @@ from sluice_mqtt.domain.login import DeniedError
 
 _log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_PRESENCE_TIMEOUT = 120.0
+"""Seconds for Kafka to take a report: the broker has given up by then, and its requests must not pile up here."""
 
 
 class _LoginRequest(msgspec.Struct):
@@ -82,8 +85,8 @@ class BrokerHooks:
             self._counters[Counted.HOOKS_REFUSED] += 1
             _log.warning("hook_not_understood", path=request.path, reason=str(error))
             return web.json_response({"error": "not understood"}, status=400)
-        except StoreUnavailableError as error:
-            _log.warning("hook_without_database", path=request.path, reason=str(error))
+        except (StoreUnavailableError, TimeoutError) as error:
+            _log.warning("hook_not_answered", path=request.path, reason=repr(error))
             return web.json_response({"error": "try again"}, status=503)
 
     async def _authenticate(self, request: web.Request) -> web.Response:
@@ -106,5 +109,6 @@ class BrokerHooks:
 
     async def _apply_presence(self, request: web.Request) -> web.Response:
         decoded = _EVENTS.decode(await request.read())
-        deleted = await self._presence.apply(decoded if isinstance(decoded, list) else [decoded])
+        async with asyncio.timeout(_PRESENCE_TIMEOUT):
+            deleted = await self._presence.apply(decoded if isinstance(decoded, list) else [decoded])
         return web.json_response({"disconnect": deleted}) if deleted else web.Response(status=204)
