@@ -3,7 +3,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.api.api_client import APP, made, refused
+from tests.integration.api.api_client import APP, client_of, made, refused
 from tests.integration.api.campaign import counted, publish, requested, requests_of_all, snapshot, state, wait_for
 from tests.integration.api.fleet import NewFleet
 from tests.integration.api.kafka_client import Bus
@@ -510,6 +510,18 @@ def test_subscriptions_are_listed_without_their_secret(app: httpx.Client) -> Non
     refused(app.get(path), 404, "not_found")
     for url in ("ftp://x/", "http://user:pw@x/", "/relative", "http://", "http://x/#f", "http://[::1"):
         refused(app.post("/subscriptions", json=body | {"callback_url": url}), 422, "callback_url_refused")
+
+
+def test_an_app_has_a_hundred_subscriptions_at_most_and_may_delete_one_for_another(
+    base_url: str, admin: httpx.Client
+) -> None:
+    created = made(admin.post("/apps", json={"name": "many subscriptions"}))
+    body = {"event": "execution_result", "callback_url": "http://127.0.0.1:1/"}
+    with client_of(base_url, created["client_id"], created["client_secret"]) as owner:
+        first, *_ = [made(owner.post("/subscriptions", json=body))["subscription_id"] for _ in range(100)]
+        refused(owner.post("/subscriptions", json=body), 409, "too_many_subscriptions")
+        assert owner.delete(f"/subscriptions/{first}").status_code == 204
+        made(owner.post("/subscriptions", json=body))
 
 
 def test_a_deleted_subscription_takes_along_what_waits(app: httpx.Client, database: Documents) -> None:

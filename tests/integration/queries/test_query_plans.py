@@ -342,6 +342,7 @@ class Product:
             created_at=self.at,
         )
         await Subscriptions(self.database).add(subscription)
+        await Subscriptions(self.database).count("a")
         await subscriptions.of_apps(["a"])
         await subscriptions.targets()
         delivery = Delivery(

@@ -34,6 +34,9 @@ class ApiSettings(SealingSettings):
         _GIB + 4 * _MIB, ge=1, description="Most bytes of an uploaded package: 1 GiB of content, headers and manifest."
     )
     bulk_limit: int = Field(256 * _MIB, ge=1, description="Most bytes of a bulk upload of devices.")
+    max_subscriptions: int = Field(
+        100, ge=1, description="Most subscriptions of an app: each has a delivery for every event of all its devices."
+    )
     callback_allow_private: bool = Field(
         default=True,
         description="Whether callbacks may go to loopback and private addresses; off where apps are strangers.",

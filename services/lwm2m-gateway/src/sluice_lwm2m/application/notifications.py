@@ -15,6 +15,7 @@ import structlog
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import FirmwareState, FirmwareStateNotified, UplinkKind
 from sluice_common.messages.registrations import AttemptRef
+from sluice_common.observability import Rarely
 from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.ports import Publisher
 from sluice_lwm2m.application.registration_store import RegistrationStore
@@ -72,6 +73,8 @@ class Notifications:
         self._reporter = reporter
         self._counters = counters
         self._clock = clock
+        self._ended = Rarely()
+        self._not_understood = Rarely()
         self._observe: Callable[[Session], None] = _ask_nothing
         self._read_state: Callable[[Session], None] = _ask_nothing
 
@@ -104,7 +107,7 @@ class Notifications:
         session.is_fresh = False
         record, now = session.record, self._clock()
         observed = Observed(
-            record.observe_attempt, record.observe_token, message.uint(coap.OBSERVE), _state(session, message), now
+            record.observe_attempt, record.observe_token, message.uint(coap.OBSERVE), self._state(session, message), now
         )
         is_new = observed.sequence is not None and session.receive(observed.token, observed.sequence, now)
         moved = is_new and session.is_registered(now) and self._sessions.owners.heard_from(session, remote, now)
@@ -145,6 +148,18 @@ class Notifications:
         restarting = observed.state is FirmwareState.UPDATING or (observed.state is None and is_success)
         return session.note_uplink(observed.at, restarting=restarting)
 
+    def _state(self, session: Session, message: Message) -> FirmwareState | None:
+        """Return the state; None if the device ends the observation (RFC 7641 §3.2) or the payload is no state."""
+        if not message.is_success:
+            return None
+        try:
+            return firmware_state(message, session.record.root)
+        except PayloadError as error:
+            if more := self._not_understood.count():
+                device_id, reason = session.record.device_id, str(error)
+                _log.info("notification_not_understood", device_id=device_id, reason=reason, count=more)
+            return None
+
     async def _save_address(self, session: Session) -> None:
         """Let a restart know where the device has spoken from."""
         record = session.record
@@ -157,20 +172,10 @@ class Notifications:
         if is_success and observed.state is None:
             self._read_state(session)
         elif not is_success and observed.token == session.record.observe_token:
-            _log.warning("observation_ended_by_device", device_id=session.record.device_id)
+            if more := self._ended.count():
+                _log.warning("observation_ended_by_device", device_id=session.record.device_id, count=more)
             self._counters[Counted.UNOBSERVED] += 1
             self._observe(session)
-
-
-def _state(session: Session, message: Message) -> FirmwareState | None:
-    """Return the state; None if the device ends the observation (RFC 7641 §3.2) or the payload is no state."""
-    if not message.is_success:
-        return None
-    try:
-        return firmware_state(message, session.record.root)
-    except PayloadError as error:
-        _log.info("notification_not_understood", device_id=session.record.device_id, reason=str(error))
-        return None
 
 
 def _ask_nothing(_session: Session) -> None:

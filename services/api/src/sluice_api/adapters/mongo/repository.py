@@ -98,6 +98,10 @@ class TenantRepository(Generic[Kept, Wanted]):
         """Return the query of a filter: equalities, unless a repository knows better."""
         return fields_of(wanted)
 
+    async def count(self, app_id: str) -> int:
+        """Return how many records the app has."""
+        return await self._documents.count_documents({"app_id": app_id})
+
     async def delete(self, app_id: str, identifier: str) -> None:
         """Delete a record.
 

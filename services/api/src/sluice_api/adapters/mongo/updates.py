@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from sluice_api.adapters.mongo.collections import Document
 
 Pipeline = Sequence[Document]
+MAX_EACH = 40
+"""Documents of a statement: for each of them the server looks through the ids of all."""
 
 
 def each_of(changes: Mapping[str, Document]) -> Pipeline:

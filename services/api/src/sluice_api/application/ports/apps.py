@@ -53,6 +53,10 @@ class AppRepository(Protocol):
 class SubscriptionRepository(Repository[Subscription, SubscriptionFilter], Protocol):
     """The subscriptions; deleting one gives up what waits to be delivered to it."""
 
+    async def count(self, app_id: str) -> int:
+        """Return how many the app has."""
+        ...
+
     async def add(self, subscription: Subscription) -> None:
         """Store a subscription.
 

@@ -9,7 +9,7 @@ from sluice_api.adapters.mongo.collections import COMMANDS, DEVICES, EXECUTIONS,
 from sluice_api.adapters.mongo.poison import content_errors_as_poison
 from sluice_api.adapters.mongo.projector.snapshots import command_fields, device_fields, execution_fields
 from sluice_api.adapters.mongo.task_progress import ROW, MongoProgressStore, row_of
-from sluice_api.adapters.mongo.updates import newer_of
+from sluice_api.adapters.mongo.updates import MAX_EACH, newer_of
 from sluice_api.application.counting import CountChange, Counts, Row, RowWrite
 from sluice_api.application.projector.news import DeviceNews
 from sluice_common.messages.execution_events import DeviceCommandChanged
@@ -90,7 +90,7 @@ class MongoProjectionStore:
 
     async def _update_each(self, collection: str, changes: Mapping[str, Document]) -> None:
         """Set fields of many documents, of each its own, unless it has a newer version."""
-        for ids in chunks(list(changes)):
+        for ids in chunks(list(changes), MAX_EACH):
             with content_errors_as_poison():
                 await self._database[collection].update_many(
                     {"_id": {"$in": list(ids)}}, newer_of({i: changes[i] for i in ids})

@@ -8,7 +8,7 @@ from fastapi import Query as FromQuery
 
 from sluice_api.domain import models
 from sluice_api.domain.callback_urls import CallbackUrlError, check_callback_url
-from sluice_api.domain.errors import InvalidError
+from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.entrypoints.rest.dependencies import App, Settings, Wired
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
@@ -33,6 +33,10 @@ async def create_subscription(
         raise InvalidError("callback_url", str(error), "callback_url_refused") from error
 
     async def create(subscription_id: str) -> Subscription:
+        if await services.subscriptions.count(caller.app_id) >= settings.max_subscriptions:
+            raise ConflictError(
+                "too_many_subscriptions", f"An app has at most {settings.max_subscriptions}; delete those not needed."
+            )
         subscription = models.Subscription(
             subscription_id=subscription_id,
             app_id=caller.app_id,
