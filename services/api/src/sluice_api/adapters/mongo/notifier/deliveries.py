@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 import structlog
-from pymongo import ASCENDING, UpdateOne
+from pymongo import ASCENDING
 from pymongo.errors import BulkWriteError
 
 from sluice_api.adapters.mongo.collections import DELIVERIES, Document, chunks
 from sluice_api.adapters.mongo.poison import DUPLICATE_KEY, content_errors_as_poison
+from sluice_api.adapters.mongo.updates import MAX_EACH, each_of
 from sluice_api.application.notifier.records import Delivery, DeliveryStatus, Outcome
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
@@ -117,20 +118,20 @@ class MongoDeliveryStore:
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
         """Record what has become of deliveries."""
-        if not outcomes:
-            return
         at = now()
-        await self._collection.bulk_write([_update(outcome, at) for outcome in outcomes], ordered=False)
+        for some in chunks(outcomes, MAX_EACH):
+            changes = {outcome.delivery.key: _change(outcome, at) for outcome in some}
+            pending = {"_id": {"$in": list(changes)}, "status": DeliveryStatus.PENDING.value}
+            await self._collection.update_many(pending, each_of(changes))
 
 
-def _update(outcome: Outcome, at: datetime) -> UpdateOne:
-    ended = {
+def _change(outcome: Outcome, at: datetime) -> Document:
+    return {
         "status": outcome.status.value,
         "next_at": outcome.next_at or at,
         "ended_at": at,
         "attempts": outcome.delivery.attempts,
     }
-    return UpdateOne({"_id": outcome.delivery.key, "status": DeliveryStatus.PENDING.value}, {"$set": ended})
 
 
 def _document(delivery: Delivery, next_at: datetime) -> Document:

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from pymongo import InsertOne, UpdateOne
+from pymongo import InsertOne
 
 from sluice_api.adapters.mongo.collections import COMMANDS, DEVICES, EXECUTIONS, TASKS, Document, chunks
 from sluice_api.adapters.mongo.poison import content_errors_as_poison
 from sluice_api.adapters.mongo.projector.snapshots import command_fields, device_fields, execution_fields
 from sluice_api.adapters.mongo.task_progress import ROW, MongoProgressStore, row_of
-from sluice_api.adapters.mongo.updates import MAX_EACH, newer_of
+from sluice_api.adapters.mongo.updates import MAX_EACH, each_of, newer_of
 from sluice_api.application.counting import CountChange, Counts, Row, RowWrite
 from sluice_api.application.projector.news import DeviceNews
 from sluice_common.messages.execution_events import DeviceCommandChanged
@@ -56,7 +56,10 @@ class MongoProjectionStore:
 
     async def insert_executions(self, writes: Sequence[RowWrite]) -> None:
         """Insert executions that are missing, as their snapshots have them."""
-        await self._bulk_write(EXECUTIONS, [InsertOne(await self._row(w)) for w in writes])
+        for some in chunks(writes, _MAX_WRITES):
+            rows = [InsertOne(await self._row(write)) for write in some]
+            with content_errors_as_poison():
+                await self._database[EXECUTIONS].bulk_write(rows, ordered=False)
 
     async def update_commands(self, snapshots: Collection[DeviceCommandChanged]) -> None:
         """Write snapshots over older ones."""
@@ -64,8 +67,10 @@ class MongoProjectionStore:
 
     async def update_devices(self, news: Mapping[str, DeviceNews]) -> None:
         """Write what is new of devices, by device."""
-        updates = [UpdateOne({"_id": device_id}, {"$set": device_fields(new)}) for device_id, new in news.items()]
-        await self._bulk_write(DEVICES, updates)
+        for ids in chunks(list(news), MAX_EACH):
+            changes = {device_id: device_fields(news[device_id]) for device_id in ids}
+            with content_errors_as_poison():
+                await self._database[DEVICES].update_many({"_id": {"$in": list(ids)}}, each_of(changes))
 
     async def mark_seen(self, device_ids: Sequence[str], at: datetime) -> None:
         """Write that registered devices have spoken, with one command for many."""
@@ -95,11 +100,6 @@ class MongoProjectionStore:
                 await self._database[collection].update_many(
                     {"_id": {"$in": list(ids)}}, newer_of({i: changes[i] for i in ids})
                 )
-
-    async def _bulk_write(self, collection: str, writes: Sequence[UpdateOne | InsertOne[Document]]) -> None:
-        for some in chunks(writes, _MAX_WRITES):
-            with content_errors_as_poison():
-                await self._database[collection].bulk_write(list(some), ordered=False)
 
 
 def _fields(write: RowWrite) -> Document:
