@@ -5,15 +5,17 @@ import uuid
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from tests.integration.scheduler.workers import Workers
 
+from sluice_common.bus import AdminClient
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.resources import started
 from sluice_common.topics import DEAD_LETTERS, DEVICE_EVENTS
 
 SLOWEST = 90.0
 """Seconds until everything must have happened."""
+_TRANSACTIONS = 200
 
 
 @pytest.mark.requirement("R072")
@@ -35,3 +37,27 @@ async def test_what_a_window_granted_in_an_aborted_transaction_is_not_read(kafka
                 letter = msgspec.json.decode((await letters.getone()).value, type=DeadLetter)
                 kept.append(letter.value)
     assert aborted not in kept
+
+
+async def test_messages_of_many_transactions_are_committed_as_soon_as_they_are_done(
+    kafka: str, workers: Workers
+) -> None:
+    workers.start("only")
+    name = uuid.uuid4().hex
+    async with started(AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=name)) as producer:
+        for number in range(_TRANSACTIONS):
+            async with producer.transaction():
+                value = f"{name}-{number}".encode()
+                await producer.send_and_wait(DEVICE_EVENTS.name, key=name.encode(), value=value, partition=1)
+    partition = TopicPartition(DEVICE_EVENTS.name, 1)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
+    async with started(consumer), started(AdminClient(bootstrap_servers=kafka)) as admin:
+        (end,) = (await consumer.end_offsets([partition])).values()
+        async with asyncio.timeout(_TRANSACTIONS / 4):  # one a second was committed
+            while await _committed(admin, partition) < end - 1:  # the last offset is the end of a transaction
+                await asyncio.sleep(0.5)
+
+
+async def _committed(admin: AdminClient, partition: TopicPartition) -> int:
+    committed = await admin.list_consumer_group_offsets("sluice-devices", partitions=[partition])
+    return int(committed[partition].offset)

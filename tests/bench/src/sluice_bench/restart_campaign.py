@@ -23,6 +23,8 @@ DEVICES_PER_CELL: Final = 1_000
 _AT_ONCE: Final = 5_000
 _QUIET: Final = 2.0
 """Seconds for which nothing must be left to do."""
+_SLOWEST, _SLOWEST_EACH = 120.0, 0.03
+"""Seconds that all of it may take, and each device more."""
 
 
 class Campaign:
@@ -44,8 +46,13 @@ class Campaign:
         self._unanswered = True
 
     async def run(self) -> None:
-        """Register the devices, and answer until all have asked for a slot and nothing is left to do."""
-        async with started(self._producer), asyncio.TaskGroup() as tasks:
+        """Register the devices, and answer until all have asked for a slot and nothing is left to do.
+
+        Raises:
+            TimeoutError: There was always something.
+        """
+        slowest = _SLOWEST + _SLOWEST_EACH * self._devices
+        async with started(self._producer), asyncio.timeout(slowest), asyncio.TaskGroup() as tasks:
             answering = tasks.create_task(self._answer())
             await self._publish(list(self._gateway.registrations()))
             await self._until_all_asked()

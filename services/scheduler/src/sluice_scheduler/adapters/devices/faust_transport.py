@@ -1,4 +1,4 @@
-"""A Faust transport that reads committed records only, and skips none at a rebalance.
+"""A Faust transport that reads committed records only, skips none at a rebalance, and commits all that is done.
 
 Grants are written in transactions (`cells_shard`), and those of a fenced process are aborted: heard all the same, they
 would be slots beyond the limit. Faust reads uncommitted records unless it runs `exactly_once`, and has no setting.
@@ -37,6 +37,15 @@ class _Consumer(driver.Consumer):
             return await super()._getmany(wanted, timeout)
         await self.sleep(_NOTHING_TO_FETCH)
         return {}
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Note the offsets before a message that hold none, as the ends of transactions do.
+
+        Faust counts the message itself among them, and once more when it is acknowledged. Its search for what can be
+        committed ends at such a pair: a partition advanced by one transaction a second, and however many grants it had
+        had since were heard again after a restart (robinhood/faust#625). It also merges all gaps with each new one.
+        """
+        self._gap[tp].addi(offset_from, offset_to)
 
 
 class CommittedTransport(driver.Transport):
