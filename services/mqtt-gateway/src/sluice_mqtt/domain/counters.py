@@ -40,6 +40,9 @@ class Counted(StrEnum):
     DOWNLOADS_FENCED = "downloads_fenced"
     BYTES_SERVED = "bytes_served"
 
+    __hash__ = str.__hash__
+    """That of an enum is written in Python, and each message is counted six times."""
+
 
 Counters = Counter[Counted]
 

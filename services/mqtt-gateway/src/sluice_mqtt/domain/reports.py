@@ -5,25 +5,24 @@ numbers may be texts, as texts may be numbers. Only `result_code` must be right,
 other fields that make no sense count as absent.
 """
 
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any
+
+import msgspec
 
 _SERVICE = "$ota"
 _MAX_TEXT = 256
 _MAX_CODE = 2**31
 
 
-@dataclass(frozen=True, slots=True)
-class VersionReport:
+class VersionReport(msgspec.Struct, frozen=True):
     """`version_report`: None for a version that the device did not send."""
 
     firmware_version: str | None
     software_version: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressReport:
+class ProgressReport(msgspec.Struct, frozen=True):
     """`upgrade_progress_report`: `progress` in percent; None for a field that the device did not send."""
 
     result_code: int

@@ -6,9 +6,10 @@ anything (`event_time` in two formats, an empty `event_id`, whatever else). It l
 to.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from sluice_mqtt.domain import lenient_json
 from sluice_mqtt.domain.reports import Report, VersionReport, parse_service, text
@@ -33,8 +34,7 @@ class UplinkError(ValueError):
         self.fault = fault
 
 
-@dataclass(frozen=True, slots=True)
-class Uplink:
+class Uplink(msgspec.Struct, frozen=True):
     """What a message holds.
 
     Attributes:
