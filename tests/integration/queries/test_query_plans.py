@@ -293,6 +293,7 @@ class Product:
         await store.rows(["t:d"])
         await store.counts(["t"])
         await store.update_executions([write])
+        await store.update_steps([snapshot])
         await store.apps_of_tasks(["t"])
         await refused(store.insert_executions([write]))
         command = DeviceCommandChanged(

@@ -129,9 +129,7 @@ async def _expand(database: Database, task: Task, members: Sequence[Member]) -> 
 
 async def _end(database: Database, task: Task, members: Sequence[Member]) -> None:
     progress = TaskProgress(MongoProgressStore(database))
-    projection = Projection(
-        MongoProjectionStore(database), Verification(MongoVerificationStore(database)), progress, 30.0
-    )
+    projection = Projection(MongoProjectionStore(database), Verification(MongoVerificationStore(database)), progress)
     for first in range(0, len(members), _BATCH):
         some = enumerate(members[first : first + _BATCH], first)
         await projection.write([Received(_ended(task, member), "execution-events", 0, at) for at, member in some])

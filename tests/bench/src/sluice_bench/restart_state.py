@@ -45,7 +45,8 @@ from sluice_demo.firmware import SignedPackage
 STANDING_STILL: Final = ("projector", "notifier", "lwm2m-gateway", "mqtt-gateway")
 """Services that do not run while the state is made."""
 _GROUPS: Final[dict[str, Sequence[Topic]]] = {
-    "projector": (EXECUTION_EVENTS, REGISTRATIONS, DEVICE_ACTIVITY, PACKAGE_EVENTS),
+    "projector": (EXECUTION_EVENTS, PACKAGE_EVENTS),
+    "projector-details": (EXECUTION_EVENTS, REGISTRATIONS, DEVICE_ACTIVITY),
     "projector-commands": (COMMAND_EVENTS,),
     "notifier": (EXECUTION_EVENTS,),
     "mqtt-gateway": (MQTT_COMMANDS,),

@@ -1,6 +1,6 @@
 """How many executions of a task have each status: kept from snapshot to snapshot, exact whatever comes again. Pure.
 
-A row has the place in Kafka of the snapshot that it was last written with, and the status under which it was counted
+A row has the place in Kafka of the snapshot that changed its status last, and the status under which it was counted
 before that. A task's counts have, for each partition, the place up to which they count. Rows are written first, counts
 after them, both for a whole batch. So a row whose place lies behind its partition's position was written but not
 counted: the process ended in between, and the batch comes again.
@@ -35,8 +35,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         version: Of the snapshot that it was written with; -1 before the first.
         status: Of that.
         clocked: Whether the end of WAITING is known by the clock.
-        before: Status under which it was counted when it was written.
-        place: Of that snapshot; None before the first.
+        before: Status under which it was counted before that.
+        place: Of the snapshot that changed its status last; None before the first.
     """
 
     version: int
@@ -115,7 +115,11 @@ def plan(
         if row is None:
             continue
         was = now = counted_as(row, before)
-        if snapshot.version > row.version and not _is_told_by_the_clock(snapshot, row):
+        if (
+            snapshot.version > row.version
+            and snapshot.status is not row.status
+            and not is_told_by_the_clock(snapshot, row)
+        ):
             writes.append(RowWrite(snapshot=snapshot, before=was, place=one.place))
             now = snapshot.status
         elif row.place is not None and row.place.offset <= ends[one.place.partition]:
@@ -135,7 +139,7 @@ def _note(
             change.by_status[status] = change.by_status.get(status, 0) + step
 
 
-def _is_told_by_the_clock(snapshot: ExecutionChanged, row: Row) -> bool:
+def is_told_by_the_clock(snapshot: ExecutionChanged, row: Row) -> bool:
     """Return whether a snapshot says no more than that the execution waits, or has ceased to and awaits its device."""
     if row.version >= 0 or not row.clocked or snapshot.attempt > 1 or snapshot.reported_version is not None:
         return False

@@ -161,6 +161,15 @@ class FakeStore:
         for write in writes:
             self._put(write)
 
+    async def update_steps(self, snapshots: Collection[ExecutionChanged]) -> None:
+        """Write over older ones, or raise what is poison."""
+        if self.poison & {s.execution_id for s in snapshots}:
+            raise PoisonError("too large")
+        for snapshot in snapshots:
+            row = self.executions[snapshot.execution_id]
+            if row.version < snapshot.version:
+                self.executions[snapshot.execution_id] = msgspec.structs.replace(row, version=snapshot.version)
+
     async def update_commands(self, snapshots: Collection[DeviceCommandChanged]) -> None:
         """Note it."""
         self.commands += [s.command_id for s in snapshots]

@@ -15,7 +15,6 @@ from tests.unit.api.application.projector.fakes import (
     FakeStore,
     execution,
     received,
-    registration,
     verified,
 )
 
@@ -27,11 +26,8 @@ from sluice_api.application.task_progress import TaskProgress
 from sluice_api.domain.models import KeyStatus
 from sluice_common.bus import Received
 from sluice_common.errors import PoisonError
-from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.execution_events import (
     Coverage,
-    DeviceCommandChanged,
-    DeviceCommandStatus,
     ExecutionChanged,
     ExecutionStatus,
     Step,
@@ -45,9 +41,7 @@ class Case:
 
     def __init__(self, store: FakeStore, packages: FakePackages | None = None, recount: Recount | None = None) -> None:
         self.recount = FakeRecount()
-        self._writer = Projection(
-            store, Verification(packages or FakePackages()), recount or self.recount, last_seen_interval=30.0
-        )
+        self._writer = Projection(store, Verification(packages or FakePackages()), recount or self.recount)
 
     async def write(self, messages: Sequence[Any]) -> set[str]:
         """Write a batch."""
@@ -177,31 +171,10 @@ async def test_an_execution_of_another_apps_task_is_not_restored() -> None:
     assert store.versions == {}
 
 
-async def test_commands_and_devices_are_written_with_their_batch() -> None:
-    store = FakeStore(d=-1)
-    command = DeviceCommandChanged(
-        app_id="a", occurred_at=AT, command_id="c", device_id="d", version=1, status=DeviceCommandStatus.SENT
-    )
-    await projection(store).write([command, execution("d", reported_version="1"), registration("e")])
-    assert store.commands == ["c"]
-    assert [set(news) for news in store.devices] == [{"d", "e"}]
-
-
-async def test_devices_that_have_spoken_are_marked_after_the_registrations_of_their_batch() -> None:
-    store = FakeStore()
-    await projection(store).write(
-        [DevicesSeen(app_id="", occurred_at=AT, gateway=0, device_ids=("d", "e")), registration("d")]
-    )
-    assert store.seen == [(("d", "e"), AT)]
-    assert [set(news) for news in store.devices] == [{"d"}]
-
-
-async def test_news_that_were_written_are_not_written_again() -> None:
-    store = FakeStore()
-    writer = projection(store)
-    for _ in range(2):
-        await writer.write([registration("d")])
-    assert [set(news) for news in store.devices] == [{"d"}, set()]
+async def test_a_snapshot_of_the_same_status_is_left_to_the_details() -> None:
+    store = FakeStore(d=1)
+    await projection(store).write([execution("d", 2)])
+    assert store.versions == {"t:d": 1}
 
 
 async def test_poison_is_raised_as_it_is() -> None:

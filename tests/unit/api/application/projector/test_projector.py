@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 from tests.unit.api.application.projector.fakes import AT, FakePackages, FakeRecount, FakeStore, execution, received
 
+from sluice_api.application.projector.precedence import Precedence
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.projector import Projector
 from sluice_api.application.projector.verification import Verification
@@ -33,8 +34,9 @@ class FakeProgress(FakeRecount):
 def projector(store: FakeStore, progress: FakeProgress | None = None) -> Projector:
     progress = progress or FakeProgress()
     return Projector(
-        Projection(store, Verification(FakePackages()), progress, 0.0),
+        Projection(store, Verification(FakePackages()), progress),
         progress,
+        Precedence(),
         now=lambda: AT,
         sweep=0.0,
         recount=3600.0,

@@ -7,12 +7,12 @@ from typing import Protocol
 from sluice_api.application.counting import CountChange, Counts, Row, RowWrite
 from sluice_api.application.projector.news import DeviceNews
 from sluice_api.domain.models import KeyStatus, Package, Product, Rejection
-from sluice_common.messages.execution_events import DeviceCommandChanged
+from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged
 from sluice_common.messages.package_events import PackageVerified
 
 
-class ProjectionStore(Protocol):
-    """Executions, device commands and devices.
+class Rows(Protocol):
+    """Executions as they are stored.
 
     Writes raise `PoisonError` if a message can never be stored; those of the other messages may have been done.
     """
@@ -20,6 +20,10 @@ class ProjectionStore(Protocol):
     async def rows(self, execution_ids: Sequence[str]) -> Mapping[str, Row]:
         """Return what is stored of executions, by id."""
         ...
+
+
+class ProjectionStore(Rows, Protocol):
+    """Executions in their statuses, and how many of a task there are in each."""
 
     async def counts(self, task_ids: Collection[str]) -> Mapping[str, Counts]:
         """Return the counts of those tasks that have some."""
@@ -39,6 +43,14 @@ class ProjectionStore(Protocol):
 
     async def insert_executions(self, writes: Sequence[RowWrite]) -> None:
         """Insert executions that are missing, as their snapshots have them."""
+        ...
+
+
+class DetailStore(Rows, Protocol):
+    """Steps of executions, device commands and devices."""
+
+    async def update_steps(self, snapshots: Collection[ExecutionChanged]) -> None:
+        """Write what snapshots say, but for their status, over older ones."""
         ...
 
     async def update_commands(self, snapshots: Collection[DeviceCommandChanged]) -> None:

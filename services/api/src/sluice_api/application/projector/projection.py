@@ -1,30 +1,21 @@
-"""Kafka to MongoDB: what the scheduler, the gateways and signing decided, as users can query it.
+"""Kafka to MongoDB: in which status executions are, and what signing found.
 
-Every batch is reduced to the newest snapshot of each execution, command and device, and written in bulk, guarded by
-version: batches may come again. Executions are updated, not inserted: the relay has made their rows, so that nothing
-brings back the executions of a deleted task. A row that is missing although its task is there (a database that was
-restored) is made again from the snapshot. The counts of a task follow its rows (`counting`).
+Every batch is reduced to the newest snapshot of each execution, and those that change its status are written in bulk,
+guarded by version: batches may come again. What else a snapshot says is written by `Details`, in its own time, so that
+the end of an execution never waits for it. Executions are updated, not inserted: the relay has made their rows, so that
+nothing brings back the executions of a deleted task. A row that is missing although its task is there (a database that
+was restored) is made again from the snapshot. The counts of a task follow its rows (`counting`).
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any
 
 import structlog
 
 from sluice_api.application.counting import Arrived, Place, RowWrite, plan
-from sluice_api.application.projector.news import WrittenNews, newest, news_of
 from sluice_api.application.projector.ports import ProjectionStore, Recount
 from sluice_api.application.projector.verification import Verification
 from sluice_common.bus import Received
-from sluice_common.messages.device_activity import DevicesSeen
-from sluice_common.messages.execution_events import (
-    DeviceCommandChanged,
-    DeviceFirmwareChanged,
-    ExecutionChanged,
-    ExecutionStatus,
-)
-from sluice_common.messages.registrations import Registration
+from sluice_common.messages.execution_events import ExecutionChanged, ExecutionStatus
 
 _log = structlog.get_logger()
 
@@ -36,16 +27,12 @@ class Projection:
         store: Where to.
         verification: Takes what signing found.
         recount: Counts a task anew.
-        last_seen_interval: Seconds by which a device's last-seen may lag.
     """
 
-    def __init__(
-        self, store: ProjectionStore, verification: Verification, recount: Recount, last_seen_interval: float
-    ) -> None:
+    def __init__(self, store: ProjectionStore, verification: Verification, recount: Recount) -> None:
         self._store = store
         self._recount = recount
         self._verification = verification
-        self._written = WrittenNews(timedelta(seconds=last_seen_interval))
 
     async def write(self, batch: Sequence[Received]) -> set[str]:
         """Write a batch; return the tasks of which an execution has ended.
@@ -53,20 +40,11 @@ class Projection:
         Raises:
             PoisonError: A message can never be stored; the others may have been.
         """
-        messages = [received.message for received in batch]
-        commands = newest([m for m in messages if isinstance(m, DeviceCommandChanged)], lambda s: s.command_id)
-        of_devices = [m for m in messages if isinstance(m, ExecutionChanged | DeviceFirmwareChanged | Registration)]
         executions = [r for r in batch if isinstance(r.message, ExecutionChanged)]
         if executions:
             await self._write_executions(executions)
-        if commands:
-            await self._store.update_commands(commands.values())
-        if of_devices:
-            await self._write_devices(of_devices)
-        for message in messages:
-            if isinstance(message, DevicesSeen):
-                await self._store.mark_seen(message.device_ids, message.occurred_at)
-            await self._verification.take(message)
+        for received in batch:
+            await self._verification.take(received.message)
         return {r.message.task_id for r in executions if r.message.status.is_final}
 
     async def _write_executions(self, batch: Sequence[Received]) -> None:
@@ -94,11 +72,6 @@ class Projection:
             [RowWrite(snapshot=a.snapshot, before=ExecutionStatus.WAITING, place=a.place) for a in restored]
         )
         return {a.snapshot.task_id for a in restored}
-
-    async def _write_devices(self, messages: Sequence[Any]) -> None:
-        news = self._written.unwritten(news_of(messages))
-        await self._store.update_devices(news)
-        self._written.remember(news)
 
 
 def _newest_executions(batch: Sequence[Received]) -> list[Arrived]:

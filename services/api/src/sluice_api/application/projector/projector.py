@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sluice_api.application.projector.ports import TasksUnderWay
+from sluice_api.application.projector.precedence import Precedence
 from sluice_api.application.projector.projection import Projection
 from sluice_common.bus import Received
 from sluice_common.supervision import repeat
@@ -16,6 +17,7 @@ class Projector:
 
     Args:
         projection: Writes.
+        precedence: Its writes go before those of details.
         tasks: Ends tasks, and counts them anew.
         now: UTC time.
         sweep: Seconds between looks at all tasks that are under way: for those whose relay or projector died before it
@@ -27,6 +29,7 @@ class Projector:
         self,
         projection: Projection,
         tasks: TasksUnderWay,
+        precedence: Precedence,
         *,
         now: Callable[[], datetime],
         sweep: float,
@@ -34,6 +37,7 @@ class Projector:
     ) -> None:
         self._projection = projection
         self._tasks = tasks
+        self._precedence = precedence
         self._now = now
         self._sweep = sweep
         self._recount = recount
@@ -46,8 +50,9 @@ class Projector:
             PoisonError: A message of the batch can never be stored.
             Exception: MongoDB does not take it.
         """
-        for task_id in await self._projection.write(batch):
-            await self._tasks.end_if_done(task_id, self._now())
+        with self._precedence.first():
+            for task_id in await self._projection.write(batch):
+                await self._tasks.end_if_done(task_id, self._now())
 
     async def look_after_tasks(self) -> None:
         """Look at all tasks under way from time to time, until cancelled."""

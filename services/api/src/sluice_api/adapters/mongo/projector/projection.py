@@ -7,12 +7,12 @@ from pymongo import InsertOne
 
 from sluice_api.adapters.mongo.collections import COMMANDS, DEVICES, EXECUTIONS, TASKS, Document, chunks
 from sluice_api.adapters.mongo.poison import content_errors_as_poison
-from sluice_api.adapters.mongo.projector.snapshots import command_fields, device_fields, execution_fields
+from sluice_api.adapters.mongo.projector.snapshots import command_fields, device_fields, execution_fields, step_fields
 from sluice_api.adapters.mongo.task_progress import ROW, MongoProgressStore, row_of
 from sluice_api.adapters.mongo.updates import MAX_EACH, each_of, newer_of
 from sluice_api.application.counting import CountChange, Counts, Row, RowWrite
 from sluice_api.application.projector.news import DeviceNews
-from sluice_common.messages.execution_events import DeviceCommandChanged
+from sluice_common.messages.execution_events import DeviceCommandChanged, ExecutionChanged
 from sluice_common.mongo import Database
 
 _MAX_WRITES = 200
@@ -60,6 +60,10 @@ class MongoProjectionStore:
             rows = [InsertOne(await self._row(write)) for write in some]
             with content_errors_as_poison():
                 await self._database[EXECUTIONS].bulk_write(rows, ordered=False)
+
+    async def update_steps(self, snapshots: Collection[ExecutionChanged]) -> None:
+        """Write what snapshots say, but for their status, over older ones."""
+        await self._update_each(EXECUTIONS, {s.execution_id: step_fields(s) for s in snapshots})
 
     async def update_commands(self, snapshots: Collection[DeviceCommandChanged]) -> None:
         """Write snapshots over older ones."""
