@@ -1,9 +1,9 @@
-"""How many executions of a task have each status: kept from snapshot to snapshot, exact whatever comes again. Pure.
+"""How many executions of a task have ended, and how: kept from snapshot to snapshot, exact whatever comes again. Pure.
 
-A row has the place in Kafka of the snapshot that changed its status last, and the status under which it was counted
-before that. A task's counts have, for each partition, the place up to which they count. Rows are written first, counts
-after them, both for a whole batch. So a row whose place lies behind its partition's position was written but not
-counted: the process ended in between, and the batch comes again.
+Only ends are counted: which of the others still wait is told by the clock. A row has the place in Kafka of the snapshot
+that ended it, and the status that it had before. A task's counts have, for each partition, the place up to which they
+count. Rows are written first, counts after them, both for a whole batch. So a row whose place lies behind its
+partition's position was written but not counted: the process ended in between, and the batch comes again.
 """
 
 from collections import Counter
@@ -35,8 +35,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         version: Of the snapshot that it was written with; -1 before the first.
         status: Of that.
         clocked: Whether the end of WAITING is known by the clock.
-        before: Status under which it was counted before that.
-        place: Of the snapshot that changed its status last; None before the first.
+        before: Status that it had before it ended.
+        place: Of the snapshot that ended it, or restored it; None before that.
     """
 
     version: int
@@ -47,7 +47,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """The counts of a task. Those that wait are not counted: they are the rest.
+    """The counts of a task. Those that have not ended are not counted: they are the rest.
 
     Attributes:
         by_status: Executions of each status.
@@ -102,7 +102,7 @@ def plan(
     """Return what a batch changes.
 
     Args:
-        arrived: The newest snapshot of each execution; those without a row are left out.
+        arrived: The newest snapshot of each execution that has ended; those without a row are left out.
         rows: By execution.
         counts: By task; those that have none yet are absent.
         ends: The last offset of the batch in each partition.
@@ -115,16 +115,12 @@ def plan(
         if row is None:
             continue
         was = now = counted_as(row, before)
-        if (
-            snapshot.version > row.version
-            and snapshot.status is not row.status
-            and not is_told_by_the_clock(snapshot, row)
-        ):
+        if snapshot.version > row.version:
             writes.append(RowWrite(snapshot=snapshot, before=was, place=one.place))
             now = snapshot.status
         elif row.place is not None and row.place.offset <= ends[one.place.partition]:
             now = row.status  # written when this batch, or a part of it, came before
-        if now is not was:
+        if now is not was and (now.is_final or was.is_final):
             _note(changes, snapshot.task_id, before, was, now)
             changes[snapshot.task_id].positions[one.place.partition] = ends[one.place.partition]
     return Plan(writes=writes, counts=changes)
@@ -135,7 +131,7 @@ def _note(
 ) -> None:
     change = changes.setdefault(task_id, CountChange(before=before, by_status=Counter(), positions={}))
     for status, step in ((was, -1), (now, 1)):
-        if status is not ExecutionStatus.WAITING:
+        if status.is_final:
             change.by_status[status] = change.by_status.get(status, 0) + step
 
 

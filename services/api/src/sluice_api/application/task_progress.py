@@ -110,10 +110,9 @@ class TaskProgress:
             async with aclosing(self._store.rows(task_id, _PAGE)) as pages:
                 async for page in pages:
                     counted.update(counted_as(row, after) for row in page)
-            total = counted.total()
-            del counted[ExecutionStatus.WAITING]
+            ends = {status: number for status, number in counted.items() if status.is_final}
             if await self._store.replace_counts(
-                task_id, before, msgspec.structs.replace(after, by_status=counted), total
+                task_id, before, msgspec.structs.replace(after, by_status=ends), counted.total()
             ):
                 return True
         _log.info("recount_overtaken", task_id=task_id)

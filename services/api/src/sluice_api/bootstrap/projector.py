@@ -32,7 +32,7 @@ _MAX_RECORDS = 5000
 
 
 _GATHER = 0.2
-"""Seconds between batches of changes of status, which are shown at once."""
+"""Seconds between batches of ends, which are shown at once."""
 
 
 async def run_projector(settings: ProjectorSettings) -> None:
@@ -47,7 +47,7 @@ async def run_projector(settings: ProjectorSettings) -> None:
         def consumer(group: str, topics: Sequence[Topic], handler: Handler, gather: float = 0.0) -> Consumer:
             return Consumer(settings, topics, group, handler, producer, max_records=_MAX_RECORDS, gather=gather)
 
-        statuses = consumer("projector", [EXECUTION_EVENTS, PACKAGE_EVENTS], projector.handle, _GATHER)
+        ends = consumer("projector", [EXECUTION_EVENTS, PACKAGE_EVENTS], projector.handle, _GATHER)
         of_commands = consumer("projector-commands", [COMMAND_EVENTS], details.write)
         topics = [EXECUTION_EVENTS, REGISTRATIONS, DEVICE_ACTIVITY]
         in_time = consumer("projector-details", topics, details.write, settings.projector_gather)
@@ -57,7 +57,7 @@ async def run_projector(settings: ProjectorSettings) -> None:
             work.vital(producer.watch())
             work.vital(of_commands.run())
             work.vital(in_time.run())
-            work.vital(consume(settings, stack, statuses, projector.look_after_tasks))
+            work.vital(consume(settings, stack, ends, projector.look_after_tasks))
 
 
 def _projector(settings: ProjectorSettings, database: Database, precedence: Precedence) -> Projector:

@@ -67,11 +67,13 @@ def new_task(new: NewTask, package: Package, product: Product, at: datetime) -> 
 
 
 def progress_of(total: int, counts: Mapping[ExecutionStatus, int]) -> Progress:
-    """Return the progress of a task with so many executions: those that no other status counts wait.
+    """Return the progress of a task with so many executions, of which so many have ended.
+
+    The others wait or run, by the clock (`progress_at`); an older version has counted those that run, too.
 
     While a task is being expanded, snapshots may come before the page that they are of is in the total.
     """
-    by_name = {s.value.lower(): counts.get(s, 0) for s in ExecutionStatus if s is not ExecutionStatus.WAITING}
+    by_name = {s.value.lower(): counts.get(s, 0) for s in ExecutionStatus if s.is_final}
     total = max(total, sum(by_name.values()))
     return Progress(total=total, waiting=total - sum(by_name.values()), **by_name)
 

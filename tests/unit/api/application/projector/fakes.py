@@ -168,7 +168,8 @@ class FakeStore:
         for snapshot in snapshots:
             row = self.executions[snapshot.execution_id]
             if row.version < snapshot.version:
-                self.executions[snapshot.execution_id] = msgspec.structs.replace(row, version=snapshot.version)
+                changes = {"version": snapshot.version, "status": snapshot.status}
+                self.executions[snapshot.execution_id] = msgspec.structs.replace(row, **changes)
 
     async def update_commands(self, snapshots: Collection[DeviceCommandChanged]) -> None:
         """Note it."""

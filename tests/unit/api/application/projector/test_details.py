@@ -6,13 +6,19 @@ import pytest
 from tests.unit.api.application.projector.fakes import AT, FakeStore, execution, received, registration
 
 from sluice_api.application.counting import Row
-from sluice_api.application.projector import details as module
 from sluice_api.application.projector import precedence
 from sluice_api.application.projector.details import Details
 from sluice_api.application.projector.precedence import Precedence
 from sluice_common.errors import PoisonError
 from sluice_common.messages.device_activity import DevicesSeen
-from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceCommandStatus, ExecutionStatus, Step
+from sluice_common.messages.execution_events import (
+    Coverage,
+    DeviceCommandChanged,
+    DeviceCommandStatus,
+    ExecutionStatus,
+    Step,
+)
+from sluice_common.messages.slots import CoverageClass
 
 
 class Case:
@@ -40,31 +46,60 @@ async def test_an_execution_that_has_ended_is_left_to_the_projection() -> None:
     assert store.versions == {"t:d": 1}
 
 
-async def test_what_the_clock_tells_is_not_written_and_not_waited_for() -> None:
+@pytest.mark.requirement("R117")
+async def test_what_the_clock_tells_is_not_written() -> None:
     store = FakeStore(d=-1)
+    waits = execution("d", 1, status=ExecutionStatus.WAITING, step=Step.WAITING)
+    runs = execution("d", 2, step=Step.AWAIT_ONLINE)
+    for snapshot in (waits, runs):
+        await Case(store).write([snapshot])
+    assert store.versions == {"t:d": -1}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"attempt": 2},
+        {"reported_version": "1"},
+        {"step": Step.QUERY_VERSION},
+        {"coverage": Coverage(cell_id=1, coverage_class=CoverageClass.LEVEL_0, network="n")},
+    ],
+)
+async def test_what_says_more_than_the_clock_is_written(more: dict[str, Any]) -> None:
+    store = FakeStore(d=-1)
+    await Case(store).write([execution("d", 2, **{"step": Step.AWAIT_ONLINE} | more)])
+    assert store.versions == {"t:d": 2}
+
+
+async def test_what_the_clock_could_tell_is_written_where_nothing_is_known_of_it() -> None:
+    store = FakeStore()
+    store.executions["t:d"] = Row(version=-1, status=ExecutionStatus.WAITING)
     await Case(store).write([execution("d", 2, step=Step.AWAIT_ONLINE)])
-    assert store.versions == {"t:d": -1}
+    assert store.versions == {"t:d": 2}
 
 
-async def test_a_step_waits_until_the_status_of_its_execution_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LOOK", 0.01)
-    store = FakeStore(d=-1)
-    writing = asyncio.create_task(Case(store).write([execution("d", 3)]))
-    await asyncio.sleep(0.05)
-    assert store.versions == {"t:d": -1}
-    store.executions["t:d"] = Row(version=2, status=ExecutionStatus.RUNNING, clocked=True)
-    await writing
-    assert store.versions == {"t:d": 3}
+async def test_a_late_step_of_an_execution_that_has_ended_changes_nothing() -> None:
+    store = FakeStore()
+    store.executions["t:d"] = Row(version=5, status=ExecutionStatus.FAILED)
+    await Case(store).write([execution("d", 3)])
+    assert store.executions["t:d"].status is ExecutionStatus.FAILED
 
 
-async def test_a_step_whose_status_is_never_written_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PATIENCE", 0.0)
-    store = FakeStore(d=-1, e=1)
-    await Case(store).write([execution("d", 3), execution("e", 3)])
-    assert store.versions == {"t:d": -1, "t:e": 3}
+async def test_an_execution_that_is_missing_is_restored_if_its_task_is_there() -> None:
+    store = FakeStore()
+    await Case(store).write([execution("lost", 3)])
+    assert store.versions == {"t:lost": 3}
+    assert store.counted() == {}
 
 
-async def test_details_wait_while_changes_of_status_are_written() -> None:
+async def test_an_execution_of_another_apps_task_is_not_restored() -> None:
+    store = FakeStore()
+    store.tasks = {"t": "stranger"}
+    await Case(store).write([execution("d")])
+    assert store.versions == {}
+
+
+async def test_details_wait_while_ends_are_written() -> None:
     store = FakeStore(d=1)
     case = Case(store)
     with case.precedence.first():
@@ -84,8 +119,9 @@ async def test_details_do_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> 
     assert store.versions == {"t:d": 3}
 
 
-async def test_an_execution_of_a_deleted_task_is_passed_over() -> None:
+async def test_an_execution_of_a_deleted_task_is_not_brought_back() -> None:
     store = FakeStore()
+    store.tasks = {}
     await Case(store).write([execution("d", 3)])
     assert store.versions == {}
 

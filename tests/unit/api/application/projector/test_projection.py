@@ -18,7 +18,7 @@ from tests.unit.api.application.projector.fakes import (
     verified,
 )
 
-from sluice_api.application.counting import Row
+from sluice_api.application.projector.news import DeviceNews
 from sluice_api.application.projector.ports import Recount
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.verification import Verification
@@ -27,13 +27,11 @@ from sluice_api.domain.models import KeyStatus
 from sluice_common.bus import Received
 from sluice_common.errors import PoisonError
 from sluice_common.messages.execution_events import (
-    Coverage,
     ExecutionChanged,
     ExecutionStatus,
     Step,
 )
 from sluice_common.messages.package_events import PackageRejected, SignedRelease
-from sluice_common.messages.slots import CoverageClass
 
 
 class Case:
@@ -56,47 +54,27 @@ projection = Case
 ENDED: dict[str, Any] = {"status": ExecutionStatus.SUCCEEDED, "step": Step.ENDED}
 
 
-async def test_the_newest_snapshot_is_written_and_counted() -> None:
+async def test_an_end_is_written_and_counted() -> None:
     store = FakeStore(d=-1)
-    assert await projection(store).write([execution("d", 2), execution("d", 1)]) == set()
-    assert store.versions == {"t:d": 2}
-    assert store.counted() == {"RUNNING": 1}
+    await projection(store).write([execution("d", 3, **ENDED), execution("d", 2)])
+    assert store.versions == {"t:d": 3}
+    assert store.counted() == {"SUCCEEDED": 1}
+
+
+async def test_what_has_not_ended_is_left_to_the_details() -> None:
+    store = FakeStore(d=-1)
+    assert await projection(store).write([execution("d", 2)]) == set()
+    assert (store.versions, store.counted()) == ({"t:d": -1}, {})
+
+
+async def test_the_version_of_a_device_is_written_with_the_end_of_its_execution() -> None:
+    store = FakeStore(d=-1)
+    await projection(store).write([execution("d", 3, reported_version="2", **ENDED)])
+    assert store.devices == [{"d": DeviceNews(firmware_version="2")}]
 
 
 async def test_the_task_of_an_execution_that_has_ended_is_told() -> None:
     assert await projection(FakeStore(d=-1)).write([execution("d", **ENDED)]) == {"t"}
-
-
-@pytest.mark.requirement("R117")
-async def test_what_the_clock_tells_is_neither_written_nor_counted() -> None:
-    store = FakeStore(d=-1)
-    waits = execution("d", 1, status=ExecutionStatus.WAITING, step=Step.WAITING)
-    runs = execution("d", 2, step=Step.AWAIT_ONLINE)
-    for snapshot in (waits, runs):
-        await projection(store).write([snapshot])
-    assert (store.versions, store.counted()) == ({"t:d": -1}, {})
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"attempt": 2},
-        {"reported_version": "1"},
-        {"step": Step.QUERY_VERSION},
-        {"coverage": Coverage(cell_id=1, coverage_class=CoverageClass.LEVEL_0, network="n")},
-    ],
-)
-async def test_what_says_more_than_the_clock_is_written(more: dict[str, Any]) -> None:
-    store = FakeStore(d=-1)
-    await projection(store).write([execution("d", 2, **{"step": Step.AWAIT_ONLINE} | more)])
-    assert store.versions == {"t:d": 2}
-
-
-async def test_what_the_clock_could_tell_is_written_where_nothing_is_known_of_it() -> None:
-    store = FakeStore()
-    store.executions["t:d"] = Row(version=-1, status=ExecutionStatus.WAITING)
-    await projection(store).write([execution("d", 2, step=Step.AWAIT_ONLINE)])
-    assert store.counted() == {"RUNNING": 1}
 
 
 BATCHES = st.lists(
@@ -113,13 +91,15 @@ async def test_the_counts_are_those_of_the_rows_wherever_a_projector_ends(
     partitions = [[s for run in log[p::2] for s in run] for p in (0, 1)]
     store, committed = FakeStore(a=-1, b=-1, c=-1, d=-1), [0, 0]
     for *sizes, store.dies_before in [*batches, (100, 100, "")]:
-        ends = [min(committed[p] + sizes[p], len(partitions[p])) for p in (0, 1)]
-        batch = [received(partitions[p][offset], offset, p) for p in (0, 1) for offset in range(committed[p], ends[p])]
+        reached = [min(committed[p] + sizes[p], len(partitions[p])) for p in (0, 1)]
+        batch = [
+            received(partitions[p][offset], offset, p) for p in (0, 1) for offset in range(committed[p], reached[p])
+        ]
         with suppress(ConnectionError):
             await projection(store).write_received(batch)
             if store.dies_before != "commit":
-                committed = ends
-    assert store.counted() == dict(Counter(row.status.value for row in store.executions.values()))
+                committed = reached
+    assert store.counted() == ends(store)
 
 
 @given(st.tuples(*[st.integers(1, 4)] * 2), st.integers(0, 4), st.integers(1, 4), st.integers(0, 4))
@@ -140,7 +120,11 @@ async def test_the_counts_are_those_of_the_rows_though_a_replica_that_has_lost_i
     store.overtaking = None
     await new.write_received(places[done + new_end :])
     await new.write_received(places[done:])
-    assert store.counted() == dict(Counter(row.status.value for row in store.executions.values()))
+    assert store.counted() == ends(store)
+
+
+def ends(store: FakeStore) -> dict[str, int]:
+    return dict(Counter(row.status.value for row in store.executions.values() if row.status.is_final))
 
 
 def _snapshots(length: int, name: str) -> list[ExecutionChanged]:
@@ -151,37 +135,31 @@ def _snapshots(length: int, name: str) -> list[ExecutionChanged]:
 async def test_an_execution_that_is_missing_is_restored_and_its_task_recounted_if_it_is_there() -> None:
     store = FakeStore(d=-1)
     case = projection(store)
-    await case.write([execution("d"), execution("lost")])
+    await case.write([execution("d", **ENDED), execution("lost", **ENDED)])
     assert store.versions == {"t:d": 1, "t:lost": 1}
     assert case.recount.tasks == ["t"]
-    assert store.counted() == {"RUNNING": 1}
+    assert store.counted() == {"SUCCEEDED": 1}
 
 
 async def test_an_execution_of_a_deleted_task_is_not_brought_back() -> None:
     store = FakeStore()
     store.tasks = {}
-    await projection(store).write([execution("d")])
+    await projection(store).write([execution("d", **ENDED)])
     assert store.versions == {}
 
 
 async def test_an_execution_of_another_apps_task_is_not_restored() -> None:
     store = FakeStore()
     store.tasks = {"t": "stranger"}
-    await projection(store).write([execution("d")])
+    await projection(store).write([execution("d", **ENDED)])
     assert store.versions == {}
-
-
-async def test_a_snapshot_of_the_same_status_is_left_to_the_details() -> None:
-    store = FakeStore(d=1)
-    await projection(store).write([execution("d", 2)])
-    assert store.versions == {"t:d": 1}
 
 
 async def test_poison_is_raised_as_it_is() -> None:
     store = FakeStore(d=-1)
     store.poison = {"t:d"}
     with pytest.raises(PoisonError):
-        await projection(store).write([execution("d")])
+        await projection(store).write([execution("d", **ENDED)])
 
 
 async def test_the_outcome_of_a_verification_is_stored_before_the_key_is_looked_at() -> None:

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import pytest
 from tests.unit.api.application.projector.fakes import AT, FakePackages, FakeRecount, FakeStore, execution, received
@@ -43,8 +44,11 @@ def projector(store: FakeStore, progress: FakeProgress | None = None) -> Project
     )
 
 
+ENDED: dict[str, Any] = {"status": ExecutionStatus.FAILED, "step": Step.ENDED}
+
+
 def batch(*names: str) -> list[Received]:
-    return [received(execution(name), offset) for offset, name in enumerate(names)]
+    return [received(execution(name, **ENDED), offset) for offset, name in enumerate(names)]
 
 
 async def test_trouble_is_raised_so_that_the_batch_comes_again_and_is_written_then() -> None:
@@ -67,10 +71,9 @@ async def test_poison_is_raised_at_once_for_the_consumer_to_dead_letter_it() -> 
 
 async def test_a_task_is_looked_at_when_one_of_its_executions_has_ended_after_all_of_the_batch_is_written() -> None:
     store, progress = FakeStore(d=-1, e=-1), FakeProgress()
-    ended = execution("d", status=ExecutionStatus.FAILED, step=Step.ENDED)
-    await projector(store, progress).handle([received(ended, 0), received(execution("e"), 1)])
+    await projector(store, progress).handle(batch("d", "e"))
     assert progress.looked_at == ["t"]
-    assert store.counted() == {"FAILED": 1, "RUNNING": 1}
+    assert store.counted() == {"FAILED": 2}
 
 
 async def test_all_tasks_under_way_are_looked_at_from_time_to_time_and_counted_at_the_start() -> None:

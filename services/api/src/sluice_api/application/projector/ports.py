@@ -12,7 +12,7 @@ from sluice_common.messages.package_events import PackageVerified
 
 
 class Rows(Protocol):
-    """Executions as they are stored.
+    """Executions and devices as they are stored.
 
     Writes raise `PoisonError` if a message can never be stored; those of the other messages may have been done.
     """
@@ -21,9 +21,21 @@ class Rows(Protocol):
         """Return what is stored of executions, by id."""
         ...
 
+    async def apps_of_tasks(self, task_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the apps of those tasks that exist and are not deleted."""
+        ...
+
+    async def insert_executions(self, writes: Sequence[RowWrite]) -> None:
+        """Insert executions that are missing, as their snapshots have them."""
+        ...
+
+    async def update_devices(self, news: Mapping[str, DeviceNews]) -> None:
+        """Write what is new of devices, by device."""
+        ...
+
 
 class ProjectionStore(Rows, Protocol):
-    """Executions in their statuses, and how many of a task there are in each."""
+    """Executions that have ended, and how many of a task have."""
 
     async def counts(self, task_ids: Collection[str]) -> Mapping[str, Counts]:
         """Return the counts of those tasks that have some."""
@@ -37,28 +49,16 @@ class ProjectionStore(Rows, Protocol):
         """Change the counts of a task; return False if they are not any more those that were read."""
         ...
 
-    async def apps_of_tasks(self, task_ids: Collection[str]) -> Mapping[str, str]:
-        """Return the apps of those tasks that exist and are not deleted."""
-        ...
-
-    async def insert_executions(self, writes: Sequence[RowWrite]) -> None:
-        """Insert executions that are missing, as their snapshots have them."""
-        ...
-
 
 class DetailStore(Rows, Protocol):
-    """Steps of executions, device commands and devices."""
+    """What executions that have not ended, device commands and devices say."""
 
     async def update_steps(self, snapshots: Collection[ExecutionChanged]) -> None:
-        """Write what snapshots say, but for their status, over older ones."""
+        """Write snapshots of executions that have not ended over older ones."""
         ...
 
     async def update_commands(self, snapshots: Collection[DeviceCommandChanged]) -> None:
         """Write snapshots over older ones."""
-        ...
-
-    async def update_devices(self, news: Mapping[str, DeviceNews]) -> None:
-        """Write what is new of devices, by device."""
         ...
 
     async def mark_seen(self, device_ids: Sequence[str], at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Changes of status go before details, as both are written to one database and people wait for the former."""
+"""Ends go before details, as both are written to one database and people wait for the former."""
 
 import asyncio
 from collections.abc import Iterator

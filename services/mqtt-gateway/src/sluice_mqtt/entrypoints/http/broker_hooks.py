@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from sluice_common.background import BackgroundTasks
 from sluice_mqtt.application.broker_access import BrokerAccess
 from sluice_mqtt.application.broker_presence import BrokerPresence
 from sluice_mqtt.application.ports import StoreUnavailableError
@@ -22,7 +23,8 @@ from sluice_mqtt.domain.login import DeniedError
 _log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _PRESENCE_TIMEOUT = 120.0
-"""Seconds for Kafka to take a report: the broker has given up by then, and its requests must not pile up here."""
+"""Seconds for Kafka to take a report. Then the broker is told to repeat it; what has been noted is published all the
+same, as a report that comes again says nothing new."""
 
 
 class _LoginRequest(msgspec.Struct):
@@ -51,17 +53,27 @@ _EVENTS = msgspec.json.Decoder(PresenceEvent | list[PresenceEvent])
 class BrokerHooks:
     """Answers the broker."""
 
-    def __init__(self, access: BrokerAccess, presence: BrokerPresence, *, secret: str, counters: Counters) -> None:
+    def __init__(
+        self,
+        access: BrokerAccess,
+        presence: BrokerPresence,
+        tasks: BackgroundTasks,
+        *,
+        secret: str,
+        counters: Counters,
+    ) -> None:
         """Prepare.
 
         Args:
             access: Decides log-ins and topics.
             presence: Takes what the broker reports of its connections.
+            tasks: Own what goes on when the broker has been answered.
             secret: The broker's bearer token.
             counters: Count requests that are refused.
         """
         self._access = access
         self._presence = presence
+        self._tasks = tasks
         self._expected = f"Bearer {secret}".encode()
         self._counters = counters
 
@@ -109,6 +121,7 @@ class BrokerHooks:
 
     async def _apply_presence(self, request: web.Request) -> web.Response:
         decoded = _EVENTS.decode(await request.read())
+        applied = self._tasks.start(self._presence.apply(decoded if isinstance(decoded, list) else [decoded]))
         async with asyncio.timeout(_PRESENCE_TIMEOUT):
-            deleted = await self._presence.apply(decoded if isinstance(decoded, list) else [decoded])
+            deleted = await asyncio.shield(applied)
         return web.json_response({"disconnect": deleted}) if deleted else web.Response(status=204)

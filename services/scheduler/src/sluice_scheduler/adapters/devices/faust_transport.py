@@ -45,6 +45,7 @@ class _Consumer(driver.Consumer):
         committed ends at such a pair: a partition advanced by one transaction a second, and however many grants it had
         had since were heard again after a restart (robinhood/faust#625). It also merges all gaps with each new one.
         """
+        self._gap[tp].chop(offset_from, offset_to)  # what is noted twice would be such a pair, too
         self._gap[tp].addi(offset_from, offset_to)
 
 

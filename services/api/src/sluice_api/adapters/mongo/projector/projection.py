@@ -7,7 +7,7 @@ from pymongo import InsertOne
 
 from sluice_api.adapters.mongo.collections import COMMANDS, DEVICES, EXECUTIONS, TASKS, Document, chunks
 from sluice_api.adapters.mongo.poison import content_errors_as_poison
-from sluice_api.adapters.mongo.projector.snapshots import command_fields, device_fields, execution_fields, step_fields
+from sluice_api.adapters.mongo.projector.snapshots import command_fields, device_fields, execution_fields
 from sluice_api.adapters.mongo.task_progress import ROW, MongoProgressStore, row_of
 from sluice_api.adapters.mongo.updates import MAX_EACH, each_of, newer_of
 from sluice_api.application.counting import CountChange, Counts, Row, RowWrite
@@ -62,8 +62,8 @@ class MongoProjectionStore:
                 await self._database[EXECUTIONS].bulk_write(rows, ordered=False)
 
     async def update_steps(self, snapshots: Collection[ExecutionChanged]) -> None:
-        """Write what snapshots say, but for their status, over older ones."""
-        await self._update_each(EXECUTIONS, {s.execution_id: step_fields(s) for s in snapshots})
+        """Write snapshots of executions that have not ended over older ones."""
+        await self._update_each(EXECUTIONS, {s.execution_id: execution_fields(s) for s in snapshots})
 
     async def update_commands(self, snapshots: Collection[DeviceCommandChanged]) -> None:
         """Write snapshots over older ones."""

@@ -15,13 +15,10 @@ _INT64 = 2**63
 
 def execution_fields(snapshot: ExecutionChanged) -> Document:
     """Return what a snapshot says of its execution; `active` is what the checks of D08 look for."""
-    return {"active": not snapshot.status.is_final, "status": snapshot.status.value} | step_fields(snapshot)
-
-
-def step_fields(snapshot: ExecutionChanged) -> Document:
-    """Return the same without its status."""
     return {
         "version": snapshot.version,
+        "active": not snapshot.status.is_final,
+        "status": snapshot.status.value,
         "step": snapshot.step.value,
         "attempt": snapshot.attempt,
         "max_retries": snapshot.max_retries,
