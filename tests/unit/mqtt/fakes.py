@@ -136,6 +136,7 @@ class FakeProducer:
 
     Attributes:
         failures: How many more times it fails.
+        silences: How many more messages Kafka never acknowledges.
         error: What it raises always.
         sent: Keys and messages.
         dead_letters: Topic, partition, offset, key, value and reason.
@@ -143,6 +144,7 @@ class FakeProducer:
 
     def __init__(self, failures: int = 0) -> None:
         self.failures = failures
+        self.silences = 0
         self.error: Exception | None = None
         self.sent: list[tuple[str, Any]] = []
         self.dead_letters: list[DeadLetter] = []
@@ -152,7 +154,10 @@ class FakeProducer:
         self._fail()
         self.sent.append((key, message))
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        future.set_result(None)
+        if self.silences:
+            self.silences -= 1
+        else:
+            future.set_result(None)
         return future
 
     async def send_dead_letter(self, letter: DeadLetter) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 from sluice_demo.appserver import AppServer
 from sluice_demo.callbacks import CallbackReceiver
 from sluice_demo.client import PlatformError
-from sluice_demo.executions import Execution
-from sluice_demo.progress import ENDED_STATES, STATES, Progress, View, WindowLoad
+from sluice_demo.executions import FINAL, Execution
+from sluice_demo.progress import STATES, Progress, View, WindowLoad
 
 _TICK = 0.25
 """Seconds between looks at callbacks."""
@@ -172,8 +172,8 @@ class Campaign:
         """Read how the tasks stand; while the platform cannot say, what it said last stays."""
         with suppress(PlatformError):
             self._states = [await self._server.client.get(f"/tasks/{task_id}") for task_id in self._tasks.values()]
-            ended = sum(task["progress"][state] for task in self._states for state in ENDED_STATES)
-            self._shown.append((time.time(), ended))
+            counts = [(state, number) for task in self._states for state, number in task["progress"].items()]
+            self._shown.append((time.time(), sum(number for state, number in counts if state.upper() in FINAL)))
 
     def _have_ended(self) -> bool:
         return bool(self._states) and all(task["status"] in _ENDED for task in self._states)

@@ -14,8 +14,6 @@ from rich.text import Text
 
 STATES = ("waiting", "running", "succeeded", "failed", "stopped")
 """States of executions, in the order in which they are shown."""
-ENDED_STATES = ("succeeded", "failed", "stopped")
-"""Those that nothing follows."""
 _COLOURS = {"waiting": "bright_black", "running": "blue", "succeeded": "green", "failed": "red", "stopped": "yellow"}
 _BAR_WIDTH = 30
 _LINES_AROUND_WINDOWS = 8

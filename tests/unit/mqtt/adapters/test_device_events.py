@@ -24,6 +24,18 @@ async def test_events_are_published_in_their_order_however_often_kafka_fails(mon
     assert producer.sent == [("d", online), ("d", offline)]
 
 
+async def test_events_that_kafka_never_acknowledges_are_sent_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_events, "_BACKOFF", Backoff(0.0, 0.0))
+    monkeypatch.setattr(device_events, "_SEND_TIMEOUT", 0.05)
+    producer = FakeProducer()
+    producer.silences = 2
+    online = presence_event("a", Online("d", 5, is_new=True), 1.0)
+    offline = presence_event("a", Offline("d", 5), 2.0)
+    async with asyncio.timeout(5):
+        await KafkaDeviceEvents(producer, BackgroundTasks()).publish("d", [online, offline])
+    assert producer.sent == [("d", online), ("d", offline)] * 2
+
+
 async def test_a_producer_that_has_ended_ends_the_process() -> None:
     producer = FakeProducer()
     producer.error = FatalError("fenced")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from sluice_common.messages.execution_events import ExecutionChanged, ExecutionStatus, Step
+from sluice_common.messages.execution_events import ExecutionChanged, ExecutionStatus
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -133,12 +133,3 @@ def _note(
     for status, step in ((was, -1), (now, 1)):
         if status.is_final:
             change.by_status[status] = change.by_status.get(status, 0) + step
-
-
-def is_told_by_the_clock(snapshot: ExecutionChanged, row: Row) -> bool:
-    """Return whether a snapshot says no more than that the execution waits, or has ceased to and awaits its device."""
-    if row.version >= 0 or not row.clocked or snapshot.attempt > 1 or snapshot.reported_version is not None:
-        return False
-    return snapshot.step is Step.WAITING or (
-        snapshot.status is ExecutionStatus.RUNNING and snapshot.step is Step.AWAIT_ONLINE and snapshot.coverage is None
-    )

@@ -7,7 +7,6 @@ from sluice_api.adapters.mongo.projector.projection import MongoProjectionStore
 from sluice_api.adapters.mongo.projector.verification import MongoVerificationStore
 from sluice_api.adapters.mongo.task_progress import MongoProgressStore
 from sluice_api.application.projector.details import Details
-from sluice_api.application.projector.precedence import Precedence
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.projector import Projector
 from sluice_api.application.projector.verification import Verification
@@ -39,9 +38,8 @@ async def run_projector(settings: ProjectorSettings) -> None:
     """Project until cancelled."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect(settings))
-        precedence = Precedence()
-        projector = _projector(settings, database, precedence)
-        details = Details(MongoProjectionStore(database), precedence, settings.last_seen_interval)
+        projector = _projector(settings, database)
+        details = Details(MongoProjectionStore(database), settings.last_seen_interval)
         producer = await stack.enter_async_context(started(Producer(settings)))
 
         def consumer(group: str, topics: Sequence[Topic], handler: Handler, gather: float = 0.0) -> Consumer:
@@ -60,13 +58,12 @@ async def run_projector(settings: ProjectorSettings) -> None:
             work.vital(consume(settings, stack, ends, projector.look_after_tasks))
 
 
-def _projector(settings: ProjectorSettings, database: Database, precedence: Precedence) -> Projector:
+def _projector(settings: ProjectorSettings, database: Database) -> Projector:
     verification = Verification(MongoVerificationStore(database))
     progress = TaskProgress(MongoProgressStore(database))
     return Projector(
         Projection(MongoProjectionStore(database), verification, progress),
         progress,
-        precedence,
         now=now,
         sweep=settings.progress_sweep,
         recount=settings.progress_recount,

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from aiokafka.errors import KafkaTimeoutError
+
 from sluice_common.background import BackgroundTasks
 from sluice_common.errors import FatalError
 from sluice_common.messages.base import Message
@@ -11,6 +13,8 @@ from sluice_common.supervision import Backoff, persist
 from sluice_common.topics import DEVICE_EVENTS, Topic
 
 _BACKOFF = Backoff(first=1.0, longest=5.0)
+_SEND_TIMEOUT = 120.0
+"""Seconds for Kafka to take events before they are sent anew, which may bring them there twice."""
 
 
 class Producer(Protocol):
@@ -23,9 +27,8 @@ class Producer(Protocol):
 class KafkaDeviceEvents:
     """Publishes events; a publication ends only when Kafka has them, however long Kafka is away.
 
-    Callers bound how many publications there are at once, as aiokafka wakes all who wait for a full batch, which costs
-    the square of their number; and how long they wait (`mqtt_stall_timeout` for messages, a deadline for hooks), as a
-    timer for each publication would cost more than anything else here.
+    Callers bound how many publications there are at once: aiokafka wakes all who wait for a full batch, which costs the
+    square of their number.
     """
 
     def __init__(self, producer: Producer, tasks: BackgroundTasks) -> None:
@@ -55,8 +58,20 @@ class KafkaDeviceEvents:
 
     async def _publish(self, device_id: str, events: Sequence[Message]) -> None:
         futures = [await self._producer.send(DEVICE_EVENTS, device_id, event) for event in events]
-        for future in futures:
-            await future
+        # A bare timer: `asyncio.timeout` costs a tenth of all that is done for a message.
+        overdue = asyncio.get_running_loop().call_later(_SEND_TIMEOUT, _give_up, futures)
+        try:
+            for future in futures:
+                await future
+        finally:
+            overdue.cancel()
+
+
+def _give_up(futures: Sequence[asyncio.Future[Any]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_exception(KafkaTimeoutError(f"no acknowledgement within {_SEND_TIMEOUT:g} s"))
+            future.exception()  # retrieved here: who awaits them stops at the first
 
 
 async def _fail(error: FatalError) -> None:

@@ -40,9 +40,6 @@ def decode(payload: bytes) -> Any:
     Raises:
         NotJsonError: It is no JSON, or nested too deeply.
     """
-    if payload.startswith(b"{"):
-        with suppress(ValueError, RecursionError):
-            return _first_value(payload.decode())  # an object in UTF-8: nearly always
     failure = ""
     for text in _readings(payload):
         try:

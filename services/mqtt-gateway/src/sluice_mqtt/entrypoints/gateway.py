@@ -38,11 +38,10 @@ async def run(settings: GatewaySettings) -> None:
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect(settings))
-        tasks = await stack.enter_async_context(BackgroundTasks())
-        gateway = build(settings, database, tasks)
+        gateway = build(settings, database, await stack.enter_async_context(BackgroundTasks()))
         await stack.enter_async_context(started(gateway.producer))
         tls = tls_context(settings)
-        downloads = await _listen(stack, gateway, tasks, tls)
+        downloads = await _listen(stack, gateway, tls)
         announce_ready(settings)
         try:
             async with supervised() as followers:
@@ -54,15 +53,13 @@ async def run(settings: GatewaySettings) -> None:
             _log.info("gateway_stopped", **log_fields(gateway.counters))
 
 
-async def _listen(
-    stack: AsyncExitStack, gateway: Gateway, tasks: BackgroundTasks, tls: ssl.SSLContext | None
-) -> DownloadServer:
+async def _listen(stack: AsyncExitStack, gateway: Gateway, tls: ssl.SSLContext | None) -> DownloadServer:
     settings, counters = gateway.settings, gateway.counters
     downloads = DownloadServer(
         gateway.download_access, gateway.transfers, max_downloads=settings.download_max, counters=counters
     )
     await listen(stack, downloads.application(), settings.download_host, settings.download_port, tls)
-    hooks = BrokerHooks(gateway.access, gateway.broker_presence, tasks, secret=gateway.hook_secret, counters=counters)
+    hooks = BrokerHooks(gateway.access, gateway.broker_presence, secret=gateway.hook_secret, counters=counters)
     await listen(
         stack, hooks.application(settings.mqtt_hook_max_body), settings.mqtt_hook_host, settings.mqtt_hook_port
     )

@@ -1,4 +1,3 @@
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -6,9 +5,7 @@ import pytest
 from tests.unit.api.application.projector.fakes import AT, FakeStore, execution, received, registration
 
 from sluice_api.application.counting import Row
-from sluice_api.application.projector import precedence
 from sluice_api.application.projector.details import Details
-from sluice_api.application.projector.precedence import Precedence
 from sluice_common.errors import PoisonError
 from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.execution_events import (
@@ -25,8 +22,7 @@ class Case:
     """Details that are given messages at consecutive places."""
 
     def __init__(self, store: FakeStore) -> None:
-        self.precedence = Precedence()
-        self._writer = Details(store, self.precedence, last_seen_interval=30.0)
+        self._writer = Details(store, last_seen_interval=30.0)
 
     async def write(self, messages: Sequence[Any]) -> None:
         """Write a batch."""
@@ -99,26 +95,6 @@ async def test_an_execution_of_another_apps_task_is_not_restored() -> None:
     assert store.versions == {}
 
 
-async def test_details_wait_while_ends_are_written() -> None:
-    store = FakeStore(d=1)
-    case = Case(store)
-    with case.precedence.first():
-        writing = asyncio.create_task(case.write([execution("d", 3)]))
-        await asyncio.sleep(0.05)
-        assert store.versions == {"t:d": 1}
-    await writing
-    assert store.versions == {"t:d": 3}
-
-
-async def test_details_do_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precedence, "_MAX_WAIT", 0.0)
-    store = FakeStore(d=1)
-    case = Case(store)
-    with case.precedence.first():
-        await case.write([execution("d", 3)])
-    assert store.versions == {"t:d": 3}
-
-
 async def test_an_execution_of_a_deleted_task_is_not_brought_back() -> None:
     store = FakeStore()
     store.tasks = {}
@@ -157,4 +133,4 @@ async def test_news_that_were_written_are_not_written_again() -> None:
     writer = Case(store)
     for _ in range(2):
         await writer.write([registration("d")])
-    assert [set(news) for news in store.devices] == [{"d"}]
+    assert [set(news) for news in store.devices] == [{"d"}, set()]

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from tests.unit.api.application.projector.fakes import AT, FakePackages, FakeRecount, FakeStore, execution, received
 
-from sluice_api.application.projector.precedence import Precedence
 from sluice_api.application.projector.projection import Projection
 from sluice_api.application.projector.projector import Projector
 from sluice_api.application.projector.verification import Verification
@@ -37,7 +36,6 @@ def projector(store: FakeStore, progress: FakeProgress | None = None) -> Project
     return Projector(
         Projection(store, Verification(FakePackages()), progress),
         progress,
-        Precedence(),
         now=lambda: AT,
         sweep=0.0,
         recount=3600.0,

@@ -1,6 +1,5 @@
 """The broker's hooks over real sockets: what EMQX sends, and the answers that it expects."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from typing import Any
@@ -10,7 +9,6 @@ import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 from tests.unit.mqtt.fakes import FakeDevices, FakeEvents
 
-from sluice_common.background import BackgroundTasks
 from sluice_mqtt.application.broker_access import BrokerAccess
 from sluice_mqtt.application.broker_presence import BrokerPresence
 from sluice_mqtt.application.mailboxes import Mailboxes
@@ -18,7 +16,6 @@ from sluice_mqtt.application.ports import StoreUnavailableError
 from sluice_mqtt.domain.counters import Counters
 from sluice_mqtt.domain.login import password_for
 from sluice_mqtt.domain.presence import Presence
-from sluice_mqtt.entrypoints.http import broker_hooks
 from sluice_mqtt.entrypoints.http.broker_hooks import BrokerHooks
 
 NOW = 1_700_000_000.0  # 2023-11-14 22:13 UTC
@@ -48,10 +45,9 @@ async def client(devices: FakeDevices, events: FakeEvents) -> AsyncIterator[Test
         counters=counters,
         clock=lambda: NOW,
     )
-    async with BackgroundTasks() as tasks:
-        hooks = BrokerHooks(access, presence, tasks, secret="the-secret-of-the-broker", counters=counters)
-        async with TestClient(TestServer(hooks.application(65_536))) as client:
-            yield client
+    hooks = BrokerHooks(access, presence, secret="the-secret-of-the-broker", counters=counters)
+    async with TestClient(TestServer(hooks.application(65_536))) as client:
+        yield client
 
 
 async def ask(client: TestClient[Any, Any], path: str, **question: Any) -> Any:
@@ -132,15 +128,3 @@ async def test_a_log_in_without_the_database_is_answered_with_503(
     devices.failure = StoreUnavailableError("away")
     async with client.post("/mqtt/authenticate", json=LOGIN, headers=HEADERS) as response:
         assert response.status == 503
-
-
-async def test_a_report_that_kafka_does_not_take_in_time_is_answered_with_503_for_the_broker_to_repeat(
-    client: TestClient[Any, Any], events: FakeEvents, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(broker_hooks, "_PRESENCE_TIMEOUT", 0.05)
-    events.delays = [0.3]
-    async with client.post("/mqtt/presence", json=CONNECTED, headers=HEADERS) as response:
-        assert response.status == 503
-    assert events.published == []
-    await asyncio.sleep(0.5)
-    assert len(events.published) == 1, "a report that comes again says nothing new: what was noted must be published"

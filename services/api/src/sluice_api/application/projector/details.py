@@ -7,20 +7,15 @@ there is to write. A row that has ended has a newer version than all that comes 
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
-from sluice_api.application.counting import is_told_by_the_clock
-from sluice_api.application.projector.news import WrittenNews, newest, news_of
+from sluice_api.application.projector.news import WrittenNews, is_told_by_the_clock, newest, news_of
 from sluice_api.application.projector.ports import DetailStore
-from sluice_api.application.projector.precedence import Precedence
 from sluice_api.application.projector.rows import newest_executions, restore
 from sluice_common.bus import Received
 from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceFirmwareChanged, ExecutionChanged
 from sluice_common.messages.registrations import Registration
-
-_AT_ONCE: Final = 40
-"""Documents that are written before it is looked whether something else goes first."""
 
 
 class Details:
@@ -28,13 +23,11 @@ class Details:
 
     Args:
         store: Where to.
-        precedence: Ends go first.
         last_seen_interval: Seconds by which a device's last-seen may lag.
     """
 
-    def __init__(self, store: DetailStore, precedence: Precedence, last_seen_interval: float) -> None:
+    def __init__(self, store: DetailStore, last_seen_interval: float) -> None:
         self._store = store
-        self._precedence = precedence
         self._written = WrittenNews(timedelta(seconds=last_seen_interval))
 
     async def write(self, batch: Sequence[Received]) -> None:
@@ -62,15 +55,11 @@ class Details:
         rows = await self._store.rows([a.snapshot.execution_id for a in arrived])
         known = [(a.snapshot, rows[a.snapshot.execution_id]) for a in arrived if a.snapshot.execution_id in rows]
         newer = [s for s, row in known if s.version > row.version and not is_told_by_the_clock(s, row)]
-        for first in range(0, len(newer), _AT_ONCE):
-            await self._precedence.second()
-            await self._store.update_steps(newer[first : first + _AT_ONCE])
+        await self._store.update_steps(newer)
         await restore(self._store, [a for a in arrived if a.snapshot.execution_id not in rows])
 
     async def _write_devices(self, messages: Sequence[Any]) -> None:
+        # Ends too, whose versions the projection has written: an older one may have been written here after that.
         news = self._written.unwritten(news_of(messages))
-        devices = list(news)
-        for first in range(0, len(devices), _AT_ONCE):
-            await self._precedence.second()
-            await self._store.update_devices({d: news[d] for d in devices[first : first + _AT_ONCE]})
+        await self._store.update_devices(news)
         self._written.remember(news)

@@ -6,8 +6,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from sluice_api.application.counting import Row
 from sluice_api.domain.models import DeviceRegistration
-from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceFirmwareChanged, ExecutionChanged
+from sluice_common.messages.execution_events import (
+    DeviceCommandChanged,
+    DeviceFirmwareChanged,
+    ExecutionChanged,
+    ExecutionStatus,
+    Step,
+)
 from sluice_common.messages.registrations import Registration
 
 Snapshot = TypeVar("Snapshot", ExecutionChanged, DeviceCommandChanged)
@@ -35,6 +42,15 @@ def newest(snapshots: Iterable[Snapshot], key: Callable[[Snapshot], str]) -> dic
         if name not in found or snapshot.version > found[name].version:
             found[name] = snapshot
     return found
+
+
+def is_told_by_the_clock(snapshot: ExecutionChanged, row: Row) -> bool:
+    """Return whether a snapshot says no more than that the execution waits, or has ceased to and awaits its device."""
+    if row.version >= 0 or not row.clocked or snapshot.attempt > 1 or snapshot.reported_version is not None:
+        return False
+    return snapshot.step is Step.WAITING or (
+        snapshot.status is ExecutionStatus.RUNNING and snapshot.step is Step.AWAIT_ONLINE and snapshot.coverage is None
+    )
 
 
 def news_of(messages: Iterable[Any]) -> dict[str, DeviceNews]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sluice_api.application.projector.ports import TasksUnderWay
-from sluice_api.application.projector.precedence import Precedence
 from sluice_api.application.projector.projection import Projection
 from sluice_common.bus import Received
 from sluice_common.supervision import repeat
@@ -17,7 +16,6 @@ class Projector:
 
     Args:
         projection: Writes.
-        precedence: Its writes go before those of details.
         tasks: Ends tasks, and counts them anew.
         now: UTC time.
         sweep: Seconds between looks at all tasks that are under way: for those whose relay or projector died before it
@@ -29,7 +27,6 @@ class Projector:
         self,
         projection: Projection,
         tasks: TasksUnderWay,
-        precedence: Precedence,
         *,
         now: Callable[[], datetime],
         sweep: float,
@@ -37,7 +34,6 @@ class Projector:
     ) -> None:
         self._projection = projection
         self._tasks = tasks
-        self._precedence = precedence
         self._now = now
         self._sweep = sweep
         self._recount = recount
@@ -50,9 +46,8 @@ class Projector:
             PoisonError: A message of the batch can never be stored.
             Exception: MongoDB does not take it.
         """
-        with self._precedence.first():
-            for task_id in await self._projection.write(batch):
-                await self._tasks.end_if_done(task_id, self._now())
+        for task_id in await self._projection.write(batch):
+            await self._tasks.end_if_done(task_id, self._now())
 
     async def look_after_tasks(self) -> None:
         """Look at all tasks under way from time to time, until cancelled."""

@@ -1,10 +1,9 @@
 """The broker's hooks: the HTTP contract of EMQX 5's authentication, authorization and webhooks (ADR 0016).
 
-401: the broker's token is missing or wrong. 400: the body cannot be understood. 503: the database or Kafka cannot
-answer. The broker denies what it gets no answer to, and repeats what it reports.
+401: the broker's token is missing or wrong. 400: the body cannot be understood. 503: the database cannot answer. The
+broker denies what it gets no answer to.
 """
 
-import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 
@@ -12,7 +11,6 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from sluice_common.background import BackgroundTasks
 from sluice_mqtt.application.broker_access import BrokerAccess
 from sluice_mqtt.application.broker_presence import BrokerPresence
 from sluice_mqtt.application.ports import StoreUnavailableError
@@ -22,9 +20,6 @@ from sluice_mqtt.domain.login import DeniedError
 
 _log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_PRESENCE_TIMEOUT = 120.0
-"""Seconds for Kafka to take a report. Then the broker is told to repeat it; what has been noted is published all the
-same, as a report that comes again says nothing new."""
 
 
 class _LoginRequest(msgspec.Struct):
@@ -53,27 +48,17 @@ _EVENTS = msgspec.json.Decoder(PresenceEvent | list[PresenceEvent])
 class BrokerHooks:
     """Answers the broker."""
 
-    def __init__(
-        self,
-        access: BrokerAccess,
-        presence: BrokerPresence,
-        tasks: BackgroundTasks,
-        *,
-        secret: str,
-        counters: Counters,
-    ) -> None:
+    def __init__(self, access: BrokerAccess, presence: BrokerPresence, *, secret: str, counters: Counters) -> None:
         """Prepare.
 
         Args:
             access: Decides log-ins and topics.
             presence: Takes what the broker reports of its connections.
-            tasks: Own what goes on when the broker has been answered.
             secret: The broker's bearer token.
             counters: Count requests that are refused.
         """
         self._access = access
         self._presence = presence
-        self._tasks = tasks
         self._expected = f"Bearer {secret}".encode()
         self._counters = counters
 
@@ -97,8 +82,8 @@ class BrokerHooks:
             self._counters[Counted.HOOKS_REFUSED] += 1
             _log.warning("hook_not_understood", path=request.path, reason=str(error))
             return web.json_response({"error": "not understood"}, status=400)
-        except (StoreUnavailableError, TimeoutError) as error:
-            _log.warning("hook_not_answered", path=request.path, reason=repr(error))
+        except StoreUnavailableError as error:
+            _log.warning("hook_without_database", path=request.path, reason=str(error))
             return web.json_response({"error": "try again"}, status=503)
 
     async def _authenticate(self, request: web.Request) -> web.Response:
@@ -121,7 +106,5 @@ class BrokerHooks:
 
     async def _apply_presence(self, request: web.Request) -> web.Response:
         decoded = _EVENTS.decode(await request.read())
-        applied = self._tasks.start(self._presence.apply(decoded if isinstance(decoded, list) else [decoded]))
-        async with asyncio.timeout(_PRESENCE_TIMEOUT):
-            deleted = await asyncio.shield(applied)
+        deleted = await self._presence.apply(decoded if isinstance(decoded, list) else [decoded])
         return web.json_response({"disconnect": deleted}) if deleted else web.Response(status=204)
