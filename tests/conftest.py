@@ -74,7 +74,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 def own_settings(folder: Path) -> EmbeddedSettings:
     """Return settings for a system of its own: embedded parts even where the environment names real clusters."""
     own = {"kafka_bootstrap": None, "mongodb_uri": None, "mqtt_url": None}
-    return EmbeddedSettings(state_dir=folder, port_base=free_base(), **own)
+    # Tests store 160 MiB, of which a cache must be more than ten times as large (README, SLUICE_MONGODB_CACHE).
+    return EmbeddedSettings(state_dir=folder, port_base=free_base(), mongodb_cache=2048, **own)
 
 
 @pytest.fixture(scope="session")
