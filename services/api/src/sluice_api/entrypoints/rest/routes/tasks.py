@@ -65,7 +65,7 @@ async def list_tasks(caller: App, services: Wired, query: Annotated[TaskQuery, F
 
 @router.get("/{task_id}", responses=responses(HTTPStatus.NOT_FOUND))
 async def get_task(caller: App, services: Wired, task_id: str) -> Task:
-    """Get a task with its progress, which follows what devices do within two seconds."""
+    """Get a task with its progress, which follows what devices do within seconds."""
     return Task.of(await services.tasks.get(caller.app_id, task_id))
 
 
