@@ -7,6 +7,7 @@ import pytest
 from tests.integration.api.api_client import APP, made, refused
 from tests.integration.api.fleet import NewFleet
 from tests.integration.api.kafka_client import Bus
+from tests.integration.api.service_process import Documents
 from tests.integration.api.waiting import eventually
 
 from sluice_common.ids import new_id
@@ -191,3 +192,35 @@ def test_a_registration_is_shown_with_its_device(new_fleet: NewFleet, bus: Bus) 
     bus.publish(REGISTRATIONS, (device_id, registration(device_id, epoch=2, deregistered=True)))
     eventually(lambda: shown()["registered"] is False)
     assert made(fleet.app.get(f"/devices/{other}"))["registration"] is None
+
+
+def test_devices_are_listed_by_whether_they_are_registered(new_fleet: NewFleet, bus: Bus) -> None:
+    fleet = new_fleet()
+    device_id, silent = fleet.devices(2)
+
+    def listed(*, registered: bool) -> list[str]:
+        wanted: dict[str, str | bool] = {"group_id": fleet.group_id, "registered": registered}
+        return [d["device_id"] for d in made(fleet.app.get("/devices", params=wanted))["items"]]
+
+    for epoch in (1, 3):
+        bus.publish(REGISTRATIONS, (device_id, registration(device_id, epoch=epoch)))
+        eventually(lambda: listed(registered=True) == [device_id])
+        assert listed(registered=False) == []
+        bus.publish(REGISTRATIONS, (device_id, registration(device_id, epoch=epoch + 1, deregistered=True)))
+        eventually(lambda: listed(registered=False) == [device_id])
+        assert listed(registered=True) == []
+    assert made(fleet.app.get(f"/devices/{silent}"))["registration"] is None
+
+
+def test_what_a_deleted_device_reported_is_deleted_with_it_and_stays_deleted(
+    new_fleet: NewFleet, bus: Bus, database: Documents
+) -> None:
+    fleet = new_fleet()
+    device_id, other = fleet.devices(2)
+    bus.publish(REGISTRATIONS, (device_id, registration(device_id)))
+    eventually(lambda: made(fleet.app.get(f"/devices/{device_id}"))["registration"])
+    assert fleet.app.delete(f"/devices/{device_id}").status_code == 204
+    later = registration(device_id, epoch=2, address="192.0.2.9:5683")
+    bus.publish(REGISTRATIONS, (device_id, later), (other, registration(other)))
+    eventually(lambda: made(fleet.app.get(f"/devices/{other}"))["registration"])
+    assert database["device_states"].find_one({"_id": device_id}) is None

@@ -206,3 +206,9 @@ async def test_a_tombstone_of_a_compacted_topic_says_nothing_and_one_elsewhere_i
         reader = Consumer(CommonSettings(), [topic], "g", bench._handle, bench.producer)
         assert await reader._decode(Record(topic.name, 1, 7, b"k", None)) is None
         assert bench.producer.letters == letters
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.0, 1.0), (0.4, 1.0), (2.0, 4.0), (60.0, 10.0)])
+def test_the_longer_a_batch_has_taken_the_longer_is_the_rest_after_it_within_limits(took: float, pause: float) -> None:
+    assert consumer.pause_after(took, gather=1.0, rest=2.0) == pause
+    assert consumer.pause_after(took, gather=0.0, rest=0.0) == 0.0

@@ -5,6 +5,7 @@ stays in its group meanwhile; after a rebalance to whoever has the partition the
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from sluice_common.topics import Topic
 
 _log = structlog.get_logger()
 _BACKOFF = Backoff(first=0.5, longest=5.0)
+LONGEST_REST = 10.0
+"""Most seconds between two batches, for the sake of a busy database."""
 FETCH_WAIT_MS = 2_000
 """How long a broker holds a fetch that finds nothing, milliseconds; Kafka's 500 cost four times the CPU when idle."""
 
@@ -46,6 +49,11 @@ async def fetch(kafka: AIOKafkaConsumer, max_records: int) -> Mapping[TopicParti
     return {partition: batch for partition, batch in batches.items() if batch}
 
 
+def pause_after(took: float, gather: float, rest: float) -> float:
+    """Return the seconds to wait after a batch that has taken some, with the parameters of a `Consumer`."""
+    return max(gather, min(rest * took, LONGEST_REST))
+
+
 class Consumer:
     """Feeds batches of decoded messages of a group's partitions to a handler, then commits."""
 
@@ -59,6 +67,8 @@ class Consumer:
         *,
         max_records: int = 1000,
         gather: float = 0.0,
+        rest: float = 0.0,
+        fetch_wait_ms: int = FETCH_WAIT_MS,
     ) -> None:
         """Prepare a consumer.
 
@@ -71,6 +81,10 @@ class Consumer:
             producer: For dead letters.
             max_records: Most records of a batch.
             gather: Seconds to wait after a batch so that the next one is larger (saves CPU at low rates).
+            rest: The same in times of what the batch has taken: the busier the database, the less it is asked for what
+                can wait, `LONGEST_REST` seconds at most.
+            fetch_wait_ms: How long a broker holds a fetch that finds nothing, milliseconds. What comes meanwhile to a
+                partition that the fetch does not name waits as long.
         """
         self._decoders = {t.name: t.decoder for t in topics if t.decoder is not None}
         self._compacted = {t.name for t in topics if t.is_compacted}
@@ -78,6 +92,7 @@ class Consumer:
         self._producer = producer
         self._max_records = max_records
         self._gather = gather
+        self._rest = rest
         self._kafka = AIOKafkaConsumer(
             *self._decoders,
             bootstrap_servers=settings.kafka_bootstrap,
@@ -87,7 +102,7 @@ class Consumer:
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
             isolation_level="read_committed",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=fetch_wait_ms,
         )
 
     async def start(self) -> None:
@@ -115,6 +130,7 @@ class Consumer:
         batches = await fetch(self._kafka, self._max_records)
         if not batches:
             return
+        began = time.monotonic()
         try:
             records = [r for batch in batches.values() for record in batch if (r := await self._decode(record))]
             await self._handler.handle(records)
@@ -122,7 +138,7 @@ class Consumer:
         except Exception:
             self._rewind({partition: batch[0].offset for partition, batch in batches.items()})
             raise
-        await asyncio.sleep(self._gather)
+        await asyncio.sleep(pause_after(time.monotonic() - began, self._gather, self._rest))
 
     async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit the positions behind a batch; if partitions have moved meanwhile, it comes again to their new owner.

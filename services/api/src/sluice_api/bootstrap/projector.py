@@ -1,7 +1,7 @@
 """Wires the projector."""
 
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 from sluice_api.adapters.mongo.projector.projection import MongoProjectionStore
 from sluice_api.adapters.mongo.projector.verification import MongoVerificationStore
@@ -13,7 +13,7 @@ from sluice_api.application.projector.verification import Verification
 from sluice_api.application.task_progress import TaskProgress
 from sluice_api.bootstrap.shared import consume, now
 from sluice_api.settings import ProjectorSettings
-from sluice_common.bus import Consumer, Handler, Producer
+from sluice_common.bus import Consumer, Producer
 from sluice_common.mongo import Database, connect
 from sluice_common.resources import started
 from sluice_common.supervision import supervised
@@ -23,7 +23,6 @@ from sluice_common.topics import (
     EXECUTION_EVENTS,
     PACKAGE_EVENTS,
     REGISTRATIONS,
-    Topic,
 )
 
 _MAX_RECORDS = 5000
@@ -32,6 +31,10 @@ _MAX_RECORDS = 5000
 
 _GATHER = 0.2
 """Seconds between batches of ends, which are shown at once."""
+_FETCH_WAIT_MS = 250
+"""So that an end does not wait while partitions in which nothing happens are being asked."""
+_REST = 2.0
+"""Rest after a batch of details, in times of what it took: they take a third of a busy database, and ends the rest."""
 
 
 async def run_projector(settings: ProjectorSettings) -> None:
@@ -42,13 +45,22 @@ async def run_projector(settings: ProjectorSettings) -> None:
         details = Details(MongoProjectionStore(database), settings.last_seen_interval)
         producer = await stack.enter_async_context(started(Producer(settings)))
 
-        def consumer(group: str, topics: Sequence[Topic], handler: Handler, gather: float = 0.0) -> Consumer:
-            return Consumer(settings, topics, group, handler, producer, max_records=_MAX_RECORDS, gather=gather)
-
-        ends = consumer("projector", [EXECUTION_EVENTS, PACKAGE_EVENTS], projector.handle, _GATHER)
-        of_commands = consumer("projector-commands", [COMMAND_EVENTS], details.write)
-        topics = [EXECUTION_EVENTS, REGISTRATIONS, DEVICE_ACTIVITY]
-        in_time = consumer("projector-details", topics, details.write, settings.projector_gather)
+        consumer = partial(Consumer, settings, producer=producer, max_records=_MAX_RECORDS)
+        ends = consumer(
+            [EXECUTION_EVENTS, PACKAGE_EVENTS],
+            "projector",
+            projector.handle,
+            gather=_GATHER,
+            fetch_wait_ms=_FETCH_WAIT_MS,
+        )
+        of_commands = consumer([COMMAND_EVENTS], "projector-commands", details.write)
+        in_time = consumer(
+            [EXECUTION_EVENTS, REGISTRATIONS, DEVICE_ACTIVITY],
+            "projector-details",
+            details.write,
+            gather=settings.projector_gather,
+            rest=_REST,
+        )
         for other in (of_commands, in_time):
             await stack.enter_async_context(started(other))
         async with supervised() as work:

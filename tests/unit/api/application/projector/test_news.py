@@ -1,5 +1,6 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,8 +59,21 @@ class Written:
 
 def test_what_was_written_is_not_written_again() -> None:
     written, news = Written(), DeviceNews(firmware_version="1", registration=registration_of(registration("d")))
-    assert written.write(d=news) == {"d": news}
+    assert written.write(d=news) == {"d": msgspec.structs.replace(news, registered=True)}
     assert written.write(d=news) == {}
+
+
+def test_that_a_device_is_registered_is_written_when_it_changes() -> None:
+    written = Written()
+
+    def changed(at: datetime, *, deregistered: bool) -> bool | None:
+        message = registration("d", at, deregistered=deregistered)
+        return written.write(d=DeviceNews(registration=registration_of(message)))["d"].registered
+
+    ends = (False, False, True, True, False)
+    found = [changed(AT + 60 * n * SECOND, deregistered=is_end) for n, is_end in enumerate(ends)]
+    assert found == [True, None, False, None, True]
+    assert written.write(d=DeviceNews(firmware_version="2"))["d"].registered is None
 
 
 def test_of_a_change_only_what_is_new_is_written() -> None:

@@ -1,19 +1,22 @@
-"""Devices."""
+"""Devices: what users say of them, in `devices`, and what they have reported themselves, in `device_states`."""
 
 from collections.abc import Sequence
 
+import msgspec
 from pymongo.errors import BulkWriteError
 
-from sluice_api.adapters.mongo.collections import DEVICES, Filter, chunks
+from sluice_api.adapters.mongo.collections import DEVICE_STATES, DEVICES, Document, Filter, chunks
 from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import TenantRepository
 from sluice_api.domain.errors import InvalidError, NamedDevice
-from sluice_api.domain.models import Device, DeviceChange, DeviceFilter
+from sluice_api.domain.models import Device, DeviceChange, DeviceFilter, DeviceRegistration, Page
 from sluice_common.mongo import Database
 
 _DUPLICATE_KEY = 11_000
 _CODEC = RecordCodec(Device, "device_id")
-_STORED = {"group_id": "group_ids", "tag": "tags", "registered": "registration.registered"}
+_REPORTED = ("firmware_version", "registration")
+"""Fields of a device that the projector writes, to its state."""
+_STORED = {"group_id": "group_ids", "tag": "tags"}
 """Fields of a filter that are stored under another name."""
 
 
@@ -22,6 +25,30 @@ class Devices(TenantRepository[Device, DeviceFilter]):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, DEVICES, _CODEC, "device")
+        self._states = database[DEVICE_STATES]
+
+    async def find(self, app_id: str, identifier: str) -> Device | None:
+        """Return the device with what it has reported, None if the app has none of that id."""
+        device = await super().find(app_id, identifier)
+        return None if device is None else (await self._with_states([device]))[0]
+
+    async def page(self, app_id: str, wanted: DeviceFilter, limit: int, after: str | None) -> Page[Device]:
+        """Return one page in order of creation, of devices with what they have reported.
+
+        Raises:
+            InvalidError: `after` is no cursor.
+        """
+        page = await super().page(app_id, wanted, limit, after)
+        return Page(await self._with_states(page.items), page.next)
+
+    async def delete(self, app_id: str, identifier: str) -> None:
+        """Delete a device, and what it has reported.
+
+        Raises:
+            NotFoundError: The app has none of that id.
+        """
+        await super().delete(app_id, identifier)
+        await self._states.delete_one({"_id": identifier})
 
     def _query(self, wanted: DeviceFilter) -> Filter:
         return {_STORED.get(name, name): value for name, value in super()._query(wanted).items()}
@@ -32,14 +59,12 @@ class Devices(TenantRepository[Device, DeviceFilter]):
         Raises:
             ConflictError: Its endpoint is taken.
         """
-        await self._insert(
-            _CODEC.document(device), "A device with this endpoint is registered on the platform already."
-        )
+        await self._insert(_document(device), "A device with this endpoint is registered on the platform already.")
 
     async def add_all(self, devices: Sequence[Device]) -> list[int]:
         """Store devices; return the indexes of those whose endpoint is taken."""
         try:
-            await self._documents.insert_many([_CODEC.document(device) for device in devices], ordered=False)
+            await self._documents.insert_many([_document(device) for device in devices], ordered=False)
         except BulkWriteError as error:
             errors = error.details["writeErrors"]
             if any(e["code"] != _DUPLICATE_KEY for e in errors):
@@ -68,3 +93,23 @@ class Devices(TenantRepository[Device, DeviceFilter]):
         unknown = [NamedDevice(i) for i in device_ids if i not in known]
         if unknown:
             raise InvalidError("device_ids", "there are no such devices", "unknown_devices", devices=unknown)
+
+    async def _with_states(self, devices: Sequence[Device]) -> list[Device]:
+        states: dict[str, Document] = {}
+        for ids in chunks([device.device_id for device in devices]):
+            states |= {d["_id"]: d async for d in self._states.find({"_id": {"$in": list(ids)}})}
+        return [_reported(device, states.get(device.device_id, {})) for device in devices]
+
+
+def _document(device: Device) -> Document:
+    document = _CODEC.document(device)
+    return {name: value for name, value in document.items() if name not in _REPORTED}
+
+
+def _reported(device: Device, state: Document) -> Device:
+    registration = state.get("registration")
+    return msgspec.structs.replace(
+        device,
+        firmware_version=state.get("firmware_version"),
+        registration=None if registration is None else msgspec.convert(registration, DeviceRegistration),
+    )

@@ -28,10 +28,12 @@ class DeviceNews(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         firmware_version: The version that it runs.
         registration: Its registration.
+        registered: Whether it has one, if that is not what was written before.
     """
 
     firmware_version: str | None = None
     registration: DeviceRegistration | None = None
+    registered: bool | None = None
 
 
 def newest(snapshots: Iterable[Snapshot], key: Callable[[Snapshot], str]) -> dict[str, Snapshot]:
@@ -114,9 +116,13 @@ class WrittenNews:
 
     def _unwritten(self, device_id: str, new: DeviceNews) -> DeviceNews:
         before = self._written.get(device_id, DeviceNews())
+        registration = None if self._is_known(before.registration, new.registration) else new.registration
+        was_registered = None if before.registration is None else before.registration.registered
+        is_registered = None if registration is None else registration.registered
         return DeviceNews(
             firmware_version=None if new.firmware_version == before.firmware_version else new.firmware_version,
-            registration=None if self._is_known(before.registration, new.registration) else new.registration,
+            registration=registration,
+            registered=None if is_registered == was_registered else is_registered,
         )
 
     def _is_known(self, before: DeviceRegistration | None, new: DeviceRegistration | None) -> bool:

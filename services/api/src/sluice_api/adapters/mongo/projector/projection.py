@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pymongo import InsertOne
 
-from sluice_api.adapters.mongo.collections import COMMANDS, DEVICES, EXECUTIONS, TASKS, Document, chunks
+from sluice_api.adapters.mongo.collections import COMMANDS, DEVICE_STATES, DEVICES, EXECUTIONS, TASKS, Document, chunks
 from sluice_api.adapters.mongo.poison import content_errors_as_poison
 from sluice_api.adapters.mongo.projector.snapshots import command_fields, device_fields, execution_fields
 from sluice_api.adapters.mongo.task_progress import ROW, MongoProgressStore, row_of
@@ -74,15 +74,33 @@ class MongoProjectionStore:
         for ids in chunks(list(news), MAX_EACH):
             changes = {device_id: device_fields(news[device_id]) for device_id in ids}
             with content_errors_as_poison():
-                await self._database[DEVICES].update_many({"_id": {"$in": list(ids)}}, each_of(changes))
+                await self._write_states(changes)
+        for registered in (True, False):
+            changed = [device_id for device_id, of_device in news.items() if of_device.registered is registered]
+            for ids in chunks(changed):
+                wanted = {"_id": {"$in": list(ids)}, "registered": {"$ne": registered}}
+                await self._database[DEVICES].update_many(wanted, {"$set": {"registered": registered}})
 
     async def mark_seen(self, device_ids: Sequence[str], at: datetime) -> None:
         """Write that registered devices have spoken, with one command for many."""
         for ids in chunks(device_ids):
-            await self._database[DEVICES].update_many(
+            await self._database[DEVICE_STATES].update_many(
                 {"_id": {"$in": list(ids)}, "registration.last_seen": {"$lt": at}},
                 {"$set": {"registration.last_seen": at}},
             )
+
+    async def _write_states(self, changes: Mapping[str, Document]) -> None:
+        """Set fields of states; make those of devices that have reported nothing yet."""
+        states, ids = self._database[DEVICE_STATES], list(changes)
+        updated = await states.update_many({"_id": {"$in": ids}}, each_of(changes))
+        if updated.matched_count == len(ids):
+            return
+        known = {d["_id"] async for d in states.find({"_id": {"$in": ids}}, {"_id": 1})}
+        missing = [device_id for device_id in ids if device_id not in known]
+        devices = self._database[DEVICES].find({"_id": {"$in": missing}}, {"_id": 1})
+        if made := [{"_id": d["_id"], **changes[d["_id"]]} async for d in devices]:
+            # The other group of the projector may make one at the same moment: then this batch comes again.
+            await states.insert_many(made, ordered=False)
 
     async def _row(self, write: RowWrite) -> Document:
         snapshot = write.snapshot
