@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from sluice_common import __version__
 from sluice_embedded.domain.conventions import (
     lost_documents,
     lost_tests,
@@ -14,10 +15,12 @@ from sluice_embedded.domain.conventions import (
     retired_names,
     retired_openings,
 )
+from sluice_embedded.domain.packaging import image_lock_problems, version_problems
 from sluice_embedded.domain.supervised_work import unsupervised_work
 from sluice_embedded.install import ROOT
 
 _LOCK_NAMES = ("*.lock", "*lock.json", "*lock.yaml", "*.sha256", "go.sum")
+_IMAGE_LOCK = "deploy/docker/requirements.lock"
 _REQUIREMENTS = ROOT / "docs" / "generate_requirements.py"
 _IMPORT_CONTRACTS = (
     "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True, no_logo=True))"
@@ -92,6 +95,13 @@ def _convention_problems() -> Iterator[str]:
 def _lock_problems() -> Iterator[str]:
     for lock in _tracked(_LOCK_NAMES):
         yield from lock_problems(lock.name, lock.read_text())
+    locks = [(ROOT / path).read_text() for path in (_IMAGE_LOCK, "requirements.lock")]
+    yield from image_lock_problems(locks[0], locks[1], _texts("libs/*/pyproject.toml", "services/*/pyproject.toml"))
+    yield from version_problems(__version__, _texts("pyproject.toml"))
+
+
+def _texts(*patterns: str) -> dict[str, str]:
+    return {str(path.relative_to(ROOT)): path.read_text() for path in _tracked(patterns)}
 
 
 def lock_problems(name: str, text: str) -> Iterator[str]:
