@@ -1,10 +1,13 @@
 """How a service process ends: in good order, by an error, or although something in it does not end."""
 
+import json
 import signal
 import subprocess
 import sys
 
 import pytest
+
+from sluice_common import __version__
 
 PROGRAM = """
 import asyncio, sys
@@ -67,3 +70,12 @@ def test_a_service_that_ignores_its_cancellation_is_ended_with_1() -> None:
 
 def test_a_service_that_fails_is_ended_although_a_task_of_it_does_not_end() -> None:
     assert ended("leaving_a_stubborn_task", by=None) == (1, "ready\n")
+
+
+def test_a_service_says_first_which_version_it_is() -> None:
+    command = [sys.executable, "-c", PROGRAM, "failing"]
+
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+
+    first = json.loads(said.splitlines()[0])
+    assert (first["event"], first["version"], first["service"]) == ("service_starting", __version__, "test")

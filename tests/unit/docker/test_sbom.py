@@ -58,7 +58,7 @@ def test_a_package_of_debian_is_named_without_its_architecture_and_its_version_i
 
 
 @pytest.mark.parametrize(
-    ("told", "licences"),
+    ("given", "licences"),
     [
         ("License-Expression: MIT OR Apache-2.0", [{"expression": "MIT OR Apache-2.0"}]),
         ("License: MIT\nClassifier: License :: OSI Approved :: MIT License", [{"license": {"name": "MIT License"}}]),
@@ -68,9 +68,9 @@ def test_a_package_of_debian_is_named_without_its_architecture_and_its_version_i
     ],
 )
 def test_a_licence_is_an_expression_else_a_name_else_not_told(
-    tmp_path: Path, told: str, licences: list[dict[str, Any]] | None
+    tmp_path: Path, given: str, licences: list[dict[str, Any]] | None
 ) -> None:
-    document = json.loads(_sbom(tmp_path, f"{_METADATA}{told}\n"))
+    document = json.loads(_sbom(tmp_path, f"{_METADATA}{given}\n"))
 
     (found,) = (c for c in document["components"] if "pypi" in c["purl"])
     assert found.get("licenses") == licences

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice_common import __version__
 from sluice_embedded import install
 
 VERSIONS = {
@@ -121,3 +122,12 @@ def test_each_command_is_handed_to_its_program_with_all_arguments(
     monkeypatch.setattr(os, "execv", lambda _, argv: started.append(argv))
     install.hand_over(Path("/venv/bin/python"), command)
     assert started == [["/venv/bin/python", "-m", *arguments]]
+
+
+def test_the_version_is_told_before_anything_is_installed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(install, "make_environment", lambda *_: pytest.fail("installs"))
+
+    assert install.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"sluice {__version__}\n"

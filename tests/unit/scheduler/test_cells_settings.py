@@ -20,6 +20,10 @@ def test_each_coverage_class_has_its_limit_of_slots(coverage_class: CoverageClas
     assert CellsSettings().rules_of(coverage_class).limit == limit
 
 
+def test_a_coverage_class_that_a_newer_version_made_has_the_strictest_limit() -> None:
+    assert CellsSettings().rules_of(CoverageClass("level-3")).limit == 1
+
+
 @pytest.mark.requirement("D01")
 def test_limits_and_times_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_WINDOW_LIMIT_LEVEL_0", "7")

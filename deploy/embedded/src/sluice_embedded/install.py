@@ -238,6 +238,13 @@ def members() -> list[Path]:
     return sorted(path for path in found if (path / "pyproject.toml").exists())
 
 
+def version() -> str:
+    """Return the version of the checkout: `sluice_common.__version__`, read without importing what is not installed."""
+    source = (ROOT / "libs" / "common" / "src" / "sluice_common" / "__init__.py").read_text()
+    found = re.search(r'^__version__ = "(.+)"$', source, re.MULTILINE)
+    return found[1] if found else "unknown"
+
+
 def require_tools(argv: Sequence[str]) -> None:
     """Check that what a command needs is there.
 
@@ -256,6 +263,9 @@ def require_tools(argv: Sequence[str]) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Set up what the command needs and run it in the project's environment."""
+    if list(argv) == ["--version"]:
+        sys.stdout.write(f"sluice {version()}\n")
+        return 0
     try:
         require_tools(argv)
         python = make_environment(HOME / "venv", ROOT / "requirements.lock", "Python packages", members())

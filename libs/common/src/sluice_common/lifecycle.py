@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 import uvloop
 
+from sluice_common import __version__
 from sluice_common.observability import configure_logging
 from sluice_common.settings import CommonSettings
 
@@ -32,6 +33,7 @@ def run_service(name: str, settings: CommonSettings, service: Callable[[], Corou
         service: The coroutine function that starts, serves until cancelled, and closes.
     """
     configure_logging(name, settings)
+    structlog.get_logger().info("service_starting", version=__version__)
     try:
         uvloop.run(_until_signalled(service))
     except Exception:  # noqa: BLE001 - the last line of defence: log, then let the supervisor decide

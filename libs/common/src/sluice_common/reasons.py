@@ -4,10 +4,10 @@ The stored reason is the code with its parameters; texts are rendered when shown
 Huawei's platform shows, where it has one.
 """
 
-from enum import StrEnum
+from sluice_common.open_enum import OpenStrEnum
 
 
-class ReasonCode(StrEnum):
+class ReasonCode(OpenStrEnum):
     """All codes. Platform reasons first, then the device's `/5/0/5` results, then what only MQTT devices report."""
 
     SAME_VERSION = "same_version"
@@ -219,6 +219,7 @@ _TEXTS: dict[ReasonCode, tuple[str, str]] = {
 }
 
 
+_UNKNOWN = ("A reason of a newer version: {code}", "新版本的原因:{code}")
 _NOT_UNDERSTOOD = (
     "The device's answer {code} to {path} was not understood: {error}",
     "无法理解设备对{path}的应答{code}:{error}",
@@ -228,7 +229,10 @@ _NOT_UNDERSTOOD = (
 
 def reason_text(code: ReasonCode, params: dict[str, str], language: str = "en") -> str:
     """Return the text of a reason in `en` or `zh`; parameters that are missing show as `?`."""
-    texts = _NOT_UNDERSTOOD if "error" in params else _TEXTS[code]
+    if not code.is_known:
+        texts, params = _UNKNOWN, {"code": code.value}
+    else:
+        texts = _NOT_UNDERSTOOD if "error" in params else _TEXTS[code]
     template = texts[1 if language.startswith("zh") else 0]
     return template.format_map(_Params(params))
 

@@ -49,7 +49,7 @@ class CellsSettings(CommonSettings):
     rebalance_timeout: float = Field(30.0, gt=0, description="Seconds that a rebalance waits for each process.")
 
     def rules_of(self, coverage_class: CoverageClass) -> WindowRules:
-        """Return the figures of the windows of a class."""
+        """Return the figures of the windows of a class; of one that a newer version made, the strictest."""
         limits = {
             CoverageClass.LEVEL_0: self.window_limit_level_0,
             CoverageClass.LEVEL_1: self.window_limit_level_1,
@@ -57,7 +57,7 @@ class CellsSettings(CommonSettings):
             CoverageClass.CELL_ONLY: self.window_limit_cell_only,
             CoverageClass.TASK: self.window_limit_task,
         }
-        return WindowRules(limits[coverage_class], self.begin_margin, self.probe_interval)
+        return WindowRules(limits.get(coverage_class, min(limits.values())), self.begin_margin, self.probe_interval)
 
 
 class DevicesSettings(CommonSettings):

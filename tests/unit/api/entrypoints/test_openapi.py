@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from sluice_api.entrypoints.rest.application import create_http
 from sluice_api.settings import ApiSettings
+from sluice_common import __version__
 
 APP: FastAPI = create_http(ApiSettings())
 DESCRIPTION: dict[str, Any] = APP.openapi()
@@ -85,3 +86,7 @@ def test_lists_are_paged() -> None:
     assert len(lists) >= 9
     for operation in lists:
         assert {"limit", "after"} <= {p["name"] for p in operation["parameters"]}
+
+
+def test_the_description_names_the_version_of_sluice() -> None:
+    assert DESCRIPTION["info"]["version"] == __version__

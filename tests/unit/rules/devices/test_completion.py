@@ -11,7 +11,7 @@ from sluice_common.messages.execution_events import ExecutionChanged, ExecutionS
 from sluice_common.messages.lwm2m_commands import Read
 from sluice_common.messages.snapshots import UpgradePolicy
 from sluice_common.reasons import ReasonCode
-from sluice_rules.devices.retries import HEALED_BY_RETRY
+from sluice_rules.devices.retries import HEALED_BY_RETRY, is_healed_by_retry
 
 DAY = 86_400.0
 ACTIVE = [step for step in Step if step not in (Step.ENDED, Step.QUERY_CELL, Step.CLOSING, Step.RETRY_WAIT)]
@@ -245,6 +245,10 @@ def test_every_reason_says_whether_another_attempt_can_heal_it() -> None:
 )
 def test_what_another_attempt_cannot_heal_is_not_retried(code: str) -> None:
     assert not HEALED_BY_RETRY[ReasonCode(code)]
+
+
+def test_a_failure_that_only_a_newer_version_knows_is_retried() -> None:
+    assert is_healed_by_retry(ReasonCode("quota_exceeded"))
 
 
 @pytest.mark.parametrize("code", ["integrity_check_failed", "connection_lost", "download_timeout", "low_battery"])

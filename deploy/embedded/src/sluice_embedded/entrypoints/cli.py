@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sluice_common import __version__
 from sluice_embedded.domain.ports import HIGHEST_BASE, HIGHEST_PORT, LOWEST_BASE
 from sluice_embedded.entrypoints import check, lifecycle, logs
 from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
@@ -122,6 +123,7 @@ def _port(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./sluice", description="Firmware upgrades, cell by cell.")
+    parser.add_argument("--version", action="version", version=f"sluice {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     where = argparse.ArgumentParser(add_help=False)
     where.add_argument("--state-dir", type=lambda text: Path(text).resolve(), help="keep state here, not in .sluice")

@@ -1,12 +1,13 @@
 """`device-events`, key device_id: everything that the rules of one device must hear, in order."""
 
 from datetime import datetime
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
 from sluice_common.messages.base import Message, Value
 from sluice_common.messages.lwm2m_commands import DeviceRequest
 from sluice_common.messages.slots import Grant, WindowKey
 from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot, UpgradePolicy
+from sluice_common.open_enum import OpenStrEnum
 from sluice_common.reasons import ReasonCode
 
 ResourceValue = str | int | float | bool | None
@@ -56,7 +57,7 @@ class DeviceCommandCancelRequested(Message, frozen=True, kw_only=True):
     command_id: str
 
 
-class UplinkKind(StrEnum):
+class UplinkKind(OpenStrEnum):
     """What the device sent."""
 
     REGISTER = "register"
@@ -92,7 +93,7 @@ class DeviceDeregistered(Message, frozen=True, kw_only=True):
     epoch: int
 
 
-class OutcomeStatus(StrEnum):
+class OutcomeStatus(OpenStrEnum):
     """How a command ended at the gateway.
 
     `done`: the device answered every request that was sent; see each result's code.

@@ -1,15 +1,15 @@
 """`execution-events`, key execution_id (command_id, device_id), partitioned by device: snapshots for readers."""
 
 from datetime import datetime
-from enum import StrEnum
 
 from sluice_common.messages.base import Message, Value
 from sluice_common.messages.device_events import ResourceValue
 from sluice_common.messages.slots import CoverageClass
+from sluice_common.open_enum import OpenStrEnum
 from sluice_common.reasons import ReasonCode
 
 
-class ExecutionStatus(StrEnum):
+class ExecutionStatus(OpenStrEnum):
     """State of an execution as users see it (R117–R121)."""
 
     WAITING = "WAITING"
@@ -20,11 +20,11 @@ class ExecutionStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Return whether nothing follows."""
+        """Return whether nothing follows; unknown ones go on, until a version that knows them says otherwise."""
         return self in (self.SUCCEEDED, self.FAILED, self.STOPPED)
 
 
-class Step(StrEnum):
+class Step(OpenStrEnum):
     """Where in the flow a waiting or running execution is (`docs/upgrade.md`)."""
 
     WAITING = "WAITING"
@@ -114,7 +114,7 @@ class ExecutionChanged(Message, frozen=True, kw_only=True):
     history: tuple[HistoryEntry, ...] = ()
 
 
-class DeviceCommandStatus(StrEnum):
+class DeviceCommandStatus(OpenStrEnum):
     """State of a device command."""
 
     PENDING = "PENDING"
@@ -127,7 +127,7 @@ class DeviceCommandStatus(StrEnum):
     @property
     def is_final(self) -> bool:
         """Return whether nothing follows."""
-        return self not in (self.PENDING, self.SENT)
+        return self.is_known and self not in (self.PENDING, self.SENT)
 
 
 class DeviceCommandChanged(Message, frozen=True, kw_only=True):

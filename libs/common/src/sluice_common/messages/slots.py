@@ -1,11 +1,10 @@
 """The words of the slot protocol between the stages `devices` and `cells`."""
 
-from enum import StrEnum
-
 from sluice_common.messages.base import Value
+from sluice_common.open_enum import OpenStrEnum
 
 
-class CoverageClass(StrEnum):
+class CoverageClass(OpenStrEnum):
     """Class of a window: the weaker of RSRP's and SINR's level, or `cell-only` (R066–R076).
 
     `task` is no class of a cell: it is the one window of all MQTT devices of a task, as R102 knows no cells for them.

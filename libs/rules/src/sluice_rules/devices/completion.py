@@ -12,7 +12,7 @@ from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import endings, lwm2m_commands, mqtt_commands, slots
 from sluice_rules.devices.execution import After, Verdict
 from sluice_rules.devices.readings import reason_params
-from sluice_rules.devices.retries import HEALED_BY_RETRY
+from sluice_rules.devices.retries import is_healed_by_retry
 from sluice_rules.devices.transition import Transition
 
 
@@ -40,7 +40,7 @@ def fail_for(transition: Transition, reason: Reason, *, settled: bool = False) -
     execution = transition.execution
     again = execution.policy.retry_interval + transition.now
     has_retries = execution.attempt.number <= execution.policy.max_retries
-    if HEALED_BY_RETRY[reason.code] and has_retries and again < execution.end_at:
+    if is_healed_by_retry(reason.code) and has_retries and again < execution.end_at:
         execution.next_attempt_at = utc(again)
         execution.verdict = Verdict(After.RETRY, ExecutionStatus.FAILED, reason)
     else:

@@ -62,3 +62,8 @@ HEALED_BY_RETRY = MappingProxyType(
     }
 )
 """Reason → whether the attempt after it can come out otherwise."""
+
+
+def is_healed_by_retry(code: ReasonCode) -> bool:
+    """Return whether the attempt after a failure can come out otherwise; what a newer version wrote is tried again."""
+    return HEALED_BY_RETRY.get(code, True)

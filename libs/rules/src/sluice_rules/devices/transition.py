@@ -68,6 +68,9 @@ class StepHandler:
         """The step's deadline passed."""
 
 
+_UNKNOWN_STEP = StepHandler()
+
+
 class Transition:
     """The working copy of one `decide`.
 
@@ -131,8 +134,11 @@ class Transition:
 
     @property
     def step(self) -> StepHandler:
-        """The handler of the step that the active execution is in."""
-        return self._steps_of(self.execution.product.protocol)[self.execution.step]
+        """The handler of the step that the active execution is in; nothing is done in one that a newer version wrote.
+
+        Its deadline is told again and again, so that a version that knows the step goes on.
+        """
+        return self._steps_of(self.execution.product.protocol).get(self.execution.step, _UNKNOWN_STEP)
 
     def move(self, step: Step) -> None:
         """Put the active execution into a step, without acting for it."""
@@ -207,7 +213,7 @@ class Transition:
 
     def show_if_late(self) -> None:
         """Have a snapshot made if the last one shows another step: the wait has become worth showing."""
-        self._visible = self._visible or self.execution.shown is not self.execution.step
+        self._visible = self._visible or self.execution.shown != self.execution.step
 
     def publish_if_visible(self) -> None:
         """Make the snapshot that this transition has called for."""

@@ -19,6 +19,16 @@ def test_a_record_comes_back_equal_with_its_offset() -> None:
     assert records.offset_of(value) == device.offset == story.offset
 
 
+def test_a_record_of_a_newer_version_keeps_its_step_and_reasons() -> None:
+    story = Story().reach(Step.UPDATING)
+    assert story.device
+    assert story.device.execution
+    story.device.execution.step = Step("VERIFYING")
+    value = records.encode(story.device)
+    assert b"VERIFYING" in value
+    assert records.encode(records.decode(value)) == value
+
+
 def test_a_record_in_mid_upgrade_is_small() -> None:
     device = Story().reach(Step.QUERY_RESULT).device
     assert device

@@ -27,6 +27,7 @@ from sluice_api.entrypoints.rest.routes import (
     tools,
 )
 from sluice_api.settings import ApiSettings
+from sluice_common import __version__
 
 _PREFIX = "/api/v1"
 _DESCRIPTION = """\
@@ -54,7 +55,7 @@ def create_http(settings: ApiSettings) -> FastAPI:
 
     app = _Api(
         title="Sluice",
-        version="1",
+        version=__version__,
         description=_DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,

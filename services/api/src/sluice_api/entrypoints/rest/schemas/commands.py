@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from sluice_api.domain import models
 from sluice_api.entrypoints.rest.schemas.base import Body, Created, Page, Path, Query, example
-from sluice_api.entrypoints.rest.schemas.enums import Operation
+from sluice_api.entrypoints.rest.schemas.enums import KnownDeviceCommandStatus, Operation
 from sluice_common.messages.execution_events import DeviceCommandStatus
 
 _WEEK = 7 * 86_400
@@ -101,4 +101,4 @@ class CommandPage(Page):
 class CommandQuery(Query):
     """Filters of the list of a device's commands."""
 
-    status: DeviceCommandStatus | None = None
+    status: KnownDeviceCommandStatus | None = None

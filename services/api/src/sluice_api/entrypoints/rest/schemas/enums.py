@@ -1,12 +1,16 @@
 """Enumerations of the domain in bodies: described where they stand, by their values."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import AfterValidator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from sluice_api.domain import models
+from sluice_common.messages import execution_events
+from sluice_common.open_enum import OpenStrEnum
+
+Open = TypeVar("Open", bound=OpenStrEnum)
 
 
 class _Inline:
@@ -25,9 +29,18 @@ def _value(member: Any) -> Any:
     return member.value if isinstance(member, StrEnum) else member
 
 
+def _known(member: Open) -> Open:
+    """Return what a user asks for; answers may have members of a newer version, questions may not."""
+    if not member.is_known:
+        raise ValueError(f"one of {', '.join(type(member))}")
+    return member
+
+
 Protocol = Annotated[models.Protocol, _Inline()]
 PackageStatus = Annotated[models.PackageStatus, _Inline()]
 TaskStatus = Annotated[models.TaskStatus, _Inline()]
 TaskResult = Annotated[models.TaskResult, _Inline()]
 Operation = Annotated[models.Operation, _Inline()]
 CallbackEvent = Annotated[models.CallbackEvent, _Inline()]
+KnownExecutionStatus = Annotated[execution_events.ExecutionStatus, AfterValidator(_known)]
+KnownDeviceCommandStatus = Annotated[execution_events.DeviceCommandStatus, AfterValidator(_known)]

@@ -17,7 +17,7 @@ from sluice_api.entrypoints.rest.schemas.base import (
     Time,
     example,
 )
-from sluice_api.entrypoints.rest.schemas.enums import TaskResult, TaskStatus
+from sluice_api.entrypoints.rest.schemas.enums import KnownExecutionStatus, TaskResult, TaskStatus
 from sluice_common.messages import execution_events
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.messages.slots import CoverageClass
@@ -273,7 +273,7 @@ class ExecutionPage(Page):
 class ExecutionQuery(Query):
     """Filters of a list of executions."""
 
-    status: ExecutionStatus | None = None
+    status: KnownExecutionStatus | None = None
 
 
 class TaskExecutionQuery(ExecutionQuery):
