@@ -1,4 +1,4 @@
-"""The command `check`: lint, format, types, floors, names and locks, the same here and in continuous integration."""
+"""The command `check`: lint, format, types, floors, names, locks and the image, the same here and in CI."""
 
 import os
 import subprocess
@@ -17,10 +17,10 @@ from sluice_embedded.domain.conventions import (
 )
 from sluice_embedded.domain.packaging import image_lock_problems, version_problems
 from sluice_embedded.domain.supervised_work import unsupervised_work
-from sluice_embedded.install import ROOT
+from sluice_embedded.install import HOME, ROOT, InstallError, make_environment
 
 _LOCK_NAMES = ("*.lock", "*lock.json", "*lock.yaml", "*.sha256", "go.sum")
-_IMAGE_LOCK = "deploy/docker/requirements.lock"
+_DOCKER = ROOT / "deploy" / "docker"
 _REQUIREMENTS = ROOT / "docs" / "generate_requirements.py"
 _IMPORT_CONTRACTS = (
     "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True, no_logo=True))"
@@ -41,6 +41,7 @@ def main() -> int:
             ("conventions", _report_problems("conventions", _convention_problems)),
             ("locks", _report_problems("locks", _lock_problems)),
             ("requirements", _requirements()),
+            ("dockerfile", _dockerfile()),
         )
         if not passed
     ]
@@ -48,15 +49,25 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _run(title: str, arguments: Sequence[str]) -> bool:
+def _run(title: str, arguments: Sequence[str], program: str = sys.executable) -> bool:
     started = time.monotonic()
-    passed = subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False).returncode == 0  # noqa: S603 - ours
+    passed = subprocess.run([program, *arguments], cwd=ROOT, check=False).returncode == 0  # noqa: S603 - ours
     _report(title, passed=passed, seconds=time.monotonic() - started)
     return passed
 
 
 def _requirements() -> bool:
     return not _REQUIREMENTS.exists() or _run("requirements", [str(_REQUIREMENTS), "--check"])
+
+
+def _dockerfile() -> bool:
+    """Lint the Dockerfile with hadolint, which comes as a binary: for few machines, and for those that check only."""
+    try:
+        python = make_environment(HOME / "hadolint", _DOCKER / "hadolint.lock", "hadolint", build=False)
+    except InstallError as error:
+        sys.stdout.write(f"{error}\ndockerfile     skipped: there is no hadolint for this machine\n")
+        return True
+    return _run("dockerfile", [str(_DOCKER / "Dockerfile")], str(python.with_name("hadolint")))
 
 
 def _report(title: str, *, passed: bool, seconds: float) -> None:
@@ -95,7 +106,7 @@ def _convention_problems() -> Iterator[str]:
 def _lock_problems() -> Iterator[str]:
     for lock in _tracked(_LOCK_NAMES):
         yield from lock_problems(lock.name, lock.read_text())
-    locks = [(ROOT / path).read_text() for path in (_IMAGE_LOCK, "requirements.lock")]
+    locks = [(folder / "requirements.lock").read_text() for folder in (_DOCKER, ROOT)]
     yield from image_lock_problems(locks[0], locks[1], _texts("libs/*/pyproject.toml", "services/*/pyproject.toml"))
     yield from version_problems(__version__, _texts("pyproject.toml"))
 
