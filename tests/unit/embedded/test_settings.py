@@ -1,4 +1,5 @@
 import pytest
+from pydantic import ValidationError
 
 from sluice_embedded.settings import EmbeddedSettings
 
@@ -15,3 +16,9 @@ def test_real_clusters_are_named_by_their_customary_variables(monkeypatch: pytes
 def test_tests_start_their_own_parts_even_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAFKA_BOOTSTRAP", "kafka.example:9092")
     assert EmbeddedSettings(kafka_bootstrap=None).kafka_bootstrap is None
+
+
+def test_parts_are_told_to_clients_at_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_PARTS_LISTEN", "0.0.0.0")  # noqa: S104 - refused
+    with pytest.raises(ValidationError, match="name one address"):
+        EmbeddedSettings()

@@ -41,7 +41,13 @@ class Layout:
 
     def __init__(self, settings: EmbeddedSettings, wanted: Collection[str] | None, env: Mapping[str, str]) -> None:
         self.settings = settings
-        self.ports = Ports(settings.port_base, settings.lwm2m_gateways, settings.mqtt_port, settings.mqtts_port)
+        self.ports = Ports(
+            settings.port_base,
+            settings.lwm2m_gateways,
+            settings.mqtt_port,
+            settings.mqtts_port,
+            str(settings.parts_listen),
+        )
         self.env = dict(env)
         self._wanted = self._known(wanted)
 
@@ -75,10 +81,10 @@ class Layout:
         if (port := self.ports.shared()) is not None:
             raise sockets.PortTakenError(f"TCP port {port} is wanted by two listeners: choose another for MQTT.")
         if self.owns(KAFKA):
-            sockets.require_free(self.ports.kafka, KAFKA)
+            sockets.require_free(self.ports.kafka, KAFKA, host=self.ports.parts_host)
             sockets.require_free(self.ports.kafka_controller, KAFKA)
         if self.owns(MONGODB):
-            sockets.require_free(self.ports.mongodb, MONGODB)
+            sockets.require_free(self.ports.mongodb, MONGODB, host=self.ports.parts_host)
         if self.owns(MQTT):
             for port in (self.ports.mqtt, self.ports.mqtts):
                 sockets.require_free(port, MQTT, host=str(self.settings.listen))

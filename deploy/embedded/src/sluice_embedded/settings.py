@@ -4,7 +4,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sluice_embedded.domain.ports import HIGHEST_BASE, HIGHEST_PORT, LOWEST_BASE
@@ -23,6 +23,16 @@ class EmbeddedSettings(BaseSettings):
     )
     listen: IPv4Address = Field(
         IPv4Address("127.0.0.1"), description="IPv4 address on which API and gateways listen; 0.0.0.0 for all."
+    )
+    parts_listen: IPv4Address = Field(
+        IPv4Address("127.0.0.1"),
+        description="IPv4 address at which Kafka and SecantusDB listen and are told to clients, one of this machine's; "
+        "they ask nobody who he is.",
+    )
+    broker_hook_url: str | None = Field(
+        None,
+        pattern=r"^http://[^?#\s]+$",
+        description="Where the embedded MQTT broker finds the hooks of an mqtt-gateway elsewhere, `http://HOST:PORT/mqtt`.",
     )
     kafka_bootstrap: str | None = Field(
         None,
@@ -61,6 +71,14 @@ class EmbeddedSettings(BaseSettings):
     mqtt_private_key: Path | None = Field(None, description="Private key (PEM, not encrypted) of that certificate.")
     start_deadline: float = Field(180.0, gt=0, description="Seconds until every service must be ready.")
     stop_deadline: float = Field(15.0, gt=0, description="Seconds a service gets to end before it is killed.")
+
+    @field_validator("parts_listen")
+    @classmethod
+    def _is_one_address(cls, address: IPv4Address) -> IPv4Address:
+        """Refuse to tell clients an address that is none."""
+        if address.is_unspecified:
+            raise ValueError("Kafka tells its clients where it is: name one address")
+        return address
 
     @property
     def data(self) -> Path:

@@ -58,3 +58,9 @@ def test_the_pins_name_the_version_of_the_pom() -> None:
     version = re.search(r"hivemq-community-edition-embedded</artifactId>\s*<version>([^<]+)", mqtt.POM.read_text())
     assert version is not None
     assert f"hivemq-community-edition-embedded-{version[1]}.jar" in mqtt.JARS.read_text()
+
+
+def test_it_asks_the_hooks_of_a_gateway_elsewhere_if_it_is_told_of_one(broker: mqtt.Mqtt) -> None:
+    assert broker.program().env["SLUICE_BROKER_HOOK_URL"] == "http://127.0.0.1:20031/mqtt"
+    broker._settings.broker_hook_url = "http://192.0.2.7:30031/mqtt"
+    assert broker.program().env["SLUICE_BROKER_HOOK_URL"] == "http://192.0.2.7:30031/mqtt"

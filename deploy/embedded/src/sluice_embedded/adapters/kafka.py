@@ -18,8 +18,8 @@ JARS = POM.with_name("jars.sha256")
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@{host}:{controller}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
+controller.quorum.voters=1@{own}:{controller}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{own}:{controller}
 advertised.listeners=PLAINTEXT://{host}:{port}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
@@ -74,6 +74,7 @@ class Kafka:
             cwd=self._folder,
             log=self._settings.logs / f"{KAFKA}.log",
             port=self._ports.kafka,
+            host=self._ports.parts_host,
             last=True,
         )
 
@@ -82,7 +83,8 @@ class Kafka:
         properties = self._folder / "server.properties"
         properties.write_text(
             _PROPERTIES.format(
-                host=CLIENT_HOST,
+                own=CLIENT_HOST,
+                host=self._ports.parts_host,
                 port=self._ports.kafka,
                 controller=self._ports.kafka_controller,
                 logs=self._folder / "logs",

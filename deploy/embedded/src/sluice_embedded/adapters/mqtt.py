@@ -140,7 +140,7 @@ class Mqtt:
             env={
                 **os.environ,
                 "SLUICE_BROKER_HOME": str(self._folder),
-                "SLUICE_BROKER_HOOK_URL": f"http://{CLIENT_HOST}:{self._ports.hooks}/mqtt",
+                "SLUICE_BROKER_HOOK_URL": self._hook_url(),
                 "SLUICE_MQTT_HOOK_SECRET": self._hook_secret,
             },
             cwd=self._folder,
@@ -149,6 +149,9 @@ class Mqtt:
             host=client_host(self._settings),
             last=True,
         )
+
+    def _hook_url(self) -> str:
+        return self._settings.broker_hook_url or f"http://{CLIENT_HOST}:{self._ports.hooks}/mqtt"
 
     def _write_config(self, store: KeyStore) -> None:
         config = self._folder / "conf" / "config.xml"

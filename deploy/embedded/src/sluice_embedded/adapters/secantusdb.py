@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sluice_embedded import install
 from sluice_embedded.adapters.processes import Program
-from sluice_embedded.domain.ports import CLIENT_HOST, Ports
+from sluice_embedded.domain.ports import Ports
 from sluice_embedded.domain.services import MONGODB
 from sluice_embedded.settings import EmbeddedSettings
 
@@ -38,7 +38,7 @@ def program(settings: EmbeddedSettings, ports: Ports) -> Program:
         argv=[
             str(ensure(settings.parts_dir)),
             "--host",
-            CLIENT_HOST,
+            ports.parts_host,
             "--port",
             str(ports.mongodb),
             "--storage-path",
@@ -54,5 +54,6 @@ def program(settings: EmbeddedSettings, ports: Ports) -> Program:
         cwd=folder,
         log=settings.logs / f"{MONGODB}.log",
         port=ports.mongodb,
+        host=ports.parts_host,
         last=True,
     )

@@ -10,7 +10,9 @@ GATEWAY_OFFSET = 10
 MQTT_OFFSET = 20
 MQTT_GATEWAY_OFFSET = 30
 CLIENT_HOST = "127.0.0.1"
-"""Kafka, the MongoDB-wire server and the hooks of the broker are for this machine: they listen on the loopback."""
+"""Kafka, the MongoDB-wire server and the hooks of the broker are for this machine, unless the settings say otherwise:
+they listen on the loopback.
+"""
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class Ports:
         gateways: How many LwM2M gateways there are.
         mqtt_port: MQTT of the embedded broker, if not where the base says; SDKs may take no other than 1883.
         mqtts_port: The same over TLS; 8883.
+        parts_host: Where Kafka and the MongoDB-wire server listen and say that they are.
     """
 
     base: int
     gateways: int = 1
     mqtt_port: int | None = None
     mqtts_port: int | None = None
+    parts_host: str = CLIENT_HOST
 
     @property
     def api(self) -> int:
@@ -85,8 +89,8 @@ class Ports:
 
     def kafka_address(self) -> str:
         """Bootstrap server of the embedded Kafka."""
-        return f"{CLIENT_HOST}:{self.kafka}"
+        return f"{self.parts_host}:{self.kafka}"
 
     def mongodb_address(self) -> str:
         """Connection string of the embedded MongoDB-wire server."""
-        return f"mongodb://{CLIENT_HOST}:{self.mongodb}/?directConnection=true"
+        return f"mongodb://{self.parts_host}:{self.mongodb}/?directConnection=true"

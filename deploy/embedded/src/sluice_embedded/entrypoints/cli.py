@@ -102,7 +102,7 @@ def _settings(options: argparse.Namespace) -> EmbeddedSettings:
     """Return the settings of the environment, overridden by the options, which children see too."""
     given: dict[str, Any] = {
         name: value
-        for name in ("state_dir", "port_base", "listen", "mqtt_port", "mqtts_port")
+        for name in ("state_dir", "port_base", "listen", "parts_listen", "mqtt_port", "mqtts_port")
         if (value := getattr(options, name, None)) is not None
     }
     os.environ.update({f"SLUICE_{name.upper()}": str(value) for name, value in given.items()})
@@ -132,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--foreground", action="store_true", help="stay, and stop everything at Ctrl-C")
     up.add_argument("--port-base", type=_port_base, help="lowest port (default 17000); all others follow")
     up.add_argument("--listen", metavar="ADDRESS", help="where API and gateways listen (default 127.0.0.1)")
+    up.add_argument(
+        "--parts-listen", metavar="ADDRESS", help="where Kafka and SecantusDB listen, without a password (127.0.0.1)"
+    )
     up.add_argument(
         "--mqtt-port", type=_port, metavar="N", help="MQTT alone here, as at 1883 (default: port base + 20)"
     )

@@ -56,6 +56,7 @@ def _require_as_asked(already: RunningStack, settings: EmbeddedSettings, service
     differs = {
         "port_base": asked.api != found.api,
         "listen": asked.api != found.api,
+        "parts_listen": asked.kafka_bootstrap != found.kafka_bootstrap,
         "mqtt_port": asked.mqtt != found.mqtt,
         "mqtts_port": asked.mqtts != found.mqtts,
     }
