@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[4]
 HOME = ROOT / ".sluice"
 """Everything that is installed or kept lies below this folder."""
 MINIMUM_JAVA = 17
-JAVA_COMMANDS = frozenset({"up", "demo", "bench", "test"})
+JAVA_COMMANDS = frozenset({"up", "demo", "bench", "test", "cluster"})
 """Commands that start Kafka or the MQTT broker."""
 MODULES = {
     "demo": "sluice_demo",
@@ -32,6 +32,7 @@ MODULES = {
     "bench": "sluice_bench",
     "sign": "sluice_signing",
     "signtool": "sluice_signing.entrypoints.release",
+    "cluster": "sluice_cluster",
 }
 """Commands that are programs of their own and get all arguments; the rest is `sluice_embedded`."""
 

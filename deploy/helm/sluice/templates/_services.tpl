@@ -39,7 +39,7 @@ lwm2m-gateway:
   secrets: [mongodb, tokenKey]
 mqtt-gateway:
   module: sluice_mqtt.entrypoints.gateway
-  kind: Deployment
+  kind: StatefulSet
   ports: {downloads: {port: 8081}, hooks: {port: 8080}}
   secrets: [mongodb, tokenKey, sealingKeys, mqttPassword, mqttHookSecret]
 {{- end -}}

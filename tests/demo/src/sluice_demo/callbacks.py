@@ -24,11 +24,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallbackReceiver:
-    """An HTTP server on the loopback that receives result callbacks while it is open.
+    """An HTTP server that receives result callbacks while it is open.
 
     Args:
         port: TCP port.
         secret: Key of the signatures that every callback must carry.
+        host: Address at which it listens.
 
     Attributes:
         secret: The key.
@@ -38,11 +39,12 @@ class CallbackReceiver:
         refused: Requests that were no signed results.
     """
 
-    def __init__(self, port: int, secret: str) -> None:
+    def __init__(self, port: int, secret: str, host: str = "127.0.0.1") -> None:
         self.results: dict[tuple[str, str], int] = {}
         self.received_at: dict[tuple[str, str], float] = {}
         self.last_at = 0.0
         self.refused = 0
+        self._host = host
         self._port = port
         self.secret = secret
         self._runner: web.AppRunner | None = None
@@ -50,7 +52,7 @@ class CallbackReceiver:
     @property
     def url(self) -> str:
         """Where callbacks are to be sent."""
-        return f"http://127.0.0.1:{self._port}{PATH}"
+        return f"http://{self._host}:{self._port}{PATH}"
 
     @property
     def duplicates(self) -> int:
@@ -66,7 +68,7 @@ class CallbackReceiver:
         app.router.add_post(PATH, self._receive)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        await web.TCPSite(self._runner, self._host, self._port).start()
         return self
 
     async def __aexit__(

@@ -5,10 +5,10 @@ import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 
@@ -24,7 +24,7 @@ from sluice_demo.progress import WindowLoad, view_for
 from sluice_demo.scenario import MqttScenario, Scenario
 from sluice_embedded.adapters.sockets import require_free
 from sluice_embedded.adapters.state import Endpoints
-from sluice_embedded.domain.ports import Ports
+from sluice_embedded.domain.ports import CLIENT_HOST, Ports
 from sluice_embedded.domain.services import MQTT, MQTT_GATEWAY, PARTS, all_services
 from sluice_embedded.running import reset
 from sluice_embedded.settings import EmbeddedSettings
@@ -43,6 +43,20 @@ _CAMPAIGN_SECONDS, _CAMPAIGN_SECONDS_PER_DEVICE = 180.0, 0.2
 """When the campaign is given up."""
 
 Afterwards = Callable[[Endpoints, Outcome], Awaitable[None]]
+
+
+class System(Protocol):
+    """A system in which a campaign runs: started for it, or there already."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where it is reached."""
+
+    def cpu_seconds(self) -> Mapping[str, float]:
+        """Return user and system time of each of its processes, as far as it is known."""
+
+
+AnySystem = TypeVar("AnySystem", bound=System)
 Meanwhile = Callable[[Stack, DeviceProcess], Awaitable[None]]
 
 
@@ -52,11 +66,13 @@ class Place:
 
     Attributes:
         port_base: Its lowest port.
-        state_dir: Folder of its state; wiped first.
+        state_dir: Folder of its state; wiped first, unless the system is there already.
+        callback_host: Address of this machine at which the system reaches the receiver of callbacks.
     """
 
     port_base: int
     state_dir: Path
+    callback_host: str = CLIENT_HOST
 
 
 async def run(
@@ -85,12 +101,36 @@ async def run(
         DevicesError: The devices did not come online.
         Exception: One of `sluice_embedded.entrypoints.supervisor.EXPECTED_ERRORS`, if the system did not start.
     """
+    return await run_on(
+        _system(place, scenario, console),
+        scenario,
+        place,
+        console,
+        meanwhile=meanwhile,
+        afterwards=afterwards,
+        neighbours=neighbours,
+        longer=longer,
+    )
+
+
+async def run_on(
+    opening: AbstractAsyncContextManager[AnySystem],
+    scenario: Scenario,
+    place: Place,
+    console: Console,
+    *,
+    meanwhile: Callable[[AnySystem, DeviceProcess], Awaitable[None]] | None = None,
+    afterwards: Afterwards | None = None,
+    neighbours: Neighbours | None = None,
+    longer: float = 0.0,
+) -> Evidence:
+    """Run the campaign on a system that is opened for it; as of `run` otherwise."""
     plan = scenario.plan()
     async with AsyncExitStack() as opened:
         callback_port = place.port_base + _CALLBACK_PORT
-        require_free(callback_port, "the receiver of callbacks")
-        receiver = CallbackReceiver(callback_port, secrets.token_hex(16))
-        system = await opened.enter_async_context(_system(place, scenario, console))
+        require_free(callback_port, "the receiver of callbacks", host=place.callback_host)
+        receiver = CallbackReceiver(callback_port, secrets.token_hex(16), place.callback_host)
+        system = await opened.enter_async_context(opening)
         await opened.enter_async_context(receiver)
         server = await opened.enter_async_context(
             AppServer.register(system.endpoints.api, system.endpoints.admin_password)
@@ -265,7 +305,7 @@ def _campaign(
     server: AppServer,
     receiver: CallbackReceiver,
     devices: DeviceProcess,
-    system: Stack,
+    system: System,
     longer: float,
 ) -> Campaign:
     def cpu_seconds() -> Mapping[str, float]:

@@ -152,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("bench", help="measure what an upgrade costs")
     commands.add_parser("sign", help="make key pairs, sign and verify packages")
     commands.add_parser("signtool", help="write the offline signature tool as a release of its own, with its digest")
+    commands.add_parser("cluster", help="on the Kubernetes cluster that KUBECONFIG names: install, demo, uninstall")
     commands.add_parser("test", help="run tests: unit, integration, e2e (all three by default), faults or outages")
     commands.add_parser("check", help="lint, format, types and locks")
     return parser
