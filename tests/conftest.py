@@ -62,6 +62,8 @@ class _ByFolder(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
         suite, folder, *_ = file.removeprefix("tests/").split("/")
         if suite in {"faults", "outages"}:
             return nodeid
+        if suite == "cluster":  # one release for all of them
+            return suite
         return f"{suite}/{folder}" if suite == "integration" else file
 
 

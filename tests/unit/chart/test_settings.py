@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from sluice_common import __version__
 from sluice_common.settings import CommonSettings
 from sluice_embedded.domain.ports import Ports
 from sluice_embedded.domain.services import all_services
@@ -72,3 +73,7 @@ def test_the_chart_starts_the_modules_that_the_launcher_starts() -> None:
 def test_values_list_every_service() -> None:
     services = (CHART / "values.yaml").read_text().partition("\nservices:\n")[2]
     assert re.findall(r"^  ([a-z0-9-]+):$", services.partition("\n\n#")[0], re.MULTILINE) == list(SERVICES)
+
+
+def test_the_chart_is_of_this_version() -> None:
+    assert f'appVersion: "{__version__}"' in (CHART / "Chart.yaml").read_text()

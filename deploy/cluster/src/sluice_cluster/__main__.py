@@ -14,6 +14,7 @@ from rich.console import Console
 from sluice_cluster.adapters.kubernetes import ClusterError
 from sluice_cluster.demo import demo, patient
 from sluice_cluster.domain.loading import NoWayToLoadError
+from sluice_cluster.harm import USUAL
 from sluice_cluster.install import install, uninstall
 from sluice_cluster.settings import ClusterSettings
 from sluice_demo import summary
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _demo(settings: ClusterSettings, options: argparse.Namespace, console: Console) -> int:
     scenario = patient(options.devices, options.cells, options.seed, options.mqtt_devices)
-    judgement = judge(run_interruptibly(demo(settings, scenario, console, harm=not options.unharmed)))
+    judgement = judge(run_interruptibly(demo(settings, scenario, console, options.deeds)))
     summary.show(judgement, console)
     judgement.report.write(settings.state_dir / "demo" / "report.json")
     return 1 if judgement.differences else 0
@@ -75,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("--mqtt-devices", type=int, default=100, help="MQTT devices (default 100)")
     found.add_argument("--cells", type=int, default=3, help="cells (default 3)")
     found.add_argument("--seed", type=int, default=1, help="decides every device's traits, and which pods are deleted")
-    found.add_argument("--unharmed", action="store_true", help="leave the release in peace")
+    found.add_argument(
+        "--deeds", nargs="*", choices=("delete", "upgrade", "drain", "scale"), default=USUAL, help="harm, in this order"
+    )
     return parser
 
 

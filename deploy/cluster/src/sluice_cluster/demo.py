@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -59,7 +59,7 @@ def patient(devices: int, cells: int, seed: int, mqtt_devices: int) -> Scenario:
     )
 
 
-async def demo(settings: ClusterSettings, scenario: Scenario, console: Console, *, harm: bool = True) -> Evidence:
+async def demo(settings: ClusterSettings, scenario: Scenario, console: Console, deeds: Sequence[str]) -> Evidence:
     """Set the release to the scenario's times, run the campaign, do harm meanwhile, and set the times back.
 
     Raises:
@@ -73,15 +73,13 @@ async def demo(settings: ClusterSettings, scenario: Scenario, console: Console, 
     work = Harm(found.cluster, lambda: _upgrade(found, times, log_level="WARNING"), console, seed=scenario.fleet.seed)
 
     async def meanwhile(_release: Release, _devices: DeviceProcess) -> None:
-        await work.run()
+        await work.run(deeds)
 
     folder = settings.state_dir / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     place = Place(settings.port_base, folder, callback_host=found.host)
     try:
-        return await run_on(
-            _running(found), scenario, place, console, meanwhile=meanwhile if harm else None, longer=_LONGER
-        )
+        return await run_on(_running(found), scenario, place, console, meanwhile=meanwhile, longer=_LONGER)
     finally:
         console.print("Setting its times back", style="dim")
         await asyncio.to_thread(_upgrade, found, {})

@@ -91,7 +91,7 @@ def test(arguments: Sequence[str]) -> int:
 def _test_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="./sluice test",
-        usage="./sluice test [unit|integration|e2e|faults|outages] [--port-base N] [pytest's arguments]",
+        usage="./sluice test [unit|integration|e2e|faults|outages|cluster] [--port-base N] [pytest's arguments]",
         allow_abbrev=False,
     )
     parser.add_argument("--port-base", type=_port_base, help="lowest port of what tests start (default: free ones)")
@@ -153,6 +153,6 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("sign", help="make key pairs, sign and verify packages")
     commands.add_parser("signtool", help="write the offline signature tool as a release of its own, with its digest")
     commands.add_parser("cluster", help="on the Kubernetes cluster that KUBECONFIG names: install, demo, uninstall")
-    commands.add_parser("test", help="run tests: unit, integration, e2e (all three by default), faults or outages")
+    commands.add_parser("test", help="run tests: unit, integration, e2e (these by default), faults, outages, cluster")
     commands.add_parser("check", help="lint, format, types and locks")
     return parser
