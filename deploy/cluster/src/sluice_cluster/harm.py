@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -93,7 +94,7 @@ class Harm:
         finally:
             await self._do("uncordon", node)
         for service, number in before.items():
-            await self._until(service, lambda found, number=number: len(ready(found)) >= number)
+            await self._until(service, partial(_has_ready, number))
 
     async def _scale(self) -> None:
         """Have one gateway, three, one, and as many as before."""
@@ -101,7 +102,7 @@ class Harm:
         name = str(pods[0]["metadata"]["ownerReferences"][0]["name"])
         for replicas in (1, 3, 1, len(pods)):
             await self._do("scale", "statefulset", name, f"--replicas={replicas}")
-            await self._until(_GATEWAY, lambda found, n=replicas: len(found) == n == len(ready(found)))
+            await self._until(_GATEWAY, partial(_are_exactly, replicas))
             await asyncio.sleep(self._pause)
 
     async def _do(self, *arguments: str) -> None:
@@ -119,6 +120,14 @@ class Harm:
     def _tell(self, text: str) -> None:
         at = time.monotonic() - self._begun
         self._console.print(f"[{at:6.1f} s] {text}", style="yellow", markup=False, highlight=False)
+
+
+def _has_ready(number: int, pods: Sequence[dict[str, Any]]) -> bool:
+    return len(ready(pods)) >= number
+
+
+def _are_exactly(number: int, pods: Sequence[dict[str, Any]]) -> bool:
+    return len(pods) == number == len(ready(pods))
 
 
 def uids(pods: Sequence[dict[str, Any]]) -> set[str]:

@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console
 
 from sluice_cluster.adapters.kubernetes import Cluster, ClusterError, address_towards, run_shown
-from sluice_cluster.adapters.parts import Parts
+from sluice_cluster.adapters.parts import PartsBeside
 from sluice_cluster.domain import trial
 from sluice_cluster.domain.loading import load_command
 from sluice_cluster.domain.trial import Places
@@ -39,7 +39,7 @@ class Trial:
 
     settings: ClusterSettings
     cluster: Cluster
-    parts: Parts
+    parts: PartsBeside
     node: str
     host: str
 
@@ -53,9 +53,8 @@ class Trial:
         cluster = Cluster(settings.namespace, settings.release)
         node = str(settings.node or cluster.node_address())
         host = str(settings.parts_host or address_towards(node))
-        return cls(
-            settings, cluster, Parts(settings.state_dir, settings.port_base, host, trial.hooks_url(node)), node, host
-        )
+        parts = PartsBeside(settings.state_dir, settings.port_base, host, trial.hooks_url(node))
+        return cls(settings, cluster, parts, node, host)
 
     def places(self) -> Places:
         """Return where everything is.
@@ -99,10 +98,10 @@ class Trial:
             extra: Settings of some services.
             overrides: Settings of all services.
         """
-        told = trial.values(self.places(), self.settings.image, self.tag(), self.settings.replicas, extra or {})
-        told["settings"] |= overrides
+        given = trial.values(self.places(), self.settings.image, self.tag(), self.settings.replicas, extra or {})
+        given["settings"] |= overrides
         path = self.settings.state_dir / "values.json"
-        path.write_text(json.dumps(told, indent=1))
+        path.write_text(json.dumps(given, indent=1))
         return path
 
     def apply_secrets(self) -> None:

@@ -12,7 +12,7 @@ from sluice_embedded.running import RunningStack
 from sluice_embedded.settings import EmbeddedSettings
 
 
-class Parts:
+class PartsBeside:
     """The parts of one state folder.
 
     Args:
