@@ -58,7 +58,7 @@ def silent_server() -> Iterator[str]:
 
 
 async def test_the_process_answers_until_it_is_left_and_then_ends(silent_server: str) -> None:
-    simulation = Simulation(scaled.scenario(3, 1, seed=1), silent_server, "")
+    simulation = Simulation(scaled.scenario(3, 1, seed=1), [silent_server], "")
     async with DeviceProcess(simulation) as devices:
         assert await devices.look() == (0, [], 0)
         await asyncio.sleep(0.5)  # they are switched on one after the other

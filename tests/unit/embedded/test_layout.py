@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sluice_embedded.domain.services import MQTT_GATEWAY
-from sluice_embedded.layout import Layout
+from sluice_embedded.layout import Layout, UnknownServiceError
 from sluice_embedded.settings import EmbeddedSettings
 
 
@@ -32,3 +32,45 @@ def test_services_are_told_where_the_parts_listen(tmp_path: Path) -> None:
     common = layout.common()
     assert common.kafka_bootstrap == "127.0.0.9:17001"
     assert common.mongodb_uri == "mongodb://127.0.0.9:17003/?directConnection=true"
+
+
+def two_of_everything(folder: Path, *wanted: str) -> Layout:
+    return Layout(EmbeddedSettings(state_dir=folder, port_base=20_000, replicas=2), wanted or None, {})
+
+
+def test_replicas_have_names_folders_and_ports_for_operators_of_their_own(tmp_path: Path) -> None:
+    layout = two_of_everything(tmp_path)
+    first, second = (layout.program(service) for service in layout.services() if service.kind == "relay")
+    assert (first.cwd.name, second.cwd.name) == ("relay-0", "relay-1")
+    assert first.ready_file != second.ready_file
+    assert first.env["SLUICE_RELAY_NAME"] != second.env["SLUICE_RELAY_NAME"]
+    assert (first.env["SLUICE_METRICS_PORT"], second.env["SLUICE_METRICS_PORT"]) == ("20052", "20053")
+
+
+def test_replicas_are_told_apart_by_the_broker_and_told_that_they_share_ports(tmp_path: Path) -> None:
+    layout = two_of_everything(tmp_path)
+    programs = [layout.program(service) for service in layout.services() if service.kind == MQTT_GATEWAY]
+    assert len({program.env["SLUICE_MQTT_CLIENT_ID"] for program in programs}) == 2
+    assert {program.env["SLUICE_REUSE_PORT"] for program in programs} == {str(layout.ports.shares).lower()}
+
+
+def test_one_of_each_shares_no_port_and_has_the_identity_that_its_machine_gives_it(tmp_path: Path) -> None:
+    env = gateway_env(tmp_path, None)
+    assert env["SLUICE_REUSE_PORT"] == "false"
+    assert "SLUICE_MQTT_CLIENT_ID" not in env
+
+
+def test_services_are_wanted_by_the_names_of_all_replicas_or_of_one(tmp_path: Path) -> None:
+    assert two_of_everything(tmp_path, "kafka", "api", "relay-1").names() == ["kafka", "api-0", "api-1", "relay-1"]
+    with pytest.raises(UnknownServiceError, match=r"there is no service relay-2; there are: kafka, .*, relay, "):
+        two_of_everything(tmp_path, "relay-2")
+
+
+def test_whoever_looks_finds_the_number_of_replicas_and_where_each_serves_operators(tmp_path: Path) -> None:
+    found = two_of_everything(tmp_path, "api").endpoints([])
+    assert (found.api, found.replicas) == ("http://127.0.0.1:20000", 2)
+    assert found.metrics == {
+        "api-0": "http://127.0.0.1:20050/metrics",
+        "api-1": "http://127.0.0.1:20051/metrics",
+    }
+    assert found.coap == ["coap://127.0.0.1:20010", "coap://127.0.0.1:20011"]

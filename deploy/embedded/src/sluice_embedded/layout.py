@@ -1,6 +1,7 @@
 """What a system is made of: which parts and services, at which addresses, with which environment."""
 
 import os
+import socket
 import sys
 from collections.abc import Collection, Mapping, Sequence
 
@@ -9,7 +10,7 @@ from sluice_embedded.adapters import mqtt, sockets
 from sluice_embedded.adapters.processes import Program
 from sluice_embedded.adapters.secrets import secrets_of
 from sluice_embedded.adapters.state import Endpoints, ServiceState
-from sluice_embedded.domain.ports import Ports
+from sluice_embedded.domain.ports import CLIENT_HOST
 from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT, MQTT_GATEWAY, PARTS, Service, all_services
 from sluice_embedded.settings import EmbeddedSettings
 
@@ -32,7 +33,7 @@ class Layout:
 
     Args:
         settings: State folder, ports, parts that somebody else operates.
-        wanted: Names of the parts and services that it has; None for all.
+        wanted: Names of the parts and services that it has, all replicas or one; None for all.
         env: Environment of all services; it wins over this process's own.
 
     Raises:
@@ -41,20 +42,15 @@ class Layout:
 
     def __init__(self, settings: EmbeddedSettings, wanted: Collection[str] | None, env: Mapping[str, str]) -> None:
         self.settings = settings
-        self.ports = Ports(
-            settings.port_base,
-            settings.lwm2m_gateways,
-            settings.mqtt_port,
-            settings.mqtts_port,
-            str(settings.parts_listen),
-        )
+        self.ports = settings.ports
         self.env = dict(env)
         self._wanted = self._known(wanted)
 
     def _known(self, services: Collection[str] | None) -> Collection[str] | None:
-        known = [*PARTS, *(s.name for s in all_services(self.ports, str(self.settings.listen)))]
+        found = all_services(self.ports, str(self.settings.listen))
+        known = [*PARTS, *dict.fromkeys(s.kind for s in found)]
         for name in services or ():
-            if name not in known:
+            if name not in {*known, *(s.name for s in found)}:
                 raise UnknownServiceError(f"there is no service {name}; there are: {', '.join(known)}")
         return services
 
@@ -66,7 +62,12 @@ class Layout:
 
     def services(self) -> list[Service]:
         """Return its services in the order in which they start."""
-        return [s for s in all_services(self.ports, str(self.settings.listen)) if self.is_wanted(s.name)]
+        found = all_services(self.ports, str(self.settings.listen))
+        return [s for s in found if self.is_wanted(s.name) or self.is_wanted(s.kind)]
+
+    def names(self) -> list[str]:
+        """Return the names of its parts and processes in the order in which they start."""
+        return [*(part for part in PARTS if self.owns(part)), *(service.name for service in self.services())]
 
     def is_wanted(self, name: str) -> bool:
         """Return whether the system has a part or service."""
@@ -93,6 +94,7 @@ class Layout:
                 sockets.require_free(service.hooks, service.name)
             if service.port is not None:
                 sockets.require_free(service.port, service.name, udp=service.udp, host=str(self.settings.listen))
+            sockets.require_free(service.metrics, service.name)
 
     def program(self, service: Service) -> Program:
         """Return how a service is run."""
@@ -100,11 +102,23 @@ class Layout:
         return Program(
             name=service.name,
             argv=[sys.executable, "-m", service.module],
-            env={**self._environment(), **service.env, "SLUICE_READY_FILE": str(ready_file)},
+            env={
+                **self._environment(),
+                **self._identity(service),
+                **service.env,
+                "SLUICE_METRICS_PORT": str(service.metrics),
+                "SLUICE_READY_FILE": str(ready_file),
+            },
             cwd=self.settings.data / service.name,
             log=self.settings.logs / f"{service.name}.log",
             ready_file=ready_file,
         )
+
+    def _identity(self, service: Service) -> dict[str, str]:
+        """Return what tells a process from its replicas here and elsewhere; one alone has what its machine gives it."""
+        if service.identity is None or self.ports.replicas == 1:
+            return {}
+        return {service.identity: f"sluice-{socket.gethostname()}-{self.ports.base}-{service.name}"}
 
     def _environment(self) -> dict[str, str]:
         """Return what all services get: this process's settings, then the stack's, then where the parts are."""
@@ -117,7 +131,7 @@ class Layout:
             "SLUICE_MONGODB_URI": common.mongodb_uri,
             "SLUICE_MONGODB_DATABASE": common.mongodb_database,
             "SLUICE_MQTT_URL": self._mqtt_url(),
-            "SLUICE_DEVICES_DATA_DIR": str(self.settings.data / "devices"),
+            "SLUICE_REUSE_PORT": str(self.ports.replicas > 1 and self.ports.shares).lower(),
             **self.secret_settings(),
         }
 
@@ -141,7 +155,9 @@ class Layout:
     def common(self) -> CommonSettings:
         """Return where Kafka and MongoDB are."""
         return CommonSettings(
-            kafka_bootstrap=self.settings.kafka_bootstrap or self.ports.kafka_address(),
+            kafka_bootstrap=(
+                self.settings.kafka_bootstrap or self.settings.kafka_advertised or self.ports.kafka_address()
+            ),
             mongodb_uri=self.settings.mongodb_uri or self.ports.mongodb_address(),
             mongodb_database=self.settings.mongodb_database,
         )
@@ -152,12 +168,12 @@ class Layout:
         keys = secrets_of(self.settings)
         host = mqtt.client_host(self.settings)
         return Endpoints(
-            api=f"http://{host}:{self.ports.api}",
+            api=f"http://{host}:{self.ports.api()}",
             coap=[f"coap://{host}:{self.ports.coap(n)}" for n in range(self.ports.gateways)],
             mqtt=self._mqtt_url() if self.is_wanted(MQTT) else None,
             mqtts=f"mqtts://{host}:{self.ports.mqtts}" if self.owns(MQTT) else None,
             mqtt_certificate=str(mqtt.certificate_file(self.settings)) if self.owns(MQTT) else None,
-            downloads=self._downloads(host) if self.is_wanted(MQTT_GATEWAY) else None,
+            downloads=self._downloads(host) if any(s.kind == MQTT_GATEWAY for s in self.services()) else None,
             kafka_bootstrap=common.kafka_bootstrap,
             mongodb_uri=common.mongodb_uri,
             mongodb_database=common.mongodb_database,
@@ -165,9 +181,11 @@ class Layout:
             app_secret=keys.app_secret,
             admin_user=_ADMIN,
             admin_password=keys.admin_password,
+            replicas=self.ports.replicas,
+            metrics={s.name: f"http://{CLIENT_HOST}:{s.metrics}/metrics" for s in self.services()},
             pids={s.name: s.pid for s in services if s.pid is not None},
         )
 
     def _downloads(self, host: str) -> str:
         given = {**os.environ, **self.env}.get("SLUICE_DOWNLOAD_PUBLIC_URL")
-        return given or f"http://{host}:{self.ports.downloads}"
+        return given or f"http://{host}:{self.ports.downloads()}"

@@ -9,6 +9,7 @@ from typing import Self
 from sluice_embedded.adapters import processes, state
 from sluice_embedded.adapters.state import Endpoints, ServiceState, SystemState
 from sluice_embedded.adapters.supervisor import StartError
+from sluice_embedded.domain.services import kind_of
 from sluice_embedded.settings import EmbeddedSettings
 
 _POLL = 0.2
@@ -51,8 +52,12 @@ class RunningStack:
         found = state.read(self._settings.run / "state.json", SystemState)
         return found.services if found is not None else []
 
+    def replicas(self, service: str) -> list[str]:
+        """Return the names of a service's processes; none if the system does not have it."""
+        return [found.name for found in self.services() if service in {found.name, kind_of(found.name)}]
+
     def pid(self, service: str) -> int:
-        """Return the process id of a service.
+        """Return the process id of a service, of one replica where it has several.
 
         Raises:
             NotRunningError: It is not running now.

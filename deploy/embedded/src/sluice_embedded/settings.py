@@ -1,5 +1,6 @@
 """Settings of the one-machine system, each an environment variable `SLUICE_<NAME>`."""
 
+import sys
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal
@@ -7,7 +8,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from sluice_embedded.domain.ports import HIGHEST_BASE, HIGHEST_PORT, LOWEST_BASE
+from sluice_embedded.domain.ports import HIGHEST_BASE, HIGHEST_PORT, LOWEST_BASE, MAX_GATEWAYS, MAX_REPLICAS, Ports
 from sluice_embedded.install import HOME
 
 
@@ -39,6 +40,10 @@ class EmbeddedSettings(BaseSettings):
         validation_alias=AliasChoices("kafka_bootstrap", "SLUICE_KAFKA_BOOTSTRAP", "KAFKA_BOOTSTRAP"),
         description="A Kafka to use instead of the embedded one, host:port[,host:port…].",
     )
+    kafka_advertised: str | None = Field(
+        None,
+        description="Where clients of the embedded Kafka are told to go, host:port, if something lies between.",
+    )
     mongodb_uri: str | None = Field(
         None,
         validation_alias=AliasChoices("mongodb_uri", "SLUICE_MONGODB_URI", "MONGODB_URI"),
@@ -56,7 +61,10 @@ class EmbeddedSettings(BaseSettings):
         None, ge=1, le=HIGHEST_PORT, description="The same over TLS, if not the port base + 21."
     )
     mongodb_database: str = Field("sluice", description="Database name.")
-    lwm2m_gateways: int = Field(1, ge=1, le=8, description="LwM2M gateways to start.")
+    replicas: int = Field(1, ge=1, le=MAX_REPLICAS, description="Processes of each service.")
+    lwm2m_gateways: int = Field(
+        1, ge=1, le=MAX_GATEWAYS, description="LwM2M gateways to start, if more than `replicas`."
+    )
     kafka_heap: int = Field(384, ge=256, description="Heap of Kafka, MiB.")
     mongodb_cache: int = Field(1024, ge=64, description="Cache of the MongoDB-wire server, MiB.")
     mqtt_heap: int = Field(256, ge=128, description="Heap of the embedded MQTT broker, MiB.")
@@ -79,6 +87,19 @@ class EmbeddedSettings(BaseSettings):
         if address.is_unspecified:
             raise ValueError("Kafka tells its clients where it is: name one address")
         return address
+
+    @property
+    def ports(self) -> Ports:
+        """Where everything listens."""
+        return Ports(
+            self.port_base,
+            max(self.lwm2m_gateways, self.replicas),
+            self.mqtt_port,
+            self.mqtts_port,
+            str(self.parts_listen),
+            self.replicas,
+            shares=sys.platform == "linux",
+        )
 
     @property
     def data(self) -> Path:

@@ -31,6 +31,10 @@ class CommonSettings(BaseSettings):
     )
     log_level: str = Field("INFO", description="Least level that is logged.")
     log_json: bool = Field(default=True, description="JSON lines; off gives coloured lines for people.")
+    reuse_port: bool = Field(
+        default=False,
+        description="Whether replicas on one machine share the ports of HTTP (SO_REUSEPORT, which balances on Linux).",
+    )
     ready_file: Path | None = Field(None, description="Created by the service once it serves; for supervisors.")
 
 

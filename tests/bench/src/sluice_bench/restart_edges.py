@@ -66,7 +66,7 @@ async def lwm2m_gateway(system: System, state: State) -> AsyncIterator[Answers]:
 async def mqtt_gateway(system: System, state: State) -> AsyncIterator[Answers]:
     """The broker learns that a device may log in; a device downloads its image."""
     keys = secrets_of(system.settings)
-    hook = f"http://127.0.0.1:{Ports(system.settings.port_base).hooks}/mqtt/authenticate"
+    hook = f"http://127.0.0.1:{Ports(system.settings.port_base).hooks()}/mqtt/authenticate"
     fields = log_in(state.mqtt_id, state.mqtt_secret, now(), checks_time=True)
     body = {"clientid": fields.client_id, "username": fields.username, "password": fields.password}
     source = source_of(state.offer, TokenSigner(keys.token_key.encode()), system.endpoints.downloads or "")

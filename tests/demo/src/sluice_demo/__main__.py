@@ -15,15 +15,18 @@ from sluice_demo.client import PlatformError
 from sluice_demo.devices import DevicesError
 from sluice_demo.hostile import neighbours
 from sluice_demo.judgement import Judgement, judge
+from sluice_demo.kills import EVERY, Kills
 from sluice_demo.picture import picture
 from sluice_demo.run import Place, run, run_interruptibly
 from sluice_demo.scenario import Scenario
-from sluice_embedded.domain.ports import HIGHEST_BASE, LOWEST_BASE
+from sluice_embedded.domain.ports import HIGHEST_BASE, LOWEST_BASE, MAX_REPLICAS
 from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
 from sluice_embedded.install import HOME
 
 _MAX_DEVICES = 10_000
 _QUIET, _HOSTILE = "quiet", "hostile"
+_KILLED_REPLICAS = 2
+"""Of each service, so that one goes on while the other is started again."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,14 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scenario = scaled.scenario(options.devices, options.cells, options.seed, options.mqtt_devices)
     console.print(scaled.described(scenario), style="dim", highlight=False)
     beside = neighbours(scenario.policy) if options.scenario == _HOSTILE else None
-    place = Place(options.port_base, options.state_dir)
+    replicas = options.replicas or (_KILLED_REPLICAS if options.kill else 1)
+    place = Place(options.port_base, options.state_dir, replicas=replicas)
+    kills = Kills(options.seed, console) if options.kill else None
     try:
-        judgement = judge(run_interruptibly(run(scenario, place, console, neighbours=beside)))
+        judgement = judge(run_interruptibly(run(scenario, place, console, throughout=kills, neighbours=beside)))
     except (PlatformError, DevicesError, *EXPECTED_ERRORS) as error:
         console.print(f"The demo cannot go on: {error}", style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
+    if kills is not None:
+        console.print(f"Killed meanwhile: {', '.join(kills.killed) or 'nothing'}.", highlight=False)
     summary.show(judgement, console)
     _write(judgement, scenario, options.report, options.picture)
     console.print(f"Report: {options.report}\nPicture: {options.picture}", highlight=False)
@@ -57,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cells", type=_number(1, _MAX_DEVICES), default=3, help="number of cells")
     parser.add_argument("--mqtt-devices", type=_number(0, _MAX_DEVICES), default=100, help="number of MQTT devices")
     parser.add_argument("--seed", type=int, default=1, help="decides every device's traits and fate")
+    parser.add_argument(
+        "--replicas", type=_number(1, MAX_REPLICAS), help="processes of each service (1, with --kill 2)"
+    )
+    parser.add_argument(
+        "--kill", action="store_true", help=f"kill one process of its own after the other, one each {EVERY:g} seconds"
+    )
     parser.add_argument(
         "--scenario",
         choices=(_QUIET, _HOSTILE),

@@ -73,13 +73,13 @@ class Simulation:
 
     Attributes:
         scenario: Which devices.
-        server: Where they register, `coap://HOST:PORT`.
+        servers: Where they register, spread evenly, `coap://HOST:PORT`.
         image_sha256: Hex digest of the only image that they accept.
         mqtt: MQTT devices beside them; None for none.
     """
 
     scenario: Scenario
-    server: str
+    servers: Sequence[str]
     image_sha256: str
     mqtt: MqttSimulation | None = None
 
@@ -194,7 +194,7 @@ def _live(connection: Connection, simulation: Simulation) -> None:
 async def _serve(connection: Connection, simulation: Simulation) -> None:
     fleet = Fleet(
         simulation.scenario.plan(),
-        simulation.server,
+        *simulation.servers,
         check=lambda image: image.sha256 == simulation.image_sha256,
         starts_per_second=simulation.scenario.starts_per_second,
     )

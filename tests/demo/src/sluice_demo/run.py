@@ -5,7 +5,7 @@ import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -24,7 +24,7 @@ from sluice_demo.progress import WindowLoad, view_for
 from sluice_demo.scenario import MqttScenario, Scenario
 from sluice_embedded.adapters.sockets import require_free
 from sluice_embedded.adapters.state import Endpoints
-from sluice_embedded.domain.ports import CLIENT_HOST, Ports
+from sluice_embedded.domain.ports import CLIENT_HOST
 from sluice_embedded.domain.services import MQTT, MQTT_GATEWAY, PARTS, all_services
 from sluice_embedded.running import reset
 from sluice_embedded.settings import EmbeddedSettings
@@ -68,11 +68,13 @@ class Place:
         port_base: Its lowest port.
         state_dir: Folder of its state; wiped first, unless the system is there already.
         callback_host: Address of this machine at which the system reaches the receiver of callbacks.
+        replicas: How many processes each service has.
     """
 
     port_base: int
     state_dir: Path
     callback_host: str = CLIENT_HOST
+    replicas: int = 1
 
 
 async def run(
@@ -81,6 +83,7 @@ async def run(
     console: Console,
     *,
     meanwhile: Meanwhile | None = None,
+    throughout: Meanwhile | None = None,
     afterwards: Afterwards | None = None,
     neighbours: Neighbours | None = None,
     longer: float = 0.0,
@@ -92,6 +95,7 @@ async def run(
         place: Where.
         console: Gets the progress.
         meanwhile: Runs beside the campaign, for example to do the system harm; the campaign's end waits for it.
+        throughout: The same, but it has no end of its own: it is cancelled when the campaign is over.
         afterwards: Awaited when the campaign is over and the system still runs.
         neighbours: Live on the platform as long as the campaign does.
         longer: Seconds by which the campaign is given up later, for example as a part is away for a while.
@@ -107,6 +111,7 @@ async def run(
         place,
         console,
         meanwhile=meanwhile,
+        throughout=throughout,
         afterwards=afterwards,
         neighbours=neighbours,
         longer=longer,
@@ -120,6 +125,7 @@ async def run_on(
     console: Console,
     *,
     meanwhile: Callable[[AnySystem, DeviceProcess], Awaitable[None]] | None = None,
+    throughout: Callable[[AnySystem, DeviceProcess], Awaitable[None]] | None = None,
     afterwards: Afterwards | None = None,
     neighbours: Neighbours | None = None,
     longer: float = 0.0,
@@ -144,7 +150,7 @@ async def run_on(
         everybody = len(plan.devices) + (len(mqtt.identities) if mqtt else 0)
         console.print(f"App, products, key, package, {everybody} devices, groups and subscription are there.")
         devices = await opened.enter_async_context(
-            DeviceProcess(Simulation(scenario, system.endpoints.coap[0], package.image_sha256, mqtt))
+            DeviceProcess(Simulation(scenario, system.endpoints.coap, package.image_sha256, mqtt))
         )
         await _until_registered(devices, sum(spec.online for spec in plan.devices), mqtt)
         if neighbours is not None:
@@ -155,12 +161,15 @@ async def run_on(
         )
         with view_for(console) as view:
             beside = asyncio.ensure_future(meanwhile(system, devices) if meanwhile else asyncio.sleep(0))
+            endless = asyncio.ensure_future(throughout(system, devices) if throughout else asyncio.sleep(0))
             try:
                 outcome = await campaign.run(view)
             except BaseException:
                 beside.cancel()
                 raise
-            await beside
+            finally:
+                endless.cancel()
+            await asyncio.gather(beside, _cancelled(endless))
         timelines = await devices.timelines()
         mqtt_evidence = await _mqtt_evidence(scenario.mqtt, devices) if scenario.mqtt else None
         if afterwards is not None:
@@ -176,6 +185,12 @@ async def run_on(
         fills_windows=scenario.fills_windows,
         mqtt=mqtt_evidence,
     )
+
+
+async def _cancelled(task: asyncio.Future[None]) -> None:
+    """Wait for a task that was cancelled; what went wrong before is raised."""
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def run_interruptibly(campaign: Coroutine[Any, Any, Evidence]) -> Evidence:
@@ -200,7 +215,7 @@ def run_interruptibly(campaign: Coroutine[Any, Any, Evidence]) -> Evidence:
 @asynccontextmanager
 async def _system(place: Place, scenario: Scenario, console: Console) -> AsyncIterator[Stack]:
     """Start a system on an empty state folder, and stop it in the end, also if this is cancelled on the way."""
-    settings = EmbeddedSettings(state_dir=place.state_dir, port_base=place.port_base)
+    settings = EmbeddedSettings(state_dir=place.state_dir, port_base=place.port_base, replicas=place.replicas)
     await asyncio.to_thread(reset, settings)
     stack = Stack(
         settings,
@@ -220,8 +235,8 @@ async def _system(place: Place, scenario: Scenario, console: Console) -> AsyncIt
 
 def _without_mqtt(settings: EmbeddedSettings) -> list[str]:
     """Return the names of everything that LwM2M devices need."""
-    services = all_services(Ports(settings.port_base, settings.lwm2m_gateways), str(settings.listen))
-    return [name for name in (*PARTS, *(service.name for service in services)) if name not in {MQTT, MQTT_GATEWAY}]
+    services = all_services(settings.ports, str(settings.listen))
+    return [name for name in (*PARTS, *(service.kind for service in services)) if name not in {MQTT, MQTT_GATEWAY}]
 
 
 async def _prepare(server: AppServer, plan: FleetPlan, scenario: Scenario, package: SignedPackage) -> None:

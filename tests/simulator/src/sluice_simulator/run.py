@@ -81,27 +81,28 @@ class Fleet:
 
     Args:
         plan: Its devices.
-        server: `coap://HOST[:PORT]`.
+        servers: `coap://HOST[:PORT]`, over which the devices are spread evenly; each stays with its own.
         check: Whether a downloaded image is what it should be; None trusts every image.
         starts_per_second: Devices switched on per second.
 
     Raises:
         ServerAddressError: The server cannot be named.
-        ValueError: `starts_per_second` is not above 0.
+        ValueError: `starts_per_second` is not above 0, or there is no server.
     """
 
     def __init__(
         self,
         plan: FleetPlan,
-        server: str,
-        *,
+        *servers: str,
         check: Callable[[Image], bool] | None = None,
         starts_per_second: float = 500.0,
     ) -> None:
         if starts_per_second <= 0:
             raise ValueError("starts_per_second must be above 0")
+        if not servers:
+            raise ValueError("devices need a server")
         self.plan = plan
-        self._server = server_address(server)
+        self._servers = [server_address(server) for server in servers]
         self._check = check
         self._starts_per_second = starts_per_second
         self._devices: list[Device] = []
@@ -119,13 +120,13 @@ class Fleet:
         """
         raise_file_limit(2 * len(self.plan.devices) + _SPARE_FILES)
         loop = asyncio.get_running_loop()
-        world = World(loop, self.plan.seed, self._server, self.plan.tuning, self._check)
+        worlds = [World(loop, self.plan.seed, server, self.plan.tuning, self._check) for server in self._servers]
         begin = time.monotonic()
         for number, spec in enumerate(self.plan.devices):
             ahead = number / self._starts_per_second - (time.monotonic() - begin)
             if ahead > 0:
                 await asyncio.sleep(ahead)
-            device = Device(world, spec)
+            device = Device(worlds[number % len(worlds)], spec)
             self._devices.append(device)
             device.start()
 

@@ -1,6 +1,7 @@
 """The API's server begins and ends as all services do."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,13 +11,13 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from sluice_api.entrypoints.http import NotStartedError, Server
+from sluice_api.entrypoints.http import NotStartedError, Server, shared_socket
 from sluice_common.settings import CommonSettings
 
 
-def server_of(app: FastAPI, ready_file: Path, port: int = 0) -> Server:
+def server_of(app: FastAPI, ready_file: Path, port: int = 0, *, shares: bool = False) -> Server:
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None)
-    return Server(config, CommonSettings(ready_file=ready_file))
+    return Server(config, CommonSettings(ready_file=ready_file, reuse_port=shares))
 
 
 def port_of(server: Server) -> int:
@@ -76,3 +77,51 @@ async def test_a_taken_port_ends_the_server_with_an_error(tmp_path: Path) -> Non
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="SO_REUSEPORT balances on Linux")
+async def test_replicas_share_a_port_and_one_goes_on_when_the_other_has_ended(tmp_path: Path) -> None:
+    with shared_socket("127.0.0.1", 0) as probe:
+        port = probe.getsockname()[1]
+        first, second = (server_of(answering(name), tmp_path / name, port, shares=True) for name in ("1", "2"))
+        serving = [asyncio.create_task(server.serve_until_cancelled()) for server in (first, second)]
+        await until_started(first)
+        await until_started(second)
+    assert await answers(port) == {"1", "2"}
+    serving[0].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving[0]
+    assert await answers(port) == {"2"}
+    serving[1].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving[1]
+
+
+async def test_a_port_that_somebody_has_alone_is_not_shared(tmp_path: Path) -> None:
+    first = server_of(FastAPI(), tmp_path / "ready")
+    serving = asyncio.create_task(first.serve_until_cancelled())
+    await until_started(first)
+    with pytest.raises(OSError, match="in use"):
+        await server_of(FastAPI(), tmp_path / "second", port_of(first), shares=True).serve_until_cancelled()
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+
+
+def answering(name: str) -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/")
+    async def answer() -> str:
+        return name
+
+    return app
+
+
+async def answers(port: int) -> set[str]:
+    """Return who answers a hundred connections, which the kernel deals out by chance: that none meets one is 2^-99."""
+    found = set()
+    for _ in range(100):
+        async with httpx.AsyncClient(trust_env=False) as client:
+            found.add((await client.get(f"http://127.0.0.1:{port}/")).json())
+    return found

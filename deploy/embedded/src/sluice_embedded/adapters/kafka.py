@@ -20,7 +20,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{own}:{controller}
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{own}:{controller}
-advertised.listeners=PLAINTEXT://{host}:{port}
+advertised.listeners=PLAINTEXT://{advertised}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
@@ -86,6 +86,7 @@ class Kafka:
                 own=CLIENT_HOST,
                 host=self._ports.parts_host,
                 port=self._ports.kafka,
+                advertised=self._settings.kafka_advertised or self._ports.kafka_address(),
                 controller=self._ports.kafka_controller,
                 logs=self._folder / "logs",
             )

@@ -151,7 +151,7 @@ class Mqtt:
         )
 
     def _hook_url(self) -> str:
-        return self._settings.broker_hook_url or f"http://{CLIENT_HOST}:{self._ports.hooks}/mqtt"
+        return self._settings.broker_hook_url or f"http://{CLIENT_HOST}:{self._ports.hooks()}/mqtt"
 
     def _write_config(self, store: KeyStore) -> None:
         config = self._folder / "conf" / "config.xml"

@@ -17,7 +17,7 @@ class ServiceState(msgspec.Struct):
     """One process.
 
     Attributes:
-        name: Its service.
+        name: Its service, with the ordinal where that has replicas.
         pid: Its process id; None while it is not running.
         started: When that process started, seconds since 1970.
         state: `starting`, `ready`, `waiting` (for its restart) or `stopped`.
@@ -89,6 +89,8 @@ class Endpoints(msgspec.Struct):
         app_secret: OAuth2 client secret.
         admin_user: User of the console.
         admin_password: Password of that user.
+        replicas: How many processes each service has.
+        metrics: URL of each process's Prometheus metrics.
         pids: Process ids by service.
     """
 
@@ -106,6 +108,8 @@ class Endpoints(msgspec.Struct):
     mqtts: str | None = None
     mqtt_certificate: str | None = None
     downloads: str | None = None
+    replicas: int = 1
+    metrics: dict[str, str] = {}
     pids: dict[str, int] = {}
 
 

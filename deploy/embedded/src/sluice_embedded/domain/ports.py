@@ -9,6 +9,12 @@ HIGHEST_PORT = 65_535
 GATEWAY_OFFSET = 10
 MQTT_OFFSET = 20
 MQTT_GATEWAY_OFFSET = 30
+API_REPLICA_OFFSET = 40
+METRICS_OFFSET = 50
+MAX_GATEWAYS = 8
+MAX_REPLICAS = 4
+MAX_METRICS = 40
+"""Ports for operators: as many as there can be processes."""
 CLIENT_HOST = "127.0.0.1"
 """Kafka, the MongoDB-wire server and the hooks of the broker are for this machine, unless the settings say otherwise:
 they listen on the loopback.
@@ -25,6 +31,9 @@ class Ports:
         mqtt_port: MQTT of the embedded broker, if not where the base says; SDKs may take no other than 1883.
         mqtts_port: The same over TLS; 8883.
         parts_host: Where Kafka and the MongoDB-wire server listen and say that they are.
+        replicas: How many processes each service has.
+        shares: Whether replicas listen on one port (SO_REUSEPORT, which balances on Linux only); otherwise each has
+            its own, and clients are given that of the first.
     """
 
     base: int
@@ -32,11 +41,12 @@ class Ports:
     mqtt_port: int | None = None
     mqtts_port: int | None = None
     parts_host: str = CLIENT_HOST
+    replicas: int = 1
+    shares: bool = True
 
-    @property
-    def api(self) -> int:
-        """HTTP of the API."""
-        return self.base
+    def api(self, ordinal: int = 0) -> int:
+        """HTTP of the API, of one replica."""
+        return self.base if self.shares or ordinal == 0 else self.base + API_REPLICA_OFFSET + ordinal
 
     @property
     def kafka(self) -> int:
@@ -67,23 +77,26 @@ class Ports:
         """MQTT over TLS of the embedded broker."""
         return self.mqtts_port or self.base + MQTT_OFFSET + 1
 
-    @property
-    def downloads(self) -> int:
-        """HTTP of firmware images for MQTT devices."""
-        return self.base + MQTT_GATEWAY_OFFSET
+    def downloads(self, ordinal: int = 0) -> int:
+        """HTTP of firmware images for MQTT devices, of one replica."""
+        return self.base + MQTT_GATEWAY_OFFSET + (0 if self.shares else 2 * ordinal)
 
-    @property
-    def hooks(self) -> int:
-        """HTTP that the broker asks and tells."""
-        return self.base + MQTT_GATEWAY_OFFSET + 1
+    def hooks(self, ordinal: int = 0) -> int:
+        """HTTP that the broker asks and tells, of one replica."""
+        return self.downloads(ordinal) + 1
+
+    def metrics(self, number: int) -> int:
+        """HTTP for operators: each process has a port, by its place in the order in which they start."""
+        return self.base + METRICS_OFFSET + number
 
     def tcp(self) -> list[int]:
-        """Return all ports of TCP listeners."""
-        own = [self.api, self.kafka, self.kafka_controller, self.mongodb]
-        return [*own, self.mqtt, self.mqtts, self.downloads, self.hooks]
+        """Return all ports that TCP listeners have or may have."""
+        parts = [self.kafka, self.kafka_controller, self.mongodb, self.mqtt, self.mqtts]
+        http = {port(n) for n in range(self.replicas) for port in (self.api, self.downloads, self.hooks)}
+        return [*parts, *sorted(http), *(self.metrics(number) for number in range(MAX_METRICS))]
 
     def shared(self) -> int | None:
-        """Return a port that two TCP listeners would have; None if there is none."""
+        """Return a port that listeners of different kinds would have; None if there is none."""
         ports = self.tcp()
         return next((port for port in ports if ports.count(port) > 1), None)
 

@@ -3,8 +3,9 @@
 Relative paths in settings lie below the folder in which the service runs, `data/<name>`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sluice_embedded.domain.ports import Ports
 
@@ -13,7 +14,9 @@ MONGODB = "mongodb"
 MQTT = "mqtt"
 PARTS = (KAFKA, MONGODB, MQTT)
 """What is not ours; everything else needs them."""
+LWM2M_GATEWAY = "lwm2m-gateway"
 MQTT_GATEWAY = "mqtt-gateway"
+_REPLICA = re.compile(r"(?P<kind>.+)-\d+")
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,14 @@ class Service:
     """One process of ours, started as `python -m <module>`.
 
     Attributes:
-        name: What people call it.
+        name: What people call it; where a service has several processes, with the ordinal.
         module: Its entry point.
         env: Settings beyond those that all services get.
         port: Where it listens; None if it does not.
         udp: Whether that is a UDP port.
         hooks: TCP port on this machine's loopback where it is called; None if it is not.
+        metrics: TCP port on this machine's loopback where it serves operators; 0 if nowhere.
+        identity: The setting that tells it from its replicas, on this machine and others; None if nothing needs to.
     """
 
     name: str
@@ -35,41 +40,60 @@ class Service:
     port: int | None = None
     udp: bool = False
     hooks: int | None = None
+    metrics: int = 0
+    identity: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """What its replicas and it are called together."""
+        return kind_of(self.name)
+
+
+def kind_of(name: str) -> str:
+    """Return what a process and its replicas are called together."""
+    found = _REPLICA.fullmatch(name)
+    return found["kind"] if found else name
 
 
 def all_services(ports: Ports, listen: str) -> Sequence[Service]:
-    """Return every service of a system that listens on an address."""
-    return (
-        Service(
-            "api",
-            "sluice_api.entrypoints.http",
-            {"SLUICE_API_HOST": listen, "SLUICE_API_PORT": str(ports.api)},
-            ports.api,
-        ),
-        Service("relay", "sluice_api.entrypoints.relay"),
-        Service("projector", "sluice_api.entrypoints.projector"),
-        Service("notifier", "sluice_api.entrypoints.notifier"),
-        Service("signing", "sluice_signing.entrypoints.service"),
-        Service("scheduler-devices", "sluice_scheduler.entrypoints.devices", {"SLUICE_DEVICES_DATA_DIR": "records"}),
-        Service("scheduler-cells", "sluice_scheduler.entrypoints.cells"),
-        *(_lwm2m_gateway(ports, listen, ordinal) for ordinal in range(ports.gateways)),
-        Service(
-            MQTT_GATEWAY,
-            "sluice_mqtt.entrypoints.gateway",
-            {
-                "SLUICE_MQTT_HOOK_PORT": str(ports.hooks),
-                "SLUICE_DOWNLOAD_HOST": listen,
-                "SLUICE_DOWNLOAD_PORT": str(ports.downloads),
-            },
-            ports.downloads,
-            hooks=ports.hooks,
-        ),
+    """Return every process of a system that listens on an address, in the order in which they start."""
+    sets = [tuple(_one_of_each(ports, listen, n)) for n in range(max(ports.replicas, ports.gateways))]
+    found = [process for replicas in zip(*sets, strict=True) for process in _named(replicas, ports)]
+    return tuple(replace(process, metrics=ports.metrics(number)) for number, process in enumerate(found))
+
+
+def _named(replicas: Sequence[Service], ports: Ports) -> Iterator[Service]:
+    """Yield as many replicas of a service as there shall be, each with a name of its own."""
+    name = replicas[0].name
+    count = ports.gateways if name == LWM2M_GATEWAY else ports.replicas
+    for ordinal, service in enumerate(replicas[:count]):
+        yield service if count == 1 else replace(service, name=f"{name}-{ordinal}")
+
+
+def _one_of_each(ports: Ports, listen: str, ordinal: int) -> Iterator[Service]:
+    yield _api(ports, listen, ordinal)
+    yield Service("relay", "sluice_api.entrypoints.relay", identity="SLUICE_RELAY_NAME")
+    yield Service("projector", "sluice_api.entrypoints.projector")
+    yield Service("notifier", "sluice_api.entrypoints.notifier")
+    yield Service("signing", "sluice_signing.entrypoints.service")
+    yield Service("scheduler-devices", "sluice_scheduler.entrypoints.devices", {"SLUICE_DEVICES_DATA_DIR": "records"})
+    yield Service("scheduler-cells", "sluice_scheduler.entrypoints.cells")
+    yield _lwm2m_gateway(ports, listen, ordinal)
+    yield _mqtt_gateway(ports, listen, ordinal)
+
+
+def _api(ports: Ports, listen: str, ordinal: int) -> Service:
+    return Service(
+        "api",
+        "sluice_api.entrypoints.http",
+        {"SLUICE_API_HOST": listen, "SLUICE_API_PORT": str(ports.api(ordinal))},
+        ports.api(ordinal),
     )
 
 
 def _lwm2m_gateway(ports: Ports, listen: str, ordinal: int) -> Service:
     return Service(
-        "lwm2m-gateway" if ports.gateways == 1 else f"lwm2m-gateway-{ordinal}",
+        LWM2M_GATEWAY,
         "sluice_lwm2m.entrypoints.gateway",
         {
             "SLUICE_LWM2M_ORDINAL": str(ordinal),
@@ -78,4 +102,19 @@ def _lwm2m_gateway(ports: Ports, listen: str, ordinal: int) -> Service:
         },
         ports.coap(ordinal),
         udp=True,
+    )
+
+
+def _mqtt_gateway(ports: Ports, listen: str, ordinal: int) -> Service:
+    return Service(
+        MQTT_GATEWAY,
+        "sluice_mqtt.entrypoints.gateway",
+        {
+            "SLUICE_MQTT_HOOK_PORT": str(ports.hooks(ordinal)),
+            "SLUICE_DOWNLOAD_HOST": listen,
+            "SLUICE_DOWNLOAD_PORT": str(ports.downloads(ordinal)),
+        },
+        ports.downloads(ordinal),
+        hooks=ports.hooks(ordinal),
+        identity="SLUICE_MQTT_CLIENT_ID",
     )

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sluice_common import __version__
-from sluice_embedded.domain.ports import HIGHEST_BASE, HIGHEST_PORT, LOWEST_BASE
+from sluice_embedded.domain.ports import HIGHEST_BASE, HIGHEST_PORT, LOWEST_BASE, MAX_REPLICAS
 from sluice_embedded.entrypoints import check, lifecycle, logs
 from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
 from sluice_embedded.install import ROOT
@@ -102,7 +102,7 @@ def _settings(options: argparse.Namespace) -> EmbeddedSettings:
     """Return the settings of the environment, overridden by the options, which children see too."""
     given: dict[str, Any] = {
         name: value
-        for name in ("state_dir", "port_base", "listen", "parts_listen", "mqtt_port", "mqtts_port")
+        for name in ("state_dir", "port_base", "listen", "parts_listen", "mqtt_port", "mqtts_port", "replicas")
         if (value := getattr(options, name, None)) is not None
     }
     os.environ.update({f"SLUICE_{name.upper()}": str(value) for name, value in given.items()})
@@ -131,6 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("services", nargs="*", metavar="SERVICE", help="start only these; an unknown name lists all")
     up.add_argument("--foreground", action="store_true", help="stay, and stop everything at Ctrl-C")
     up.add_argument("--port-base", type=_port_base, help="lowest port (default 17000); all others follow")
+    up.add_argument(
+        "--replicas", type=int, choices=range(1, MAX_REPLICAS + 1), help="processes of each service (default 1)"
+    )
     up.add_argument("--listen", metavar="ADDRESS", help="where API and gateways listen (default 127.0.0.1)")
     up.add_argument(
         "--parts-listen", metavar="ADDRESS", help="where Kafka and SecantusDB listen, without a password (127.0.0.1)"

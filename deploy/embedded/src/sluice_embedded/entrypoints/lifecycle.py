@@ -52,7 +52,10 @@ def up(settings: EmbeddedSettings, services: Sequence[str], *, foreground: bool)
 
 def _require_as_asked(already: RunningStack, settings: EmbeddedSettings, services: Sequence[str]) -> None:
     """Check what was asked for; addresses that nobody asked for may be any."""
-    asked, found = Layout(settings, services or None, {}).endpoints([]), already.endpoints
+    layout = Layout(settings, services or None, {})
+    asked, found = layout.endpoints([]), already.endpoints
+    if "replicas" in settings.model_fields_set and asked.replicas != found.replicas:
+        raise StartError(f"Sluice is running with {found.replicas} of each service. ./sluice down stops it.")
     differs = {
         "port_base": asked.api != found.api,
         "listen": asked.api != found.api,
@@ -62,7 +65,7 @@ def _require_as_asked(already: RunningStack, settings: EmbeddedSettings, service
     }
     if any(differs[name] for name in differs.keys() & settings.model_fields_set):
         raise StartError("Sluice is running with other addresses. ./sluice down stops it; then it can start anew.")
-    if missing := set(services) - {service.name for service in already.services()}:
+    if services and (missing := set(layout.names()) - {service.name for service in already.services()}):
         raise StartError(f"Sluice is running without {', '.join(sorted(missing))}. ./sluice down stops it.")
 
 

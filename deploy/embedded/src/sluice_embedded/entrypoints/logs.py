@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from sluice_embedded.adapters.supervisor import tail
+from sluice_embedded.domain.services import kind_of
 from sluice_embedded.settings import EmbeddedSettings
 
 _POLL = 0.3
@@ -13,7 +14,7 @@ _POLL = 0.3
 def show(settings: EmbeddedSettings, service: str | None, lines: int, *, follow: bool) -> int:
     """Print the end of each service's log, or of one service's, and go on if asked to."""
     found = sorted(path for path in settings.logs.glob("*.log") if not path.name.endswith(".old.log"))
-    logs = [path for path in found if service in (None, path.stem)]
+    logs = [path for path in found if service in (None, path.stem, kind_of(path.stem))]
     if not logs:
         known = ", ".join(path.stem for path in found) or "none yet"
         sys.stderr.write(f"no log of {service or 'any service'}; there are: {known}\n")

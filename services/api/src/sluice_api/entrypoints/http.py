@@ -52,13 +52,34 @@ class Server(uvicorn.Server):
 
         Raises:
             NotStartedError: As of `startup`.
+            OSError: Somebody has the port that replicas shall share.
         """
-        serving = asyncio.ensure_future(self.serve())  # unsupervised: awaited at once
+        sockets = [shared_socket(self.config.host, self.config.port)] if self._settings.reuse_port else None
+        serving = asyncio.ensure_future(self.serve(sockets))  # unsupervised: awaited at once
         try:
             await asyncio.shield(serving)
         finally:
             self.should_exit = True
             await uninterrupted(serving)
+
+
+def shared_socket(host: str, port: int) -> socket.socket:
+    """Return a socket at a port at which replicas on this machine may listen too; it does not listen yet.
+
+    One that listened before its server serves would be given connections that nobody answers.
+
+    Raises:
+        OSError: Somebody has the port for himself.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            bound.setsockopt(socket.SOL_SOCKET, option, 1)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def main() -> None:

@@ -58,11 +58,12 @@ async def _listen(stack: AsyncExitStack, gateway: Gateway, tls: ssl.SSLContext |
     downloads = DownloadServer(
         gateway.download_access, gateway.transfers, max_downloads=settings.download_max, counters=counters
     )
-    await listen(stack, downloads.application(), settings.download_host, settings.download_port, tls)
+    shared = settings.reuse_port
+    where = settings.download_host, settings.download_port
+    await listen(stack, downloads.application(), *where, tls, reuse_port=shared)
     hooks = BrokerHooks(gateway.access, gateway.broker_presence, secret=gateway.hook_secret, counters=counters)
-    await listen(
-        stack, hooks.application(settings.mqtt_hook_max_body), settings.mqtt_hook_host, settings.mqtt_hook_port
-    )
+    application = hooks.application(settings.mqtt_hook_max_body)
+    await listen(stack, application, settings.mqtt_hook_host, settings.mqtt_hook_port, reuse_port=shared)
     return downloads
 
 

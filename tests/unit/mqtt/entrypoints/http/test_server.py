@@ -50,6 +50,14 @@ async def test_a_taken_port_is_an_error_at_start(port: int) -> None:
             await listen(stack, application(), "127.0.0.1", port)
 
 
+async def test_replicas_listen_at_one_port_if_all_of_them_share_it(port: int) -> None:
+    async with AsyncExitStack() as stack:
+        await listen(stack, application(), "127.0.0.1", port, reuse_port=True)
+        await listen(stack, application(), "127.0.0.1", port, reuse_port=True)
+        with pytest.raises(OSError, match="address already in use"):
+            await listen(stack, application(), "127.0.0.1", port)
+
+
 async def test_a_certificate_that_was_renewed_is_used_without_a_restart(certified: GatewaySettings, port: int) -> None:
     tls, file = tls_context(certified), certified.download_tls_cert
     assert tls is not None

@@ -16,9 +16,23 @@ _BACKLOG = 1024
 
 
 async def listen(
-    stack: AsyncExitStack, application: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None
+    stack: AsyncExitStack,
+    application: web.Application,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None = None,
+    *,
+    reuse_port: bool = False,
 ) -> None:
     """Serve an application until the stack is closed.
+
+    Args:
+        stack: Ends the server.
+        application: What is served.
+        host: Address to listen on.
+        port: TCP port to listen on.
+        tls: Certificate; None for plain HTTP.
+        reuse_port: Whether replicas on this machine may listen there too.
 
     Raises:
         OSError: The port is taken.
@@ -28,7 +42,7 @@ async def listen(
     )
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
-    await web.TCPSite(runner, host, port, ssl_context=tls, backlog=_BACKLOG).start()
+    await web.TCPSite(runner, host, port, ssl_context=tls, backlog=_BACKLOG, reuse_port=reuse_port).start()
 
 
 def tls_context(settings: GatewaySettings) -> ssl.SSLContext | None:
