@@ -1,4 +1,4 @@
-"""A link over real sockets on loopback: loss, delay, sleep, silence."""
+"""A link over real sockets on loopback: loss, delay, repetition, sleep, silence."""
 
 import asyncio
 import socket
@@ -70,6 +70,19 @@ async def test_a_slow_link_delays_both_ways(peer: socket.socket) -> None:
     assert (received(peer), device.received) == ([], [])
     await asyncio.sleep(0.4)
     assert (received(peer), device.received) == ([b"up"], [b"down"])
+    device.link.close()
+
+
+async def test_air_that_repeats_lets_packets_arrive_twice_in_either_direction(peer: socket.socket) -> None:
+    device = Device(peer, Radio(repeats=1.0))
+    device.link.send(b"up")
+    peer.sendto(b"down", device.address)
+    seen: list[bytes] = []
+    async with asyncio.timeout(10.0):
+        while len(seen) < 2 or len(device.received) < 2:
+            await asyncio.sleep(0.01)
+            seen += received(peer)
+    assert (seen, device.received) == ([b"up", b"up"], [b"down", b"down"])
     device.link.close()
 
 

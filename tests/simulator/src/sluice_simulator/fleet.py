@@ -102,10 +102,12 @@ class Radio:
     Attributes:
         loss: Probability that a packet is lost.
         delay_seconds: One-way delay.
+        repeats: Probability that a packet that arrives arrives once more, a little later.
     """
 
     loss: float = 0.0
     delay_seconds: float = 0.0
+    repeats: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

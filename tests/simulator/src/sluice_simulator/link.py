@@ -1,4 +1,4 @@
-"""A device's UDP socket with what the air does to it: loss, delay, sleep, silence. It knows nothing of CoAP.
+"""A device's UDP socket with what the air does to it: loss, delay, repetition, sleep, silence. It knows nothing of CoAP.
 
 One plain non-blocking socket, watched by the event loop: asyncio's datagram transports cost five times the CPU per
 packet (figures in the README).
@@ -19,6 +19,8 @@ Address = tuple[str, int]
 """IP address and port."""
 
 _MAX_DATAGRAM_BYTES: Final = 2048
+_REPEATED_AFTER: Final = 0.15
+"""Seconds from a datagram to its repetition: others come between the two."""
 
 
 @lru_cache(maxsize=64)
@@ -105,12 +107,8 @@ class Link:
             return
         if self._awake_seconds is not None:
             self.awake_until = time.monotonic() + self._awake_seconds
-        if self._is_lost():
-            return
-        if self._radio.delay_seconds:
-            self._loop.call_later(self._radio.delay_seconds, self._transmit, data)
-        else:
-            self._transmit(data)
+        if not self._is_lost():
+            self._arrive(self._transmit, data)
 
     def silence(self) -> None:
         """Never receive again, with the port still bound: a dead device sends no ICMP errors."""
@@ -138,10 +136,17 @@ class Link:
         if self._plain:
             self.received(data)
         elif self.listening and not self._is_lost():
-            if self._radio.delay_seconds:
-                self._loop.call_later(self._radio.delay_seconds, self.received, data)
-            else:
-                self.received(data)
+            self._arrive(self.received, data)
+
+    def _arrive(self, there: Callable[[bytes], None], data: bytes) -> None:
+        """Hand a datagram over as late, and as often, as the air has it."""
+        delay = self._radio.delay_seconds
+        if delay:
+            self._loop.call_later(delay, there, data)
+        else:
+            there(data)
+        if self._radio.repeats and self._dice.chance(self._radio.repeats):
+            self._loop.call_later(delay + _REPEATED_AFTER, there, data)
 
     def _watch_anew(self) -> None:
         """Libuv stops watching a socket that reported an error (uv__poll_io), whoever took the error."""

@@ -45,6 +45,7 @@ _SHARES: Final = (
     "rebinding",
     "lossy",
     "loss",
+    "repeats",
     "slow_links",
     "late_answers",
     "small_blocks",
@@ -88,6 +89,7 @@ class PlanOptions:
     idle_reboot_seconds: float = _option(0.0, "mean time between reboots of an idle device, 0: none")
     lossy: float = _option(0.1, "share of devices with packet loss")
     loss: float = _option(0.05, "their probability of losing a packet, each way")
+    repeats: float = _option(0.0, "the same devices' probability that a packet arrives twice, each way")
     slow_links: float = _option(0.05, "share of devices with a slow link")
     link_delay_seconds: float = _option(0.2, "their one-way delay")
     late_answers: float = _option(0.05, "share of devices that send separate responses")
@@ -288,6 +290,7 @@ def _radio(options: PlanOptions, random: Random, *, sound: bool) -> Radio:
     return Radio(
         loss=options.loss if loses else 0.0,
         delay_seconds=options.link_delay_seconds if slow else 0.0,
+        repeats=options.repeats if loses else 0.0,
     )
 
 
