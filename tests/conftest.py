@@ -52,19 +52,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 class _ByFolder(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """Keeps in one worker what shares processes: a file of end-to-end tests, a folder of integration tests.
 
-    Campaigns under faults and outages share none. A package's processes start once. Every worker has a Kafka and
-    a MongoDB-wire server of its own, as the groups of their consumers have the same names. What takes longest comes
-    first; unit tests, one file at a time, fill the end.
+    Campaigns under faults and outages share none, but two of everything fill a machine: one such campaign at a time.
+    A package's processes start once. Every worker has a Kafka and a MongoDB-wire server of its own, as the groups of
+    their consumers have the same names. What takes longest comes first; unit tests, one file at a time, fill the end.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         suite, folder, *_ = file.removeprefix("tests/").split("/")
-        if suite in {"faults", "outages"}:
+        if suite in {"faults", "outages"} and folder != "replicas":
             return nodeid
         if suite == "cluster":  # one release for all of them
             return suite
-        return f"{suite}/{folder}" if suite == "integration" else file
+        return f"{suite}/{folder}" if suite in {"integration", "faults"} else file
 
 
 @pytest.hookimpl(optionalhook=True)

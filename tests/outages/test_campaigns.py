@@ -1,21 +1,16 @@
 """Kafka, MongoDB and the MQTT broker are away in mid-campaign; everything goes on by itself when they answer again."""
 
-import json
 import signal
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
+from tests.campaigns import lives, patient_campaign
 from tests.outages.outage import Form, Outage
 
-from sluice_demo import scaled
 from sluice_demo.judgement import judge
 from sluice_demo.run import Place, run
-from sluice_demo.scenario import Scenario
 from sluice_embedded.adapters.sockets import free_base
 from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT, PARTS
 
@@ -45,7 +40,8 @@ async def test_a_campaign_ends_as_without_the_outage(
 ) -> None:
     outage = Outage(parts, form, seconds)
     place = Place(port_base=free_base(), state_dir=tmp_path)
-    judgement = judge(await run(patient_campaign(seconds), place, Console(), meanwhile=outage, longer=seconds))
+    campaign = patient_campaign(devices=_LWM2M_DEVICES, mqtt_devices=_MQTT_DEVICES, cells=2, seconds=seconds + _LONGER)
+    judgement = judge(await run(campaign, place, Console(), meanwhile=outage, longer=seconds))
     report, recovered = judgement.report, outage.recovery.seconds
     record_property("table", f"{'+'.join(parts)} {form} for {seconds:g} s: on again after (s) {recovered}")
 
@@ -60,41 +56,3 @@ async def test_a_campaign_ends_as_without_the_outage(
     assert set(recovered) == {"API", "LwM2M gateway", "MQTT devices", "stages"}
     assert recovered.pop("stages") <= _STAGES
     assert max(recovered.values()) <= _ONE_BY_ONE, recovered
-
-
-def patient_campaign(seconds: float) -> Scenario:
-    """Return healthy devices of both protocols with retries, and timeouts that outlast an outage of so many seconds."""
-    scenario = scaled.scenario(devices=_LWM2M_DEVICES, cells=2, seed=11, mqtt_devices=_MQTT_DEVICES)
-    assert scenario.mqtt is not None
-    mqtt = replace(
-        scenario.mqtt,
-        fleet=replace(scenario.mqtt.fleet, failing=0.0, retries=3),
-        policy=_patient(scenario.mqtt.policy, seconds),
-    )
-    return replace(
-        scenario,
-        fleet=replace(scenario.fleet, failing=0.0, retries=3),
-        policy=_patient(scenario.policy, seconds),
-        # An offer that waits in a broker that is away longer than this reaches a device that has lost its place.
-        services={**scenario.services, "SLUICE_DOWNLOAD_IDLE": str(seconds + _LONGER)},
-        fills_windows=False,
-        mqtt=mqtt,
-    )
-
-
-def _patient(policy: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    timeouts = dict.fromkeys(policy["timeouts"], seconds + _LONGER)
-    return {**policy, "max_retries": 3, "timeouts": timeouts}
-
-
-def lives(state_dir: Path) -> tuple[Counter[str], dict[str, int | None]]:
-    """Return how often each service was started, and the exit status that each had in the end."""
-    starts: Counter[str] = Counter()
-    statuses: dict[str, int | None] = {}
-    for line in (state_dir / "logs" / "supervisor.log").read_text().splitlines():
-        entry = json.loads(line)
-        if entry["event"] == "service_started":
-            starts[entry["service"]] += 1
-        elif entry["event"] == "service_ended":
-            statuses[entry["service"]] = entry["exit_code"]
-    return starts, statuses

@@ -47,7 +47,7 @@ async def test_devices_are_spread_over_the_servers_and_each_stays_with_its_own(
     fleet = Fleet(plan, *(f"coap://127.0.0.1:{server.getsockname()[1]}" for server in silent_servers))
     starting = asyncio.create_task(fleet.start())
     for server in silent_servers:
-        senders = set()
+        senders: set[object] = set()
         async with asyncio.timeout(30.0):
             while len(senders) < 2:
                 senders.add((await loop.sock_recvfrom(server, 2048))[1])

@@ -1,4 +1,4 @@
-"""A device's UDP socket with what the air does to it: loss, delay, repetition, sleep, silence. It knows nothing of CoAP.
+"""A device's UDP socket with what the air does to it: loss, delay, repetition, sleep, silence. It knows no CoAP.
 
 One plain non-blocking socket, watched by the event loop: asyncio's datagram transports cost five times the CPU per
 packet (figures in the README).
