@@ -10,7 +10,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectio
 from pymongo.errors import OperationFailure
 from structlog.testing import capture_logs
 
-from sluice_common.bus import Consumer, Producer, Received, consumer, handling
+from sluice_common.bus import Consumer, Position, Positions, Producer, Received, consumer, handling
 from sluice_common.errors import FatalError, PoisonError
 from sluice_common.messages.base import now, to_json
 from sluice_common.messages.task_events import TaskStopRequested
@@ -58,6 +58,12 @@ class Kafka:
         if self.failures:
             raise self.failures.pop()
         self.committed |= offsets
+
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return {partition: len(self.records[partition]) for partition in partitions}
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self.positions[partition]
 
     def assignment(self) -> set[TopicPartition]:
         return set(self.positions)
@@ -212,3 +218,17 @@ async def test_a_tombstone_of_a_compacted_topic_says_nothing_and_one_elsewhere_i
 def test_the_longer_a_batch_has_taken_the_longer_is_the_rest_after_it_within_limits(took: float, pause: float) -> None:
     assert consumer.pause_after(took, gather=1.0, rest=2.0) == pause
     assert consumer.pause_after(took, gather=0.0, rest=0.0) == 0.0
+
+
+@pytest.mark.usefixtures("unclosed")
+async def test_a_batch_in_hand_counts_for_the_lag_until_it_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Positions] = []
+
+    async def do(_: list[str]) -> None:
+        seen.append(await bench.consumer._positions())
+
+    bench = Bench(monkeypatch, do)
+    bench.kafka.records[ONE] = ["a", "b"]
+    await bench.run_until({ONE: 2})
+    seen.append(await bench.consumer._positions())
+    assert [positions[ONE] for positions in seen] == [Position(done=0, end=2), Position(done=2, end=2)]

@@ -18,6 +18,9 @@ import uvloop
 
 from sluice_common import __version__
 from sluice_common.observability import configure_logging
+from sluice_common.operations import process
+from sluice_common.operations.readiness import READINESS
+from sluice_common.operations.server import operations
 from sluice_common.settings import CommonSettings
 
 SHUTDOWN_SECONDS = 25.0
@@ -35,11 +38,17 @@ def run_service(name: str, settings: CommonSettings, service: Callable[[], Corou
     configure_logging(name, settings)
     structlog.get_logger().info("service_starting", version=__version__)
     try:
-        uvloop.run(_until_signalled(service))
+        uvloop.run(_seen_by_operators(settings, service))
     except Exception:  # noqa: BLE001 - the last line of defence: log, then let the supervisor decide
         structlog.get_logger().exception("service_failed")
         sys.exit(1)
     sys.exit(0)
+
+
+async def _seen_by_operators(settings: CommonSettings, service: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    process.export(settings)
+    async with operations(settings):
+        await _until_signalled(service)
 
 
 async def _until_signalled(service: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -49,6 +58,7 @@ async def _until_signalled(service: Callable[[], Coroutine[Any, Any, None]]) -> 
     def stop() -> None:
         nonlocal signalled
         signalled = True
+        READINESS.withdraw()
         task.cancel()
         end_within(SHUTDOWN_SECONDS)
 

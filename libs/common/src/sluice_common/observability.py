@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import structlog
 
+from sluice_common.operations.readiness import READINESS
 from sluice_common.settings import CommonSettings
 
 _LINE_INTERVAL = 1.0
@@ -38,7 +39,8 @@ def configure_logging(service: str, settings: CommonSettings) -> None:
 
 
 def announce_ready(settings: CommonSettings) -> None:
-    """Tell the supervisor that the service serves now."""
+    """Tell supervisors and operators that the service serves now."""
+    READINESS.announce()
     if settings.ready_file is not None:
         settings.ready_file.parent.mkdir(parents=True, exist_ok=True)
         settings.ready_file.touch()

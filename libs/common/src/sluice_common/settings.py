@@ -35,6 +35,10 @@ class CommonSettings(BaseSettings):
         default=False,
         description="Whether replicas on one machine share the ports of HTTP (SO_REUSEPORT, which balances on Linux).",
     )
+    metrics_port: int = Field(
+        0, ge=0, le=65_535, description="TCP port of `/metrics`, `/live` and `/ready` for operators; 0: none."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address of that port.")
     ready_file: Path | None = Field(None, description="Created by the service once it serves; for supervisors.")
 
 

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from random import uniform
 from typing import Any, Never, TypeVar
@@ -34,6 +35,8 @@ Result = TypeVar("Result")
 Work = Callable[[], Awaitable[Result]]
 FAILURES: Counter[str] = Counter()
 """How often each kind of work has failed in this process, by the name of its event."""
+_ENDED: dict[str, str] = {}
+"""Vital work that has ended by itself, and how."""
 _DOUBLINGS = 20
 
 
@@ -151,6 +154,11 @@ async def persist(
             await asyncio.sleep((backoff or Backoff()).delay(failures))
 
 
+def ended_work() -> dict[str, str]:
+    """Return the vital work that has ended by itself and was not started again, and how: this process is not well."""
+    return dict(_ENDED)
+
+
 class Supervisor:
     """The work of a process: loops that go on whatever fails in them, and parts on which the process stands."""
 
@@ -164,8 +172,22 @@ class Supervisor:
         return self.vital(repeat(event, step, pause=pause, backoff=backoff))
 
     def vital(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-        """Start a part without which the process cannot go on: its error ends all others."""
+        """Start a part without which the process cannot go on: it has no end, and its error ends all others."""
+        name: str = getattr(work, "__qualname__", repr(work))
+        _ENDED.pop(name, None)
+        task = self.passing(work)
+        task.add_done_callback(partial(_note_end, name))
+        return task
+
+    def passing(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        """Start a part that ends when its work is done; its error ends all others."""
         return self._group.create_task(work)
+
+
+def _note_end(name: str, task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and not task.cancelling():
+        error = task.exception()
+        _ENDED[name] = "has returned" if error is None else repr(error)
 
 
 @asynccontextmanager

@@ -53,6 +53,6 @@ class SigningService:
         """
         await self._store.prepare()
         async with started(self._producer), started(self._consumer), supervised() as work:
-            work.vital(persist("tool_not_published", partial(publish_tool, self._database)))
+            work.passing(persist("tool_not_published", partial(publish_tool, self._database)))
             on_ready()
             await self._consumer.run()

@@ -7,6 +7,7 @@ What cannot be decoded goes to `dead-letters` and never stops a consumer.
 from sluice_common.bus.admin import AdminClient, create_topics
 from sluice_common.bus.consumer import FETCH_WAIT_MS, Consumer, fetch
 from sluice_common.bus.handling import Handler, Received
+from sluice_common.bus.lag import Position, Positions, lag_watched
 from sluice_common.bus.producer import Producer, acknowledged
 
 __all__ = [
@@ -14,9 +15,12 @@ __all__ = [
     "AdminClient",
     "Consumer",
     "Handler",
+    "Position",
+    "Positions",
     "Producer",
     "Received",
     "acknowledged",
     "create_topics",
     "fetch",
+    "lag_watched",
 ]

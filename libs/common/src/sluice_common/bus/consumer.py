@@ -7,6 +7,7 @@ stays in its group meanwhile; after a rebalance to whoever has the partition the
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import structlog
@@ -14,9 +15,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from sluice_common.bus.handling import BatchHandler, Handler, Received
+from sluice_common.bus.lag import Position, Positions, lag_watched
 from sluice_common.bus.producer import SEND_TIMEOUT, Producer
 from sluice_common.errors import FatalError
 from sluice_common.messages.codec import BrokenMessageError
+from sluice_common.operations.readiness import READINESS
 from sluice_common.settings import CommonSettings
 from sluice_common.supervision import Backoff, repeat
 from sluice_common.topics import Topic
@@ -93,6 +96,9 @@ class Consumer:
         self._max_records = max_records
         self._gather = gather
         self._rest = rest
+        self._group = group
+        self._in_hand: dict[TopicPartition, int] = {}
+        self._watch = ExitStack()
         self._kafka = AIOKafkaConsumer(
             *self._decoders,
             bootstrap_servers=settings.kafka_bootstrap,
@@ -108,9 +114,12 @@ class Consumer:
     async def start(self) -> None:
         """Join the group."""
         await self._kafka.start()
+        self._watch.enter_context(lag_watched(self._group, self._positions))
+        READINESS.require(f"consumer group {self._group}", self._missing)
 
     async def stop(self) -> None:
         """Leave the group."""
+        self._watch.close()
         await self._kafka.stop()
 
     async def run(self) -> None:
@@ -131,13 +140,16 @@ class Consumer:
         if not batches:
             return
         began = time.monotonic()
+        self._in_hand = {partition: batch[0].offset for partition, batch in batches.items()}
         try:
             records = [r for batch in batches.values() for record in batch if (r := await self._decode(record))]
             await self._handler.handle(records)
             await self._commit({partition: batch[-1].offset + 1 for partition, batch in batches.items()})
         except Exception:
-            self._rewind({partition: batch[0].offset for partition, batch in batches.items()})
+            self._rewind(self._in_hand)
             raise
+        finally:
+            self._in_hand = {}
         await asyncio.sleep(pause_after(time.monotonic() - began, self._gather, self._rest))
 
     async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -157,6 +169,20 @@ class Consumer:
         """Read again from offsets on, of the partitions that this consumer still has."""
         for partition in self._kafka.assignment() & offsets.keys():
             self._kafka.seek(partition, offsets[partition])
+
+    async def _positions(self) -> Positions:
+        """Return where the group stands in the partitions of this consumer; a batch in hand is not done."""
+        partitions = list(self._kafka.assignment())
+        ends = await self._kafka.end_offsets(partitions) if partitions else {}
+        return {(tp.topic, tp.partition): Position(await self._done(tp), end) for tp, end in ends.items()}
+
+    async def _done(self, partition: TopicPartition) -> int:
+        in_hand = self._in_hand.get(partition)
+        return int(await self._kafka.position(partition)) if in_hand is None else in_hand
+
+    def _missing(self) -> str | None:
+        joining = self._kafka._subscription.reassignment_in_progress  # noqa: SLF001 - it tells nobody
+        return "its partitions are not assigned yet" if joining else None
 
     async def _decode(self, record: Any) -> Received | None:
         """Return a record as a message; None for a tombstone, which says nothing, and for what goes to dead letters."""

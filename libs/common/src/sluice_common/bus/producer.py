@@ -9,6 +9,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
+from sluice_common.bus.sent import SENT, count_dead_letter
 from sluice_common.errors import FatalError
 from sluice_common.messages.base import to_json
 from sluice_common.messages.dead_letters import DeadLetter
@@ -133,6 +134,7 @@ class Producer:
             if self._kafka._sender.sender_task.done():  # noqa: SLF001 - it tells nobody
                 raise FatalError(f"the producer has ended: {error!r}") from error
             raise
+        SENT[topic.name] += 1
         return future
 
     async def publish(
@@ -190,6 +192,7 @@ class Producer:
         Raises:
             KafkaError: As of `acknowledged`.
         """
+        count_dead_letter(letter)
         _log.warning("dead_letter", topic=letter.source_topic, offset=letter.offset, reason=letter.reason)
         partition = letter.partition % self._partitions
         value = to_json(letter)

@@ -11,6 +11,21 @@ MAX_VALUE_BYTES = 1_200_000
 """Bytes of a value that a dead letter keeps: base64 adds a third, and a record may have 2 MiB. No topic of ours takes
 larger ones."""
 
+_REASON_CLASSES = (
+    ("newer_schema", ("is newer than",)),
+    ("too_large", ("bytes", "larger")),
+    ("foreign_key", ("the key is not", "belongs to another partition")),
+    ("not_understood", ("empty value", "JSON", "Object", "Expected", "Invalid", "Input", "utf-8", "recursion")),
+    ("failed", ("Error", "Exception")),
+)
+"""By parts of the reason: the first that fits. A reason may quote what a device has sent, a metric must not."""
+
+
+def reason_class(reason: str) -> str:
+    """Return what kind of reason it is, of a handful."""
+    fits = (name for name, parts in _REASON_CLASSES if any(part in reason for part in parts))
+    return next(fits, "other")
+
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A record that no consumer could handle.

@@ -34,6 +34,10 @@ class OpenDownloads:
         self.has_read = asyncio.Event()
         """Set once all commands and revocations were read that there were at the start: nothing is served before."""
 
+    def missing(self) -> str | None:
+        """Return what is waited for before downloads are served; None if they are."""
+        return None if self.has_read.is_set() else "it is not known yet which attempts may download"
+
     def apply(self, command: MqttCommand) -> None:
         """Apply a command, and end the downloads of its device that it ends."""
         if isinstance(command, QueryVersion):

@@ -15,6 +15,7 @@ from sluice_common.garbage import collect_seldom
 from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
+from sluice_common.operations.readiness import READINESS
 from sluice_common.resources import started
 from sluice_common.supervision import FAILURES, Supervisor, persist, repeat, supervised
 from sluice_mqtt.bootstrap import Gateway, build
@@ -42,6 +43,8 @@ async def run(settings: GatewaySettings) -> None:
         await stack.enter_async_context(started(gateway.producer))
         tls = tls_context(settings)
         downloads = await _listen(stack, gateway, tls)
+        # Not the broker: it has to ask a gateway that is ready before it lets one connect.
+        READINESS.require("downloads", gateway.open_downloads.missing)
         announce_ready(settings)
         try:
             async with supervised() as followers:
@@ -69,7 +72,7 @@ async def _listen(stack: AsyncExitStack, gateway: Gateway, tls: ssl.SSLContext |
 
 def _follow(gateway: Gateway, work: Supervisor) -> None:
     """Know which attempts may download, until the last download has ended."""
-    work.vital(_learn_permissions(gateway, work))
+    work.passing(_learn_permissions(gateway, work))
     work.repeat("permissions_not_pruned", lambda: _prune(gateway), pause=_PRUNE_INTERVAL)
 
 

@@ -91,6 +91,11 @@ class CellsStage:
             shards, self._shards = self._shards, {}
             await asyncio.gather(*(shard.stop() for shard in shards.values()))
 
+    def missing(self) -> str | None:
+        """Return what this process waits for; None if it owns every shard that it was assigned."""
+        late = {self._shard_of(partition) for partition in self._requests.assigned} - self._shards.keys()
+        return f"{len(late)} shards are not restored yet" if late else None
+
     def is_held(self, key: WindowKey, holder: Holder) -> bool:
         """Return whether this process owns the window and it has exactly this holder, with this deadline."""
         shard = self._shards.get(self._shard_of(partition_for(key.cell_key, self._partitions)))
@@ -104,7 +109,7 @@ class CellsStage:
             for number, requests in by_shard.items():
                 # Records of a shard that is not owned (yet) were fetched before its position was set.
                 if number in self._shards:
-                    work.vital(self._shards[number].apply(requests))
+                    work.passing(self._shards[number].apply(requests))
 
     async def _restore(self, missing: Mapping[int, Collection[int]]) -> None:
         for number, partitions in missing.items():

@@ -1,0 +1,1 @@
+"""What operators see of every process: metrics, whether it lives, whether it is ready."""
