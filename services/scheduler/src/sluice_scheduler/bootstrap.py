@@ -6,6 +6,7 @@ from functools import partial
 
 from sluice_common.bus import Producer
 from sluice_common.observability import announce_ready
+from sluice_common.operations.readiness import READINESS
 from sluice_common.resources import started
 from sluice_common.supervision import supervised
 from sluice_scheduler.adapters.cells.changelog import KafkaChangelog
@@ -46,6 +47,7 @@ async def serve_cells(settings: CellsSettings) -> None:
     )
     probes = ProbeTimer(producer, stage.is_held)
     requests.on_revoked = stage.give_up
+    READINESS.require("consumer group sluice-cells", lambda: requests.missing() or stage.missing())
     async with started(producer), started(requests), AsyncExitStack() as shards:
         shards.push_async_callback(stage.give_up)
         await stage.take_over()
@@ -59,7 +61,13 @@ async def serve_cells(settings: CellsSettings) -> None:
 async def serve_devices(settings: DevicesSettings) -> None:
     """Run the stage `devices` until cancelled."""
     # Only here, so that the stage `cells` does not carry Faust.
-    from sluice_scheduler.adapters.devices.faust_app import consume, faust_app, records_table, run_app  # noqa: PLC0415
+    from sluice_scheduler.adapters.devices.faust_app import (  # noqa: PLC0415
+        consume,
+        faust_app,
+        missing,
+        records_table,
+        run_app,
+    )
     from sluice_scheduler.adapters.devices.faust_table import FaustRecords  # noqa: PLC0415
     from sluice_scheduler.adapters.devices.progress import FaustProgress  # noqa: PLC0415
 
@@ -84,6 +92,8 @@ async def serve_devices(settings: DevicesSettings) -> None:
         max_seconds=settings.devices_stall,
     )
     consume(app, table, stage.take, stage.take_over, stage.give_up)
+
+    READINESS.require("consumer group sluice-devices", lambda: missing(app))
 
     async def serve() -> None:
         announce_ready(settings)

@@ -26,6 +26,7 @@ from sluice_api.domain.access_tokens import ADMIN, AccessTokens
 from sluice_api.settings import ApiSettings
 from sluice_common.background import BackgroundTasks
 from sluice_common.mongo import Database, connect
+from sluice_common.operations.readiness import READINESS
 from sluice_common.sealing import Sealer
 
 
@@ -50,6 +51,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         if settings.bootstrap_app_id:
             secret = settings.bootstrap_app_secret.get_secret_value()
             await services.credentials.create_first(settings.bootstrap_app_id, secret, now())
+        READINESS.require("MongoDB", services.ping)
         yield services
 
 

@@ -31,6 +31,11 @@ class UdpLink(asyncio.DatagramProtocol):
         """Begin to receive from a bound socket, which `close` closes."""
         await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=bound)
 
+    @property
+    def is_open(self) -> bool:
+        """Return whether datagrams are received."""
+        return self._transport is not None and not self._transport.is_closing()
+
     def close(self) -> None:
         """Receive and send nothing more."""
         if self._transport is not None:

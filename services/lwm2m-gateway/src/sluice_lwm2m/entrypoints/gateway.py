@@ -11,6 +11,7 @@ from sluice_common.garbage import collect_seldom
 from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
 from sluice_common.observability import announce_ready
+from sluice_common.operations.readiness import READINESS
 from sluice_common.resources import started
 from sluice_common.supervision import FAILURES, persist, repeat, supervised
 from sluice_lwm2m.application import activity
@@ -40,6 +41,8 @@ async def run(settings: GatewaySettings) -> None:
         await gateway.revoked.read()
         await stack.enter_async_context(started(gateway.consumer))
         await gateway.link.open(bound)
+        READINESS.require("CoAP", lambda: None if gateway.link.is_open else "the socket is closed")
+        READINESS.require("commands", gateway.consumer.missing)
         stack.push_async_callback(gateway.endpoint.close)
         await _serve(gateway)
 

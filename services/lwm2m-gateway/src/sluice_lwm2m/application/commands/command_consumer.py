@@ -28,6 +28,7 @@ class CommandConsumer:
         self._sessions = sessions
         self._max_records = max_records
         self._offsets = Offsets(0)
+        self._has_backlog = False
         self._backlog: deque[ReceivedCommand] = deque()
         self._known_before: Mapping[str, OutcomeStatus] = {}
 
@@ -50,6 +51,11 @@ class CommandConsumer:
         self._backlog = deque(await self._log.backlog())
         commands = [received.command for received in self._backlog if received.command is not None]
         self._known_before = outcomes_known_before(commands, self._sessions.record)
+        self._has_backlog = True
+
+    def missing(self) -> str | None:
+        """Return what is waited for before commands are taken; None if they are."""
+        return None if self._has_backlog else "the commands before the restart are not read yet"
 
     async def take_next(self) -> None:
         """Take the next commands, those of the backlog first, as many as may be worked on at once."""

@@ -32,6 +32,7 @@ class RequestConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokaf
 
     def __init__(self, settings: CellsSettings) -> None:
         self.assigned: Collection[int] = frozenset()
+        self._is_member = False
         self.on_revoked: Callable[[], Awaitable[None]] | None = None
         self._partitions = settings.partitions
         self._max_records = settings.batch
@@ -69,6 +70,10 @@ class RequestConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokaf
         except TimeoutError:
             _log.warning("cells_group_left_behind")
 
+    def missing(self) -> str | None:
+        """Return what this member waits for; None if it knows which partitions it has, though it be none."""
+        return None if self._is_member else "its partitions are not assigned yet"
+
     async def fetch(self) -> Mapping[int, Sequence[Any]]:
         """Return the next requests of each partition; waits a while for them."""
         batches = await self._consumer.getmany(timeout_ms=_IDLE_WAIT_MS, max_records=self._max_records)
@@ -85,10 +90,10 @@ class RequestConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokaf
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all of them are
         """Let the transactions under way be finished and all shards be forgotten."""
-        self.assigned = frozenset()
+        self.assigned, self._is_member = frozenset(), False
         if self.on_revoked is not None:
             await self.on_revoked()
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Note what is to be taken over: heartbeats wait for this call, so that the next round does it."""
-        self.assigned = frozenset(tp.partition for tp in assigned)
+        self.assigned, self._is_member = frozenset(tp.partition for tp in assigned), True

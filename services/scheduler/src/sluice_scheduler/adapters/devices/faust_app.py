@@ -86,6 +86,13 @@ def consume(
     app.on_partitions_revoked.connect(revoked)
 
 
+def missing(app: faust.App) -> str | None:
+    """Return what the app waits for before it works on the events of its partitions; None if for nothing."""
+    if app.rebalancing:
+        return "its partitions are not assigned yet"
+    return "its records are not recovered yet" if app.tables.recovery.in_recovery else None
+
+
 async def run_app(app: faust.App, serve: Callable[[], Awaitable[None]]) -> None:
     """Run the app, and `serve` once all records have been recovered, until cancelled.
 
