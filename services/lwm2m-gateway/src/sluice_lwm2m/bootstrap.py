@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sluice_common.background import BackgroundTasks
-from sluice_common.bus import Producer
+from sluice_common.bus import Position, Positions, Producer
 from sluice_common.ids import split_execution_id
 from sluice_common.messages.lwm2m_commands import DeviceRequests, WritePackageUri
 from sluice_common.messages.registrations import Registration
@@ -14,7 +14,7 @@ from sluice_common.mongo import IMAGE_BUCKET, Database
 from sluice_common.revocations import RevokedImages
 from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_common.topic_reader import TopicReader
-from sluice_common.topics import REGISTRATIONS
+from sluice_common.topics import LWM2M_COMMANDS, REGISTRATIONS
 from sluice_lwm2m.adapters.command_log import KafkaCommandLog
 from sluice_lwm2m.adapters.device_directory import MongoDeviceDirectory
 from sluice_lwm2m.adapters.endpoint import Endpoint
@@ -63,10 +63,16 @@ class Gateway:
     endpoint: Endpoint
     replication: RegistrationReplication
     revoked: RevokedImages
+    command_log: KafkaCommandLog
     consumer: CommandConsumer
     commands: DeviceCommands
     lifecycle: RegistrationLifecycle
     activity: Activity
+
+    async def positions(self) -> Positions:
+        """Return where this gateway stands in its partition of commands."""
+        position = Position(self.consumer.done, await self.command_log.end())
+        return {(LWM2M_COMMANDS.name, self.settings.lwm2m_ordinal): position}
 
     def bind(self) -> socket.socket:
         """Return the socket for the endpoint; datagrams wait in its buffer until the endpoint is opened.
@@ -151,6 +157,7 @@ def build(
         on_notification=core.notifications.take,
         on_unmatched=core.reporter.report_unmatched,
     )
+    command_log = KafkaCommandLog(settings, settings.lwm2m_ordinal, core.producer)
     # Most of what comes later are this gateway's own records: there is no hurry.
     log: TopicReader[Registration] = TopicReader(settings, REGISTRATIONS, max_delay=1.0)
     return Gateway(
@@ -162,20 +169,11 @@ def build(
         endpoint=core.endpoint,
         replication=RegistrationReplication(settings.lwm2m_ordinal, log, core.sessions, core.mailbox, core.store),
         revoked=revoked,
-        consumer=_consumer(core, commands),
+        command_log=command_log,
+        consumer=CommandConsumer(command_log, commands, core.sessions, max_records=settings.lwm2m_max_commands),
         commands=commands,
         lifecycle=lifecycle,
         activity=Activity(settings.lwm2m_ordinal, core.sessions, core.publisher, clock),
-    )
-
-
-def _consumer(core: _Core, commands: DeviceCommands) -> CommandConsumer:
-    settings = core.settings
-    return CommandConsumer(
-        KafkaCommandLog(settings, settings.lwm2m_ordinal, core.producer),
-        commands,
-        core.sessions,
-        max_records=settings.lwm2m_max_commands,
     )
 
 

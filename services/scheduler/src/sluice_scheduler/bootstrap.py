@@ -4,17 +4,21 @@ from collections.abc import Collection
 from contextlib import AsyncExitStack
 from functools import partial
 
-from sluice_common.bus import Producer
+from sluice_common.bus import Position, Positions, Producer, lag_watched
 from sluice_common.observability import announce_ready
 from sluice_common.operations.readiness import READINESS
 from sluice_common.resources import started
 from sluice_common.supervision import supervised
+from sluice_common.topics import CELL_REQUESTS
+from sluice_scheduler import metrics
+from sluice_scheduler.adapters.cells import request_consumer
 from sluice_scheduler.adapters.cells.changelog import KafkaChangelog
 from sluice_scheduler.adapters.cells.request_consumer import RequestConsumer
 from sluice_scheduler.adapters.cells.shard_log import KafkaShardLog
 from sluice_scheduler.application.cells.probes import ProbeTimer
 from sluice_scheduler.application.cells.shard import Shard
 from sluice_scheduler.application.cells.stage import CellsStage
+from sluice_scheduler.application.cells.usage import CellCounts
 from sluice_scheduler.application.devices.batches import BatchProcessor
 from sluice_scheduler.application.devices.deadlines import Deadlines, publish_deadlines
 from sluice_scheduler.application.devices.stage import DevicesStage
@@ -24,7 +28,7 @@ from sluice_scheduler.settings import CellsSettings, DevicesSettings
 
 async def serve_cells(settings: CellsSettings) -> None:
     """Run the stage `cells` until cancelled."""
-    producer, requests = Producer(settings), RequestConsumer(settings)
+    producer, requests, counts = Producer(settings), RequestConsumer(settings), CellCounts()
 
     def new_shard(number: int, partitions: Collection[int]) -> Shard:
         return Shard(
@@ -34,7 +38,13 @@ async def serve_cells(settings: CellsSettings) -> None:
             probes.watch,
             all_partitions=settings.partitions,
             commit_deadline=settings.commit_deadline,
+            counts=counts,
         )
+
+    async def positions() -> Positions:
+        done = stage.positions()
+        ends = await requests.ends(done)
+        return {(CELL_REQUESTS.name, number): Position(done[number], end) for number, end in ends.items()}
 
     stage = CellsStage(
         requests,
@@ -51,6 +61,8 @@ async def serve_cells(settings: CellsSettings) -> None:
     async with started(producer), started(requests), AsyncExitStack() as shards:
         shards.push_async_callback(stage.give_up)
         await stage.take_over()
+        shards.enter_context(lag_watched(request_consumer.GROUP, positions))
+        metrics.export_cells(stage, counts)
         announce_ready(settings)
         async with supervised() as work:
             work.vital(producer.watch())
@@ -90,7 +102,9 @@ async def serve_devices(settings: DevicesSettings) -> None:
         max_batch=settings.devices_batch,
         gather=settings.devices_gather,
         max_seconds=settings.devices_stall,
+        on_batch=metrics.BATCH_SECONDS.observe,
     )
+    metrics.export_devices(batches, deadlines)
     consume(app, table, stage.take, stage.take_over, stage.give_up)
 
     READINESS.require("consumer group sluice-devices", lambda: missing(app))
@@ -107,4 +121,5 @@ async def serve_devices(settings: DevicesSettings) -> None:
             work.repeat("stall_not_watched", look, pause=LOOK_EVERY)
 
     async with started(producer):
-        await run_app(app, serve)
+        with lag_watched("sluice-devices", FaustProgress(app).positions):
+            await run_app(app, serve)

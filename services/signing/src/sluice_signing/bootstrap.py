@@ -11,6 +11,7 @@ from sluice_common.mongo import Database
 from sluice_common.resources import started
 from sluice_common.supervision import persist, supervised
 from sluice_common.topics import PACKAGE_EVENTS
+from sluice_signing import metrics
 from sluice_signing.adapters.answers import KafkaAnswers
 from sluice_signing.adapters.store import PackageStore, publish_tool
 from sluice_signing.adapters.verifier import ProcessVerifier
@@ -36,7 +37,9 @@ class SigningService:
             temporary_file=lambda: TemporaryFile(dir=settings.signing_work_folder),  # noqa: SIM115 - closed by its user
             free_bytes=lambda: shutil.disk_usage(settings.signing_work_folder or gettempdir()).free,
             clock=now,
+            on_answer=metrics.VERIFICATION.observe,
         )
+        metrics.export(uploads)
         # One at a time: each may take minutes, and Kafka expects a poll every five.
         self._consumer = Consumer(settings, [PACKAGE_EVENTS], GROUP, uploads.handle, self._producer, max_records=1)
 

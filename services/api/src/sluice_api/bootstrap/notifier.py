@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 
+from sluice_api import metrics
 from sluice_api.adapters.callback_client import HttpCallbackClient
 from sluice_api.adapters.mongo.notifier.deliveries import MongoDeliveryStore
 from sluice_api.adapters.mongo.notifier.subscriptions import MongoSubscriptionStore
@@ -30,7 +31,8 @@ async def run_notifier(settings: NotifierSettings) -> None:
         client = await stack.enter_async_context(_callback_client(settings))
         subscriptions = MongoSubscriptionStore(database)
         await subscriptions.adopt_deliveries(deliveries)
-        dispatcher = Dispatcher(_dispatch_limits(settings), subscriptions, deliveries, client)
+        dispatcher = Dispatcher(_dispatch_limits(settings), subscriptions, deliveries, client, _note_post)
+        stack.enter_context(metrics.notifier_exported(dispatcher, deliveries.count_pending))
         stack.push_async_callback(dispatcher.close)
         consumer = Consumer(
             settings,
@@ -41,6 +43,10 @@ async def run_notifier(settings: NotifierSettings) -> None:
             gather=settings.notifier_gather,
         )
         await consume(settings, stack, consumer, dispatcher.run)
+
+
+def _note_post(outcome: str, seconds: float) -> None:
+    metrics.POSTS.labels(outcome).observe(seconds)
 
 
 def _callback_client(settings: NotifierSettings) -> HttpCallbackClient:

@@ -3,7 +3,9 @@
 import time
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 
+from sluice_api import metrics
 from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS
 from sluice_api.adapters.mongo.outbox import MongoOutboxStore
 from sluice_api.adapters.mongo.relay.leases import MongoLease
@@ -39,7 +41,11 @@ async def run_relay(settings: RelaySettings) -> None:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect(settings))
         producer = await stack.enter_async_context(started(Producer(settings)))
-        relay = _relay(settings, database, producer)
+        lease = _lease(settings, database)
+        relay = _relay(settings, database, producer, lease)
+        stores = {name: MongoOutboxStore(database, name) for name in (TASKS, PACKAGES, COMMANDS)}
+        due = {name: partial(_count_due, store) for name, store in stores.items()}
+        stack.enter_context(metrics.relay_exported(lambda: lease.is_held, due))
         announce_ready(settings)
         async with supervised() as work:
             work.vital(producer.watch())
@@ -47,8 +53,12 @@ async def run_relay(settings: RelaySettings) -> None:
             work.vital(follow_hints(settings, relay.look_now))
 
 
-def _relay(settings: RelaySettings, database: Database, producer: Producer) -> Relay:
-    lease = MongoLease(
+async def _count_due(store: MongoOutboxStore) -> int:
+    return await store.count_due(now())
+
+
+def _lease(settings: RelaySettings, database: Database) -> MongoLease:
+    return MongoLease(
         database,
         name="relay",
         owner=settings.relay_name,
@@ -56,6 +66,9 @@ def _relay(settings: RelaySettings, database: Database, producer: Producer) -> R
         monotonic=time.monotonic,
         now=now,
     )
+
+
+def _relay(settings: RelaySettings, database: Database, producer: Producer, lease: MongoLease) -> Relay:
     tasks = TaskStopper(Tasks(database))
     task_work = TaskWork(
         MongoTaskStore(database),

@@ -50,11 +50,15 @@ class KafkaCommandLog:
     async def backlog(self) -> list[ReceivedCommand]:
         """Return what is in the partition now: a process before this one may have worked on it."""
         self._kafka.seek(self._partition, self._committed)  # it may have failed half-way before
-        end = (await self._kafka.end_offsets([self._partition]))[self._partition]
+        end = await self.end()
         backlog: list[ReceivedCommand] = []
         while await self._kafka.position(self._partition) < end:
             backlog += await self.read(_BACKLOG_RECORDS)
         return backlog
+
+    async def end(self) -> int:
+        """Return where the partition ends."""
+        return int((await self._kafka.end_offsets([self._partition]))[self._partition])
 
     async def read(self, max_records: int) -> list[ReceivedCommand]:
         """Return the next commands, at most `max_records`; none if none came within a second.

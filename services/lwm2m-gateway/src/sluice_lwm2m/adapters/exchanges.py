@@ -58,6 +58,8 @@ class Exchanges:
         self._owners = owners
         self._clock = clock
         self._open: dict[Session, _Exchange] = {}
+        self.retransmissions = 0
+        """Of requests, since the process has started."""
         owners.on_release = self.abort
 
     def __len__(self) -> int:
@@ -149,6 +151,7 @@ class Exchanges:
         if exchange.timer is not None and self._clock() >= exchange.session.awake_until:
             self._fail(exchange, "asleep")
             return
+        self.retransmissions += exchange.timer is not None
         self._send(exchange.datagram, remote)
         exchange.timer = asyncio.get_running_loop().call_later(timeout, self._transmit, exchange)
 

@@ -7,6 +7,7 @@ from functools import partial
 import structlog
 
 from sluice_common.background import BackgroundTasks
+from sluice_common.bus import lag_watched
 from sluice_common.garbage import collect_seldom
 from sluice_common.lifecycle import run_service
 from sluice_common.mongo import connect
@@ -14,6 +15,7 @@ from sluice_common.observability import announce_ready
 from sluice_common.operations.readiness import READINESS
 from sluice_common.resources import started
 from sluice_common.supervision import FAILURES, persist, repeat, supervised
+from sluice_lwm2m import metrics
 from sluice_lwm2m.application import activity
 from sluice_lwm2m.bootstrap import Gateway, build
 from sluice_lwm2m.domain.counters import log_fields
@@ -41,6 +43,8 @@ async def run(settings: GatewaySettings) -> None:
         await gateway.revoked.read()
         await stack.enter_async_context(started(gateway.consumer))
         await gateway.link.open(bound)
+        stack.enter_context(lag_watched("lwm2m-gateway", gateway.positions))
+        metrics.export(gateway)
         READINESS.require("CoAP", lambda: None if gateway.link.is_open else "the socket is closed")
         READINESS.require("commands", gateway.consumer.missing)
         stack.push_async_callback(gateway.endpoint.close)

@@ -52,8 +52,19 @@ class GmqttBroker:
         self._max_in_flight = max_in_flight
         self._stall_timeout = stall_timeout
         self._connection: BrokerConnection | None = None
+        self._intake: MessageIntake | None = None
         self._changed = asyncio.Condition()
         self.connections = 0
+
+    @property
+    def is_connected(self) -> bool:
+        """Return whether there is a connection."""
+        return self._connection is not None
+
+    @property
+    def in_hand(self) -> int:
+        """Return how many messages of devices are being handled."""
+        return 0 if self._intake is None else len(self._intake)
 
     async def publish(self, topic: str, payload: bytes, expiry: int) -> None:
         """Publish with QoS 1; return when the broker has the message, waiting for a connection if there is none.
@@ -84,7 +95,7 @@ class GmqttBroker:
         await asyncio.sleep(self._address.reconnect_delay)
 
     async def _serve_connection(self) -> None:
-        intake = MessageIntake(self._on_message, self._on_dropped, self._max_unacknowledged)
+        intake = self._intake = MessageIntake(self._on_message, self._on_dropped, self._max_unacknowledged)
         connection = BrokerConnection(
             self._address, intake, max_in_flight=self._max_in_flight, stall_timeout=self._stall_timeout
         )

@@ -39,6 +39,10 @@ class MessageIntake:
         self.max_handled = max_handled
         self._handling: dict[asyncio.Task[object] | None, float] = {}  # in order of insertion: the first is the oldest
 
+    def __len__(self) -> int:
+        """Return how many messages are being handled."""
+        return len(self._handling)
+
     async def handle(self, topic: str, payload: bytes, qos: int) -> bool:
         """Handle or drop a message, in a task of its own; return whether it may be acknowledged."""
         if qos == 0 and len(self._handling) >= self.max_handled:

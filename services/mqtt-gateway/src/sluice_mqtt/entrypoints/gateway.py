@@ -18,6 +18,7 @@ from sluice_common.observability import announce_ready
 from sluice_common.operations.readiness import READINESS
 from sluice_common.resources import started
 from sluice_common.supervision import FAILURES, Supervisor, persist, repeat, supervised
+from sluice_mqtt import metrics
 from sluice_mqtt.bootstrap import Gateway, build
 from sluice_mqtt.domain.counters import log_fields
 from sluice_mqtt.entrypoints.http.broker_hooks import BrokerHooks
@@ -43,6 +44,7 @@ async def run(settings: GatewaySettings) -> None:
         await stack.enter_async_context(started(gateway.producer))
         tls = tls_context(settings)
         downloads = await _listen(stack, gateway, tls)
+        metrics.export(gateway, downloads)
         # Not the broker: it has to ask a gateway that is ready before it lets one connect.
         READINESS.require("downloads", gateway.open_downloads.missing)
         announce_ready(settings)

@@ -5,6 +5,8 @@ It does so again, with the same result, if the same message comes twice.
 
 import errno
 import os
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -71,6 +73,7 @@ class Uploads:
         free_bytes: Callable[[], int],
         clock: Callable[[], datetime],
         retry_seconds: float = 30.0,
+        on_answer: Callable[[float], object] = lambda _: None,
     ) -> None:
         """Wire the parts.
 
@@ -83,6 +86,7 @@ class Uploads:
             clock: Returns the UTC time of answers.
             retry_seconds: Seconds after which an upload is not tried again whose files fail; well below Kafka's 300 s
                 between two polls.
+            on_answer: Called with the seconds that each answer has taken.
         """
         self._store = store
         self._verifier = verifier
@@ -91,6 +95,9 @@ class Uploads:
         self._free_bytes = free_bytes
         self._clock = clock
         self._retry_seconds = retry_seconds
+        self._on_answer = on_answer
+        self.verdicts: Counter[str] = Counter()
+        """Answers by verdict: `verified`, or the code of the refusal."""
 
     async def handle(self, batch: Sequence[Received]) -> None:
         """Answer the uploads of a batch; return when Kafka has the answers."""
@@ -100,10 +107,13 @@ class Uploads:
 
     async def answer(self, upload: PackageUploaded) -> PackageVerified | PackageRejected:
         """Return the answer to an upload; after a `PackageVerified` its image is stored."""
+        began = time.monotonic()
         try:
             verdict = await self._settled(upload)
         except PackageRefusedError as error:
             verdict = refused(error)
+        self._on_answer(time.monotonic() - began)
+        self.verdicts["verified" if isinstance(verdict, Accepted) else verdict.code] += 1
         if isinstance(verdict, Refused):
             return self._rejected(upload, verdict)
         return self._verified(upload, verdict)

@@ -16,6 +16,10 @@ from sluice_common.mongo import Database
 _log = structlog.get_logger()
 
 
+MAX_COUNTED = 10_000
+"""More is only known as more: to count costs the database a look at each."""
+
+
 def with_messages(document: Document, at: datetime, *waiting: OutboxMessage) -> Document:
     """Return a new document together with its messages, due at a time."""
     return document | {"outbox": _stored(waiting), "relay_at": at}
@@ -48,6 +52,10 @@ class MongoOutboxStore:
         """
         found = await self._documents.find({"relay_at": {"$lte": now}}, {"outbox": 1}).limit(limit).to_list(None)
         return [readable for document in found if (readable := await self._readable(document)) is not None]
+
+    async def count_due(self, now: datetime) -> int:
+        """Return how many documents the relay has to look at now, `MAX_COUNTED` at most."""
+        return await self._documents.count_documents({"relay_at": {"$lte": now}}, limit=MAX_COUNTED)
 
     async def _readable(self, document: Document) -> OutboxDocument | None:
         try:

@@ -8,7 +8,7 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
 import structlog
@@ -52,6 +52,7 @@ class Dispatcher:
         subscriptions: Who has subscribed.
         deliveries: What is stored.
         client: Posts.
+        on_post: Called with what became of each post, and the seconds that it took.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Dispatcher:
         subscriptions: SubscriptionStore,
         deliveries: DeliveryStore,
         client: CallbackClient,
+        on_post: Callable[[str, float], object] = lambda *_: None,
     ) -> None:
         self._limits = limits
         self._subscriptions = subscriptions
@@ -73,7 +75,23 @@ class Dispatcher:
         self._ended: set[str] = set()
         self._released: list[str] = []
         self._troubles = Troubles(subscriptions, deliveries)
+        self._on_post = on_post
         self._outcomes = Outcomes(limits, deliveries, self._troubles)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Return how many deliveries have ended, and how many posts have failed, by outcome."""
+        return self._outcomes.counts
+
+    @property
+    def waiting(self) -> int:
+        """Return how many deliveries are claimed and not posted."""
+        return sum(len(lane) for lane in self._lanes.values())
+
+    @property
+    def suspended(self) -> int:
+        """Return how many receivers are called less than their deliveries ask for."""
+        return sum(lane.is_suspended for lane in self._lanes.values())
 
     def room(self, target: str) -> int:
         """Return how many more deliveries to a receiver this notifier should claim."""
@@ -188,9 +206,10 @@ class Dispatcher:
             return
         began = time.monotonic()
         answer = await self._client.post(delivery)
-        was_suspended = lane.is_suspended
-        lane.note(answer, time.monotonic() - began, time.monotonic())
+        was_suspended, seconds = lane.is_suspended, time.monotonic() - began
+        lane.note(answer, seconds, time.monotonic())
         self._outcomes.end(delivery, answer)
+        self._on_post("delivered" if answer.failure is None else "failed", seconds)
         if lane.is_suspended != was_suspended:
             event = "callback_target_suspended" if lane.is_suspended else "callback_target_resumed"
             _log.warning(event, target=delivery.target, failure=lane.failure)

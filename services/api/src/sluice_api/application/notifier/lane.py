@@ -33,6 +33,10 @@ class Lane:
         self.failure = ""
         """Why the last post failed that did."""
 
+    def __len__(self) -> int:
+        """Return how many deliveries wait."""
+        return len(self._waiting)
+
     @property
     def is_idle(self) -> bool:
         """Return whether nothing is known of the receiver that would be missed."""

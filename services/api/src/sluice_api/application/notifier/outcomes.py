@@ -1,6 +1,7 @@
 """What becomes of deliveries, until the database has it."""
 
 import random
+from collections import Counter
 from datetime import timedelta
 
 import msgspec
@@ -31,6 +32,8 @@ class Outcomes:
         self._limits = limits
         self._deliveries = deliveries
         self._troubles = troubles
+        self.counts: Counter[str] = Counter()
+        """What became of deliveries since the process has started: delivered, retried, given up, receiver gone."""
         self._chance = random.SystemRandom()
         self._in_flight: dict[str, str] = {}
         self._gathered: list[Outcome] = []
@@ -56,6 +59,7 @@ class Outcomes:
 
     def give_up(self, delivery: Delivery, why: str) -> None:
         """Note that a delivery is not posted."""
+        self.counts["given_up"] += 1
         self._gathered.append(Outcome(delivery=delivery, status=DeliveryStatus.GIVEN_UP, failure=why))
 
     def end(self, delivery: Delivery, answer: Answer) -> None:
@@ -68,6 +72,7 @@ class Outcomes:
         (self._said_gone.add if answer.gone else self._said_gone.discard)(subscription_id)
         answer = msgspec.structs.replace(answer, gone=is_gone)
         if answer.failure is None:
+            self.counts["delivered"] += 1
             self._gathered.append(Outcome(delivery=delivery, status=DeliveryStatus.DELIVERED))
         else:
             self._gathered.append(self._failed(delivery, answer, answer.failure[:_FAILURE_SHOWN]))
@@ -85,6 +90,7 @@ class Outcomes:
         delay = retry_delay(tried.attempts, self._limits.retry_first, self._limits.retry_max, self._chance)
         next_at = now() + timedelta(seconds=max(delay, answer.retry_after or 0.0))
         given_up = answer.gone or next_at > tried.created_at + timedelta(seconds=self._limits.give_up)
+        self.counts["gone" if answer.gone else "given_up" if given_up else "retried"] += 1
         self._troubles.note(delivery.subscription_id, failure, given_up=int(given_up), gone=answer.gone)
         _log.info(
             "callback_failed",

@@ -26,6 +26,7 @@ from sluice_api.entrypoints.rest.routes import (
     tasks,
     tools,
 )
+from sluice_api.entrypoints.rest.timing import Timing
 from sluice_api.settings import ApiSettings
 from sluice_common import __version__
 
@@ -70,6 +71,7 @@ def create_http(settings: ApiSettings) -> FastAPI:
         streamed=[f"{_PREFIX}/packages", f"{_PREFIX}/devices/bulk"],
         idle_timeout=settings.body_idle_timeout,
     )
+    app.add_middleware(Timing)
     app.include_router(health.router)
     app.include_router(docs_router(), prefix=_PREFIX)
     app.include_router(_routes())

@@ -53,6 +53,11 @@ class CommandConsumer:
         self._known_before = outcomes_known_before(commands, self._sessions.record)
         self._has_backlog = True
 
+    @property
+    def done(self) -> int:
+        """Return the offset up to which all commands are answered."""
+        return self._offsets.committable
+
     def missing(self) -> str | None:
         """Return what is waited for before commands are taken; None if they are."""
         return None if self._has_backlog else "the commands before the restart are not read yet"

@@ -6,7 +6,7 @@ again at the next uplink (`docs/upgrade.md`, "Sleeping devices").
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -69,6 +69,16 @@ class DeviceCommands:
         self._clock = clock
         self._queues: dict[str, _DeviceQueue] = {}
         self._running: set[asyncio.Task[None]] = set()
+
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """Return how many commands have ended, by the status of their outcome."""
+        return self._outcomes.published
+
+    @property
+    def waiting(self) -> int:
+        """Return how many commands are not answered yet."""
+        return sum(len(queue.waiting) for queue in self._queues.values()) + len(self._running)
 
     async def drain(self) -> None:
         """Return when all commands are answered."""

@@ -1,5 +1,6 @@
 """The one outcome that answers a command, and what the scheduler knows of the device after it."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
@@ -33,6 +34,8 @@ class CommandOutcomes:
         reporter: UplinkReporter,
         clock: Callable[[], float],
     ) -> None:
+        self.published: Counter[str] = Counter()
+        """Outcomes by status."""
         self._sessions = sessions
         self._mailbox = mailbox
         self._store = store
@@ -56,6 +59,7 @@ class CommandOutcomes:
         fetching = session is not None and attempt is not None and session.fetching == attempt
         event = _outcome(command, status, results, self._clock(), awake_until, fetching=fetching)
         await self._publisher.publish_event(event)
+        self.published[status.value] += 1
         if session is not None:
             reached = isinstance(command, DeviceRequests) and status in _REACHED
             await self._note_reported(session, status, awake_until if reached else None)

@@ -11,7 +11,7 @@ from sluice_common.topics import CELL_REQUESTS
 from sluice_scheduler.adapters.cells.assignor import ShardAssignor
 from sluice_scheduler.settings import CellsSettings
 
-_GROUP = "sluice-cells"
+GROUP = "sluice-cells"
 _IDLE_WAIT_MS = 1_000
 """How long a fetch waits for requests, hence until an idle process notices what it was assigned."""
 _STOP_DEADLINE = 5.0
@@ -38,7 +38,7 @@ class RequestConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokaf
         self._max_records = settings.batch
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka_bootstrap,
-            group_id=_GROUP,
+            group_id=GROUP,
             partition_assignment_strategy=[ShardAssignor(settings.cell_shards)],
             enable_auto_commit=True,
             auto_offset_reset="earliest",

@@ -13,6 +13,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from sluice_common.bus.sent import count_dead_letter
 from sluice_common.messages.base import now, to_json
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.partitions import partition_for
@@ -99,5 +100,6 @@ def _records(transaction: Transaction, partitions: int) -> _Records:
         records[DEVICE_EVENTS.name, partition].append((event.device_id.encode(), to_json(stamped)))
     for record, reason in transaction.poison:
         letter = DeadLetter.of(record, reason, _MAX_LETTER)
+        count_dead_letter(letter)
         records[DEAD_LETTERS.name, record.partition].append((record.key, to_json(letter)))
     return records

@@ -86,7 +86,7 @@ def consume(
     app.on_partitions_revoked.connect(revoked)
 
 
-def missing(app: faust.App) -> str | None:
+def missing(app: Any) -> str | None:
     """Return what the app waits for before it works on the events of its partitions; None if for nothing."""
     if app.rebalancing:
         return "its partitions are not assigned yet"

@@ -10,6 +10,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from sluice_common.bus import Position, Positions
 from sluice_common.topics import DEVICE_EVENTS
 
 _ANSWER = 10.0
@@ -26,6 +27,19 @@ class FaustProgress:
     def __init__(self, app: Any) -> None:
         self._app = app
 
+    async def positions(self) -> Positions:
+        """Return where each owned partition stands: what is committed, and its end.
+
+        Raises:
+            KafkaError: Kafka does not answer.
+        """
+        owned, consumer = self._owned(), self._app.consumer
+        ends = await consumer.highwaters(*owned) if owned else {}
+        return {(tp.topic, tp.partition): Position(max(0, _committed(consumer, tp)), ends[tp]) for tp in owned}
+
+    def _owned(self) -> list[TP]:
+        return [tp for tp in self._app.consumer.assignment() if tp.topic == DEVICE_EVENTS.name]
+
     async def waiting(self) -> dict[str, int]:
         """Return the position in each owned partition that has more to read, and its commit if it has more to commit.
 
@@ -37,7 +51,7 @@ class FaustProgress:
         if self._app.rebalancing:
             return {}
         consumer = self._app.consumer
-        owned = [tp for tp in consumer.assignment() if tp.topic == DEVICE_EVENTS.name]
+        owned = self._owned()
         acked = consumer._acked  # noqa: SLF001 - Faust does not tell
         figures = {f"commit of {tp.partition}": _committed(consumer, tp) for tp in owned if acked.get(tp)}
         try:

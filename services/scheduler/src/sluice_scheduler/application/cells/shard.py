@@ -24,6 +24,7 @@ from sluice_scheduler.application.cells.ports import (
     StoredPartition,
     Transaction,
 )
+from sluice_scheduler.application.cells.usage import CellCounts
 from sluice_scheduler.application.cells.windows import RulesOf, Windows
 
 _log = structlog.get_logger()
@@ -48,6 +49,7 @@ class Shard:
         watch: Told of deadlines.
         all_partitions: Number of partitions of the topic.
         commit_deadline: Seconds until a batch must be committed.
+        counts: Counts what is applied.
 
     Attributes:
         applied: Offset of the last committed request of each partition.
@@ -62,10 +64,11 @@ class Shard:
         *,
         all_partitions: int,
         commit_deadline: float,
+        counts: CellCounts | None = None,
     ) -> None:
         self.applied = dict.fromkeys(partitions, NOTHING_APPLIED)
         self._shard_log = log
-        self._windows = Windows(rules_of)
+        self._windows = Windows(rules_of, counts or CellCounts())
         self._watch = watch
         self._all_partitions = all_partitions
         self._commit_deadline = commit_deadline
@@ -92,6 +95,11 @@ class Shard:
         for key, holder in self._windows.holders():
             self._watch(key, holder)
         _log.info("cells_shard_restored", partitions=sorted(self.applied), **self._windows.counts())
+
+    @property
+    def windows(self) -> Windows:
+        """Its windows, to be looked at."""
+        return self._windows
 
     def holds(self, key: WindowKey, holder: Holder) -> bool:
         """Return whether a window has exactly this holder, with this deadline."""

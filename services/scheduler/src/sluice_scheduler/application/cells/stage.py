@@ -8,14 +8,16 @@ group has committed: the group's offsets only show the lag to operators.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import chain
 
 from sluice_common.messages.slots import WindowKey
 from sluice_common.partitions import partition_for
 from sluice_common.supervision import forever, supervised
-from sluice_rules.cells.window import Holder
+from sluice_rules.cells.window import Holder, Window
 from sluice_scheduler.application.cells.ports import Changelog, RequestRecord, Requests
 from sluice_scheduler.application.cells.shard import Shard, shard_of
+from sluice_scheduler.application.cells.usage import Usage, fullest_of, usage_of
 
 NewShard = Callable[[int, Collection[int]], Shard]
 """Makes the shard of that number with those partitions."""
@@ -95,6 +97,24 @@ class CellsStage:
         """Return what this process waits for; None if it owns every shard that it was assigned."""
         late = {self._shard_of(partition) for partition in self._requests.assigned} - self._shards.keys()
         return f"{len(late)} shards are not restored yet" if late else None
+
+    def usage(self) -> dict[str, Usage]:
+        """Return how the windows of all owned shards are used, by coverage class."""
+        without = {
+            key: since for shard in self._shards.values() for key, since in shard.windows.without_grant().items()
+        }
+        return usage_of(self._all_windows(), without, time.monotonic())
+
+    def fullest(self) -> dict[tuple[str, str], float]:
+        """Return the waiters of the few windows with the most, by cell and coverage class."""
+        return fullest_of(self._all_windows())
+
+    def positions(self) -> dict[int, int]:
+        """Return up to which offset each owned partition is done."""
+        return {partition: at + 1 for shard in self._shards.values() for partition, at in shard.applied.items()}
+
+    def _all_windows(self) -> Iterator[Window]:
+        return chain.from_iterable(shard.windows.all() for shard in self._shards.values())
 
     def is_held(self, key: WindowKey, holder: Holder) -> bool:
         """Return whether this process owns the window and it has exactly this holder, with this deadline."""

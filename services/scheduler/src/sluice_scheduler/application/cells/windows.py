@@ -1,6 +1,7 @@
 """The windows of a shard in memory."""
 
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import structlog
 
@@ -9,6 +10,7 @@ from sluice_common.messages.cell_requests import CellRequest
 from sluice_common.messages.slots import CoverageClass, WindowKey
 from sluice_rules.cells.admit import Admission, admit
 from sluice_rules.cells.window import Entry, Holder, Ticket, Window, WindowRules, ticket_of
+from sluice_scheduler.application.cells.usage import CellCounts
 
 _log = structlog.get_logger()
 RulesOf = Callable[[CoverageClass], WindowRules]
@@ -20,9 +22,14 @@ class Windows:
 
     Args:
         rules_of: Figures of the windows.
+        counts: Counts what is applied.
+        clock: Seconds of a clock that never jumps.
     """
 
-    def __init__(self, rules_of: RulesOf) -> None:
+    def __init__(self, rules_of: RulesOf, counts: CellCounts, clock: Callable[[], float] = time.monotonic) -> None:
+        self._counts = counts
+        self._clock = clock
+        self._without: dict[WindowKey, float] = {}
         self._rules_of = rules_of
         self._windows: dict[WindowKey, Window] = {}
 
@@ -30,7 +37,9 @@ class Windows:
         """Take windows over as they were stored."""
         for key, entries in stored.items():
             if entries:
-                self._windows[key] = Window(key, self._rules_of(key.coverage_class), entries)
+                window = self._windows[key] = Window(key, self._rules_of(key.coverage_class), entries)
+                if window.waiters:
+                    self._without[key] = self._clock()
 
     def holders(self) -> Iterator[tuple[WindowKey, Holder]]:
         """Yield everybody who holds a slot."""
@@ -52,6 +61,14 @@ class Windows:
             "waiters": sum(len(window.waiters) for window in windows),
         }
 
+    def all(self) -> Iterable[Window]:
+        """Return all windows."""
+        return self._windows.values()
+
+    def without_grant(self) -> Mapping[WindowKey, float]:
+        """Return since when windows with waiters have given no slot, in seconds of the clock."""
+        return self._without
+
     def admit(self, request: CellRequest) -> Admission:
         """Apply a request to its window.
 
@@ -63,11 +80,22 @@ class Windows:
         if window is None:
             window = self._windows[key] = Window(key, self._rules_of(key.coverage_class))
         try:
-            return admit(window, request)
+            admission = admit(window, request)
         except Exception as error:
             _log.exception("admit_failed", cell=key.cell_key)
             window = self._windows[key] = window.as_last_taken()
             raise PoisonError(f"{type(error).__name__}: {error}") from error
+        else:
+            self._note(window, request, admission)
+            return admission
         finally:
             if window.is_empty:
                 del self._windows[key]
+
+    def _note(self, window: Window, request: CellRequest, admission: Admission) -> None:
+        """Count, and note since when who waits has gone without."""
+        grants = self._counts.note(request, admission)
+        if not window.waiters:
+            self._without.pop(window.key, None)
+        elif grants or window.key not in self._without:
+            self._without[window.key] = self._clock()

@@ -23,6 +23,7 @@ from sluice_common.topics import MAX_MESSAGE_BYTES
 from sluice_rules.devices.decide import Decision, decide
 from sluice_rules.devices.device import Device
 from sluice_rules.devices.rules import Rules
+from sluice_scheduler.application.devices.counts import EventCounts
 from sluice_scheduler.application.devices.deadlines import Deadlines
 from sluice_scheduler.application.devices.outgoing import Outgoing, TooLargeError, outgoing
 from sluice_scheduler.application.devices.ports import ChangedRecord, Event, InputRecord, Producer, RecordStore
@@ -61,6 +62,7 @@ class BatchProcessor:
         self._partitions = partitions
         self._max_seconds = max_seconds
         self.no_ops = NoOpCounters()
+        self.counts = EventCounts()
 
     async def process(self, batch: Sequence[Event]) -> None:
         """Decide on a batch: outputs first, then the changelog, then the records, then acknowledge.
@@ -94,6 +96,7 @@ class BatchProcessor:
         device = known.device if known else self._records.get(record.partition, message.device_id)
         decision, value, messages = self._decided(device, message, record)
         self.no_ops.note(message, device, decision)
+        self.counts.note(message, device, decision)
         if value and decision.device is not None:
             changed[message.device_id] = ChangedRecord(record.partition, decision.device, value)
         return messages
@@ -130,16 +133,16 @@ class NoOpCounters:
     """Counts the events that change nothing since the process has started, by kind: repeated, late or foreign ones."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def note(self, event: DeviceEvent, before: Device | None, decision: Decision) -> None:
         """Count an event if its decision leaves everything as it was."""
         if decision.device is before and not decision.effects:
-            self._counts[str(event.__struct_config__.tag)] += 1
+            self.counts[str(event.__struct_config__.tag)] += 1
 
     def log_fields(self) -> dict[str, int]:
         """Return the counts as keywords of a log event."""
-        return {f"ignored_{kind}": count for kind, count in sorted(self._counts.items())}
+        return {f"ignored_{kind}": count for kind, count in sorted(self.counts.items())}
 
 
 def _decoded(record: InputRecord) -> DeviceEvent:

@@ -6,12 +6,13 @@ What the record no longer has is dropped when it comes up. Leaves out what a dea
 
 import asyncio
 import time
+from collections import Counter
 from heapq import heapify, heappop, heappush
 
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import DeadlinePassed
 from sluice_common.topics import DEVICE_EVENTS
-from sluice_rules.devices.device import Deadline, Device, deadlines
+from sluice_rules.devices.device import CommandState, Deadline, Device, deadlines
 from sluice_scheduler.application.devices.ports import Producer
 
 REPEAT = 30.0
@@ -19,6 +20,7 @@ REPEAT = 30.0
 
 A stage that is behind does not hear of its deadlines in time: at an even rate it would be given more than it does.
 """
+_OF_COMMANDS = frozenset(state.value for state in CommandState)
 _MAX_DOUBLINGS = 5
 _LEAST_COMPACTED = 1000
 
@@ -60,6 +62,17 @@ class Deadlines:
                 heappush(self._due, (again, device_id, deadline, times + 1))
                 passed.append((partition, _passed(device_id, deadline, now)))
         return passed
+
+    def executions_by_step(self) -> dict[str, int]:
+        """Return how many active executions wait in each step: each has one deadline."""
+        return {step: number for step, number in self._by_step().items() if step not in _OF_COMMANDS}
+
+    def commands(self) -> int:
+        """Return how many device commands are unfinished: each has one deadline."""
+        return sum(number for step, number in self._by_step().items() if step in _OF_COMMANDS)
+
+    def _by_step(self) -> Counter[str]:
+        return Counter(deadline.step for _, found in self._current.values() for deadline in found)
 
     def _compact(self) -> None:
         """Drop overtaken deadlines once they are most of the heap."""

@@ -5,7 +5,7 @@ Events are gathered and processed in batches, one at a time. Leaves out the rule
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Collection
+from collections.abc import AsyncIterable, Callable, Collection
 
 import structlog
 
@@ -28,6 +28,7 @@ class DevicesStage:
         max_batch: Most events of a batch, about.
         gather: Least seconds from the begin of a batch to the next one.
         max_seconds: Seconds that a batch may take.
+        on_batch: Called with the seconds that each batch has taken.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class DevicesStage:
         max_batch: int,
         gather: float,
         max_seconds: float,
+        on_batch: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._batches = batches
         self._records = records
@@ -46,6 +48,7 @@ class DevicesStage:
         self._max_batch = max_batch
         self._gather = gather
         self._max_seconds = max_seconds
+        self._on_batch = on_batch
         self._began = 0.0
         self._lock = asyncio.Lock()
         self._arrived: list[Event] = []
@@ -80,6 +83,7 @@ class DevicesStage:
             self._wake.clear()
             self._room.set()
             await self._batches.process(batch)
+        self._on_batch(time.monotonic() - self._began)
 
     async def give_up(self) -> None:
         """Let the batch end, then forget everything: what is not acknowledged is read again by the next owner."""

@@ -13,6 +13,7 @@ from pymongo import ASCENDING
 from pymongo.errors import BulkWriteError
 
 from sluice_api.adapters.mongo.collections import DELIVERIES, Document, chunks
+from sluice_api.adapters.mongo.outbox import MAX_COUNTED
 from sluice_api.adapters.mongo.poison import DUPLICATE_KEY, content_errors_as_poison
 from sluice_api.adapters.mongo.updates import MAX_EACH, each_of
 from sluice_api.application.notifier.records import Delivery, DeliveryStatus, Outcome
@@ -74,6 +75,10 @@ class MongoDeliveryStore:
         found = await self._collection.find(due).sort("next_at", ASCENDING).limit(limit).to_list(None)
         claimed = [document for some in chunks(found) for document in await self._claim(some, at)]
         return [delivery for document in claimed if (delivery := _delivery(document)) is not None]
+
+    async def count_pending(self) -> int:
+        """Return how many deliveries have not ended, `MAX_COUNTED` at most."""
+        return await self._collection.count_documents({"status": DeliveryStatus.PENDING.value}, limit=MAX_COUNTED)
 
     async def _claim(self, found: Sequence[Document], at: datetime) -> Sequence[Document]:
         """Return those that are claimed: guarded by their time, so that of two notifiers one wins each."""

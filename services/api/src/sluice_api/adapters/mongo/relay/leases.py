@@ -45,6 +45,11 @@ class MongoLease:
         self._held = False
         self._taking = asyncio.Lock()
 
+    @property
+    def is_held(self) -> bool:
+        """Return whether this replica had the lease when it last asked."""
+        return self._held
+
     async def hold(self) -> bool:
         """Take the lease or renew it when that is due; return whether it is held.
 
