@@ -43,9 +43,13 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "ops",
                 {"{{status}} {{reason}}": f"sum by (status, reason) (rate(sluice_executions_ended_total{_RATE}))"},
             ),
+            Panel("Events of devices", "ops", {"{{type}}": f"sum by (type) (rate(sluice_device_events_total{_RATE}))"}),
             Panel(
-                "Events of devices", "ops", {"{{type}}": f"sum by (type) (rate(sluice_device_events_total{_RATE}))"}
+                "Events that changed nothing",
+                "ops",
+                {"{{type}}": f"sum by (type) (rate(sluice_device_events_ignored_total{_RATE}))"},
             ),
+            Panel("Commands of app servers that wait", "short", {"commands": "sum(sluice_device_commands_waiting)"}),
             Panel(
                 "Processor time", "percentunit", {"{{service}} {{instance}}": f"rate(process_cpu_seconds_total{_RATE})"}
             ),
@@ -58,9 +62,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                     f"(rate(sluice_event_loop_lag_seconds_bucket{_RATE})))"
                 },
             ),
-            Panel(
-                "Work that fails", "ops", {"{{work}}": f"sum by (work) (rate(sluice_work_failures_total{_RATE}))"}
-            ),
+            Panel("Work that fails", "ops", {"{{work}}": f"sum by (work) (rate(sluice_work_failures_total{_RATE}))"}),
         ),
     ),
     "campaign": (
@@ -72,9 +74,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 {"{{after}}": f"sum by (after) (rate(sluice_step_transitions_total{_RATE}))"},
             ),
             Panel("Executions by step", "short", {"{{step}}": _STEP}),
-            Panel(
-                "Callbacks", "ops", {"{{outcome}}": f"sum by (outcome) (rate(sluice_callbacks_total{_RATE}))"}
-            ),
+            Panel("Callbacks", "ops", {"{{outcome}}": f"sum by (outcome) (rate(sluice_callbacks_total{_RATE}))"}),
             Panel(
                 "Callback time",
                 "s",
@@ -106,6 +106,14 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "ops",
                 {"{{verdict}}": f"sum by (verdict) (rate(sluice_package_verdicts_total{_RATE}))"},
             ),
+            Panel(
+                "Verification of packages, mean",
+                "s",
+                {
+                    "mean": f"sum(rate(sluice_package_verification_seconds_sum{_RATE})) "
+                    f"/ sum(rate(sluice_package_verification_seconds_count{_RATE}))"
+                },
+            ),
         ),
     ),
     "cells": (
@@ -136,7 +144,9 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "s",
                 {"{{coverage_class}}": "max by (coverage_class) (sluice_window_starved_seconds)"},
             ),
-            Panel("Cells with the most waiters", "short", {"{{cell}} {{coverage_class}}": "topk(5, sluice_cell_waiters)"}),
+            Panel(
+                "Cells with the most waiters", "short", {"{{cell}} {{coverage_class}}": "topk(5, sluice_cell_waiters)"}
+            ),
             Panel("Requests", "ops", {"{{type}}": f"sum by (type) (rate(sluice_cell_requests_total{_RATE}))"}),
         ),
     ),
@@ -148,9 +158,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "pps",
                 {"{{direction}} {{code}}": f"sum by (direction, code) (rate(sluice_coap_messages_total{_RATE}))"},
             ),
-            Panel(
-                "CoAP bytes", "Bps", {"{{direction}}": f"sum by (direction) (rate(sluice_coap_bytes_total{_RATE}))"}
-            ),
+            Panel("CoAP bytes", "Bps", {"{{direction}}": f"sum by (direction) (rate(sluice_coap_bytes_total{_RATE}))"}),
             Panel(
                 "Requests to devices",
                 "short",
@@ -165,9 +173,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "ops",
                 {"{{outcome}}": f"sum by (outcome) (rate(sluice_lwm2m_command_outcomes_total{_RATE}))"},
             ),
-            Panel(
-                "LwM2M gateway", "ops", {"{{event}}": f"sum by (event) (rate(sluice_lwm2m_events_total{_RATE}))"}
-            ),
+            Panel("LwM2M gateway", "ops", {"{{event}}": f"sum by (event) (rate(sluice_lwm2m_events_total{_RATE}))"}),
             Panel(
                 "Broker's hooks",
                 "ops",
@@ -188,6 +194,15 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 {"{{event}}": f"sum by (event) (rate(sluice_mqtt_events_total{_RATE}))"},
             ),
             Panel(
+                "Broker",
+                "short",
+                {
+                    "messages in hand": "sum(sluice_mqtt_messages_in_hand)",
+                    "gateways connected": "sum(sluice_broker_connected)",
+                    "connections made": "sum(sluice_broker_connections_total)",
+                },
+            ),
+            Panel(
                 "Commands to MQTT devices",
                 "ops",
                 {"{{outcome}}": f"sum by (outcome) (rate(sluice_mqtt_commands_total{_RATE}))"},
@@ -197,9 +212,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
     "kafka": (
         "Sluice: Kafka",
         (
-            Panel(
-                "Lag", "short", {"{{group}} {{topic}}": "sum by (group, topic) (sluice_consumer_lag_records)"}
-            ),
+            Panel("Lag", "short", {"{{group}} {{topic}}": "sum by (group, topic) (sluice_consumer_lag_records)"}),
             Panel(
                 "Records done",
                 "ops",
@@ -207,7 +220,9 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
             ),
             Panel("Messages sent", "ops", {"{{topic}}": f"sum by (topic) (rate(sluice_kafka_messages_total{_RATE}))"}),
             Panel(
-                "Partitions with a consumer", "short", {"{{group}} {{topic}}": "count by (group, topic) (sluice_consumer_offset)"}
+                "Partitions with a consumer",
+                "short",
+                {"{{group}} {{topic}}": "count by (group, topic) (sluice_consumer_offset)"},
             ),
             Panel(
                 "Dead letters", "short", {"{{topic}} {{reason}}": "sum by (topic, reason) (sluice_dead_letters_total)"}

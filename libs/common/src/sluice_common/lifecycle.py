@@ -22,6 +22,7 @@ from sluice_common.operations import process
 from sluice_common.operations.readiness import READINESS
 from sluice_common.operations.server import operations
 from sluice_common.settings import CommonSettings
+from sluice_common.tracing import configure_tracing
 
 SHUTDOWN_SECONDS = 25.0
 """Kubernetes grants a container 30 seconds by default, the launcher more."""
@@ -36,6 +37,7 @@ def run_service(name: str, settings: CommonSettings, service: Callable[[], Corou
         service: The coroutine function that starts, serves until cancelled, and closes.
     """
     configure_logging(name, settings)
+    configure_tracing(name)
     structlog.get_logger().info("service_starting", version=__version__)
     try:
         uvloop.run(_seen_by_operators(settings, service))

@@ -55,6 +55,7 @@ class Execution(msgspec.Struct, kw_only=True, omit_defaults=True):
         awaited: The command in flight, None if the gateway has answered.
         observed: `/5/0/3` may be observed; cancelled at the end (R085).
         verdict: Set while the attempt is being cleaned up.
+        traceparent: Trace context of the task: what devices do of themselves carries none.
     """
 
     execution_id: str
@@ -81,6 +82,7 @@ class Execution(msgspec.Struct, kw_only=True, omit_defaults=True):
     started_at: datetime | None = None
     next_attempt_at: datetime | None = None
     history: tuple[HistoryEntry, ...] = ()
+    traceparent: str | None = None
 
     @property
     def is_mqtt(self) -> bool:

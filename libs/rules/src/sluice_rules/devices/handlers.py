@@ -46,6 +46,7 @@ def on_execution_requested(transition: Transition, event: ExecutionRequested) ->
         policy=event.policy,
         created_at=event.created_at,
         attempt=Attempt(),
+        traceparent=event.traceparent,
     )
     if active is not None or transition.device.commands:
         refuse(transition, execution, ReasonCode.TASK_CONFLICT)

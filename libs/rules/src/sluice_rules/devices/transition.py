@@ -225,14 +225,16 @@ class Transition:
         execution.version += 1
         execution.shown = execution.step
         self.device.firmware_version = execution.reported_version or self.device.firmware_version
-        self.effects.append(snapshot(execution, self.device.device_id, self.event.occurred_at, self.event.traceparent))
+        traceparent = self.event.traceparent or execution.traceparent
+        self.effects.append(snapshot(execution, self.device.device_id, self.event.occurred_at, traceparent))
 
     def head(self, app_id: str) -> dict[str, Any]:
         """Return what every message about this device begins with."""
+        execution = self.device.execution
         return {
             "app_id": app_id,
             "occurred_at": self.event.occurred_at,
-            "traceparent": self.event.traceparent,
+            "traceparent": self.event.traceparent or (execution.traceparent if execution is not None else None),
             "device_id": self.device.device_id,
         }
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from sluice_api.application.ports.tasks import StoppableTasks, TaskRepository
 from sluice_api.application.services import Services
 from sluice_api.domain.errors import ConflictError, InvalidError
@@ -32,7 +34,7 @@ async def create_task(services: Services, new: NewTask, at: datetime, traceparen
     if product is None:
         raise InvalidError("package_id", "its product has been deleted", "unknown_product")
     require_version_allowed(package, product)
-    task = new_task(new, package, product, at)
+    task = replace(new_task(new, package, product, at), traceparent=traceparent)
     await services.tasks.add(task, _created(task, traceparent))
     return await services.tasks.get(new.app_id, new.task_id)
 

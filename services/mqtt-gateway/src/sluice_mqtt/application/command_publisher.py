@@ -16,6 +16,7 @@ from sluice_common.bus import Received
 from sluice_common.messages.mqtt_commands import OfferFirmware, QueryVersion
 from sluice_common.supervision import Backoff, persist
 from sluice_common.tokens import TokenSigner
+from sluice_common.tracing import record
 from sluice_mqtt.application.device_locks import DeviceLocks
 from sluice_mqtt.application.open_downloads import OpenDownloads
 from sluice_mqtt.application.ports import Broker
@@ -105,6 +106,7 @@ class CommandPublisher:
         if payload is None:
             return
         await self._broker.publish(down_topic(command.device_id), payload, math.ceil(left))
+        record("mqtt command", command.traceparent, now, command_id=command.command_id)
         self._counters[Counted.OFFERS if isinstance(command, OfferFirmware) else Counted.QUERIES] += 1
 
     def _payload(self, command: QueryVersion | OfferFirmware, now: float) -> bytes | None:

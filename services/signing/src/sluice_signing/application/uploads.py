@@ -23,6 +23,7 @@ from sluice_common.messages.package_events import (
     SignedRelease,
 )
 from sluice_common.supervision import persist
+from sluice_common.tracing import record
 from sluice_signing.domain.errors import PackageRefusedError, VerifierFailedError
 from sluice_signing.domain.release import Release
 from sluice_signing.domain.verdict import Accepted, Refused, TrustedKey, Verdict, refused
@@ -107,12 +108,13 @@ class Uploads:
 
     async def answer(self, upload: PackageUploaded) -> PackageVerified | PackageRejected:
         """Return the answer to an upload; after a `PackageVerified` its image is stored."""
-        began = time.monotonic()
+        began, began_at = time.monotonic(), time.time()
         try:
             verdict = await self._settled(upload)
         except PackageRefusedError as error:
             verdict = refused(error)
         self._on_answer(time.monotonic() - began)
+        record("verify package", upload.traceparent, began_at, package_id=upload.package_id)
         self.verdicts["verified" if isinstance(verdict, Accepted) else verdict.code] += 1
         if isinstance(verdict, Refused):
             return self._rejected(upload, verdict)

@@ -24,6 +24,7 @@ from sluice_common.background import BackgroundTasks
 from sluice_common.messages.base import now
 from sluice_common.resources import uninterrupted
 from sluice_common.supervision import Backoff, note_failure, supervised
+from sluice_common.tracing import record
 
 _log = structlog.get_logger()
 _FLUSH_INTERVAL = 0.2
@@ -204,12 +205,14 @@ class Dispatcher:
             lane.skip()
             self._outcomes.give_up(delivery, "the subscription has ended")
             return
-        began = time.monotonic()
+        began, began_at = time.monotonic(), time.time()
         answer = await self._client.post(delivery)
         was_suspended, seconds = lane.is_suspended, time.monotonic() - began
         lane.note(answer, seconds, time.monotonic())
         self._outcomes.end(delivery, answer)
-        self._on_post("delivered" if answer.failure is None else "failed", seconds)
+        outcome = "delivered" if answer.failure is None else "failed"
+        self._on_post(outcome, seconds)
+        record("callback", delivery.traceparent, began_at, delivery_id=delivery.delivery_id, outcome=outcome)
         if lane.is_suspended != was_suspended:
             event = "callback_target_suspended" if lane.is_suspended else "callback_target_resumed"
             _log.warning(event, target=delivery.target, failure=lane.failure)

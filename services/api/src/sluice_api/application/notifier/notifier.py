@@ -100,4 +100,5 @@ def _delivery(key: str, what: Happened, subscription: Subscription, at: datetime
         body=body_of(what),
         secret=subscription.secret,
         created_at=min(what.execution.occurred_at, at),
+        traceparent=what.execution.traceparent,
     )

@@ -26,6 +26,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         secret: Key of the signature, sealed; None sends none.
         created_at: When it happened, UTC.
         attempts: Attempts that have failed.
+        traceparent: Trace context of the task.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     secret: str | None
     created_at: datetime
     attempts: int = 0
+    traceparent: str | None = None
 
     @property
     def subscription_id(self) -> str:

@@ -10,6 +10,7 @@ Snapshot rule: devices of a group count that were created before the task begins
 when their page is read.
 """
 
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -23,6 +24,10 @@ from sluice_api.domain.tasks import product_for
 from sluice_common.ids import execution_id
 from sluice_common.messages.device_events import ExecutionRequested
 from sluice_common.topics import DEVICE_EVENTS
+from sluice_common.tracing import only_first, record
+
+TRACED_DEVICES = 10
+"""Devices of a task whose way can be followed as a trace."""
 
 
 class OvertakenError(Exception):
@@ -105,14 +110,17 @@ class Expansion:
         await self._save(page, len(members))
 
     async def _publish(self, members: Sequence[Member], now: datetime) -> None:
-        await self._publisher.publish_all(
-            (DEVICE_EVENTS, member.device_id, self._request(member, now)) for member in members
-        )
+        began, first = time.time(), self._checkpoint.total
+        requests = [self._request(member, now, first + number) for number, member in enumerate(members)]
+        await self._publisher.publish_all((DEVICE_EVENTS, request.device_id, request) for request in requests)
+        for request in requests[: max(0, TRACED_DEVICES - first)]:
+            record("request execution", request.traceparent, began, execution_id=request.execution_id)
 
-    def _request(self, member: Member, now: datetime) -> ExecutionRequested:
+    def _request(self, member: Member, now: datetime, number: int) -> ExecutionRequested:
         return ExecutionRequested(
             app_id=self._task.app_id,
             occurred_at=now,
+            traceparent=only_first(self._task.traceparent, number, TRACED_DEVICES),
             device_id=member.device_id,
             execution_id=execution_id(self._task.task_id, member.device_id),
             task_id=self._task.task_id,

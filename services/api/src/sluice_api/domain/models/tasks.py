@@ -101,6 +101,7 @@ class Task(Record, frozen=True, kw_only=True, rename={"stop_code": "stop_reason"
         stop_code: Why the platform stopped it; None if a user did, or nobody.
         stop_params: Parameters of that.
         stop_after: Last execution that has been asked to stop, "" before the first.
+        traceparent: Trace context of the request that created it.
     """
 
     task_id: str
@@ -120,6 +121,7 @@ class Task(Record, frozen=True, kw_only=True, rename={"stop_code": "stop_reason"
     stop_code: ReasonCode | None = None
     stop_params: dict[str, str] = {}
     stop_after: str = ""
+    traceparent: str | None = None
 
     @property
     def target_version(self) -> str:

@@ -27,6 +27,7 @@ from sluice_api.entrypoints.rest.routes import (
     tools,
 )
 from sluice_api.entrypoints.rest.timing import Timing
+from sluice_api.entrypoints.rest.tracing import Tracing
 from sluice_api.settings import ApiSettings
 from sluice_common import __version__
 
@@ -72,6 +73,7 @@ def create_http(settings: ApiSettings) -> FastAPI:
         idle_timeout=settings.body_idle_timeout,
     )
     app.add_middleware(Timing)
+    app.add_middleware(Tracing)
     app.include_router(health.router)
     app.include_router(docs_router(), prefix=_PREFIX)
     app.include_router(_routes())

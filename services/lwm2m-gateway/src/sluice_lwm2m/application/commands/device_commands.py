@@ -5,6 +5,7 @@ again at the next uplink (`docs/upgrade.md`, "Sleeping devices").
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import OutcomeStatus, RequestResult
 from sluice_common.messages.lwm2m_commands import CloseDownload, Lwm2mCommand, Read
 from sluice_common.supervision import is_fatal, note_failure, persist
+from sluice_common.tracing import record
 from sluice_lwm2m.application.commands.observation_renewal import ObservationRenewal, Renewal
 from sluice_lwm2m.application.commands.outcomes import CommandOutcomes
 from sluice_lwm2m.application.commands.runner import CommandRunner, OnAnswered, PendingCommand
@@ -155,7 +157,7 @@ class DeviceCommands:
 
     async def _run(self, pending: PendingCommand) -> None:
         """Run a command; one that fails here may have been sent, which the scheduler settles by reading."""
-        status, results = OutcomeStatus.TIMEOUT, tuple[RequestResult, ...]()
+        status, results, began = OutcomeStatus.TIMEOUT, tuple[RequestResult, ...](), time.time()
         try:
             status, results = await self._runner.run(pending)
         except Exception as error:
@@ -164,6 +166,8 @@ class DeviceCommands:
             note_failure("command_failed", error, device_id=pending.command.device_id)
             self._counters[Counted.FAILED] += 1
         await self._publish(pending.command, status, results)
+        command = pending.command
+        record("lwm2m command", command.traceparent, began, command_id=command.command_id, outcome=status.value)
         pending.on_answered()
 
     async def _renew(self, renewal: Renewal) -> None:

@@ -6,6 +6,7 @@ is committed: the process ends and restores.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
@@ -16,6 +17,7 @@ from sluice_common.messages.codec import CELL_REQUESTS as DECODER
 from sluice_common.messages.codec import BrokenMessageError
 from sluice_common.messages.slots import WindowKey
 from sluice_common.partitions import partition_for
+from sluice_common.tracing import record as trace
 from sluice_rules.cells.window import Holder
 from sluice_scheduler.application.cells.ports import (
     NOTHING_APPLIED,
@@ -128,6 +130,7 @@ class Shard:
 
     def _apply(self, record: RequestRecord, transaction: Transaction) -> None:
         transaction.applied[record.partition] = record.offset
+        began = time.time()
         try:
             request = self._decode(record)
             admission = self._windows.admit(request)
@@ -135,6 +138,7 @@ class Shard:
             _log.warning("dead_letter", topic=record.topic, offset=record.offset, reason=str(error))
             transaction.poison.append((record, str(error)))
             return
+        trace("admit", request.traceparent, began, window=str(request.window), grants=len(admission.events))
         transaction.events += admission.events
         for ticket, entry in admission.changes.items():
             transaction.changes[request.window, ticket] = entry

@@ -20,6 +20,7 @@ from sluice_common.messages import codec
 from sluice_common.messages.codec import BrokenMessageError
 from sluice_common.messages.device_events import DeviceEvent
 from sluice_common.topics import MAX_MESSAGE_BYTES
+from sluice_common.tracing import is_traced, record
 from sluice_rules.devices.decide import Decision, decide
 from sluice_rules.devices.device import Device
 from sluice_rules.devices.rules import Rules
@@ -91,7 +92,7 @@ class BatchProcessor:
 
     def _apply(self, record: InputRecord, changed: dict[str, ChangedRecord]) -> list[Outgoing]:
         """Apply an event to its device and return the messages that follow; nothing is changed if it is poison."""
-        message = _decoded(record)
+        message, began = _decoded(record), time.time()
         known = changed.get(message.device_id)
         device = known.device if known else self._records.get(record.partition, message.device_id)
         decision, value, messages = self._decided(device, message, record)
@@ -99,6 +100,7 @@ class BatchProcessor:
         self.counts.note(message, device, decision)
         if value and decision.device is not None:
             changed[message.device_id] = ChangedRecord(record.partition, decision.device, value)
+        _trace(message, decision, began)
         return messages
 
     def _decided(
@@ -127,6 +129,15 @@ class BatchProcessor:
     async def _send(self, message: Outgoing) -> Awaitable[Any]:
         value = msgspec.Raw(message.value)
         return await self._producer.send(message.topic, message.key, value, partition=message.partition)
+
+
+def _trace(message: DeviceEvent, decision: Decision, began: float) -> None:
+    execution = None if decision.device is None else decision.device.execution
+    traceparent = message.traceparent or (None if execution is None else execution.traceparent)
+    if is_traced(traceparent):
+        step = "none" if execution is None else execution.step.value
+        event = str(message.__struct_config__.tag)
+        record(f"decide {event}", traceparent, began, device_id=message.device_id, step=step)
 
 
 class NoOpCounters:
