@@ -1,4 +1,4 @@
-"""Whether a process is ready: it has started, does not stop, and no part of it misses anything."""
+"""A process is ready when it has started, does not stop, and no part of it misses anything."""
 
 import asyncio
 
