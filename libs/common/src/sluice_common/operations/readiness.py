@@ -1,4 +1,4 @@
-"""What a process needs before it can do its work: it has started, does not stop, and each of its parts has what it needs."""
+"""What a process needs before it can do its work: it has started, does not stop, and no part misses anything."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
