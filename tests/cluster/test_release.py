@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(2_400)
 
 def health() -> int:
     places = Trial.of(ClusterSettings()).places()
-    return httpx.get(f"{places.api}/api/v1/health", timeout=30).status_code
+    return httpx.get(f"{places.api}/healthz", timeout=30).status_code
 
 
 def test_the_api_answers_behind_its_service(release: Release) -> None:

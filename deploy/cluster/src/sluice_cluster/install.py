@@ -123,7 +123,7 @@ def install(settings: ClusterSettings, console: Console) -> None:
         f"Installing {CHART.relative_to(ROOT)} as {settings.release} in {settings.namespace}", highlight=False
     )
     found.cluster.upgrade(CHART, found.write_values(), settings.wait)
-    answer = httpx.get(f"{found.places().api}/api/v1/health", timeout=30)
+    answer = httpx.get(f"{found.places().api}/healthz", timeout=30)
     console.print(found.cluster.kubectl("get", "pods"), highlight=False)
     console.print(f"{answer.url}: {answer.status_code} {answer.text}", highlight=False)
     if answer.is_error:
