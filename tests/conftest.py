@@ -31,8 +31,9 @@ def _terminated(_number: int, _frame: FrameType | None) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option of the suite of outages; suites have none of their own, since pytest reads them too late."""
+    """Add the options of the suites of faults and outages, which have none of their own: pytest reads them too late."""
     parser.addoption("--seconds", type=float, default=40.0, help="outages: how long parts are away (default 40)")
+    parser.addoption("--devices", type=int, default=500, help="faults/replicas: devices of a campaign (default 500)")
 
 
 def pytest_configure() -> None:

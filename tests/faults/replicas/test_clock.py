@@ -13,7 +13,7 @@ from subprocess import PIPE
 
 import pytest
 from tests.faults.campaigns import Harm
-from tests.faults.replicas.trial import Record, five_hundred, row, under
+from tests.faults.replicas.trial import Trial
 
 from sluice_demo.judgement import Judgement
 from sluice_demo.scenario import Scenario
@@ -110,13 +110,11 @@ def test_a_process_sees_its_clock_jump_and_what_only_counts_go_on(tmp_path: Path
 @pytest.mark.skipif(library() is None, reason="libfaketime is not installed (Debian: apt install libfaketime)")
 @pytest.mark.parametrize("service", ["scheduler-devices", "scheduler-cells", "lwm2m-gateway", "relay"])
 @pytest.mark.parametrize("sign", [1, -1], ids=["forward", "back"])
-async def test_a_clock_that_jumps_breaks_no_limit_and_loses_nothing(
-    service: str, sign: int, tmp_path: Path, record_property: Record
-) -> None:
+async def test_a_clock_that_jumps_breaks_no_limit_and_loses_nothing(service: str, sign: int, trial: Trial) -> None:
     clock = library()
     assert clock is not None
-    scenario = with_clocks_of_their_own(five_hundred(2 * _LASTS), clock)
-    judgement = await under(jumping(service, tmp_path, sign * _JUMP), tmp_path, lasting=2 * _LASTS, scenario=scenario)
+    lasting = 2 * _LASTS
+    scenario = with_clocks_of_their_own(trial.campaign(lasting), clock)
     fault = f"{service}: the clock of one replica, then of the other, wrong by {sign * _JUMP:+d} s for {_LASTS:g} s"
-    record_property("table", row(fault, judgement, tmp_path))
-    require_ended(judgement)
+    harm = jumping(service, trial.folder, sign * _JUMP)
+    require_ended(await trial.under(fault, harm, lasting=lasting, scenario=scenario))

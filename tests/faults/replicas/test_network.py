@@ -6,12 +6,11 @@ Kafka and the MongoDB-wire server run beside the system as those of somebody els
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 from tests.faults.campaigns import Harm
 from tests.faults.replicas.proxy import Link
-from tests.faults.replicas.trial import Record, five_hundred, require_sound, row, under
+from tests.faults.replicas.trial import Trial, require_sound
 
 from sluice_embedded.adapters.sockets import free_base
 from sluice_embedded.domain.services import KAFKA, MONGODB
@@ -88,12 +87,9 @@ def cut(*links: Link) -> Harm:
 
 @pytest.mark.timeout(900)
 @pytest.mark.requirement("R067", "R143")
-async def test_a_slow_network_slows_the_campaign_and_no_more(
-    links: Links, tmp_path: Path, record_property: Record
-) -> None:
-    judgement = await under(slow(links.kafka, links.mongodb), tmp_path, lasting=_SLOW_FOR)
+async def test_a_slow_network_slows_the_campaign_and_no_more(links: Links, trial: Trial) -> None:
     fault = f"Kafka and MongoDB {2 * _SLOW * 1000:g} ms away for {_SLOW_FOR:g} s"
-    record_property("table", row(fault, judgement, tmp_path))
+    judgement = await trial.under(fault, slow(links.kafka, links.mongodb), lasting=_SLOW_FOR)
     assert links.kafka.carried > 1_000_000
     require_sound(judgement)
 
@@ -101,24 +97,20 @@ async def test_a_slow_network_slows_the_campaign_and_no_more(
 @pytest.mark.timeout(900)
 @pytest.mark.requirement("R067", "R143")
 @pytest.mark.parametrize("part", [KAFKA, MONGODB])
-async def test_a_network_that_is_cut_without_a_word_is_waited_for(
-    part: str, links: Links, tmp_path: Path, record_property: Record
-) -> None:
-    judgement = await under(cut(links.kafka if part == KAFKA else links.mongodb), tmp_path, lasting=_CUT_FOR)
-    record_property("table", row(f"{part}: cut off from all services for {_CUT_FOR:g} s", judgement, tmp_path))
-    require_sound(judgement)
+async def test_a_network_that_is_cut_without_a_word_is_waited_for(part: str, links: Links, trial: Trial) -> None:
+    link = links.kafka if part == KAFKA else links.mongodb
+    fault = f"{part}: cut off from all services for {_CUT_FOR:g} s"
+    require_sound(await trial.under(fault, cut(link), lasting=_CUT_FOR))
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.requirement("R067", "R143")
-async def test_air_that_loses_and_repeats_datagrams_costs_retransmissions_only(
-    tmp_path: Path, record_property: Record
-) -> None:
-    scenario = five_hundred(60.0)
+async def test_air_that_loses_and_repeats_datagrams_costs_retransmissions_only(trial: Trial) -> None:
+    lasting = 60.0
+    scenario = trial.campaign(lasting)
     lossy = replace(scenario, fleet=replace(scenario.fleet, lossy=1.0, loss=0.1, repeats=0.1))
-    judgement = await under(_nothing, tmp_path, lasting=60.0, scenario=lossy)
-    record_property("table", row("air: a tenth of all datagrams lost, a tenth repeated", judgement, tmp_path))
-    require_sound(judgement)
+    fault = "air: a tenth of all datagrams lost, a tenth repeated"
+    require_sound(await trial.under(fault, _nothing, lasting=lasting, scenario=lossy))
 
 
 async def _nothing(_: Stack) -> None:

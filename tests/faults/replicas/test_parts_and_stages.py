@@ -1,12 +1,11 @@
 """Stages held beyond their sessions; Kafka, MongoDB and the broker restarted or away; topics delivered twice."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from tests.faults.campaigns import away
 from tests.faults.replicas.harm import delivered_again, one_held_after_the_other, restarted
-from tests.faults.replicas.trial import Record, require_sound, row, under
+from tests.faults.replicas.trial import Trial, require_sound
 
 from sluice_common.topics import (
     CELL_REQUESTS,
@@ -45,37 +44,35 @@ _GROUPS: dict[str, Sequence[tuple[str, Topic]]] = {
 @pytest.mark.requirement("R067", "R143")
 @pytest.mark.parametrize("stage", ["scheduler-devices", "scheduler-cells"])
 async def test_a_stage_that_stands_still_beyond_its_session_changes_nothing_when_it_goes_on(
-    stage: str, tmp_path: Path, record_property: Record
+    stage: str, trial: Trial
 ) -> None:
-    judgement = await under(one_held_after_the_other(stage), tmp_path)
-    record_property("table", row(f"{stage}: SIGSTOP of one replica for 14 s, then of the other", judgement, tmp_path))
+    judgement = await trial.under(
+        f"{stage}: SIGSTOP of one replica for 14 s, then of the other", one_held_after_the_other(stage)
+    )
     require_sound(judgement)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.requirement("R067", "R099", "R143")
 @pytest.mark.parametrize("part", [KAFKA, MONGODB, MQTT])
-async def test_a_part_may_be_restarted(part: str, tmp_path: Path, record_property: Record) -> None:
-    judgement = await under(restarted(part), tmp_path)
-    record_property("table", row(f"{part}: restarted", judgement, tmp_path))
+async def test_a_part_may_be_restarted(part: str, trial: Trial) -> None:
+    judgement = await trial.under(f"{part}: restarted", restarted(part))
     require_sound(judgement)
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.requirement("R067", "R099", "R143")
 @pytest.mark.parametrize("part", [KAFKA, MONGODB])
-async def test_a_part_may_be_away_for_a_minute(part: str, tmp_path: Path, record_property: Record) -> None:
-    judgement = await under(away(part, _AWAY), tmp_path, lasting=_AWAY)
-    record_property("table", row(f"{part}: away for {_AWAY:g} s", judgement, tmp_path))
+async def test_a_part_may_be_away_for_a_minute(part: str, trial: Trial) -> None:
+    judgement = await trial.under(f"{part}: away for {_AWAY:g} s", away(part, _AWAY), lasting=_AWAY)
     require_sound(judgement)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.requirement("R067", "R143")
 @pytest.mark.parametrize("service", list(_GROUPS))
-async def test_what_a_service_has_read_may_all_come_again(
-    service: str, tmp_path: Path, record_property: Record
-) -> None:
-    judgement = await under(delivered_again(service, _GROUPS[service]), tmp_path)
-    record_property("table", row(f"{service}: all of its topics delivered twice", judgement, tmp_path))
+async def test_what_a_service_has_read_may_all_come_again(service: str, trial: Trial) -> None:
+    judgement = await trial.under(
+        f"{service}: all of its topics delivered twice", delivered_again(service, _GROUPS[service])
+    )
     require_sound(judgement)

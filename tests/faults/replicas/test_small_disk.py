@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.faults.replicas.trial import Record, require_sound, row, under
+from tests.faults.replicas.trial import Trial, require_sound
 
 from sluice_embedded.stack import Stack
 
@@ -41,10 +41,8 @@ def fill(ballast: Path) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.requirement("R067", "R143")
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root may mount a file system")
-async def test_a_stage_whose_disk_is_full_leaves_its_work_to_the_other_replica_and_comes_back(
-    tmp_path: Path, record_property: Record
-) -> None:
-    records = tmp_path / "data" / _REPLICA / "records"
+async def test_a_stage_whose_disk_is_full_leaves_its_work_to_the_other_replica_and_comes_back(trial: Trial) -> None:
+    records = trial.folder / "data" / _REPLICA / "records"
 
     async def full_for_a_while(stack: Stack) -> None:
         await asyncio.to_thread(stack.stop_service, _REPLICA)
@@ -57,6 +55,7 @@ async def test_a_stage_whose_disk_is_full_leaves_its_work_to_the_other_replica_a
         await asyncio.to_thread(stack.wait_restarted, _REPLICA, old)  # it has ended by itself
 
     with contextlib.ExitStack() as disks:
-        judgement = await under(full_for_a_while, tmp_path, lasting=_FULL_FOR)
-    record_property("table", row(f"{_REPLICA}: its disk full for {_FULL_FOR:g} s", judgement, tmp_path))
+        judgement = await trial.under(
+            f"{_REPLICA}: its disk full for {_FULL_FOR:g} s", full_for_a_while, lasting=_FULL_FOR
+        )
     require_sound(judgement)

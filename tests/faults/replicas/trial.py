@@ -1,6 +1,7 @@
 """One campaign on two of everything with one fault in its midst, and what must hold afterwards."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -13,29 +14,50 @@ from sluice_demo.scenario import Scenario
 from sluice_embedded.adapters.sockets import free_base
 from sluice_embedded.domain.services import PARTS
 
-_DEVICES, _MQTT_DEVICES, _CELLS = 400, 100, 4
-_PATIENCE = 60.0
-"""Seconds of each timeout beyond what the fault lasts."""
-Record = Callable[[str, object], None]
+_MQTT_SHARE = 0.2
+_LWM2M_PER_CELL = 100
+_LONGER = 60.0
+"""Seconds by which each timeout, and the campaign, are longer than the fault."""
 
 
-def five_hundred(lasting: float = 0.0) -> Scenario:
-    """Return 500 healthy devices whose timeouts outlast a fault of so many seconds."""
-    return patient_campaign(devices=_DEVICES, mqtt_devices=_MQTT_DEVICES, cells=_CELLS, seconds=lasting + _PATIENCE)
+@dataclass(frozen=True)
+class Trial:
+    """What a test does.
 
-
-async def under(fault: Harm, folder: Path, *, lasting: float = 0.0, scenario: Scenario | None = None) -> Judgement:
-    """Run the campaign, do the harm once a window is full, and return the judgement.
-
-    Args:
-        fault: What is done.
+    Attributes:
+        devices: Devices of the campaign, a fifth of them by MQTT.
         folder: Of the system's state.
-        lasting: Seconds that it takes, by which the campaign may take longer.
-        scenario: Another campaign than `five_hundred`.
+        record: Takes a line of the table.
     """
-    place = Place(free_base(), folder, replicas=2)
-    campaign = scenario or five_hundred(lasting)
-    return judge(await run(campaign, place, Console(), meanwhile=when_full(fault), longer=lasting + _PATIENCE))
+
+    devices: int
+    folder: Path
+    record: Callable[[str], None]
+
+    def campaign(self, lasting: float = 0.0) -> Scenario:
+        """Return healthy devices whose timeouts outlast a fault of so many seconds."""
+        mqtt = round(self.devices * _MQTT_SHARE)
+        lwm2m = self.devices - mqtt
+        cells = max(1, lwm2m // _LWM2M_PER_CELL)
+        return patient_campaign(devices=lwm2m, mqtt_devices=mqtt, cells=cells, seconds=lasting + _LONGER)
+
+    async def under(
+        self, name: str, fault: Harm, *, lasting: float = 0.0, scenario: Scenario | None = None
+    ) -> Judgement:
+        """Run the campaign, do the harm once a window is full, and return the judgement.
+
+        Args:
+            name: What is done, for the table.
+            fault: Does it.
+            lasting: Seconds that it takes, by which the campaign may take longer.
+            scenario: Another campaign than `campaign`.
+        """
+        place = Place(free_base(), self.folder, replicas=2)
+        campaign = scenario or self.campaign(lasting)
+        evidence = await run(campaign, place, Console(), meanwhile=when_full(fault), longer=lasting + _LONGER)
+        judgement = judge(evidence)
+        self.record(row(name, judgement, self.folder))
+        return judgement
 
 
 def require_sound(judgement: Judgement) -> None:
