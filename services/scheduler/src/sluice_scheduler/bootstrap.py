@@ -75,6 +75,7 @@ async def serve_devices(settings: DevicesSettings) -> None:
     # Only here, so that the stage `cells` does not carry Faust.
     from sluice_scheduler.adapters.devices.faust_app import (  # noqa: PLC0415
         consume,
+        create_changelog,
         faust_app,
         missing,
         records_table,
@@ -120,6 +121,7 @@ async def serve_devices(settings: DevicesSettings) -> None:
             look = partial(look_for_progress, FaustProgress(app), StallDetector(settings.devices_stall))
             work.repeat("stall_not_watched", look, pause=LOOK_EVERY)
 
+    await create_changelog(table, settings)
     async with started(producer):
         with lag_watched("sluice-devices", FaustProgress(app).positions):
             await run_app(app, serve)

@@ -1,13 +1,16 @@
 """The Faust app of the stage `devices`: partitions, offsets, recovery and standby of `device-events`."""
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any
 
 import faust
+from faust.types import TP
 
+from sluice_common.bus import create_topics
+from sluice_common.errors import FatalError
 from sluice_common.lifecycle import end_within
-from sluice_common.topics import DEVICE_EVENTS
+from sluice_common.topics import DEVICE_EVENTS, Topic
 from sluice_scheduler.adapters.devices.faust_table import NewerWinsTable
 from sluice_scheduler.adapters.devices.faust_transport import CommittedTransport
 from sluice_scheduler.settings import DevicesSettings
@@ -16,6 +19,10 @@ _NAME = "sluice-devices"
 _RECORDS = "records"
 _STOP_DEADLINE = 15.0
 """Seconds that a process has to stop in good order."""
+
+
+class MissingChangelogError(FatalError):
+    """Partitions of events came without those of the changelog: records that there are would be taken for missing."""
 
 
 def faust_app(settings: DevicesSettings) -> faust.App:
@@ -52,6 +59,28 @@ def records_table(app: faust.App, partitions: int) -> Any:
     return app.Table(_RECORDS, key_type=bytes, value_type=bytes, partitions=partitions)
 
 
+async def create_changelog(table: Any, settings: DevicesSettings) -> None:
+    """Create the changelog of the table unless it is there.
+
+    Faust creates it, too, but after it has joined its group. Until its client read anew which topics there are, five
+    minutes later, it dealt out partitions of events without their records ("Ignoring missing topic"): whoever took one
+    over from a process that had died knew none of its devices.
+
+    Raises:
+        KafkaError: Kafka cannot be reached, or refuses to create it.
+    """
+    changelog = Topic(table.changelog_topic.get_topic_name(), None, {"cleanup.policy": "compact"})
+    await create_topics(settings, [changelog])
+
+
+def without_changelog(assigned: Iterable[TP], changelog: str) -> set[int]:
+    """Return the partitions of events that are assigned without those of their changelog."""
+    partitions: dict[str, set[int]] = {DEVICE_EVENTS.name: set(), changelog: set()}
+    for tp in assigned:
+        partitions[tp.topic].add(tp.partition)
+    return partitions[DEVICE_EVENTS.name] - partitions[changelog]
+
+
 def consume(
     app: faust.App,
     table: Any,
@@ -81,7 +110,13 @@ def consume(
     async def revoked(*_: Any, **__: Any) -> None:
         await give_up()
 
+    async def assigned(*_: Any, **__: Any) -> None:
+        changelog = table.changelog_topic.get_topic_name()
+        if incomplete := without_changelog(app.assignor.assigned_actives(), changelog):
+            raise MissingChangelogError(f"partitions {sorted(incomplete)} were assigned without {changelog}")
+
     app.agent(topic, name="devices", concurrency=1)(devices)
+    app.on_partitions_assigned.connect(assigned)
     table.on_recover(recovered)
     app.on_partitions_revoked.connect(revoked)
 
