@@ -39,6 +39,9 @@ class TopicReader(Generic[Message]):
         decode: Makes a message of a record of aiokafka; without it the topic's decoder makes it of the value.
         partitions: Those to read; all of them by default.
         max_delay: Seconds that a message may come late while following; fewer and larger fetches cost less CPU.
+
+    Attributes:
+        ends: Where each partition ended when `read` began.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class TopicReader(Generic[Message]):
         self._decode = decode or _by_value(topic)
         numbers = range(settings.partitions) if partitions is None else partitions
         self._positions = {TopicPartition(topic.name, number): 0 for number in numbers}
+        self.ends: dict[int, int] = {}
         self._fetching = (
             {"fetch_min_bytes": _LATE_FETCH_BYTES, "fetch_max_wait_ms": int(max_delay * 1000)}
             if max_delay
@@ -78,6 +82,7 @@ class TopicReader(Generic[Message]):
             consumer.assign(list(self._positions))
             await consumer.seek_to_beginning(*self._positions)
             ends: dict[TopicPartition, int] = await consumer.end_offsets(list(self._positions))
+            self.ends = {partition.partition: end for partition, end in ends.items()}
             async with asyncio.timeout(_STALL_SECONDS) as limit:
                 while any([await consumer.position(partition) < end for partition, end in ends.items()]):
                     if await self._poll(consumer, _READ_POLL_MS, take):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from sluice_common import __version__
 from sluice_embedded.domain.ports import HIGHEST_BASE, HIGHEST_PORT, LOWEST_BASE, MAX_REPLICAS
-from sluice_embedded.entrypoints import check, lifecycle, logs
+from sluice_embedded.entrypoints import check, lifecycle, logs, operations
 from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
 from sluice_embedded.install import ROOT
 from sluice_embedded.settings import EmbeddedSettings
@@ -35,12 +35,12 @@ _PYTEST_DEFAULTS = (
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit status."""
-    if argv[:1] == ["test"]:
-        return test(argv[1:])
     parser = _parser()
     if not argv:
         parser.print_help()
         return 2
+    if argv[0] in operations.PROGRAMS or argv[0] == "test":
+        return test(argv[1:]) if argv[0] == "test" else operate(argv[0], argv[1:])
     options = parser.parse_args(argv)
     try:
         return _commands()[options.command](options)
@@ -52,6 +52,15 @@ def main(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # whoever reads the output has seen enough; Python would complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def operate(command: str, arguments: Sequence[str]) -> int:
+    """Become a service's program for operators, told where the running system's parts are."""
+    try:
+        return hand_over(operations.arguments_of(command, arguments))
+    except (*EXPECTED_ERRORS, ValidationError) as error:
+        sys.stderr.write(_text_of(error))
+        return 1
 
 
 def _text_of(error: Exception) -> str:
@@ -149,6 +158,8 @@ def _parser() -> argparse.ArgumentParser:
     follow.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
     follow.add_argument("-n", "--lines", type=int, default=20, help="lines per service (default 20)")
     commands.add_parser("reset", parents=[where], help="delete all data and logs")
+    commands.add_parser("dead-letters", help="list what could not be handled, show it, replay it")
+    commands.add_parser("rebuild", help="write into a restored database what Kafka has of it since")
     commands.add_parser("demo", help="start everything, run a campaign over HTTP as an app server would, and judge it")
     commands.add_parser("simulate", help="simulate LwM2M devices against a gateway")
     commands.add_parser("simulate-mqtt", help="simulate MQTT devices against a broker")

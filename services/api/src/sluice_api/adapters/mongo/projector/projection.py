@@ -17,6 +17,7 @@ from sluice_common.mongo import Database
 
 _MAX_WRITES = 200
 """Writes of one bulk, which a busy server answers in time."""
+_OF_DEVICE = ("endpoint", "product_id", "group_ids")
 
 
 class MongoProjectionStore:
@@ -57,7 +58,8 @@ class MongoProjectionStore:
     async def insert_executions(self, writes: Sequence[RowWrite]) -> None:
         """Insert executions that are missing, as their snapshots have them."""
         for some in chunks(writes, _MAX_WRITES):
-            rows = [InsertOne(await self._row(write)) for write in some]
+            devices = await self._devices({write.snapshot.device_id for write in some})
+            rows = [InsertOne(_row(write, devices.get(write.snapshot.device_id, {}))) for write in some]
             with content_errors_as_poison():
                 await self._database[EXECUTIONS].bulk_write(rows, ordered=False)
 
@@ -102,18 +104,14 @@ class MongoProjectionStore:
             # The other group of the projector may make one at the same moment: then this batch comes again.
             await states.insert_many(made, ordered=False)
 
-    async def _row(self, write: RowWrite) -> Document:
-        snapshot = write.snapshot
-        device = await self._database[DEVICES].find_one({"_id": snapshot.device_id}) or {}
-        return {
-            "_id": snapshot.execution_id,
-            "app_id": snapshot.app_id,
-            "task_id": snapshot.task_id,
-            "device_id": snapshot.device_id,
-            "endpoint": device.get("endpoint", ""),
-            "product_id": device.get("product_id", ""),
-            "group_ids": device.get("group_ids", []),
-        } | _fields(write)
+    async def _devices(self, device_ids: Collection[str]) -> dict[str, Document]:
+        """Return what executions have of their devices, by device."""
+        found: dict[str, Document] = {}
+        for ids in chunks(sorted(device_ids)):
+            wanted = {"_id": {"$in": list(ids)}}
+            async for document in self._database[DEVICES].find(wanted, dict.fromkeys(_OF_DEVICE, 1)):
+                found[document["_id"]] = document
+        return found
 
     async def _update_each(self, collection: str, changes: Mapping[str, Document]) -> None:
         """Set fields of many documents, of each its own, unless it has a newer version."""
@@ -122,6 +120,19 @@ class MongoProjectionStore:
                 await self._database[collection].update_many(
                     {"_id": {"$in": list(ids)}}, newer_of({i: changes[i] for i in ids})
                 )
+
+
+def _row(write: RowWrite, device: Document) -> Document:
+    snapshot = write.snapshot
+    return {
+        "_id": snapshot.execution_id,
+        "app_id": snapshot.app_id,
+        "task_id": snapshot.task_id,
+        "device_id": snapshot.device_id,
+        "endpoint": device.get("endpoint", ""),
+        "product_id": device.get("product_id", ""),
+        "group_ids": device.get("group_ids", []),
+    } | _fields(write)
 
 
 def _fields(write: RowWrite) -> Document:
