@@ -7,7 +7,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from sluice_common.bus import Producer
+from sluice_common.messages.base import now
 from sluice_common.messages.codec import BrokenMessageError
+from sluice_common.messages.dead_letters import DeadLetter
+from sluice_common.partitions import partition_for
 from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import Topic
@@ -37,6 +40,32 @@ class Bus:
                 await producer.send_and_wait(topic.name, value=value, key=b"key", partition=0)
 
         asyncio.run(send())
+
+    def dead_letter(
+        self, topic: Topic, key: str, value: bytes, reason: str, *, partition_key: str | None = None
+    ) -> int:
+        """Put a letter of a record that would stand before all that its partition holds; return the partition."""
+        partition = partition_for(partition_key or key, self._settings.partitions)
+        letter = DeadLetter(
+            source_topic=topic.name,
+            partition=partition,
+            offset=0,
+            reason=reason,
+            key=key.encode(),
+            value=value,
+            occurred_at=now(),
+        )
+
+        async def send() -> None:
+            async with started(Producer(self._settings)) as producer:
+                await producer.send_dead_letter(letter)
+
+        asyncio.run(send())
+        return partition
+
+    def places(self, topic: Topic, key: str) -> list[int]:
+        """Return the partition of each record of a key."""
+        return [record.partition for record in self._records(topic) if record.key == key.encode()]
 
     def last_values(self, topic: Topic, keys: set[str]) -> set[bytes | None]:
         """Return the last values of keys; None is a tombstone."""

@@ -161,6 +161,15 @@ class Producer:
         """
         await acknowledged([await self.send(topic, key, message) for topic, key, message in messages])
 
+    async def send_tombstone(self, topic: Topic, key: str, *, partition: int) -> asyncio.Future[Any]:
+        """Have a compacted topic forget a key; the future is done when Kafka has it.
+
+        Raises:
+            KafkaError: Kafka does not say where to send it.
+            FatalError: As of `_send`.
+        """
+        return await self._send(topic, key.encode(), None, partition)
+
     async def publish_tombstones(self, topic: Topic, keys: Iterable[tuple[str, str]], /) -> None:
         """Have a compacted topic forget keys, each with the key of its partition, and wait until Kafka has them all.
 
@@ -173,6 +182,17 @@ class Producer:
                 for key, partition_key in keys
             ]
         )
+
+    async def publish_bytes(self, topic: Topic, key: bytes | None, value: bytes | None, partition: int) -> None:
+        """Put bytes into a partition as they are and wait until Kafka has them; no value is a tombstone.
+
+        Raises:
+            MessageSizeTooLargeError: As of `send`.
+            KafkaError: As of `acknowledged`.
+        """
+        if len(value or b"") > MAX_MESSAGE_BYTES:
+            raise MessageSizeTooLargeError(f"{len(value or b'')} bytes for {topic.name}")
+        await acknowledged([await self._send(topic, key, value, partition)])
 
     async def dead_letter(self, record: Any, reason: str) -> None:
         """Put a record that cannot be handled into `dead-letters` and wait until Kafka has it.
