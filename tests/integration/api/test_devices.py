@@ -9,11 +9,13 @@ from tests.integration.api.fleet import NewFleet
 from tests.integration.api.kafka_client import Bus
 from tests.integration.api.service_process import Documents
 from tests.integration.api.waiting import eventually
+from tests.processes import ServiceProcess
 
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
+from sluice_common.messages.execution_events import DeviceCommandChanged, DeviceCommandStatus, DeviceFirmwareChanged
 from sluice_common.messages.registrations import Registration
-from sluice_common.topics import REGISTRATIONS
+from sluice_common.topics import COMMAND_EVENTS, EXECUTION_EVENTS, REGISTRATIONS
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 CSV = {"Content-Type": "text/csv; charset=utf-8"}
@@ -224,3 +226,34 @@ def test_what_a_deleted_device_reported_is_deleted_with_it_and_stays_deleted(
     bus.publish(REGISTRATIONS, (device_id, later), (other, registration(other)))
     eventually(lambda: made(fleet.app.get(f"/devices/{other}"))["registration"])
     assert database["device_states"].find_one({"_id": device_id}) is None
+
+
+def test_kafka_forgets_a_deleted_device(
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess, projector: ServiceProcess
+) -> None:
+    fleet = new_fleet()
+    gone, stays = fleet.devices(2)
+    command_ids = {}
+    for device_id in (gone, stays):
+        reported = DeviceFirmwareChanged(app_id=APP, occurred_at=now(), device_id=device_id, firmware_version="1.0")
+        bus.publish(EXECUTION_EVENTS, (device_id, reported))
+        bus.publish(REGISTRATIONS, (device_id, registration(device_id)))
+        command = made(fleet.app.post(f"/devices/{device_id}/commands", json={"operation": "read", "path": "/3/0/3"}))
+        command_ids[device_id] = command["command_id"]
+        answered = DeviceCommandChanged(
+            app_id=APP,
+            occurred_at=now(),
+            command_id=command["command_id"],
+            device_id=device_id,
+            version=9,
+            status=DeviceCommandStatus.SUCCEEDED,
+        )
+        bus.publish(COMMAND_EVENTS, (command["command_id"], answered), partition_key=device_id)
+    eventually(lambda: fleet.app.delete(f"/devices/{gone}").status_code == 204)
+    keys = [(REGISTRATIONS, gone), (EXECUTION_EVENTS, gone), (COMMAND_EVENTS, command_ids[gone])]
+    eventually(lambda: all(bus.last_values(topic, {key}) == {None} for topic, key in keys))
+    kept = [(REGISTRATIONS, stays), (EXECUTION_EVENTS, stays), (COMMAND_EVENTS, command_ids[stays])]
+    assert all(bus.last_values(topic, {key}) != {None} for topic, key in kept)
+    assert made(fleet.app.get(f"/devices/{stays}"))["firmware_version"] == "1.0"
+    assert relay.runs
+    assert projector.runs

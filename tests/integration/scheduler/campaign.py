@@ -54,6 +54,13 @@ class Campaign:
         """Ids of the executions that have ended."""
         return {name for (name, _), copies in self.snapshots.items() if copies[0].status.is_final}
 
+    def requests_of(self, device_id: str) -> int:
+        """Return how many requests of a device's upgrade have led to an execution: each has a time of its own."""
+        name = execution_id(self.task_id, device_id)
+        return len(
+            {copy.created_at for (known, _), copies in self.snapshots.items() if known == name for copy in copies}
+        )
+
     async def request(self) -> None:
         """Register every device and request its upgrade; they begin one after the other, within five seconds."""
         for number, device_id in enumerate(self.device_ids):

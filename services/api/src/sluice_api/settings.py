@@ -67,6 +67,11 @@ class RelaySettings(CommonSettings):
     tasks_keep: float = Field(
         400.0, ge=0, description="Days that a task and its executions are kept after its end; 0 keeps them for ever."
     )
+    deleted_devices_keep: float = Field(
+        9.0,
+        ge=0,
+        description="Days until the scheduler forgets a deleted device: more than it keeps ids of ended executions.",
+    )
     relay_lease: float = Field(10.0, gt=0, description="Seconds after which another relay takes over.")
     relay_name: str = Field(
         default_factory=socket.gethostname,

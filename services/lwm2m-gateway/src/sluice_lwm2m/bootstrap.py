@@ -4,10 +4,12 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sluice_common.background import BackgroundTasks
 from sluice_common.bus import Position, Positions, Producer
 from sluice_common.ids import split_execution_id
+from sluice_common.messages import codec
 from sluice_common.messages.lwm2m_commands import DeviceRequests, WritePackageUri
 from sluice_common.messages.registrations import Registration
 from sluice_common.mongo import IMAGE_BUCKET, Database
@@ -34,6 +36,7 @@ from sluice_lwm2m.application.images.access import ImageAccess
 from sluice_lwm2m.application.images.image_server import ImageServer
 from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.notifications import Notifications
+from sluice_lwm2m.application.ports import ForgottenDevice
 from sluice_lwm2m.application.registration.interface import RegistrationInterface
 from sluice_lwm2m.application.registration.lifecycle import RegistrationLifecycle
 from sluice_lwm2m.application.registration.replication import RegistrationReplication
@@ -159,7 +162,9 @@ def build(
     )
     command_log = KafkaCommandLog(settings, settings.lwm2m_ordinal, core.producer)
     # Most of what comes later are this gateway's own records: there is no hurry.
-    log: TopicReader[Registration] = TopicReader(settings, REGISTRATIONS, max_delay=1.0)
+    log: TopicReader[Registration | ForgottenDevice] = TopicReader(
+        settings, REGISTRATIONS, decode=_registration, max_delay=1.0
+    )
     return Gateway(
         settings=settings,
         counters=core.counters,
@@ -175,6 +180,18 @@ def build(
         lifecycle=lifecycle,
         activity=Activity(settings.lwm2m_ordinal, core.sessions, core.publisher, clock),
     )
+
+
+def _registration(record: Any) -> Registration | ForgottenDevice:
+    """Return what a record of `registrations` says; a tombstone, that the platform has deleted its device.
+
+    Raises:
+        BrokenMessageError: It is neither.
+    """
+    if record.value is None and record.key is not None:
+        return ForgottenDevice(record.key.decode(errors="replace"))
+    registration: Registration = codec.REGISTRATIONS.decode(record.value)
+    return registration
 
 
 def _lifecycle(core: _Core, commands: DeviceCommands) -> RegistrationLifecycle:

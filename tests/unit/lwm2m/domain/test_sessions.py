@@ -178,3 +178,17 @@ def test_of_two_registrations_of_the_same_millisecond_one_gateway_owns_the_devic
                 index.apply(each)
         owners += [own] if index.owned("d") is not None else []
     assert owners == [1]
+
+
+def test_a_forgotten_device_has_neither_address_nor_location_nor_token() -> None:
+    index = sessions()
+    index.register(record(observe_token="0aff"), T0)
+    index.forget("d")
+    assert index.owned("d") is None
+    assert index.at_location("l-d-1", T0) is None
+    assert index.observed_by(b"\x0a\xff") is None
+    assert index.at_address(Peer(("10.0.0.1", 1)), T0) is None
+    index.register(record("e"), T0)
+    owner = index.at_address(Peer(("10.0.0.1", 1)), T0)
+    assert owner is not None
+    assert owner.record.device_id == "e"

@@ -4,7 +4,7 @@ import pytest
 from tests.unit.rules.story.lwm2m import Story
 
 from sluice_common.messages.base import utc
-from sluice_common.messages.device_events import DeadlinePassed, FirmwareStateNotified, OutcomeStatus
+from sluice_common.messages.device_events import DeadlinePassed, DeviceDeleted, FirmwareStateNotified, OutcomeStatus
 from sluice_common.messages.execution_events import Step
 from sluice_rules.devices.decide import decide
 from sluice_rules.devices.effects import ToGateway, ToMqtt
@@ -125,3 +125,26 @@ def test_messages_carry_tenant_time_and_trace_of_their_cause(story: Story) -> No
 def test_an_event_for_a_device_never_heard_of_leaves_no_record(story: Story) -> None:
     story.cancel("c1").deregister()
     assert story.device is None
+
+
+def test_the_record_of_a_deleted_device_goes(story: Story) -> None:
+    story.reach(Step.ENDED)
+    decision = decide(story.device, DeviceDeleted(**story.head()), story.offset + 1, story.rules)
+    assert story.device is not None
+    assert decision.device is None
+    assert not decision.effects
+
+
+def test_a_device_that_is_deleted_with_something_under_way_keeps_its_record(story: Story) -> None:
+    story.reach(Step.DOWNLOADING)
+    before = story.device
+    assert decide(before, DeviceDeleted(**story.head()), story.offset + 1, story.rules).device is before
+
+
+def test_a_deletion_of_a_device_without_a_record_makes_none(story: Story) -> None:
+    assert decide(None, DeviceDeleted(**story.head()), 1, story.rules).device is None
+
+
+def test_a_deletion_that_is_older_than_the_record_changes_nothing(story: Story) -> None:
+    story.reach(Step.ENDED)
+    assert decide(story.device, DeviceDeleted(**story.head()), story.offset, story.rules).device is story.device

@@ -275,6 +275,12 @@ class DeadlinePassed(Message, frozen=True, kw_only=True):
     deadline: float
 
 
+class DeviceDeleted(Message, frozen=True, kw_only=True):
+    """The platform has deleted the device so long ago that nothing of it can come late any more: its record goes."""
+
+    device_id: str
+
+
 DeviceEvent = (
     ExecutionRequested
     | ExecutionStopRequested
@@ -290,4 +296,5 @@ DeviceEvent = (
     | SlotGranted
     | SlotProbed
     | DeadlinePassed
+    | DeviceDeleted
 )

@@ -22,6 +22,7 @@ from sluice_common.messages.device_events import (
     DeadlinePassed,
     DeviceCommandCancelRequested,
     DeviceCommandRequested,
+    DeviceDeleted,
     DeviceDeregistered,
     DeviceEvent,
     DeviceUplink,
@@ -46,7 +47,7 @@ class Decision(msgspec.Struct, frozen=True):
     """What follows from an event.
 
     Attributes:
-        device: The record from now on; the very same object if nothing changed, None if there is still none.
+        device: The record from now on; the very same object if nothing changed, None if there is none (any more).
         effects: What is to be sent, in order.
     """
 
@@ -66,6 +67,9 @@ def decide(device: Device | None, event: DeviceEvent, offset: int, rules: Rules)
     before = device or Device(device_id=event.device_id)
     if offset <= before.offset:
         return Decision(device, [])
+    if isinstance(event, DeviceDeleted):
+        # A device is deleted when nothing is under way, and this comes days after that.
+        return Decision(device if before.execution or before.commands else None, [])
     transition = Transition(before, event, offset, rules, steps_of)
     _HANDLERS[type(event)](transition, event)
     transition.publish_if_visible()

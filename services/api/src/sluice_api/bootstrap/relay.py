@@ -8,6 +8,7 @@ from functools import partial
 from sluice_api import metrics
 from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS
 from sluice_api.adapters.mongo.outbox import MongoOutboxStore
+from sluice_api.adapters.mongo.relay.deleted_devices import MongoDeletedDeviceStore
 from sluice_api.adapters.mongo.relay.leases import MongoLease
 from sluice_api.adapters.mongo.relay.revocation import MongoRevocationStore
 from sluice_api.adapters.mongo.relay.start_check import MongoStartCheckStore
@@ -18,6 +19,7 @@ from sluice_api.adapters.mongo.task_progress import MongoProgressStore
 from sluice_api.adapters.mongo.tasks import Tasks
 from sluice_api.adapters.relay_hints import follow_hints
 from sluice_api.application.relay.abandoned_uploads import AbandonedUploads
+from sluice_api.application.relay.deleted_devices import DeletedDevices
 from sluice_api.application.relay.expired_tasks import ExpiredTasks
 from sluice_api.application.relay.message_work import MessageWork
 from sluice_api.application.relay.outbox import Outbox
@@ -84,11 +86,15 @@ def _relay(settings: RelaySettings, database: Database, producer: Producer, leas
     message_work = MessageWork(Revocation(MongoRevocationStore(database), tasks), packages, now)
     abandoned = AbandonedUploads(MongoUploadStore(database), now)
     expired = ExpiredTasks(Tasks(database), timedelta(days=settings.tasks_keep), now)
+    deleted = DeletedDevices(
+        MongoDeletedDeviceStore(database), producer, timedelta(days=settings.deleted_devices_keep), now
+    )
     looks = [
         lambda: commands.deliver_due(now()),
         message_work.work_on_due,
         task_work.work_on_due,
         abandoned.clear_when_due,
         expired.remove_when_due,
+        deleted.forget_due,
     ]
     return Relay(lease, looks, interval=settings.relay_interval)

@@ -1,7 +1,7 @@
 """What the application needs from outside: adapters implement it, unit tests fake it."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -28,13 +28,19 @@ class Publisher(Protocol):
         """Publish which devices have spoken, for people."""
 
 
+class ForgottenDevice(NamedTuple):
+    """A device that the platform has deleted: a tombstone among the registrations."""
+
+    device_id: str
+
+
 class RegistrationLog(Protocol):
     """The registrations of all gateways."""
 
-    async def read(self, take: Callable[[Registration], Awaitable[None]]) -> None:
+    async def read(self, take: Callable[[Registration | ForgottenDevice], Awaitable[None]]) -> None:
         """Hand over what is there now, in the order of each device."""
 
-    async def follow(self, take: Callable[[Registration], Awaitable[None]]) -> None:
+    async def follow(self, take: Callable[[Registration | ForgottenDevice], Awaitable[None]]) -> None:
         """Hand over what comes after that, until cancelled; up to a second late."""
 
 

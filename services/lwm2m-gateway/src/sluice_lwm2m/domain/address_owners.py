@@ -67,6 +67,11 @@ class AddressOwners:
         session.gain_address(remote, at)
         return True
 
+    def forget(self, session: Session) -> None:
+        """Let a session go that is no more."""
+        self._leave(session)
+        self.on_release(session)
+
     def _leave(self, session: Session) -> None:
         if session.remote is not None:
             del self._owners[session.remote]

@@ -6,6 +6,8 @@ from math import inf
 from secrets import randbelow
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.domain.address_owners import AddressOwners
 from sluice_lwm2m.domain.coap.peer import Peer, parse_peer
@@ -145,6 +147,14 @@ class Sessions:
             self._index(session)
             self._watch(session)
         return None
+
+    def forget(self, device_id: str) -> None:
+        """Drop a device that the platform has deleted; whoever still works for its registration finds it ended."""
+        session = self._by_device.pop(device_id, None)
+        if session is not None:
+            self._drop_indexes(session)
+            session.replace_record(replace(session.record, deregistered=True))
+            self.owners.forget(session)
 
     def expired(self, now: float) -> Iterator[Session]:
         """Yield the sessions of this gateway whose lifetime has ended and that have not left, each once.

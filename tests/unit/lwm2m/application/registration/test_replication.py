@@ -1,30 +1,32 @@
 """Registrations that other gateways publish, and those of this one after a restart."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from tests.unit.lwm2m.application_under_test import Application
 from tests.unit.lwm2m.builders import T0, registration
 
 from sluice_common.messages.registrations import Registration
+from sluice_lwm2m.application.ports import ForgottenDevice
 from sluice_lwm2m.application.registration.replication import RegistrationReplication
 
 OWN, OTHER = 0, 1
+Read = Registration | ForgottenDevice
 
 
 class Log:
     """Holds registrations."""
 
-    def __init__(self, before: list[Registration], after: list[Registration]) -> None:
+    def __init__(self, before: Sequence[Read], after: Sequence[Read]) -> None:
         self._before = before
         self._after = after
 
-    async def read(self, take: Callable[[Registration], Awaitable[None]]) -> None:
+    async def read(self, take: Callable[[Read], Awaitable[None]]) -> None:
         """Hand over what is there."""
         for record in self._before:
             await take(record)
 
-    async def follow(self, take: Callable[[Registration], Awaitable[None]]) -> None:
+    async def follow(self, take: Callable[[Read], Awaitable[None]]) -> None:
         """Hand over what comes."""
         for record in self._after:
             await take(record)
@@ -76,4 +78,25 @@ async def test_a_registration_without_an_address_is_skipped_and_later_ones_are_t
     assert session is not None
     assert session.record.epoch == 1
     assert application.sessions.at_location(session.record.location, T0) is session
+    assert application.sessions.owned("e") is not None
+
+
+@pytest.mark.parametrize("gateway", [OWN, OTHER])
+async def test_a_device_that_the_platform_has_deleted_is_dropped_and_nothing_is_published_of_it(gateway: int) -> None:
+    application = Application()
+    session = application.register(registration("d", gateway=gateway))
+    log = Log([], [ForgottenDevice("d"), ForgottenDevice("never heard of")])
+    await RegistrationReplication(OWN, log, application.sessions, application.mailbox, application.store).follow()
+    assert len(application.sessions) == 0
+    assert application.sessions.at_location(session.record.location, T0) is None
+    assert session.record.deregistered, "whoever waits for its turn finds it ended"
+    assert list(application.sessions.expired(T0 + 1e9)) == []
+    assert application.publisher.messages == []
+
+
+async def test_a_device_that_was_deleted_while_the_gateway_was_away_is_not_there_after_its_start() -> None:
+    application = Application()
+    log = Log([registration("d"), registration("e"), ForgottenDevice("d")], [])
+    await RegistrationReplication(OWN, log, application.sessions, application.mailbox, application.store).restore()
+    assert application.sessions.owned("d") is None
     assert application.sessions.owned("e") is not None

@@ -72,7 +72,11 @@ class FakeRecords:
         """Store, if there is room."""
         if self.full:
             raise OSError("no space left on device")
-        self.stored |= {device.device_id: device for _, device, _ in changed}
+        for record in changed:
+            if record.device is None:
+                self.stored.pop(record.device_id, None)
+            else:
+                self.stored[record.device_id] = record.device
 
     def forget(self) -> None:
         """Count it."""
@@ -102,6 +106,11 @@ class FakeProducer:
         if self.broken:
             raise ConnectionError("no broker")
         self.sent.append((topic.name, key, partition, to_json(message)))
+        return asyncio.sleep(0)
+
+    async def send_tombstone(self, topic: Topic, key: str, *, partition: int) -> Awaitable[Any]:
+        """Keep it as a message without a value."""
+        self.sent.append((topic.name, key, partition, b""))
         return asyncio.sleep(0)
 
     async def dead_letter(self, record: InputRecord, reason: str) -> None:

@@ -9,6 +9,7 @@ from tests.unit.scheduler.application.devices.fakes import FakeEvent, FakeProduc
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import (
     DeviceCommandRequested,
+    DeviceDeleted,
     DeviceUplink,
     ExecutionRequested,
     UpgradeProgressReported,
@@ -217,3 +218,23 @@ def test_an_event_with_effects_is_not_counted_among_those_that_change_nothing() 
     close = CloseDownload(**head(), command_id="c", execution_id="t:d", attempt=1)
     counters.note(VersionReported(**head()), device, Decision(device, [ToMqtt(close)]))
     assert counters.log_fields() == {}
+
+
+async def test_the_record_of_a_deleted_device_is_stored_as_none(worker: Worker) -> None:
+    await worker.process(event(1, uplink("d")), event(2, uplink("e")))
+    deletion = event(3, DeviceDeleted(**head("d")))
+    await worker.process(deletion)
+    assert set(worker.records.stored) == {"e"}
+    assert deletion.acknowledged
+
+
+async def test_a_device_that_is_deleted_and_speaks_again_in_one_batch_has_a_record_of_what_it_said_last(
+    worker: Worker,
+) -> None:
+    await worker.process(event(1, uplink()), event(2, DeviceDeleted(**head())), event(3, uplink()))
+    assert worker.records.stored["d"].offset == 3
+
+
+async def test_a_device_that_speaks_and_is_deleted_in_one_batch_has_no_record(worker: Worker) -> None:
+    await worker.process(event(1, uplink()), event(2, DeviceDeleted(**head())))
+    assert worker.records.stored == {}

@@ -22,6 +22,8 @@ UPLOADS = "uploads"
 DEVICES = "devices"
 DEVICE_STATES = "device_states"
 """What devices report, by their id: it changes often, and apart it costs no index of `devices` (3/4 of an update)."""
+DELETED_DEVICES = "deleted_devices"
+"""Devices that the relay has yet to have Kafka forget."""
 GROUPS = "groups"
 TASKS = "tasks"
 EXECUTIONS = "executions"
@@ -73,6 +75,7 @@ _INDEXES: dict[str, Sequence[IndexModel]] = {
         _index("app_id", "group_ids", "_id"),
         _index("app_id", "tags", "_id"),
     ],
+    DELETED_DEVICES: [_RELAY],
     GROUPS: [_index("app_id", "name", unique=True), _index("app_id", "_id")],
     TASKS: [
         _index("app_id", "_id"),

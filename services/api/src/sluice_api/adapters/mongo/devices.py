@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import msgspec
 from pymongo.errors import BulkWriteError
 
-from sluice_api.adapters.mongo.collections import DEVICE_STATES, DEVICES, Document, Filter, chunks
+from sluice_api.adapters.mongo.collections import DELETED_DEVICES, DEVICE_STATES, DEVICES, Document, Filter, chunks
 from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import TenantRepository
 from sluice_api.domain.errors import InvalidError, NamedDevice
 from sluice_api.domain.models import Device, DeviceChange, DeviceFilter, DeviceRegistration, Page
+from sluice_common.messages.base import now
 from sluice_common.mongo import Database
 
 _DUPLICATE_KEY = 11_000
@@ -26,6 +27,7 @@ class Devices(TenantRepository[Device, DeviceFilter]):
     def __init__(self, database: Database) -> None:
         super().__init__(database, DEVICES, _CODEC, "device")
         self._states = database[DEVICE_STATES]
+        self._deleted = database[DELETED_DEVICES]
 
     async def find(self, app_id: str, identifier: str) -> Device | None:
         """Return the device with what it has reported, None if the app has none of that id."""
@@ -42,11 +44,15 @@ class Devices(TenantRepository[Device, DeviceFilter]):
         return Page(await self._with_states(page.items), page.next)
 
     async def delete(self, app_id: str, identifier: str) -> None:
-        """Delete a device, and what it has reported.
+        """Delete a device and what it has reported, and have the relay see to it that Kafka forgets it.
 
         Raises:
             NotFoundError: The app has none of that id.
         """
+        # First: once it is gone, nobody knows that it has been. The relay waits for a deletion that is under way.
+        at = now()
+        noted = {"app_id": app_id, "deleted_at": at, "relay_at": at}
+        await self._deleted.update_one({"_id": identifier}, {"$set": noted}, upsert=True)
         await super().delete(app_id, identifier)
         await self._states.delete_one({"_id": identifier})
 

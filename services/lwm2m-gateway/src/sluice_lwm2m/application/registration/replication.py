@@ -7,7 +7,7 @@ import structlog
 from sluice_common.errors import PoisonError
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.application.mailbox import Mailbox
-from sluice_lwm2m.application.ports import RegistrationLog
+from sluice_lwm2m.application.ports import ForgottenDevice, RegistrationLog
 from sluice_lwm2m.application.registration_store import RegistrationStore
 from sluice_lwm2m.domain.sessions import Sessions
 
@@ -36,7 +36,10 @@ class RegistrationReplication:
         """Take what other gateways publish, until cancelled."""
         await self._log.follow(self._apply_foreign)
 
-    async def _apply(self, record: Registration) -> None:
+    async def _apply(self, record: Registration | ForgottenDevice) -> None:
+        if isinstance(record, ForgottenDevice):
+            await self._forget(record.device_id)
+            return
         try:
             session = self._sessions.apply(record)
         except PoisonError as error:
@@ -46,6 +49,11 @@ class RegistrationReplication:
             async with self._mailbox.work_for(record.device_id):
                 await self._store.save(session)
 
-    async def _apply_foreign(self, record: Registration) -> None:
-        if record.gateway != self._gateway:
+    async def _apply_foreign(self, record: Registration | ForgottenDevice) -> None:
+        if isinstance(record, ForgottenDevice) or record.gateway != self._gateway:
             await self._apply(record)
+
+    async def _forget(self, device_id: str) -> None:
+        """Drop a deleted device; nothing is published of it, or its key would be in Kafka again."""
+        async with self._mailbox.work_for(device_id):
+            self._sessions.forget(device_id)

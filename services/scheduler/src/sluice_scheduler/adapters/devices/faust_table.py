@@ -6,7 +6,7 @@ behind a stored record would never be made again.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import faust
@@ -58,8 +58,9 @@ class NewerWinsTable(faust.Table[bytes, bytes]):
             if message.key not in best:
                 stored = store._db_for_partition(message.partition).get(message.key)  # noqa: SLF001 - the only way
                 best[message.key] = records.offset_of(stored or b"")
+            # A deleted device has no offset: its tombstone counts, and so would whatever came after it.
             offset = records.offset_of(message.value or b"")
-            if offset >= best[message.key]:
+            if message.value is None or offset >= best[message.key]:
                 best[message.key] = offset
                 yield event
 
@@ -100,19 +101,26 @@ class FaustRecords:
 
     async def store(self, changed: Sequence[ChangedRecord]) -> None:
         """Store records: in the changelog first, then in RocksDB."""
-        changelog = str(self._table.changelog_topic.get_topic_name())
-        stored = await asyncio.gather(
-            *[
-                await self._producer.send(
-                    Topic(changelog, None), device.device_id, msgspec.Raw(value), partition=partition
-                )
-                for partition, device, value in changed
-            ]
-        )
-        for (partition, device, value), metadata in zip(changed, stored, strict=True):
-            self._database(partition).put(device.device_id.encode(), value)
-            self._remember(device)
-            self._table.data.set_persisted_offset(TP(changelog, partition), metadata.offset)
+        changelog = Topic(str(self._table.changelog_topic.get_topic_name()), None)
+        stored = await asyncio.gather(*[await self._send(changelog, record) for record in changed])
+        for record, metadata in zip(changed, stored, strict=True):
+            self._put(record)
+            self._table.data.set_persisted_offset(TP(changelog.name, record.partition), metadata.offset)
+
+    async def _send(self, changelog: Topic, record: ChangedRecord) -> Awaitable[Any]:
+        if record.value is None:
+            return await self._producer.send_tombstone(changelog, record.device_id, partition=record.partition)
+        value = msgspec.Raw(record.value)
+        return await self._producer.send(changelog, record.device_id, value, partition=record.partition)
+
+    def _put(self, record: ChangedRecord) -> None:
+        key, database = record.device_id.encode(), self._database(record.partition)
+        if record.device is None:
+            database.delete(key)
+            self._decoded.pop(record.device_id, None)
+        else:
+            database.put(key, record.value)
+            self._remember(record.device)
 
     def forget(self) -> None:
         """Drop what is decoded: another worker may have written since."""

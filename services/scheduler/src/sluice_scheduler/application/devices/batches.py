@@ -85,8 +85,9 @@ class BatchProcessor:
         if time.monotonic() - began > self._max_seconds:
             raise StalledError("a batch took longer than half a session")
         await self._records.store(list(changed.values()))
-        for partition, device, _ in changed.values():
-            self._deadlines.follow(device, partition)
+        for partition, _, device, _ in changed.values():
+            if device is not None:  # one that is no more had none
+                self._deadlines.follow(device, partition)
         for event in batch:
             event.ack()
 
@@ -98,8 +99,10 @@ class BatchProcessor:
         decision, value, messages = self._decided(device, message, record)
         self.no_ops.note(message, device, decision)
         self.counts.note(message, device, decision)
-        if value and decision.device is not None:
-            changed[message.device_id] = ChangedRecord(record.partition, decision.device, value)
+        if value or (device is not None and decision.device is None):
+            changed[message.device_id] = ChangedRecord(
+                record.partition, message.device_id, decision.device, value or None
+            )
         _trace(message, decision, began)
         return messages
 

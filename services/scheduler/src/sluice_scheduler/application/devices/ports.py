@@ -37,13 +37,15 @@ class ChangedRecord(NamedTuple):
 
     Attributes:
         partition: Where the device's events come from.
-        device: The record.
-        value: Its bytes.
+        device_id: The device.
+        device: The record; None if it is no more.
+        value: Its bytes; None, a tombstone, if it is no more.
     """
 
     partition: int
-    device: Device
-    value: bytes
+    device_id: str
+    device: Device | None
+    value: bytes | None
 
 
 class RecordStore(Protocol):
@@ -74,6 +76,9 @@ class Producer(Protocol):
 
     async def send(self, topic: Topic, key: str, message: Any, *, partition: int) -> Awaitable[Any]:
         """Hand a message over; what is returned is done when Kafka has it."""
+
+    async def send_tombstone(self, topic: Topic, key: str, *, partition: int) -> Awaitable[Any]:
+        """Have a compacted topic forget a key; what is returned is done when Kafka has it."""
 
     async def dead_letter(self, record: InputRecord, reason: str) -> None:
         """Put a record into `dead-letters` and wait until Kafka has it."""
