@@ -1,3 +1,5 @@
+import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -5,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from sluice_common import healthcheck
+from sluice_common.operations.server import operations
+from sluice_common.settings import CommonSettings
 
 
 class _Operations(BaseHTTPRequestHandler):
@@ -46,3 +50,13 @@ def test_a_service_that_does_not_answer_is_not_healthy(port: int, capsys: pytest
 def test_where_nothing_can_be_asked_nobody_is_called_healthy(capsys: pytest.CaptureFixture[str]) -> None:
     assert healthcheck.main({}) == 1
     assert "SLUICE_METRICS_PORT is 0" in capsys.readouterr().err
+
+
+async def test_what_every_service_serves_to_operators_is_what_is_asked() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+
+    async with operations(CommonSettings(metrics_port=port)):
+        answer = await asyncio.to_thread(healthcheck.main, {"SLUICE_METRICS_PORT": str(port)})
+
+    assert answer == 0
