@@ -112,6 +112,7 @@ def schema() -> dict[str, Any]:
                 downloads={"type": "string", "pattern": "^(https?://.+)?$"},
             ),
             settings=_settings(CommonSettings),
+            environment=_MAP,
             secrets=secrets,
             services=_object(**{name: _service(model, secrets) for name, model in SERVICES.items()}),
             jobs=_object(topics=_FLAG, indexes=_FLAG, backoffLimit=_COUNT, activeDeadlineSeconds=_COUNT),

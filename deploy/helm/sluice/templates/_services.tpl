@@ -91,6 +91,9 @@ download_public_url: {{ required "publicAddresses.downloads is required" $values
 {{- range $setting, $value := mergeOverwrite (deepCopy .root.Values.settings) (deepCopy $service.settings) $own }}
 SLUICE_{{ upper $setting }}: {{ include "sluice.text" $value | quote }}
 {{- end }}
+{{- range $variable, $value := .root.Values.environment }}
+{{ $variable }}: {{ include "sluice.text" $value | quote }}
+{{- end }}
 {{- end -}}
 
 {{/* A value as services read it: YAML's numbers are floats here, and 268435456 must not become 2.68435456e+08. */}}
