@@ -1,15 +1,16 @@
 """The Faust app of the stage `devices`: partitions, offsets, recovery and standby of `device-events`."""
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import faust
 from faust.types import TP
 
-from sluice_common.bus import create_topics
+from sluice_common.bus import AdminClient, create_topics
 from sluice_common.errors import FatalError
 from sluice_common.lifecycle import end_within
+from sluice_common.resources import started
 from sluice_common.topics import DEVICE_EVENTS, Topic
 from sluice_scheduler.adapters.devices.faust_table import NewerWinsTable
 from sluice_scheduler.adapters.devices.faust_transport import CommittedTransport
@@ -19,6 +20,8 @@ _NAME = "sluice-devices"
 _RECORDS = "records"
 _STOP_DEADLINE = 15.0
 """Seconds that a process has to stop in good order."""
+_SHOWN_DEADLINE, _SHOWN_POLL = 60.0, 0.1
+"""Seconds until a topic that was created must be shown, and between two looks."""
 
 
 class MissingChangelogError(FatalError):
@@ -68,9 +71,21 @@ async def create_changelog(table: Any, settings: DevicesSettings) -> None:
 
     Raises:
         KafkaError: Kafka cannot be reached, or refuses to create it.
+        TimeoutError: Kafka does not show it within `_SHOWN_DEADLINE`.
     """
     changelog = Topic(table.changelog_topic.get_topic_name(), None, {"cleanup.policy": "compact"})
     await create_topics(settings, [changelog])
+    async with started(AdminClient(bootstrap_servers=settings.kafka_bootstrap)) as admin:
+        async with asyncio.timeout(_SHOWN_DEADLINE):
+            # What has been created is shown a moment later, and who joins before that would not know it.
+            while not is_shown(await admin.describe_topics([changelog.name]), settings.partitions):  # noqa: ASYNC110 - Kafka tells nobody
+                await asyncio.sleep(_SHOWN_POLL)
+
+
+def is_shown(topics: Iterable[Mapping[str, Any]], partitions: int) -> bool:
+    """Return whether brokers show a topic with all its partitions, each with a leader."""
+    found = [partition for topic in topics for partition in topic["partitions"]]
+    return len(found) == partitions and all(partition["leader"] >= 0 for partition in found)
 
 
 def without_changelog(assigned: Iterable[TP], changelog: str) -> set[int]:
