@@ -5,6 +5,7 @@ import signal
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from tests.integration.api.api_client import made
 from tests.integration.api.campaign import counted, publish, requests_of_all, snapshot, wait_for
 from tests.integration.api.fleet import NewFleet
@@ -25,15 +26,16 @@ def dead_letters(bus: Bus) -> list[dict[str, Any]]:
     return [json.loads(value) for value in bus.read(DEAD_LETTERS)]
 
 
-def test_a_projector_that_is_killed_loses_nothing_and_ends_the_task(
-    new_fleet: NewFleet, bus: Bus, projector: ServiceProcess
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_projector_that_ends_in_mid_campaign_loses_nothing_and_ends_the_task(
+    new_fleet: NewFleet, bus: Bus, projector: ServiceProcess, how: signal.Signals
 ) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(20)
     requests_of_all(bus, task := made(fleet.task(package)), 20)
     wait_for(fleet.app, task, status="RUNNING")
     publish(bus, *[snapshot(task, i, "RUNNING") for i in device_ids[:10]])
-    projector.stop(signal.SIGKILL)
+    projector.stop(how)
     publish(bus, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
     projector.start()
     ended = wait_for(fleet.app, task, status="FINISHED")

@@ -20,15 +20,16 @@ from sluice_common.messages.device_events import DeviceCommandRequested, Executi
 from sluice_common.topics import DEVICE_EVENTS, EXECUTION_EVENTS
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("moment", [0.0, 0.3, 0.6])
-def test_a_relay_that_is_killed_goes_on_behind_its_checkpoint(
-    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess, moment: float
+def test_a_relay_that_ends_in_the_midst_goes_on_behind_its_checkpoint(
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess, moment: float, how: signal.Signals
 ) -> None:
     fleet = new_fleet()
     package, device_ids = fleet.package(), fleet.devices(300)
     task = made(fleet.task(package, waiting=3600))
     time.sleep(moment)
-    relay.stop(signal.SIGKILL)
+    relay.stop(how)
     relay.start()
     running = wait_for(fleet.app, task, status="RUNNING")
     assert running["progress"] == counted(waiting=300)

@@ -61,10 +61,10 @@ class Campaign:
             {copy.created_at for (known, _), copies in self.snapshots.items() if known == name for copy in copies}
         )
 
-    async def request(self) -> None:
-        """Register every device and request its upgrade; they begin one after the other, within five seconds."""
+    async def request(self, within: float = 5.0) -> None:
+        """Register every device and request its upgrade; they begin one after the other, within so many seconds."""
         for number, device_id in enumerate(self.device_ids):
-            waiting = 5.0 * number / len(self.device_ids)
+            waiting = within * number / len(self.device_ids)
             await self._producer.send(DEVICE_EVENTS, device_id, uplink(device_id))
             await self._producer.send(DEVICE_EVENTS, device_id, requested(self.task_id, device_id, waiting))
 

@@ -277,6 +277,23 @@ async def test_sigterm_ends_the_process_cleanly_and_the_next_one_goes_on(stage: 
 
 
 @pytest.mark.requirement("R072", "R087")
+async def test_a_rolling_restart_of_two_processes_loses_no_device_and_breaks_no_limit(
+    stage: Supervisor, fleet: Fleet
+) -> None:
+    running = [stage.start(), stage.start()]
+    load = asyncio.create_task(_keep_asking(fleet, 400, seconds=20))
+    for process in running:
+        before = fleet.ended()
+        await fleet.until(lambda: fleet.ended() > before + 30)  # noqa: B023 - awaited within the round
+        process.signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait) == 0
+        stage.start()
+    await load
+    await fleet.until(lambda: fleet.ended() == 400)
+    assert set(fleet.peaks.values()) == {LIMIT}
+
+
+@pytest.mark.requirement("R072", "R087")
 async def test_sigkill_in_the_middle_loses_no_device_and_breaks_no_limit(stage: Supervisor, fleet: Fleet) -> None:
     process = stage.start()
     for number in range(400):

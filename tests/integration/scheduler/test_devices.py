@@ -64,3 +64,24 @@ async def forget_changelog(kafka: str) -> None:
         async with asyncio.timeout(SLOWEST):
             while _CHANGELOG in await admin.list_topics():
                 await asyncio.sleep(0.2)
+
+
+@pytest.mark.requirement("R063", "R064", "R143")
+async def test_a_rolling_restart_of_two_workers_loses_no_execution_and_ends_none_twice(
+    kafka: str, producer: Producer, workers: Workers
+) -> None:
+    campaign = Campaign(kafka, producer, 400)
+    async with campaign.going():
+        running = {name: workers.start(name) for name in ("first", "second")}
+        await campaign.request(within=30.0)
+        await campaign.until_ended(20)
+        for name, worker in running.items():
+            worker.terminate()
+            assert await asyncio.to_thread(worker.wait, SLOWEST) == 0
+            await campaign.until_ended(len(campaign.ended) + 10)  # by the other one
+            workers.start(name)
+        assert len(campaign.ended) < 400
+        await campaign.until_ended(400)
+    assert campaign.ended == campaign.expected
+    for copies in campaign.snapshots.values():
+        assert all(copy == copies[0] for copy in copies)

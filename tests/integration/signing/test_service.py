@@ -244,14 +244,15 @@ async def test_chunks_left_behind_by_a_killed_upload_are_replaced(
     assert await platform.image(upload.package_id) == IMAGE
 
 
-async def test_an_upload_survives_a_kill_of_the_service(
-    service: ServiceProcess, platform: Platform, signed: bytes, pair: KeyPair
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+async def test_an_upload_survives_the_end_of_the_service(
+    service: ServiceProcess, platform: Platform, signed: bytes, pair: KeyPair, how: signal.Signals
 ) -> None:
     uploads = [await platform.upload(signed, pair) for _ in range(6)]
     for upload in uploads:
         await platform.announce(upload)
     await platform.answers_to(uploads[0])
-    await asyncio.to_thread(service.stop, signal.SIGKILL)
+    await asyncio.to_thread(service.stop, how)
     await asyncio.to_thread(service.start)
     for upload in uploads:
         assert isinstance((await platform.answers_to(upload))[0], PackageVerified)

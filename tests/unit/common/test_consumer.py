@@ -221,6 +221,28 @@ def test_the_longer_a_batch_has_taken_the_longer_is_the_rest_after_it_within_lim
 
 
 @pytest.mark.usefixtures("unclosed")
+async def test_a_consumer_that_is_told_to_end_commits_the_batch_in_hand_and_begins_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_hand, may_end = asyncio.Event(), asyncio.Event()
+
+    async def do(_: list[str]) -> None:
+        in_hand.set()
+        await may_end.wait()
+
+    bench = Bench(monkeypatch, do)
+    bench.kafka.records[ONE] = ["a", "b"]
+    running = asyncio.create_task(bench.consumer.run())
+    await in_hand.wait()
+    running.cancel()
+    bench.kafka.records[ONE].append("c")
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (bench.handled, bench.kafka.committed[ONE]) == ([["a", "b"]], 2)
+
+
+@pytest.mark.usefixtures("unclosed")
 async def test_a_batch_in_hand_counts_for_the_lag_until_it_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Positions] = []
 

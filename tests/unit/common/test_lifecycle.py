@@ -14,8 +14,6 @@ import asyncio, sys
 from sluice_common import lifecycle
 from sluice_common.settings import CommonSettings
 
-lifecycle.SHUTDOWN_SECONDS = 0.2
-
 async def orderly():
     try:
         print("ready", flush=True)
@@ -40,7 +38,14 @@ async def leaving_a_stubborn_task():
     await asyncio.sleep(0.1)
     raise RuntimeError("broken")
 
-lifecycle.run_service("test", CommonSettings(), globals()[sys.argv[1]])
+async def fenced():
+    try:
+        print("ready", flush=True)
+        lifecycle.end_fenced()
+    finally:
+        print("closed", flush=True)
+
+lifecycle.run_service("test", CommonSettings(shutdown_grace=0.2), globals()[sys.argv[1]])
 """
 
 
@@ -79,3 +84,7 @@ def test_a_service_says_first_which_version_it_is() -> None:
 
     first = json.loads(said.splitlines()[0])
     assert (first["event"], first["version"], first["service"]) == ("service_starting", __version__, "test")
+
+
+def test_a_process_that_was_fenced_ends_at_once_by_a_status_of_its_own() -> None:
+    assert ended("fenced", by=None) == (3, "ready\n")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from sluice_common import resources
-from sluice_common.resources import started, uninterrupted
+from sluice_common.resources import finished, started, uninterrupted
 
 
 class Socket:
@@ -142,3 +142,58 @@ async def test_a_stop_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatc
 
     async with asyncio.timeout(60), started(Held()):
         pass
+
+
+class Work:
+    """Something in hand."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.may_end = asyncio.Event()
+        self.ended = ""
+
+    async def do(self) -> None:
+        """Do it when it may end."""
+        try:
+            await self.may_end.wait()
+        except asyncio.CancelledError:
+            self.ended = "cut short"
+            raise
+        self.ended = "done"
+        if self.failure is not None:
+            raise self.failure
+
+
+async def begin(work: Work, *, within: float) -> "asyncio.Task[None]":
+    """Begin work in a task, which is cancelled in the midst of it."""
+    doing = asyncio.create_task(finished(work.do(), within=within))
+    await asyncio.sleep(0.01)
+    doing.cancel()
+    await asyncio.sleep(0.01)
+    return doing
+
+
+@pytest.mark.parametrize("failure", [None, OSError("lost")])
+async def test_what_is_in_hand_is_done_to_its_end_before_a_task_ends(failure: Exception | None) -> None:
+    work = Work(failure)
+    doing = await begin(work, within=3_600.0)
+    assert not doing.done()
+    work.may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await doing
+    assert work.ended == "done"
+
+
+async def test_what_is_in_hand_is_cut_short_when_it_takes_too_long() -> None:
+    work = Work()
+    doing = await begin(work, within=0.05)
+    with pytest.raises(asyncio.CancelledError):
+        await doing
+    assert work.ended == "cut short"
+
+
+async def test_what_fails_though_nobody_cancels_it_raises_its_error() -> None:
+    work = Work(OSError("lost"))
+    work.may_end.set()
+    with pytest.raises(OSError, match="lost"):
+        await finished(work.do(), within=0.0)

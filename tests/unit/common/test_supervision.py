@@ -1,8 +1,9 @@
 """What fails for one ends nothing for others; only a fatal error ends a process, and a cancellation is passed on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
@@ -103,6 +104,30 @@ async def test_loops_do_not_end_each_other_but_a_vital_part_ends_all() -> None:
 
     with pytest.raises(ExceptionGroup):
         await serve()
+
+
+async def test_who_supervises_knows_whether_a_part_has_failed_or_it_was_told_to_end() -> None:
+    found: list[bool] = []
+
+    async def fail() -> None:
+        raise OSError("lost")
+
+    async def serve(part: Coroutine[Any, Any, None]) -> None:
+        async with supervised() as work:
+            work.vital(part)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                found.append(work.has_failed)
+
+    with pytest.raises(ExceptionGroup):
+        await serve(fail())
+    serving = asyncio.create_task(serve(asyncio.sleep(3_600)))
+    await asyncio.sleep(0)
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert found == [True, False]
 
 
 def test_waits_grow_to_their_bound_and_are_spread() -> None:

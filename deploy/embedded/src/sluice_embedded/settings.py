@@ -78,7 +78,9 @@ class EmbeddedSettings(BaseSettings):
     )
     mqtt_private_key: Path | None = Field(None, description="Private key (PEM, not encrypted) of that certificate.")
     start_deadline: float = Field(180.0, gt=0, description="Seconds until every service must be ready.")
-    stop_deadline: float = Field(15.0, gt=0, description="Seconds a service gets to end before it is killed.")
+    stop_deadline: float = Field(
+        30.0, gt=0, description="Seconds a service gets to end before it is killed; more than its `shutdown_grace`."
+    )
 
     @field_validator("parts_listen")
     @classmethod

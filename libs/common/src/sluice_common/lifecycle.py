@@ -2,7 +2,8 @@
 
 SIGTERM and SIGINT cancel the service's one coroutine, which closes what it opened and ends the process with 0. An
 error that reaches the top is logged and ends it with 1, so that the supervisor starts it again. A process that cannot
-close what it opened ends with 1 after `SHUTDOWN_SECONDS`: what is not committed is read again by its successor.
+close what it opened ends with 1 after `shutdown_grace`: what is not committed is read again by its successor. One
+whose place another process has taken ends with `FENCED_STATUS`, and at once.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 import uvloop
@@ -24,8 +25,8 @@ from sluice_common.operations.server import operations
 from sluice_common.settings import CommonSettings
 from sluice_common.tracing import configure_tracing
 
-SHUTDOWN_SECONDS = 25.0
-"""Kubernetes grants a container 30 seconds by default, the launcher more."""
+FENCED_STATUS = 3
+"""Exit status of a process that another one has fenced."""
 
 
 def run_service(name: str, settings: CommonSettings, service: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -50,10 +51,10 @@ def run_service(name: str, settings: CommonSettings, service: Callable[[], Corou
 async def _seen_by_operators(settings: CommonSettings, service: Callable[[], Coroutine[Any, Any, None]]) -> None:
     process.export(settings)
     async with operations(settings):
-        await _until_signalled(service)
+        await _until_signalled(service, settings.shutdown_grace)
 
 
-async def _until_signalled(service: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def _until_signalled(service: Callable[[], Coroutine[Any, Any, None]], grace: float) -> None:
     task = asyncio.ensure_future(service())  # unsupervised: the service itself, awaited below
     signalled = False
 
@@ -62,7 +63,7 @@ async def _until_signalled(service: Callable[[], Coroutine[Any, Any, None]]) -> 
         signalled = True
         READINESS.withdraw()
         task.cancel()
-        end_within(SHUTDOWN_SECONDS)
+        end_within(grace)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
@@ -72,7 +73,7 @@ async def _until_signalled(service: Callable[[], Coroutine[Any, Any, None]]) -> 
         if not signalled:
             raise
     finally:
-        end_within(SHUTDOWN_SECONDS)  # tasks that the service has left behind may not end
+        end_within(grace)  # tasks that the service has left behind may not end
 
 
 def end_within(seconds: float) -> None:
@@ -80,3 +81,12 @@ def end_within(seconds: float) -> None:
     timer = threading.Timer(seconds, os._exit, [1])
     timer.daemon = True
     timer.start()
+
+
+def end_fenced() -> NoReturn:
+    """End this process at once, as if it were killed: another one has its place.
+
+    Whatever it would send or store on its way out may be older than what the other one has done.
+    """
+    sys.stderr.flush()
+    os._exit(FENCED_STATUS)

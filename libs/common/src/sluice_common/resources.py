@@ -10,9 +10,9 @@ would stay open.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -69,6 +69,29 @@ async def uninterrupted(closing: Awaitable[None]) -> None:
     task.result()
     if cancelled:
         raise asyncio.CancelledError
+
+
+async def finished(work: Coroutine[Any, Any, None], *, within: float) -> None:
+    """Do something to the end, though the task is cancelled meanwhile: for so many seconds after that.
+
+    Raises:
+        CancelledError: The task was cancelled; the work has ended, or was cancelled when its time was up.
+        Exception: What the work raises, unless the task was cancelled.
+    """
+    task = asyncio.ensure_future(work)  # unsupervised: awaited at once
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await uninterrupted(_end(task, within))
+        raise
+
+
+async def _end(task: asyncio.Future[None], within: float) -> None:
+    await asyncio.wait([task], timeout=within)
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.warning("work_in_hand_failed", reason=repr(error))
 
 
 async def _stop(resource: Startable, starting: asyncio.Task[object]) -> None:

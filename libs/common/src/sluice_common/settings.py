@@ -5,6 +5,9 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+CLOSING_SECONDS = 10.0
+"""What a process needs to close all that it opened, when nothing of it hangs: the end of its grace period."""
+
 
 class CommonSettings(BaseSettings):
     """Where the shared parts are. Every field is an environment variable `SLUICE_<NAME>`."""
@@ -34,6 +37,11 @@ class CommonSettings(BaseSettings):
     reuse_port: bool = Field(
         default=False,
         description="Whether replicas on one machine share the ports of HTTP (SO_REUSEPORT, which balances on Linux).",
+    )
+    shutdown_grace: float = Field(
+        25.0,
+        gt=0,
+        description="Seconds that a process has to end in good order after SIGTERM; whoever runs it grants some more.",
     )
     metrics_port: int = Field(
         0, ge=0, le=65_535, description="TCP port of `/metrics`, `/live` and `/ready` for operators; 0: none."

@@ -164,6 +164,7 @@ class Supervisor:
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
+        self._tasks: list[asyncio.Task[Any]] = []
 
     def repeat(
         self, event: str, step: Work[object], *, pause: float = 0.0, backoff: Backoff | None = None
@@ -181,7 +182,14 @@ class Supervisor:
 
     def passing(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """Start a part that ends when its work is done; its error ends all others."""
-        return self._group.create_task(work)
+        task = self._group.create_task(work)
+        self._tasks.append(task)
+        return task
+
+    @property
+    def has_failed(self) -> bool:
+        """Return whether a part on which the process stands has ended by an error."""
+        return any(task.done() and not task.cancelled() and task.exception() is not None for task in self._tasks)
 
 
 def _note_end(name: str, task: asyncio.Task[Any]) -> None:

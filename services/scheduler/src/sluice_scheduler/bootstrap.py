@@ -124,4 +124,4 @@ async def serve_devices(settings: DevicesSettings) -> None:
     await create_changelog(table, settings)
     async with started(producer):
         with lag_watched("sluice-devices", FaustProgress(app).positions):
-            await run_app(app, serve)
+            await run_app(app, serve, stage.end)

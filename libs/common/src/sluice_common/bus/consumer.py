@@ -1,7 +1,8 @@
 """The consumer of a group: batches of decoded messages to a handler, what cannot be handled to `dead-letters`.
 
 Whatever happens in the middle of a batch, the batch comes again: after trouble (`is_passing`) to this consumer, which
-stays in its group meanwhile; after a rebalance to whoever has the partition then.
+stays in its group meanwhile; after a rebalance to whoever has the partition then. A consumer that is told to end
+handles and commits the batch that it has in hand, so that its successor repeats nothing.
 """
 
 import asyncio
@@ -20,12 +21,15 @@ from sluice_common.bus.producer import SEND_TIMEOUT, Producer
 from sluice_common.errors import FatalError
 from sluice_common.messages.codec import BrokenMessageError
 from sluice_common.operations.readiness import READINESS
+from sluice_common.resources import finished
 from sluice_common.settings import CommonSettings
 from sluice_common.supervision import Backoff, repeat
 from sluice_common.topics import Topic
 
 _log = structlog.get_logger()
 _BACKOFF = Backoff(first=0.5, longest=5.0)
+FINISH_SECONDS = 5.0
+"""Seconds that a batch in hand may take at the end of the process; what is not committed then comes again."""
 LONGEST_REST = 10.0
 """Most seconds between two batches, for the sake of a busy database."""
 FETCH_WAIT_MS = 2_000
@@ -140,6 +144,10 @@ class Consumer:
         if not batches:
             return
         began = time.monotonic()
+        await finished(self._handle(batches), within=FINISH_SECONDS)
+        await asyncio.sleep(pause_after(time.monotonic() - began, self._gather, self._rest))
+
+    async def _handle(self, batches: Mapping[TopicPartition, Sequence[Any]]) -> None:
         self._in_hand = {partition: batch[0].offset for partition, batch in batches.items()}
         try:
             records = [r for batch in batches.values() for record in batch if (r := await self._decode(record))]
@@ -150,7 +158,6 @@ class Consumer:
             raise
         finally:
             self._in_hand = {}
-        await asyncio.sleep(pause_after(time.monotonic() - began, self._gather, self._rest))
 
     async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit the positions behind a batch; if partitions have moved meanwhile, it comes again to their new owner.

@@ -73,6 +73,7 @@ class Dispatcher:
         self._pools: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(limits.app_concurrency))
         self._workers = BackgroundTasks()
         self._rotation = Rotation(_TARGETS_AT_ONCE)
+        self._is_stopping = False
         self._ended: set[str] = set()
         self._released: list[str] = []
         self._troubles = Troubles(subscriptions, deliveries)
@@ -95,8 +96,8 @@ class Dispatcher:
         return sum(lane.is_suspended for lane in self._lanes.values())
 
     def room(self, target: str) -> int:
-        """Return how many more deliveries to a receiver this notifier should claim."""
-        return self._lane(target).room(time.monotonic())
+        """Return how many more deliveries to a receiver this notifier should claim; none if it is about to end."""
+        return 0 if self._is_stopping else self._lane(target).room(time.monotonic())
 
     def claim_end(self) -> float:
         """Return the time by which posts must have begun of what is claimed from now on."""
@@ -124,12 +125,13 @@ class Dispatcher:
                     )
                     work.repeat("callbacks_not_claimed", self.scan, pause=self._limits.scan, backoff=_BACKOFF)
             finally:
-                for lane in self._lanes.values():
-                    self._released += lane.clear()
+                self._is_stopping = True
+                self._clear_lanes()
                 await uninterrupted(self._workers.wait(_STOP_SECONDS))
 
     async def close(self) -> None:
         """Write what has gathered and release what is claimed, at the end; a database that is away waits for nobody."""
+        self._clear_lanes()  # of what the last batch has claimed
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._outcomes.flush()
@@ -137,6 +139,10 @@ class Dispatcher:
                 await self._troubles.report()
         except Exception as error:  # noqa: BLE001 - claims end by themselves
             note_failure("callbacks_not_released", error)
+
+    def _clear_lanes(self) -> None:
+        for lane in self._lanes.values():
+            self._released += lane.clear()
 
     async def scan(self) -> None:
         """Claim what is due for receivers that can take more; see which subscriptions have ended, tell which fail."""
@@ -184,7 +190,7 @@ class Dispatcher:
     def _grow(self, target: str) -> None:
         """Start workers for a receiver as far as there is work for them."""
         lane = self._lane(target)
-        while lane.workers < lane.workers_wanted(time.monotonic()):
+        while not self._is_stopping and lane.workers < lane.workers_wanted(time.monotonic()):
             lane.workers += 1
             self._workers.run("callback_worker_failed", self._work(target, lane), target=target)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import faust
@@ -18,6 +19,8 @@ from sluice_scheduler.settings import DevicesSettings
 
 _NAME = "sluice-devices"
 _RECORDS = "records"
+_BATCH_DEADLINE = 5.0
+"""Seconds of them that the batch in hand has."""
 _STOP_DEADLINE = 15.0
 """Seconds that a process has to stop in good order."""
 _SHOWN_DEADLINE, _SHOWN_POLL = 60.0, 0.1
@@ -143,8 +146,8 @@ def missing(app: Any) -> str | None:
     return "its records are not recovered yet" if app.tables.recovery.in_recovery else None
 
 
-async def run_app(app: faust.App, serve: Callable[[], Awaitable[None]]) -> None:
-    """Run the app, and `serve` once all records have been recovered, until cancelled.
+async def run_app(app: faust.App, serve: Callable[[], Awaitable[None]], end: Callable[[], Awaitable[None]]) -> None:
+    """Run the app, and `serve` once all records have been recovered, until cancelled; before it stops, `end`.
 
     This process ends within seconds after that, whatever Faust does.
 
@@ -159,6 +162,9 @@ async def run_app(app: faust.App, serve: Callable[[], Awaitable[None]]) -> None:
     finally:
         # Faust was seen to stop for ever after Kafka had been away, in a group that did not know it any more.
         end_within(_STOP_DEADLINE)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BATCH_DEADLINE):
+                await end()  # what is acknowledged by now is committed as the app stops
         await app.stop()
         running.cancel()
 

@@ -50,6 +50,7 @@ class DevicesStage:
         self._max_seconds = max_seconds
         self._on_batch = on_batch
         self._began = 0.0
+        self._is_ending = False
         self._lock = asyncio.Lock()
         self._arrived: list[Event] = []
         self._wake = asyncio.Event()
@@ -59,6 +60,8 @@ class DevicesStage:
     async def take(self, events: AsyncIterable[Event]) -> None:
         """Gather events for the next batch; waits while there are more than enough."""
         async for event in events:
+            if self._is_ending:
+                continue
             self._arrived.append(event)
             self._wake.set()
             if len(self._arrived) >= self._max_batch:
@@ -84,6 +87,11 @@ class DevicesStage:
             self._room.set()
             await self._batches.process(batch)
         self._on_batch(time.monotonic() - self._began)
+
+    async def end(self) -> None:
+        """Let the batch end, and begin no other: its successor has less to repeat."""
+        self._is_ending = True
+        await self.give_up()
 
     async def give_up(self) -> None:
         """Let the batch end, then forget everything: what is not acknowledged is read again by the next owner."""
