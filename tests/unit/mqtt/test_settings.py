@@ -40,6 +40,12 @@ def test_two_gateways_of_one_host_have_different_client_ids_that_stay_after_a_re
     assert GatewaySettings(mqtt_client_id="sluice-gateway-3").client_id == "sluice-gateway-3"
 
 
+def test_a_drain_that_the_grace_period_would_cut_off_is_refused() -> None:
+    assert GatewaySettings(download_drain=590, shutdown_grace=600).download_drain == 590
+    with pytest.raises(ValidationError, match="SLUICE_SHUTDOWN_GRACE"):
+        GatewaySettings(download_drain=591, shutdown_grace=600)
+
+
 async def test_a_gateway_without_a_token_key_does_not_start() -> None:
     settings = GatewaySettings(token_key="")
     async with connect(settings) as database:

@@ -3,10 +3,11 @@
 import socket
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
-from sluice_common.settings import SealingSettings
+from sluice_common.settings import CLOSING_SECONDS, SealingSettings
 from sluice_mqtt.domain.superuser import Network
 
 
@@ -112,11 +113,20 @@ class GatewaySettings(SealingSettings):
         description="How long a request waits for an offer that this replica has not read yet, or for it to be ready.",
     )
     download_drain: float = Field(
-        10.0, ge=0, le=15.0, description="At the end, how long downloads that are under way may take to end."
+        10.0,
+        ge=0,
+        description="At the end, how long downloads that are under way may take to end; 10 s below `shutdown_grace`.",
     )
     download_progress_interval: float = Field(60.0, gt=0, description="Between two reports of a download in progress.")
 
     mqtt_counters_interval: float = Field(60.0, gt=0, description="How often counters are logged.")
+
+    @model_validator(mode="after")
+    def _drains_in_time(self) -> Self:
+        """Refuse to begin what the grace period would cut off."""
+        if self.download_drain + CLOSING_SECONDS > self.shutdown_grace:
+            raise ValueError(f"SLUICE_DOWNLOAD_DRAIN must be {CLOSING_SECONDS:g} s below SLUICE_SHUTDOWN_GRACE")
+        return self
 
     @property
     def client_id(self) -> str:

@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from sluice_mqtt.adapters import broker_connection
 from sluice_mqtt.adapters.broker_address import BrokerAddress
 from sluice_mqtt.adapters.broker_connection import BrokerConnection
 from sluice_mqtt.adapters.message_intake import MessageIntake, OnMessage
@@ -58,35 +60,86 @@ async def note_heartbeats(connection: BrokerConnection, *gateways: str) -> None:
         await connection._on_publish(None, f"sluice/heartbeat/{gateway}", b"", 0, {})
 
 
-@pytest.mark.parametrize(
-    ("others", "unsubscribes"), [([], False), (["c"], False), (["d"], False), (["b"], True), (["b", "d"], True)]
-)
-async def test_a_gateway_that_ends_gives_its_session_up_if_one_with_a_lower_id_remains(
-    others: list[str], *, unsubscribes: bool
+class Broker:
+    """Deals heartbeats out to all gateways, later than they are sent; notes how each ends."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(broker_connection, "_LEAVE_SECONDS", 0.3)
+        self.connections: dict[str, BrokerConnection] = {}
+        self.sessions: dict[str, bool] = {}
+
+    async def join(self, *names: str) -> None:
+        """Let gateways connect and hear of each other."""
+        for name in names:
+            connection = make(lambda *_: asyncio.sleep(0), address=replace(ADDRESS, client_id=name))
+            connection._topic = "$share/sluice/t"
+            client = connection._client
+            client.publish, client.disconnect = self.publish, partial(self.disconnect, name)
+            client.unsubscribe = partial(self.unsubscribe, connection)
+            self.connections[name], self.sessions[name] = connection, True
+        for connection in self.connections.values():
+            await note_heartbeats(connection, *self.connections)
+
+    def publish(self, topic: str, payload: bytes, **_: int) -> None:
+        """Deal a heartbeat out."""
+        loop = asyncio.get_running_loop()
+        for connection in self.connections.values():
+            loop.call_soon(connection._note_heartbeat, topic, payload)
+
+    def unsubscribe(self, connection: BrokerConnection, topic: str) -> None:
+        """Acknowledge that a gateway wants no more messages."""
+        connection._on_unsuback(None, topic)
+
+    async def disconnect(self, name: str, **properties: int) -> None:
+        """End a connection, and its session if that is asked for."""
+        self.sessions[name] = properties.get("session_expiry_interval") != 0
+
+    async def leave(self, *names: str) -> None:
+        """Let gateways end at the same time."""
+
+        async def leave_one(connection: BrokerConnection) -> None:
+            await connection.leave()
+            await connection.close()
+
+        await asyncio.gather(*(leave_one(self.connections[name]) for name in names))
+
+
+@pytest.mark.parametrize("name", ["a", "c"])
+async def test_a_gateway_that_ends_gives_its_session_up_if_another_one_stays(
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection, sent = make(lambda *_: asyncio.sleep(0)), list[object]()
-
-    def unsubscribe(topic: str) -> None:
-        sent.append(topic)
-        connection._on_unsuback(None, 1, ())
-
-    async def disconnect(**properties: int) -> None:
-        sent.append(properties)
-
-    connection._topic = "$share/sluice/t"
-    connection._client.unsubscribe, connection._client.disconnect = unsubscribe, disconnect
-    await note_heartbeats(connection, *others)
-    await connection.leave()
-    await connection.close()
-    assert sent == (["$share/sluice/t", {"session_expiry_interval": 0}] if unsubscribes else [{}])
+    broker = Broker(monkeypatch)
+    await broker.join("a", "b", "c")
+    await broker.leave(name)
+    assert broker.sessions == {"a": True, "b": True, "c": True} | {name: False}
 
 
-async def test_a_gateway_that_was_heard_long_ago_does_not_remain(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("names", [("a",), ("a", "b"), ("c", "b", "a")])
+async def test_of_gateways_that_end_at_the_same_time_none_gives_its_session_up_to_one_that_is_gone_then(
+    names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = Broker(monkeypatch)
+    await broker.join(*names)
+    await broker.leave(*names)
+    assert any(broker.sessions.values())
+
+
+async def test_of_gateways_that_end_one_after_the_other_the_last_one_keeps_its_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broker = Broker(monkeypatch)
+    await broker.join("a", "b")
+    await broker.leave("a")
+    await broker.leave("b")
+    assert broker.sessions == {"a": False, "b": True}
+
+
+async def test_a_gateway_that_was_heard_long_ago_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = make(lambda *_: asyncio.sleep(0))
     await note_heartbeats(connection, "b")
     later = time.monotonic() + 3 * ADDRESS.heartbeat_interval + 1.0
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert not connection._another_remains()
+    assert not await asyncio.wait_for(connection._another_remains(), 1.0)
 
 
 async def test_messages_in_hand_are_finished_before_the_connection_is_closed() -> None:

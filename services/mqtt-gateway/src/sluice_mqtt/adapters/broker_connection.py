@@ -3,7 +3,7 @@
 gmqtt's own reconnecting is off, as it gives up for good on refusals that pass, such as a broker whose hooks do not
 answer yet. A message is acknowledged when its handler has returned; if the handler raises, the connection ends, so that
 the broker delivers the message again. Heartbeats to ourselves show that the broker still delivers; those of other
-gateways show that they are there.
+gateways show that they are there. One that ends says so in its last, and the others answer by one of theirs.
 """
 
 import asyncio
@@ -28,6 +28,8 @@ _REFUSED = 0x80
 _TAKEN_OVER = 0x8E
 """Reason code of a DISCONNECT: another client has logged in under our client id (MQTT 5 §3.14.2.1)."""
 _HEARTBEATS = "sluice/heartbeat/"
+_LEAVING, _STAYS = b"leaving", b"stays"
+"""Payloads of the last heartbeat of a gateway that ends, and of the answers of the others."""
 _LEAVE_SECONDS = 3.0
 logging.getLogger("gmqtt").setLevel(logging.CRITICAL)  # it logs payloads, which hold tokens; we log what matters
 
@@ -59,6 +61,8 @@ class BrokerConnection:
         self._heartbeats = f"{_HEARTBEATS}{address.client_id}"
         self._delivered_at = time.monotonic()
         self._heard_at: dict[str, float] = {}  # of other gateways, by client id
+        self._is_leaving = False
+        self._another_stays = asyncio.Event()
         self._is_taken_over = False
         self._session_ends = False
         self._client = self._make_client()
@@ -168,19 +172,27 @@ class BrokerConnection:
         """Finish the messages in hand before `close`; give the session up if another gateway remains.
 
         Where a broker deals messages out to the sessions of all gateways, a session without a gateway would keep its
-        share. The gateway with the lowest client id keeps its own, however many end at the same time: in it waits what
-        devices say while no gateway is there.
+        share. Where no other answers that it stays, this one keeps its own, however many end at the same time: in it
+        waits what devices say while no gateway is there.
         """
-        remains = self._another_remains()
+        remains = await self._another_remains()
         if remains and not self._ended.is_set():
             self._client.unsubscribe(self._topic)
             await asyncio.wait([self._unsubscribed], timeout=_LEAVE_SECONDS)
         await self._intake.finish(_LEAVE_SECONDS)
         self._session_ends = remains and self._unsubscribed.done()
 
-    def _another_remains(self) -> bool:
+    async def _another_remains(self) -> bool:
+        """Say that this gateway leaves, and return whether another one answers that it does not."""
         since = time.monotonic() - _MISSED_BEATS * self._address.heartbeat_interval
-        return any(at > since and other < self._address.client_id for other, at in self._heard_at.items())
+        self._is_leaving = True
+        self._another_stays.clear()
+        if self._ended.is_set() or not any(at > since for at in self._heard_at.values()):
+            return False
+        self._client.publish(self._heartbeats, _LEAVING, qos=0)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._another_stays.wait(), _LEAVE_SECONDS)
+        return self._another_stays.is_set()
 
     async def close(self) -> None:
         """End it; publications without acknowledgement fail."""
@@ -194,7 +206,7 @@ class BrokerConnection:
     async def _on_publish(self, _client: Any, topic: str, payload: bytes, qos: int, _properties: Any) -> int | None:
         """Handle a message; gmqtt acknowledges it with the returned reason code, and does not if None is returned."""
         if topic.startswith(_HEARTBEATS):
-            self._note_heartbeat(topic)
+            self._note_heartbeat(topic, payload)
             return 0
         try:
             if await self._intake.handle(topic, payload, qos):
@@ -205,11 +217,18 @@ class BrokerConnection:
         self._ended.set()  # a message without acknowledgement would take a place of Receive Maximum for ever
         return None
 
-    def _note_heartbeat(self, topic: str) -> None:
+    def _note_heartbeat(self, topic: str, payload: bytes) -> None:
+        other = topic.removeprefix(_HEARTBEATS)
         if topic == self._heartbeats:
             self._delivered_at = time.monotonic()
+        elif payload == _LEAVING:
+            self._heard_at.pop(other, None)
+            if not self._is_leaving:
+                self._client.publish(self._heartbeats, _STAYS, qos=0)
         else:
-            self._heard_at[topic.removeprefix(_HEARTBEATS)] = time.monotonic()
+            self._heard_at[other] = time.monotonic()
+            if payload == _STAYS:
+                self._another_stays.set()
 
     def _on_connack(self, _client: Any, _flags: int, _code: int, properties: dict[str, Any]) -> None:
         granted = properties.get("receive_maximum", self._max_in_flight)
