@@ -69,6 +69,16 @@ class ServiceProcess:
         self._process = None
         return status
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, and wait for nothing."""
+        self._running().send_signal(number)
+
+    def ended(self) -> int:
+        """Wait until it has ended by itself; return its exit status."""
+        status = self._running().wait(self.STOP_DEADLINE)
+        self._process = None
+        return status
+
     @property
     def runs(self) -> bool:
         """Return whether it has been started and not stopped."""

@@ -1,6 +1,7 @@
 """Gateway processes on real Kafka and MongoDB, and devices."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from itertools import cycle
 
 import pytest
 import pytest_asyncio
@@ -22,6 +23,7 @@ def environment(kafka: str, mongodb: str, database_name: str) -> dict[str, str]:
         "MONGODB_URI": mongodb,
         "SLUICE_MONGODB_DATABASE": database_name,
         "SLUICE_TOKEN_KEY": "k" * 40,
+        "SLUICE_SHUTDOWN_GRACE": "120",  # tests that drain need as long as a busy machine takes
     }
 
 
@@ -36,7 +38,7 @@ def settings(environment: dict[str, str]) -> CommonSettings:
 
 
 NewGateway = Callable[..., GatewayProcess]
-_ordinals = iter(range(12))
+_ordinals = cycle(range(12))  # those of other modules have ended
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,8 @@ def new_gateway(environment: dict[str, str], tmp_path_factory: pytest.TempPathFa
 
     def make(ordinal: int | None = None, **settings: object) -> GatewayProcess:
         chosen = next(_ordinals) if ordinal is None else ordinal
-        gateway = GatewayProcess(environment, folder, chosen, ack_timeout=0.5, max_retransmit=2, **settings)
+        quick = {"ack_timeout": 0.5, "max_retransmit": 2, "drain": 0.0}
+        gateway = GatewayProcess(environment, folder, chosen, **(quick | settings))
         made.append(gateway)
         gateway.start()
         return gateway

@@ -6,6 +6,7 @@ from typing import Any
 
 from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.device_events import DeviceEvent
+from sluice_common.messages.gateway_claims import GatewayClaim
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.application.ports import KnownDevice, NoAnswerError
 from sluice_lwm2m.domain.coap import codec
@@ -46,6 +47,10 @@ class FakePublisher:
     async def publish_activity(self, seen: DevicesSeen) -> None:
         """Keep which devices have spoken."""
         await self._publish(seen)
+
+    async def publish_claim(self, claim: GatewayClaim) -> None:
+        """Keep a claim."""
+        await self._publish(claim)
 
     async def _publish(self, message: Any) -> None:
         self.in_flight += 1

@@ -34,6 +34,18 @@ def test_only_scheme_host_and_port_make_an_image_uri(uri: str) -> None:
         GatewaySettings(lwm2m_public_uri=uri)
 
 
+def test_an_ordinal_without_a_partition_is_refused() -> None:
+    assert GatewaySettings(lwm2m_ordinal=11, partitions=12).lwm2m_ordinal == 11
+    with pytest.raises(ValidationError, match="SLUICE_PARTITIONS"):
+        GatewaySettings(lwm2m_ordinal=12, partitions=12)
+
+
+def test_a_drain_that_the_grace_period_would_cut_off_is_refused() -> None:
+    assert GatewaySettings(lwm2m_drain=590, shutdown_grace=600).lwm2m_drain == 590
+    with pytest.raises(ValidationError, match="SLUICE_SHUTDOWN_GRACE"):
+        GatewaySettings(lwm2m_drain=591, shutdown_grace=600)
+
+
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_LWM2M_ACK_TIMEOUT", "2")
     monkeypatch.setenv("SLUICE_LWM2M_ORDINAL", "3")

@@ -62,6 +62,7 @@ LWM2M_COMMANDS = Topic("lwm2m-commands", codec.LWM2M_COMMANDS, _kept(1))
 MQTT_COMMANDS = Topic("mqtt-commands", codec.MQTT_COMMANDS, _kept(2))
 """Kept longer than any download token lives: gateways that start learn from it which attempts may download."""
 REGISTRATIONS = Topic("registrations", codec.REGISTRATIONS, _READ_WHOLE)
+GATEWAY_CLAIMS = Topic("gateway-claims", codec.GATEWAY_CLAIMS, _READ_WHOLE)
 DEVICE_ACTIVITY = Topic("device-activity", codec.DEVICE_ACTIVITY, _kept(1))
 EXECUTION_EVENTS = Topic("execution-events", codec.EXECUTION_EVENTS, _newest_kept(30))
 """Kept for as long as a projector or notifier may be away, or a database be restored to an earlier state."""
@@ -93,6 +94,7 @@ ALL_TOPICS = (
     LWM2M_COMMANDS,
     MQTT_COMMANDS,
     REGISTRATIONS,
+    GATEWAY_CLAIMS,
     DEVICE_ACTIVITY,
     EXECUTION_EVENTS,
     COMMAND_EVENTS,

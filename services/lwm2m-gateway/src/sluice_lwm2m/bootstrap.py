@@ -4,19 +4,22 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sluice_common.background import BackgroundTasks
 from sluice_common.bus import Position, Positions, Producer
 from sluice_common.ids import split_execution_id
+from sluice_common.lifecycle import end_fenced
 from sluice_common.messages import codec
+from sluice_common.messages.gateway_claims import GatewayClaim
 from sluice_common.messages.lwm2m_commands import DeviceRequests, WritePackageUri
 from sluice_common.messages.registrations import Registration
 from sluice_common.mongo import IMAGE_BUCKET, Database
 from sluice_common.revocations import RevokedImages
 from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_common.topic_reader import TopicReader
-from sluice_common.topics import LWM2M_COMMANDS, REGISTRATIONS
+from sluice_common.topics import GATEWAY_CLAIMS, LWM2M_COMMANDS, REGISTRATIONS
 from sluice_lwm2m.adapters.command_log import KafkaCommandLog
 from sluice_lwm2m.adapters.device_directory import MongoDeviceDirectory
 from sluice_lwm2m.adapters.endpoint import Endpoint
@@ -32,10 +35,13 @@ from sluice_lwm2m.application.commands.observation_renewal import ObservationRen
 from sluice_lwm2m.application.commands.outcomes import CommandOutcomes
 from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.application.commands.runner import CommandRunner, SignUri
+from sluice_lwm2m.application.departure import Departure
+from sluice_lwm2m.application.heir import Heir
 from sluice_lwm2m.application.images.access import ImageAccess
 from sluice_lwm2m.application.images.image_server import ImageServer
 from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.notifications import Notifications
+from sluice_lwm2m.application.ordinal import Ordinal
 from sluice_lwm2m.application.ports import ForgottenDevice
 from sluice_lwm2m.application.registration.interface import RegistrationInterface
 from sluice_lwm2m.application.registration.lifecycle import RegistrationLifecycle
@@ -61,6 +67,7 @@ class Gateway:
     settings: GatewaySettings
     counters: Counters
     producer: Producer
+    ordinal: Ordinal
     sessions: Sessions
     link: UdpLink
     endpoint: Endpoint
@@ -70,6 +77,8 @@ class Gateway:
     consumer: CommandConsumer
     commands: DeviceCommands
     lifecycle: RegistrationLifecycle
+    departure: Departure
+    heir: Heir
     activity: Activity
 
     async def positions(self) -> Positions:
@@ -165,10 +174,12 @@ def build(
     log: TopicReader[Registration | ForgottenDevice] = TopicReader(
         settings, REGISTRATIONS, decode=_registration, max_delay=1.0
     )
+    ordinal = _ordinal(core)
     return Gateway(
         settings=settings,
         counters=core.counters,
         producer=core.producer,
+        ordinal=ordinal,
         sessions=core.sessions,
         link=core.link,
         endpoint=core.endpoint,
@@ -178,6 +189,22 @@ def build(
         consumer=CommandConsumer(command_log, commands, core.sessions, max_records=settings.lwm2m_max_commands),
         commands=commands,
         lifecycle=lifecycle,
+        departure=Departure(
+            core.sessions,
+            take_no_new=interface.take_no_new,
+            commands_answered=commands.drain,
+            downloads_end=settings.lwm2m_drain,
+            commands_end=settings.lwm2m_shutdown_timeout,
+            clock=clock,
+        ),
+        heir=Heir(
+            ordinal,
+            core.sessions,
+            core.publisher,
+            partial(KafkaCommandLog, settings, producer=core.producer),
+            after=settings.lwm2m_inherit_after,
+            clock=clock,
+        ),
         activity=Activity(settings.lwm2m_ordinal, core.sessions, core.publisher, clock),
     )
 
@@ -192,6 +219,18 @@ def _registration(record: Any) -> Registration | ForgottenDevice:
         return ForgottenDevice(record.key.decode(errors="replace"))
     registration: Registration = codec.REGISTRATIONS.decode(record.value)
     return registration
+
+
+def _ordinal(core: _Core) -> Ordinal:
+    log: TopicReader[GatewayClaim] = TopicReader(core.settings, GATEWAY_CLAIMS)
+    return Ordinal(
+        core.settings.lwm2m_ordinal,
+        log,
+        core.publisher,
+        handover=core.settings.lwm2m_handover,
+        on_lost=end_fenced,
+        clock=core.clock,
+    )
 
 
 def _lifecycle(core: _Core, commands: DeviceCommands) -> RegistrationLifecycle:

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from sluice_common.settings import CommonSettings
+from sluice_common.settings import CLOSING_SECONDS, CommonSettings
 
 
 class GatewaySettings(CommonSettings):
@@ -89,7 +89,37 @@ class GatewaySettings(CommonSettings):
     )
     lwm2m_commit_interval: float = Field(1.0, gt=0, description="How often answered commands are committed.")
     lwm2m_counters_interval: float = Field(60.0, gt=0, description="How often counters are logged.")
+    lwm2m_handover: float = Field(
+        1.0,
+        ge=0,
+        description="How long an older process with our ordinal that has not left is given to end; Kafka tells it.",
+    )
+    lwm2m_inherit_after: float = Field(
+        120.0,
+        ge=0,
+        description="How long an ordinal may be gone until the lowest of those that serve answers its commands; longer "
+        "than a restart takes.",
+    )
+    lwm2m_drain: float = Field(
+        10.0,
+        ge=0,
+        description="At the end, how long downloads that are under way may take to end; 10 s below `shutdown_grace`.",
+    )
     lwm2m_shutdown_timeout: float = Field(5.0, gt=0, description="How long a stop waits for commands in flight.")
+
+    @model_validator(mode="after")
+    def _has_a_partition(self) -> Self:
+        """Refuse an ordinal whose commands nobody could publish."""
+        if self.lwm2m_ordinal >= self.partitions:
+            raise ValueError("SLUICE_LWM2M_ORDINAL must be below SLUICE_PARTITIONS: each gateway has one of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _drains_in_time(self) -> Self:
+        """Refuse to begin what the grace period would cut off: commands and answers have their part of it."""
+        if self.lwm2m_drain + CLOSING_SECONDS > self.shutdown_grace:
+            raise ValueError(f"SLUICE_LWM2M_DRAIN must be {CLOSING_SECONDS:g} s below SLUICE_SHUTDOWN_GRACE")
+        return self
 
     @model_validator(mode="after")
     def _devices_can_reach_images(self) -> Self:

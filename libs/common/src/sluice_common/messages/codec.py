@@ -12,6 +12,7 @@ from sluice_common.messages.cell_requests import CellRequest
 from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.device_events import DeviceEvent
 from sluice_common.messages.execution_events import ExecutionEvent
+from sluice_common.messages.gateway_claims import GatewayClaim
 from sluice_common.messages.lwm2m_commands import Lwm2mCommand
 from sluice_common.messages.mqtt_commands import MqttCommand
 from sluice_common.messages.package_events import PackageEvent
@@ -57,4 +58,5 @@ MQTT_COMMANDS = Decoder(MqttCommand)
 REGISTRATIONS = Decoder(Registration)
 DEVICE_ACTIVITY = Decoder(DevicesSeen)
 EXECUTION_EVENTS = Decoder(ExecutionEvent)
+GATEWAY_CLAIMS = Decoder(GatewayClaim)
 PACKAGE_EVENTS = Decoder(PackageEvent)

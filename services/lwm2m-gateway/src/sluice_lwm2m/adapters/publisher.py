@@ -1,10 +1,11 @@
-"""What the gateway publishes: `device-events` and `registrations` by device_id, `device-activity` by gateway."""
+"""What the gateway publishes: events and registrations by device_id, activity and claims by gateway."""
 
 from sluice_common.bus import Producer
 from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.device_events import DeviceEvent
+from sluice_common.messages.gateway_claims import GatewayClaim
 from sluice_common.messages.registrations import Registration
-from sluice_common.topics import DEVICE_ACTIVITY, DEVICE_EVENTS, REGISTRATIONS
+from sluice_common.topics import DEVICE_ACTIVITY, DEVICE_EVENTS, GATEWAY_CLAIMS, REGISTRATIONS
 
 
 class KafkaPublisher:
@@ -36,3 +37,11 @@ class KafkaPublisher:
             KafkaError: Kafka does not take it.
         """
         await self._producer.publish(DEVICE_ACTIVITY, str(seen.gateway), seen)
+
+    async def publish_claim(self, claim: GatewayClaim) -> None:
+        """Publish which process has an ordinal.
+
+        Raises:
+            KafkaError: Kafka does not take it.
+        """
+        await self._producer.publish(GATEWAY_CLAIMS, str(claim.gateway), claim, partition=claim.gateway)

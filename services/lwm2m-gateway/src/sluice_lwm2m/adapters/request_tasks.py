@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from sluice_common.background import BackgroundTasks
-from sluice_lwm2m.application.mailbox import MailboxFullError
+from sluice_lwm2m.application.ports import UnansweredError
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
@@ -112,7 +112,7 @@ class RequestTasks:
         try:
             async with asyncio.timeout(self._limits.handling):
                 response = await self._on_request(request, key[0])
-        except MailboxFullError:
+        except UnansweredError:
             self._drop(key)
             return
         except TimeoutError:
@@ -129,7 +129,7 @@ class RequestTasks:
         try:
             async with asyncio.timeout(self._limits.handling):
                 is_current = await self._on_notification(message, key[0])
-        except MailboxFullError:
+        except UnansweredError:
             self._drop(key)
         except Exception:  # noqa: BLE001 - as above: not acknowledged, so that the device repeats it
             _log.warning("notification_failed", exc_info=True)

@@ -13,11 +13,13 @@ import asyncio
 from collections import deque
 from types import TracebackType
 
+from sluice_lwm2m.application.ports import UnansweredError
+
 _MAX_WAITING = 8
 """Messages of one device that wait; it has one request outstanding at a time (NSTART, RFC 7252 §4.7)."""
 
 
-class MailboxFullError(Exception):
+class MailboxFullError(UnansweredError):
     """Too much of one device waits: the message is dropped, and the device repeats it."""
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from sluice_common.messages.device_activity import DevicesSeen
 from sluice_common.messages.device_events import DeviceEvent
+from sluice_common.messages.gateway_claims import GatewayClaim
 from sluice_common.messages.lwm2m_commands import Lwm2mCommand
 from sluice_common.messages.registrations import Registration
 from sluice_lwm2m.domain.coap.message import Message
@@ -27,6 +28,9 @@ class Publisher(Protocol):
     async def publish_activity(self, seen: DevicesSeen) -> None:
         """Publish which devices have spoken, for people."""
 
+    async def publish_claim(self, claim: GatewayClaim) -> None:
+        """Publish which process has an ordinal, for the others."""
+
 
 class ForgottenDevice(NamedTuple):
     """A device that the platform has deleted: a tombstone among the registrations."""
@@ -42,6 +46,20 @@ class RegistrationLog(Protocol):
 
     async def follow(self, take: Callable[[Registration | ForgottenDevice], Awaitable[None]]) -> None:
         """Hand over what comes after that, until cancelled; up to a second late."""
+
+
+class ClaimLog(Protocol):
+    """The claims of all gateways."""
+
+    async def read(self, take: Callable[[GatewayClaim], Awaitable[None]]) -> None:
+        """Hand over what is there now, in the order of each ordinal."""
+
+    async def follow(self, take: Callable[[GatewayClaim], Awaitable[None]]) -> None:
+        """Hand over what comes after that, until cancelled."""
+
+
+class UnansweredError(Exception):
+    """A message is dropped, as if it were lost: the device repeats it (RFC 7252 §4.2)."""
 
 
 class NoAnswerError(Exception):

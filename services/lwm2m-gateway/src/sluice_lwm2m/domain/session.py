@@ -45,6 +45,7 @@ class Session:
         newest: The newest of them that Kafka has.
         checked_at: When it was looked up last whether the platform still has it.
         last_seen: When it has spoken last.
+        block_at: When it has asked for a block of an image last; 0 once it was sent the last one.
         active: Takes its id when it speaks and its last-seen is to be told.
     """
 
@@ -62,6 +63,7 @@ class Session:
     newest: Newest | None = None
     checked_at: float = 0.0
     last_seen: float = 0.0
+    block_at: float = 0.0
     active: list[str] = field(default_factory=list)
     _activity_at: float = 0.0
     _awake_until: float = 0.0

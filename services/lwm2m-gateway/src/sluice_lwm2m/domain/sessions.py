@@ -156,6 +156,10 @@ class Sessions:
             session.replace_record(replace(session.record, deregistered=True))
             self.owners.forget(session)
 
+    def downloading(self, since: float) -> int:
+        """Return how many devices have asked for a block since a time and were not sent the last one."""
+        return sum(session.block_at >= since for session in self._by_device.values())
+
     def expired(self, now: float) -> Iterator[Session]:
         """Yield the sessions of this gateway whose lifetime has ended and that have not left, each once.
 

@@ -1,7 +1,7 @@
 """`python -m sluice_lwm2m.entrypoints.gateway`: runs one gateway until SIGTERM or SIGINT."""
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
@@ -16,7 +16,7 @@ from sluice_common.operations.readiness import READINESS
 from sluice_common.resources import started
 from sluice_common.supervision import FAILURES, persist, repeat, supervised
 from sluice_lwm2m import metrics
-from sluice_lwm2m.application import activity
+from sluice_lwm2m.application import activity, heir
 from sluice_lwm2m.bootstrap import Gateway, build
 from sluice_lwm2m.domain.counters import log_fields
 from sluice_lwm2m.settings import GatewaySettings
@@ -35,13 +35,18 @@ async def run(settings: GatewaySettings) -> None:
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect(settings))
-        gateway = build(settings, database, await stack.enter_async_context(BackgroundTasks()))
+        tasks = BackgroundTasks()
+        gateway = build(settings, database, tasks)
         # Bound before anything slow: a taken port shows at once, and early datagrams wait in the socket's buffer
         bound = stack.enter_context(gateway.bind())
         await stack.enter_async_context(started(gateway.producer))
+        await gateway.ordinal.claim()  # first: what is read next is complete only if nobody else writes it
+        stack.push_async_callback(gateway.ordinal.leave)
+        await stack.enter_async_context(tasks)
         await gateway.replication.restore()
         await gateway.revoked.read()
         await stack.enter_async_context(started(gateway.consumer))
+        await gateway.ordinal.confirm()  # reading may have taken long
         await gateway.link.open(bound)
         stack.enter_context(lag_watched("lwm2m-gateway", gateway.positions))
         metrics.export(gateway)
@@ -56,6 +61,8 @@ async def _serve(gateway: Gateway) -> None:
     async with supervised() as work:
         work.vital(gateway.producer.watch())
         consuming = work.vital(_consume(gateway))
+        work.repeat("claims_not_followed", gateway.ordinal.watch)
+        work.repeat("orphans_not_answered", gateway.heir.look, pause=heir.INTERVAL)
         work.repeat("commands_not_committed", gateway.consumer.commit, pause=settings.lwm2m_commit_interval)
         work.repeat("registrations_not_followed", gateway.replication.follow)
         work.repeat("revocations_not_followed", gateway.revoked.follow)
@@ -68,9 +75,8 @@ async def _serve(gateway: Gateway) -> None:
             await asyncio.Event().wait()
         finally:
             consuming.cancel()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(settings.lwm2m_shutdown_timeout):
-                    await gateway.commands.drain()
+            if not work.has_failed:
+                await gateway.departure.wait()
             _log.info("gateway_stopped", **log_fields(gateway.counters))
 
 

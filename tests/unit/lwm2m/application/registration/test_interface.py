@@ -4,6 +4,7 @@ import pytest
 from tests.unit.lwm2m.application.registration.world import REMOTE, World
 
 from sluice_common.messages.device_events import DeviceUplink
+from sluice_lwm2m.application.ports import UnansweredError
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.blocks import Block
 from sluice_lwm2m.domain.coap.message import Message
@@ -95,3 +96,13 @@ async def test_what_a_registered_device_asks_is_not_refused_at_once(world: World
     for path in ((b"dp",), (b"rd", location.encode()), (b"elsewhere",)):
         options = tuple((coap.URI_PATH, segment) for segment in path)
         assert world.interface.check(Message(coap.CON, coap.POST, 1, b"", options), REMOTE) is None
+
+
+async def test_a_gateway_that_ends_leaves_new_devices_unanswered_and_serves_those_that_it_has(world: World) -> None:
+    location = await world.register_over_coap()
+    world.interface.take_no_new()
+    for options in (((coap.URI_PATH, b"rd"),), ((coap.URI_PATH, b"rd"), (coap.BLOCK1, b"\x08"))):
+        with pytest.raises(UnansweredError):
+            await world.answer(Message(coap.CON, coap.POST, 1, b"", options), REMOTE)
+    assert await world.update(location) == coap.CHANGED
+    assert await world.deregister(location) == coap.DELETED

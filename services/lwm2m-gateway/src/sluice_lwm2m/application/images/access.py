@@ -70,10 +70,17 @@ class ImageAccess:
         session.extend_awake_window(now)
         if name == path[1]:
             session.fetching = attempt
+            session.block_at = now
         session.is_fresh = False
         if not session.is_reported:
             self._reporter.report_activity(session)
         return token.image_id if name == path[1] else token.image_id + ENVELOPE_SUFFIX
+
+    def note_end(self, path: list[bytes]) -> None:
+        """Note that the last block of what was admitted by a path was sent."""
+        token, _ = self._verified(path_segments(path)[1].removesuffix(_ENVELOPE))
+        if (session := self._sessions.owned(token.device_id)) is not None:
+            session.block_at = 0.0
 
     def _verify(self, text: bytes) -> tuple[ImageToken, AttemptRef]:
         token = self._signer.verify(text.decode("ascii", errors="replace"))

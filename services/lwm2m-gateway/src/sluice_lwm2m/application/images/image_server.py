@@ -82,10 +82,11 @@ class ImageServer:
             has_no_get = path_segments(path)[:1] in _WITHOUT_GET
             self._refuse(request, remote, coap.METHOD_NOT_ALLOWED if has_no_get else coap.NOT_FOUND)
             self._reporter.report_unmatched(remote)
-        else:
-            self._serve(request, remote, image_id, block)
+        elif self._serve(request, remote, image_id, block):
+            self._access.note_end(path)
 
-    def _serve(self, request: Message, remote: Peer, image_id: str, block: bytes | None) -> None:
+    def _serve(self, request: Message, remote: Peer, image_id: str, block: bytes | None) -> bool:
+        """Answer with a block, now or later; return whether it was the last one."""
         if (image := self._store.image(image_id)) is None:
             self._loading.wait(image_id, None, request, remote)
         elif (part := slice_of(image, block, self._default_exponent)) is None:
@@ -95,6 +96,8 @@ class ImageServer:
         else:
             self._counters[Counted.BLOCKS] += 1
             self._responder.respond(request, remote, coap.CONTENT, part.options, chunk[part.start : part.end])
+            return part.chunk * image.chunk_size + part.end >= image.length
+        return False
 
     def _refuse(self, request: Message, remote: Peer, code: int) -> None:
         self._counters[Counted.BLOCKS_REFUSED] += 1

@@ -8,7 +8,7 @@ import structlog
 
 from sluice_common.messages.device_events import UplinkKind
 from sluice_lwm2m.application.mailbox import Mailbox
-from sluice_lwm2m.application.ports import DirectoryBusyError
+from sluice_lwm2m.application.ports import DirectoryBusyError, UnansweredError
 from sluice_lwm2m.application.registration.lifecycle import RegistrationLifecycle
 from sluice_lwm2m.application.registration.strangers import Strangers
 from sluice_lwm2m.application.uplinks import UplinkReporter
@@ -55,6 +55,15 @@ class RegistrationInterface:
         self._reporter = reporter
         self._counters = counters
         self._clock = clock
+        self._takes_new = True
+
+    def take_no_new(self) -> None:
+        """Leave registrations unanswered from now on, as this gateway is about to end.
+
+        Silence costs a device one retransmission, which the next process answers, or another gateway. By 5.03 a device
+        would learn to come back to this address, and some clients wait for minutes then, whatever Max-Age says.
+        """
+        self._takes_new = False
 
     def check(self, request: Message, remote: Peer) -> Response | None:
         """Return the refusal of a request that anybody can send and nothing is done for; None if it is to be answered.
@@ -71,7 +80,7 @@ class RegistrationInterface:
         """Return the response to a request that has passed the check.
 
         Raises:
-            MailboxFullError: Too much of the device waits.
+            UnansweredError: Too much of the device waits, or it wants to register while this gateway ends.
         """
         try:
             return await self._route(request, remote)
@@ -99,6 +108,8 @@ class RegistrationInterface:
     async def _route(self, request: Message, remote: Peer) -> Response:
         path = path_segments(request.values(coap.URI_PATH))
         if path[:1] == [b"rd"]:
+            if len(path) == 1 and not self._takes_new:
+                raise UnansweredError("no new devices")
             take = self._manage if request.option(coap.BLOCK1) is None else self._take_block
             return await take(request, remote, path)
         return await self._take_other(remote, is_send=request.code == coap.POST and path == [b"dp"])
