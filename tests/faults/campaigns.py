@@ -45,6 +45,16 @@ def killed(*services: str) -> Harm:
     return harm
 
 
+def rolled(*services: str) -> Harm:
+    """SIGTERM ends services in good order, one after the other, as a rolling upgrade does."""
+
+    async def harm(stack: Stack) -> None:
+        for service in services:
+            await asyncio.to_thread(stack.restart, service)
+
+    return harm
+
+
 def held(*services: str) -> Harm:
     """SIGSTOP holds services for longer than their sessions, then SIGCONT lets them go on where they were."""
 

@@ -4,11 +4,23 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.faults.campaigns import Meanwhile, held, killed, lwm2m_campaign, when_full
+from tests.faults.campaigns import Meanwhile, held, killed, lwm2m_campaign, rolled, when_full
 
 from sluice_demo.judgement import judge
 from sluice_demo.run import Place, run
 from sluice_embedded.adapters.sockets import free_base
+
+EVERYTHING = (
+    "lwm2m-gateway",
+    "scheduler-devices",
+    "scheduler-cells",
+    "relay",
+    "projector",
+    "notifier",
+    "signing",
+    "mqtt-gateway",
+    "api",
+)
 
 
 @pytest.mark.requirement("R067", "R072", "R073", "R087", "R143")
@@ -22,6 +34,7 @@ from sluice_embedded.adapters.sockets import free_base
             marks=pytest.mark.short,
         ),
         pytest.param(when_full(killed("lwm2m-gateway")), id="gateway-killed"),
+        pytest.param(when_full(rolled(*EVERYTHING)), id="everything-restarted-in-good-order"),
         pytest.param(when_full(killed("scheduler-devices", "scheduler-cells")), id="scheduler-killed"),
         pytest.param(when_full(held("scheduler-cells", "scheduler-devices")), id="scheduler-held"),
     ],
