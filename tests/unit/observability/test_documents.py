@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,14 @@ def test_every_alert_is_tested_and_the_page_says_what_to_do() -> None:
     assert len(alerts) > 10
     assert set(alerts) - tested == set()
     assert alerts == advised
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
+def test_the_rules_tell_what_they_should_and_nothing_else() -> None:
+    done = subprocess.run(
+        ["promtool", "test", "rules", FOLDER / "alerts_test.yaml"],  # noqa: S607 - wherever it is
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

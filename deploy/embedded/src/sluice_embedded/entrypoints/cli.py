@@ -81,9 +81,16 @@ def _commands() -> dict[str, Callable[[argparse.Namespace], int]]:
         "down": lambda o: lifecycle.down(_settings(o)),
         "status": lambda o: lifecycle.status(_settings(o)),
         "reset": lambda o: lifecycle.wipe(_settings(o)),
+        "top": lambda o: _top(_settings(o), o.picture),
         "logs": lambda o: logs.show(_settings(o), o.service, o.lines, follow=o.follow),
         "check": lambda _: check.main(),
     }
+
+
+def _top(settings: EmbeddedSettings, picture: Path | None) -> int:
+    from sluice_embedded.entrypoints.top import top  # noqa: PLC0415 - Textual takes a while to load
+
+    return top(settings, picture)
 
 
 def test(arguments: Sequence[str]) -> int:
@@ -153,6 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--mqtts-port", type=_port, metavar="N", help="MQTT over TLS, as at 8883 (default: port base + 21)")
     commands.add_parser("down", parents=[where], help="stop everything that up started")
     commands.add_parser("status", parents=[where], help="show processes and addresses")
+    top = commands.add_parser("top", parents=[where], help="show the live system in this terminal; q ends it")
+    top.add_argument("--picture", type=Path, metavar="FILE", help="write a picture (SVG) of it instead")
     follow = commands.add_parser("logs", parents=[where], help="show what services say")
     follow.add_argument("service", nargs="?", help="only this one")
     follow.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
