@@ -1,5 +1,6 @@
 """The command `top`: the live system in a terminal."""
 
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import ClassVar
@@ -11,7 +12,7 @@ from textual.widgets import DataTable, Footer, Header
 
 from sluice_embedded.adapters import metrics_client
 from sluice_embedded.domain.live_view import Look, Row, View, view_of
-from sluice_embedded.running import NotRunningError, RunningStack
+from sluice_embedded.running import RunningStack
 from sluice_embedded.settings import EmbeddedSettings
 
 _EVERY = 2.0
@@ -81,20 +82,18 @@ class Top(App[None]):
 
 
 def top(settings: EmbeddedSettings, picture: Path | None = None) -> int:
-    """Show the running system until somebody quits.
+    """Show the running system until somebody quits; return 1 if nothing runs.
 
     Args:
         settings: Its state folder.
         picture: File for a picture (SVG) instead.
-
-    Raises:
-        NotRunningError: Nothing runs.
     """
     running = RunningStack.find(settings)
     if running is None:
-        raise NotRunningError("Sluice is not running. ./sluice up starts it.")
+        sys.stdout.write("Sluice is not running. ./sluice up starts it.\n")
+        return 1
     Top(lambda: metrics_client.look(running.endpoints.metrics), picture).run(
-        headless=picture is not None, size=picture and _PICTURE_SIZE
+        headless=picture is not None, size=None if picture is None else _PICTURE_SIZE
     )
     return 0
 
