@@ -10,7 +10,7 @@ import pytest
 from sluice_common import __version__
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, signal, sys
 from sluice_common import lifecycle
 from sluice_common.settings import CommonSettings
 
@@ -38,6 +38,15 @@ async def leaving_a_stubborn_task():
     await asyncio.sleep(0.1)
     raise RuntimeError("broken")
 
+async def draining():
+    try:
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+    finally:
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0.05)
+        print("drained", flush=True)
+
 async def fenced():
     try:
         print("ready", flush=True)
@@ -63,6 +72,10 @@ def ended(service: str, *, by: signal.Signals | None) -> tuple[int, str]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_service_that_is_told_to_end_closes_what_it_opened_and_ends_with_0(number: signal.Signals) -> None:
     assert ended("orderly", by=number) == (0, "ready\nclosed\n")
+
+
+def test_a_service_that_is_told_twice_to_end_still_ends_in_good_order() -> None:
+    assert ended("draining", by=signal.SIGTERM) == (0, "ready\ndrained\n")
 
 
 def test_a_service_that_fails_ends_with_1() -> None:

@@ -60,6 +60,8 @@ async def _until_signalled(service: Callable[[], Coroutine[Any, Any, None]], gra
 
     def stop() -> None:
         nonlocal signalled
+        if signalled:  # whoever asks twice must not cut short what is being ended in good order
+            return
         signalled = True
         READINESS.withdraw()
         task.cancel()
