@@ -1,5 +1,6 @@
 """The live system in a terminal: what two looks at the metrics of all processes come to."""
 
+from itertools import count
 from pathlib import Path
 
 from textual.widgets import DataTable
@@ -57,7 +58,7 @@ def test_rates_are_those_between_two_looks_and_of_a_process_that_began_anew_neve
 
 
 async def test_the_terminal_shows_the_tables_and_a_key_ends_it(tmp_path: Path) -> None:
-    looks = iter([look(100.0, 5.0, 40), *[look(102.0, 6.0, 60)] * 1000])
+    looks = (look(100.0 + 2 * n, 5.0 + n, 40 + 20 * n) for n in count())
 
     async def take() -> Look:
         return next(looks)
