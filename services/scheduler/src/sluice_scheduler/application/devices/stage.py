@@ -50,7 +50,6 @@ class DevicesStage:
         self._max_seconds = max_seconds
         self._on_batch = on_batch
         self._began = 0.0
-        self._is_ending = False
         self._lock = asyncio.Lock()
         self._arrived: list[Event] = []
         self._wake = asyncio.Event()
@@ -60,8 +59,6 @@ class DevicesStage:
     async def take(self, events: AsyncIterable[Event]) -> None:
         """Gather events for the next batch; waits while there are more than enough."""
         async for event in events:
-            if self._is_ending:
-                continue
             self._arrived.append(event)
             self._wake.set()
             if len(self._arrived) >= self._max_batch:
@@ -89,9 +86,12 @@ class DevicesStage:
         self._on_batch(time.monotonic() - self._began)
 
     async def end(self) -> None:
-        """Let the batch end, and begin no other: its successor has less to repeat."""
-        self._is_ending = True
-        await self.give_up()
+        """Return when no batch is in hand: its successor has less to repeat.
+
+        Others may follow: who stops while partitions move waits until all that was read is acknowledged.
+        """
+        async with self._lock:
+            pass
 
     async def give_up(self) -> None:
         """Let the batch end, then forget everything: what is not acknowledged is read again by the next owner."""
