@@ -3,6 +3,7 @@
 It claims such an ordinal as a process of it would, so that one that comes back gives it time to end.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -61,11 +62,14 @@ class Heir:
         Raises:
             KafkaError: Kafka cannot be reached; what is not committed is answered again.
         """
-        for claim in inherited_by(self._ordinal.gateway, self._ordinal.claims, self._clock(), self._after):
-            if claim.process == self._ordinal.process:
-                await self._answer_all(claim)
-            else:
-                await self._claim(claim.gateway)
+        found = inherited_by(self._ordinal.gateway, self._ordinal.claims, self._clock(), self._after)
+        await asyncio.gather(*(self._look_after(claim) for claim in found))  # each opens a partition of its own
+
+    async def _look_after(self, claim: GatewayClaim) -> None:
+        if claim.process == self._ordinal.process:
+            await self._answer_all(claim)
+        else:
+            await self._claim(claim.gateway)
 
     async def _claim(self, gateway: int) -> None:
         """Claim an ordinal; it counts when it is read again."""
