@@ -30,6 +30,7 @@ from sluice_api.adapters.mongo.products import Products
 from sluice_api.adapters.mongo.projector.projection import MongoProjectionStore
 from sluice_api.adapters.mongo.projector.verification import MongoVerificationStore
 from sluice_api.adapters.mongo.public_keys import PublicKeys
+from sluice_api.adapters.mongo.relay.deleted_devices import MongoDeletedDeviceStore
 from sluice_api.adapters.mongo.relay.leases import MongoLease
 from sluice_api.adapters.mongo.relay.revocation import MongoRevocationStore
 from sluice_api.adapters.mongo.relay.start_check import MongoStartCheckStore
@@ -231,6 +232,7 @@ class Product:
         for collection in (TASKS, PACKAGES, COMMANDS):
             outbox = MongoOutboxStore(database, collection)
             await outbox.due(at, 10)
+            await outbox.count_due(at)
             await outbox.clear([OutboxDocument(id="i", outbox=(MESSAGE,))], undeliverable=(), done=True)
             await outbox.clear([OutboxDocument(id="i")], undeliverable=(), done=False)
         await tasks.stop("a", "t", at, MESSAGE)
@@ -261,7 +263,17 @@ class Product:
             lease = MongoLease(database, name="l", owner="o", seconds=9, monotonic=time.monotonic, now=now)
             await lease.hold()
         await lease.release()
+        await self._deletion()
         await self._revocation()
+
+    async def _deletion(self) -> None:
+        deletions = MongoDeletedDeviceStore(self.database)
+        await deletions.due(self.at, 10)
+        await deletions.exists("d")
+        await deletions.commands("d")
+        await deletions.delete_commands(["c"])
+        await deletions.look_again("d", self.at)
+        await deletions.forget("d")
 
     async def _revocation(self) -> None:
         at, database = self.at, self.database
@@ -352,6 +364,7 @@ class Product:
         await deliveries.add([delivery], [delivery.key])
         await deliveries.claim_due("h", 10)
         await deliveries.release([delivery.key])
+        await deliveries.count_pending()
         await deliveries.give_up_overdue("h", self.at, 10)
         await deliveries.give_up_all("s")
         await subscriptions.adopt_deliveries(deliveries)

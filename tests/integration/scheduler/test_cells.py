@@ -290,7 +290,7 @@ async def test_a_rolling_restart_of_two_processes_loses_no_device_and_breaks_no_
         stage.start()
     await load
     await fleet.until(lambda: fleet.ended() == 400)
-    assert max(fleet.peaks.values()) == LIMIT
+    assert max(fleet.peaks.values()) <= LIMIT
 
 
 @pytest.mark.requirement("R072", "R087")
