@@ -257,3 +257,14 @@ def test_kafka_forgets_a_deleted_device(
     assert made(fleet.app.get(f"/devices/{stays}"))["firmware_version"] == "1.0"
     assert relay.runs
     assert projector.runs
+
+
+def test_who_deletes_what_is_not_theirs_leaves_no_trace_of_it(
+    new_fleet: NewFleet, stranger: httpx.Client, database: Documents
+) -> None:
+    owner = new_fleet()
+    (device_id,) = owner.devices(1)
+    for foreign in (device_id, f"t:{device_id}"):
+        refused(stranger.delete(f"/devices/{foreign}"), 404, "not_found")
+        assert database["deleted_devices"].find_one({"_id": foreign}) is None
+    assert made(owner.app.get(f"/devices/{device_id}"))["device_id"] == device_id

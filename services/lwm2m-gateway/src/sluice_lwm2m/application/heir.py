@@ -10,10 +10,11 @@ import structlog
 from msgspec.structs import replace
 
 from sluice_common.messages.base import utc
-from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus
+from sluice_common.messages.device_events import OutcomeStatus
 from sluice_common.messages.gateway_claims import GatewayClaim
-from sluice_common.messages.lwm2m_commands import CloseDownload, Lwm2mCommand
+from sluice_common.messages.lwm2m_commands import CloseDownload
 from sluice_common.resources import started
+from sluice_lwm2m.application.commands.outcomes import outcome_of
 from sluice_lwm2m.application.ordinal import Ordinal
 from sluice_lwm2m.application.ports import CommandLog, Publisher, ReceivedCommand
 from sluice_lwm2m.domain import records
@@ -97,7 +98,7 @@ class Heir:
             await self._close(command, gateway)
         if not isinstance(command, CloseDownload) or command.is_awaited:
             status = known or answer_of(command, gateway, record, self._clock())
-            await self._publisher.publish_event(_outcome(command, status, self._clock()))
+            await self._publisher.publish_event(outcome_of(command, status, self._clock()))
 
     async def _close(self, command: CloseDownload, gateway: int) -> None:
         """Have a gateway that comes back with this ordinal serve no more of an attempt."""
@@ -107,16 +108,3 @@ class Heir:
             if closed is not record:  # not a word of the device
                 seen_at = record.seen_at or record.occurred_at
                 await self._publisher.publish_registration(replace(closed, seen_at=seen_at))
-
-
-def _outcome(command: Lwm2mCommand, status: OutcomeStatus, now: float) -> CommandOutcome:
-    return CommandOutcome(
-        app_id=command.app_id,
-        occurred_at=utc(now),
-        traceparent=command.traceparent,
-        device_id=command.device_id,
-        command_id=command.command_id,
-        execution_id=command.execution_id,
-        attempt=command.attempt,
-        status=status,
-    )

@@ -49,7 +49,8 @@ class Devices(TenantRepository[Device, DeviceFilter]):
         Raises:
             NotFoundError: The app has none of that id.
         """
-        # First: once it is gone, nobody knows that it has been. The relay waits for a deletion that is under way.
+        await self.get(app_id, identifier)  # nobody notes what is no device, or another app's
+        # Before it is deleted: once it is gone, nobody knows that it has been. The relay waits for what is under way.
         at = now()
         noted = {"app_id": app_id, "deleted_at": at, "relay_at": at}
         await self._deleted.update_one({"_id": identifier}, {"$set": noted}, upsert=True)

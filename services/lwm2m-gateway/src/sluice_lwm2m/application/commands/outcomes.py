@@ -57,7 +57,7 @@ class CommandOutcomes:
         awake_until = None if session is None else session.awake_until or None
         attempt = records.attempt_of(command)
         fetching = session is not None and attempt is not None and session.fetching == attempt
-        event = _outcome(command, status, results, self._clock(), awake_until, fetching=fetching)
+        event = outcome_of(command, status, self._clock(), results, awake_until, fetching=fetching)
         await self._publisher.publish_event(event)
         self.published[status.value] += 1
         if session is not None:
@@ -83,15 +83,16 @@ class CommandOutcomes:
             await self._reporter.report(session, UplinkKind.DATA, self._clock())
 
 
-def _outcome(
+def outcome_of(
     command: Lwm2mCommand,
     status: OutcomeStatus,
-    results: tuple[RequestResult, ...],
     now: float,
-    awake_until: float | None,
+    results: tuple[RequestResult, ...] = (),
+    awake_until: float | None = None,
     *,
-    fetching: bool,
+    fetching: bool = False,
 ) -> CommandOutcome:
+    """Return the outcome of a command, at a time in seconds since 1970."""
     return CommandOutcome(
         app_id=command.app_id,
         occurred_at=utc(now),
