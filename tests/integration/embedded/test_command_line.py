@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from tests.processes import descendants, lives, until, wait_until_ended
 
 from sluice_embedded.adapters.sockets import free_base
+from sluice_embedded.entrypoints.lifecycle import interrupts_held
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -145,9 +147,21 @@ def test_ctrl_c_in_the_foreground_leaves_no_process(tmp_path: Path, port_base: i
     assert not lives(pid)
 
 
+def java_of_a_kafka_that_never_serves(folder: Path) -> Path:
+    """Make a `java` that does nothing where Kafka is to run."""
+    java = shutil.which("java")
+    path = folder / "bin" / "java"
+    path.parent.mkdir()
+    path.write_text(f'#!/bin/sh\ncase "$*" in *kafka.Kafka*) exec sleep 1000;; esac\nexec {java} "$@"\n')
+    path.chmod(0o700)
+    return path
+
+
 def test_ctrl_c_while_starting_leaves_no_process(tmp_path: Path, port_base: int) -> None:
+    java = java_of_a_kafka_that_never_serves(tmp_path)
+    environment_ = {**environment(), "PATH": f"{java.parent}:{os.environ['PATH']}"}
     arguments = command(tmp_path, "up", "kafka", f"--port-base={port_base}")
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment_) as process:
         until((tmp_path / "run" / "state.json").exists)
         state = state_of(tmp_path)
         process.send_signal(signal.SIGINT)
@@ -155,6 +169,20 @@ def test_ctrl_c_while_starting_leaves_no_process(tmp_path: Path, port_base: int)
     assert process.returncode == 130
     assert not lives(state["owner_pid"])
     assert not any(lives(service["pid"]) for service in state["services"])
+
+
+def start_interrupted(known: list[bool]) -> None:
+    with interrupts_held():
+        os.kill(os.getpid(), signal.SIGINT)
+        known.append(True)
+
+
+def test_ctrl_c_at_the_start_of_a_process_is_raised_when_the_process_is_known() -> None:
+    known: list[bool] = []
+    with pytest.raises(KeyboardInterrupt):
+        start_interrupted(known)
+    assert known
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_taken_port_is_reported_without_a_traceback(sluice: Run, port_base: int) -> None:

@@ -20,7 +20,7 @@ from sluice_embedded.adapters.java import ClassArchive
 from sluice_embedded.adapters.kafka import Kafka
 from sluice_embedded.adapters.mqtt import Mqtt
 from sluice_embedded.adapters.state import Endpoints, SystemState
-from sluice_embedded.adapters.supervisor import StartError, Supervisor
+from sluice_embedded.adapters.supervisor import StartCancelledError, StartError, Supervisor
 from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT, PARTS
 from sluice_embedded.layout import HOOK_SECRET, Layout
 from sluice_embedded.running import AlreadyRunningError, NotRunningError, RunningStack, end_leftovers
@@ -59,6 +59,16 @@ class Stack(RunningStack):
         self._lock: TextIOWrapper | None = None
         self._archives: dict[str, ClassArchive] = {}
         self._supervisor: Supervisor | None = None
+        self._is_cancelled = False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Return whether somebody asked for its end."""
+        return self._is_cancelled
+
+    def cancel(self) -> None:
+        """Have a `start` that goes on give up soon; only notes it, so that a handler of a signal may call it."""
+        self._is_cancelled = True
 
     def __enter__(self) -> Self:
         self.start()
@@ -74,6 +84,7 @@ class Stack(RunningStack):
             AlreadyRunningError: Somebody runs a system on this state folder.
             PortTakenError: Names port and owner.
             InstallError: A part could not be installed.
+            StartCancelledError: `cancel` was called.
             StartError: A service did not become ready; carries the end of its log.
         """
         self._take_state_folder()
@@ -150,7 +161,7 @@ class Stack(RunningStack):
             self._start_java(
                 MQTT, Mqtt(self._settings, self._layout.ports, self._layout.secret_settings()[HOOK_SECRET])
             )
-        supervisor.wait_ready(PARTS, self._settings.start_deadline)
+        self._wait_ready(PARTS)
         if self._layout.is_wanted(KAFKA):
             asyncio.run(self._create_topics())
 
@@ -164,18 +175,28 @@ class Stack(RunningStack):
             self._progress("starting " + ", ".join(s.name for s in services))
         for service in services:
             self._running().start(self._layout.program(service))
-        self._running().wait_ready([s.name for s in services], self._settings.start_deadline)
+        self._wait_ready([s.name for s in services])
+
+    def _wait_ready(self, names: Collection[str]) -> None:
+        self._running().wait_ready(names, self._settings.start_deadline, lambda: self._is_cancelled)
 
     async def _create_topics(self) -> None:
+        creation = asyncio.create_task(self._try_to_create_topics())
+        while not creation.done() and not self._is_cancelled:
+            await asyncio.wait({creation}, timeout=_RETRY)
+        if not creation.done():
+            creation.cancel()
+            raise StartCancelledError
+        await creation
+
+    async def _try_to_create_topics(self) -> None:
         until = time.monotonic() + self._settings.start_deadline
         while True:
             try:
-                await create_topics(self._layout.common())
+                return await create_topics(self._layout.common())
             except KafkaError as error:
                 if time.monotonic() > until:
                     raise StartError(f"Kafka does not create topics: {error!r}") from error
-            else:
-                return
             await asyncio.sleep(_RETRY)
 
     def _publish(self) -> None:

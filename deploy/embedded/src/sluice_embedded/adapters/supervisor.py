@@ -25,6 +25,10 @@ class StartError(Exception):
     """A service did not become ready; the text carries the end of its log."""
 
 
+class StartCancelledError(Exception):
+    """The start was cancelled before everything served."""
+
+
 @dataclass
 class _Supervised:
     program: Program
@@ -81,14 +85,24 @@ class Supervisor:
         with self._lock:
             self._supervised[name].wanted = False
 
-    def wait_ready(self, names: Collection[str], deadline: float) -> None:
+    def wait_ready(
+        self, names: Collection[str], deadline: float, is_cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
         """Wait until services serve.
 
+        Args:
+            names: Of the services.
+            deadline: Seconds.
+            is_cancelled: Asked again and again whether to give up.
+
         Raises:
-            StartError: One keeps ending, or did not serve within the deadline (seconds).
+            StartCancelledError: It was cancelled.
+            StartError: One keeps ending, or did not serve within the deadline.
         """
         until = time.monotonic() + deadline
         while waiting := [s for s in self._of(names) if s.state.state != "ready"]:
+            if is_cancelled():
+                raise StartCancelledError
             for supervised in waiting:
                 if supervised.failures >= _MAX_FAILED_STARTS and not supervised.served:
                     raise StartError(f"{supervised.program.name} keeps ending:\n{tail(supervised.program.log)}")

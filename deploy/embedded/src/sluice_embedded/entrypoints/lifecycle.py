@@ -1,11 +1,13 @@
 """The commands `up`, `down`, `status` and `reset`."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import IO
 
 import psutil
 from rich.console import Console
@@ -90,26 +92,45 @@ def install_parts(settings: EmbeddedSettings, services: Sequence[str] = ()) -> N
 def _start_in_background(settings: EmbeddedSettings, services: Sequence[str]) -> None:
     log = settings.logs / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    arguments = [sys.executable, "-m", "sluice_embedded.entrypoints.supervisor", *services]
-    with log.open("ab") as errors:
-        process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=True,
-        )
+    process: subprocess.Popen[str] | None = None
     try:
+        with log.open("ab") as errors, interrupts_held():
+            process = _start_supervisor(services, errors)
         said = _follow(process)
     except KeyboardInterrupt:
-        _console.print("stopping")
-        process.send_signal(signal.SIGTERM)
-        process.wait()
+        if process is not None:
+            _console.print("stopping")
+            process.send_signal(signal.SIGTERM)
+            process.wait()
         raise
     if RunningStack.find(settings) is None:
         process.wait()
         raise StartError("\n".join(said) or f"the supervisor ended; see {log}")
+
+
+def _start_supervisor(services: Sequence[str], errors: IO[bytes]) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-m", "sluice_embedded.entrypoints.supervisor", *services]
+    return subprocess.Popen(  # noqa: S603 - our own module, no shell
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` for a Ctrl-C only at the end: in its midst, a process that was started is not known."""
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
 
 
 def _follow(process: subprocess.Popen[str]) -> list[str]:

@@ -8,14 +8,13 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Collection
-from types import FrameType
-from typing import NoReturn
 
 from sluice_embedded.adapters.certificate import CertificateError
 from sluice_embedded.adapters.sockets import NoSuchAddressError, PortTakenError
 from sluice_embedded.adapters.state import Endpoints
-from sluice_embedded.adapters.supervisor import StartError
+from sluice_embedded.adapters.supervisor import StartCancelledError, StartError
 from sluice_embedded.install import InstallError
 from sluice_embedded.layout import UnknownServiceError
 from sluice_embedded.running import AlreadyRunningError
@@ -23,6 +22,7 @@ from sluice_embedded.settings import EmbeddedSettings
 from sluice_embedded.stack import Stack
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_POLL = 0.1
 EXPECTED_ERRORS = (
     AlreadyRunningError,
     CertificateError,
@@ -37,16 +37,6 @@ EXPECTED_ERRORS = (
 
 STEP = "> "
 """Marks a line of progress."""
-
-
-class _EndedError(BaseException):
-    """A signal asked to end."""
-
-
-def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise _EndedError
 
 
 def run(
@@ -66,15 +56,18 @@ def run(
     Raises:
         Exception: One of `EXPECTED_ERRORS`, if it did not start.
     """
-    for number in _SIGNALS:
-        signal.signal(number, _end)
     stack = Stack(settings, services=services or None, progress=progress)
+    for number in _SIGNALS:
+        # Only noted, never raised: an exception from a handler may come where it is swallowed, or between the start of
+        # a process and the note of its pid.
+        signal.signal(number, lambda _number, _frame: stack.cancel())
     try:
         started(stack.start())
-        while True:
-            signal.pause()
-    except _EndedError:
+        while not stack.is_cancelled:
+            time.sleep(_POLL)
         progress("stopping")
+    except StartCancelledError:
+        return
     finally:
         stack.stop()
 
