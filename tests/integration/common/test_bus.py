@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import OutOfOrderSequenceNumber
 
 from sluice_common.bus import Consumer, Producer, Received
+from sluice_common.bus.admin import until_kafka_answers
 from sluice_common.errors import FatalError, PoisonError
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now, to_json
@@ -19,6 +21,7 @@ from sluice_common.messages.task_events import TaskStopRequested
 from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import DEAD_LETTERS, EXECUTION_EVENTS, TASK_EVENTS
+from sluice_embedded.adapters.sockets import free_base
 
 ALMOST_A_MEBIBYTE = 1_000_000
 
@@ -180,3 +183,36 @@ async def test_a_producer_stops_though_kafka_does_not_answer(kafka: str) -> None
     await asyncio.wait_for(producer.stop(), 30)
     assert not sent.done() or sent.exception() is not None
     sent.cancel()
+
+
+@asynccontextmanager
+async def answered_at(port: int, kafka: str) -> AsyncIterator[None]:
+    """Have Kafka answer at a port of this machine."""
+    host, _, kafkas_port = kafka.partition(":")
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while chunk := await reader.read(65_536):
+                writer.write(chunk)
+                await writer.drain()
+        finally:
+            writer.close()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, ours = await asyncio.open_connection(host, int(kafkas_port))
+        await asyncio.gather(pass_on(reader, ours), pass_on(theirs, writer))
+
+    async with await asyncio.start_server(connect, "127.0.0.1", port):
+        yield
+
+
+async def test_who_waits_for_kafka_while_it_is_away_goes_on_as_soon_as_it_answers(kafka: str) -> None:
+    port = free_base()
+    with structlog.testing.capture_logs() as said:
+        waiting = asyncio.create_task(until_kafka_answers(CommonSettings(kafka_bootstrap=f"127.0.0.1:{port}")))
+        while not said:
+            await asyncio.sleep(0.05)
+        assert not waiting.done()
+        async with answered_at(port, kafka), asyncio.timeout(20):
+            await waiting
+    assert [line["event"] for line in said] == ["kafka_not_reached"]

@@ -54,7 +54,10 @@ async def fenced():
     finally:
         print("closed", flush=True)
 
-lifecycle.run_service("test", CommonSettings(shutdown_grace=0.2), globals()[sys.argv[1]])
+waits = sys.argv[1] == "waiting"
+service = orderly if waits else globals()[sys.argv[1]]
+settings = CommonSettings(shutdown_grace=0.2, kafka_bootstrap="127.0.0.1:1")
+lifecycle.run_service("test", settings, service, uses_kafka=waits)
 """
 
 
@@ -88,6 +91,16 @@ def test_a_service_that_ignores_its_cancellation_is_ended_with_1() -> None:
 
 def test_a_service_that_fails_is_ended_although_a_task_of_it_does_not_end() -> None:
     assert ended("leaving_a_stubborn_task", by=None) == (1, "ready\n")
+
+
+def test_a_service_that_waits_for_kafka_has_not_begun_and_ends_with_0_when_it_is_told_to() -> None:
+    command = [sys.executable, "-c", PROGRAM, "waiting"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        assert any("kafka_not_reached" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        assert (process.wait(60), process.stdout.read()) == (0, "")
 
 
 def test_a_service_says_first_which_version_it_is() -> None:

@@ -12,8 +12,8 @@ from rich.console import Console
 from sluice_cluster.adapters.kubernetes import Cluster, ClusterError
 from sluice_cluster.domain.trial import SERVICES
 
-USUAL = ("delete", "delete", "delete", "upgrade", "delete", "delete", "delete")
-"""What `./sluice cluster demo` does."""
+USUAL = ("delete", "upgrade", "delete", "delete", "delete", "delete")
+"""What `./sluice cluster demo` does; the upgrade comes early, so that all of it falls into the campaign."""
 _COMPONENT = "app.kubernetes.io/component"
 _GATEWAY = "lwm2m-gateway"
 _POLL = 1.0

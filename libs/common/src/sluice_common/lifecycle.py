@@ -12,12 +12,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, NoReturn
 
 import structlog
 import uvloop
 
 from sluice_common import __version__
+from sluice_common.bus.admin import until_kafka_answers
 from sluice_common.observability import configure_logging
 from sluice_common.operations import process
 from sluice_common.operations.readiness import READINESS
@@ -29,32 +31,41 @@ FENCED_STATUS = 3
 """Exit status of a process that another one has fenced."""
 
 
-def run_service(name: str, settings: CommonSettings, service: Callable[[], Coroutine[Any, Any, None]]) -> None:
+Service = Callable[[], Coroutine[Any, Any, None]]
+
+
+def run_service(name: str, settings: CommonSettings, service: Service, *, uses_kafka: bool = True) -> None:
     """Run a service until it is signalled; does not return.
 
     Args:
         name: Bound to every log line.
         settings: Log level and format.
         service: The coroutine function that starts, serves until cancelled, and closes.
+        uses_kafka: Whether Kafka is waited for before that.
     """
     configure_logging(name, settings)
     configure_tracing(name)
     structlog.get_logger().info("service_starting", version=__version__)
     try:
-        uvloop.run(_seen_by_operators(settings, service))
+        uvloop.run(_seen_by_operators(settings, partial(_after_kafka, settings, service) if uses_kafka else service))
     except Exception:  # noqa: BLE001 - the last line of defence: log, then let the supervisor decide
         structlog.get_logger().exception("service_failed")
         sys.exit(1)
     sys.exit(0)
 
 
-async def _seen_by_operators(settings: CommonSettings, service: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def _after_kafka(settings: CommonSettings, service: Service) -> None:
+    await until_kafka_answers(settings)
+    await service()
+
+
+async def _seen_by_operators(settings: CommonSettings, service: Service) -> None:
     process.export(settings)
     async with operations(settings):
         await _until_signalled(service, settings.shutdown_grace)
 
 
-async def _until_signalled(service: Callable[[], Coroutine[Any, Any, None]], grace: float) -> None:
+async def _until_signalled(service: Service, grace: float) -> None:
     task = asyncio.ensure_future(service())  # unsupervised: the service itself, awaited below
     signalled = False
 

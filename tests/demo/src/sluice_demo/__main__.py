@@ -16,8 +16,9 @@ from sluice_demo.devices import DevicesError
 from sluice_demo.hostile import neighbours
 from sluice_demo.judgement import Judgement, judge
 from sluice_demo.kills import EVERY, Kills
+from sluice_demo.monitoring import Monitoring, NoPrometheusError
 from sluice_demo.picture import picture
-from sluice_demo.run import Place, run, run_interruptibly
+from sluice_demo.run import Place, run, run_interruptibly, together
 from sluice_demo.scenario import Scenario
 from sluice_embedded.domain.ports import HIGHEST_BASE, LOWEST_BASE, MAX_REPLICAS
 from sluice_embedded.entrypoints.supervisor import EXPECTED_ERRORS
@@ -27,6 +28,8 @@ _MAX_DEVICES = 10_000
 _QUIET, _HOSTILE = "quiet", "hostile"
 _KILLED_REPLICAS = 2
 """Of each service, so that one goes on while the other is started again."""
+_LEAST_INTERVAL, _DEVICES_PER_SECOND_OF_INTERVAL = 2.0, 1000
+"""Seconds between two readings of metrics: a large campaign takes long, and its machine has better things to do."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,8 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     place = Place(options.port_base, options.state_dir, replicas=replicas)
     kills = Kills(options.seed, console) if options.kill else None
     try:
-        judgement = judge(run_interruptibly(run(scenario, place, console, throughout=kills, neighbours=beside)))
-    except (PlatformError, DevicesError, *EXPECTED_ERRORS) as error:
+        monitoring = _monitoring(options, console) if options.dashboards else None
+        throughout = together([each for each in (kills, monitoring) if each is not None])
+        judgement = judge(run_interruptibly(run(scenario, place, console, throughout=throughout, neighbours=beside)))
+    except (PlatformError, DevicesError, NoPrometheusError, *EXPECTED_ERRORS) as error:
         console.print(f"The demo cannot go on: {error}", style="red", markup=False)
         return 1
     except KeyboardInterrupt:
@@ -52,6 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _write(judgement, scenario, options.report, options.picture)
     console.print(f"Report: {options.report}\nPicture: {options.picture}", highlight=False)
     return 1 if judgement.differences else 0
+
+
+def _monitoring(options: argparse.Namespace, console: Console) -> Monitoring:
+    devices = options.devices + options.mqtt_devices
+    interval = max(_LEAST_INTERVAL, devices / _DEVICES_PER_SECOND_OF_INTERVAL)
+    return Monitoring(options.dashboards, options.state_dir.parent / "prometheus", options.port_base, interval, console)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,6 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--report", type=Path, default=HOME / "demo" / "report.json", help="figures, as JSON")
     parser.add_argument("--picture", type=Path, default=HOME / "demo" / "picture.svg", help="windows over time, as SVG")
+    parser.add_argument(
+        "--dashboards",
+        type=Path,
+        metavar="FOLDER",
+        help="read all metrics by Prometheus, and draw the dashboards there",
+    )
     parser.add_argument(
         "--port-base", type=_number(LOWEST_BASE, HIGHEST_BASE), default=18_000, help="lowest port of its system"
     )

@@ -122,9 +122,15 @@ class DeviceProcess:
         timelines: list[Timeline] = await self._ask(_MQTT_TIMELINES)
         return timelines
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process.pid is not None  # noqa: S101 - it was started
+        return self._process.pid
+
     def cpu_seconds(self) -> float:
         """Return the user and system time of the process so far."""
-        times = psutil.Process(self._process.pid).cpu_times()
+        times = psutil.Process(self.pid).cpu_times()
         return times.user + times.system
 
     def is_alive(self) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,6 +185,15 @@ async def run_on(
         fills_windows=scenario.fills_windows,
         mqtt=mqtt_evidence,
     )
+
+
+def together(all_of_them: Sequence[Meanwhile]) -> Meanwhile:
+    """Return what does several things at once."""
+
+    async def beside(stack: Stack, devices: DeviceProcess) -> None:
+        await asyncio.gather(*(each(stack, devices) for each in all_of_them))
+
+    return beside
 
 
 async def _cancelled(task: asyncio.Future[None]) -> None:

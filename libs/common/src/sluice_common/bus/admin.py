@@ -1,13 +1,18 @@
 """Kafka's administration: topics are created by the launcher, and by operators who use real clusters."""
 
+import asyncio
 from collections.abc import Sequence
 
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 
 from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import ALL_TOPICS, Topic
+
+_log = structlog.get_logger()
+_RETRY = 1.0
 
 
 class AdminClient(AIOKafkaAdminClient):  # type: ignore[misc] # aiokafka is untyped
@@ -16,6 +21,27 @@ class AdminClient(AIOKafkaAdminClient):  # type: ignore[misc] # aiokafka is unty
     async def stop(self) -> None:
         """Disconnect."""
         await self.close()
+
+
+async def until_kafka_answers(settings: CommonSettings) -> None:
+    """Wait for Kafka, however long it is away.
+
+    A process that ended instead would be started again later and later, and come minutes after Kafka has come.
+    """
+    reported = False
+    while (reason := await _reason_of_silence(settings)) is not None:
+        if not reported:
+            _log.warning("kafka_not_reached", reason=reason)
+        reported = True
+        await asyncio.sleep(_RETRY)
+
+
+async def _reason_of_silence(settings: CommonSettings) -> str | None:
+    try:
+        async with started(AdminClient(bootstrap_servers=settings.kafka_bootstrap)):
+            return None
+    except KafkaConnectionError as error:
+        return repr(error)
 
 
 async def create_topics(settings: CommonSettings, topics: Sequence[Topic] = ALL_TOPICS) -> None:

@@ -96,7 +96,7 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=_GRACE,
     )
-    run_service("api", settings, Server(config, settings).serve_until_cancelled)
+    run_service("api", settings, Server(config, settings).serve_until_cancelled, uses_kafka=False)
 
 
 if __name__ == "__main__":
