@@ -12,6 +12,7 @@ from sluice_common import __version__
 PROGRAM = """
 import asyncio, signal, sys
 from sluice_common import lifecycle
+from sluice_common.operations.readiness import READINESS
 from sluice_common.settings import CommonSettings
 
 async def orderly():
@@ -47,6 +48,14 @@ async def draining():
         await asyncio.sleep(0.05)
         print("drained", flush=True)
 
+async def readiness():
+    READINESS.announce()
+    try:
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+    finally:
+        print(await READINESS.reasons(), flush=True)
+
 async def fenced():
     try:
         print("ready", flush=True)
@@ -57,13 +66,14 @@ async def fenced():
 waits = sys.argv[1] == "waiting"
 service = orderly if waits else globals()[sys.argv[1]]
 settings = CommonSettings(shutdown_grace=0.2, kafka_bootstrap="127.0.0.1:1")
-lifecycle.run_service("test", settings, service, uses_kafka=waits)
+serves = "serves" in sys.argv
+lifecycle.run_service("test", settings, service, uses_kafka=waits, serves_while_ending=serves)
 """
 
 
-def ended(service: str, *, by: signal.Signals | None) -> tuple[int, str]:
+def ended(service: str, *more: str, by: signal.Signals | None) -> tuple[int, str]:
     """Run a service until it ends, by itself or by a signal; return its exit status and what it printed."""
-    command = [sys.executable, "-c", PROGRAM, service]
+    command = [sys.executable, "-c", PROGRAM, service, *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout
         printed = process.stdout.readline()
@@ -79,6 +89,11 @@ def test_a_service_that_is_told_to_end_closes_what_it_opened_and_ends_with_0(num
 
 def test_a_service_that_is_told_twice_to_end_still_ends_in_good_order() -> None:
     assert ended("draining", by=signal.SIGTERM) == (0, "ready\ndrained\n")
+
+
+def test_a_service_that_is_told_to_end_is_not_ready_unless_it_serves_until_it_says_so_itself() -> None:
+    assert ended("readiness", by=signal.SIGTERM) == (0, "ready\n['stopping']\n")
+    assert ended("readiness", "serves", by=signal.SIGTERM) == (0, "ready\n[]\n")
 
 
 def test_a_service_that_fails_ends_with_1() -> None:

@@ -34,7 +34,9 @@ FENCED_STATUS = 3
 Service = Callable[[], Coroutine[Any, Any, None]]
 
 
-def run_service(name: str, settings: CommonSettings, service: Service, *, uses_kafka: bool = True) -> None:
+def run_service(
+    name: str, settings: CommonSettings, service: Service, *, uses_kafka: bool = True, serves_while_ending: bool = False
+) -> None:
     """Run a service until it is signalled; does not return.
 
     Args:
@@ -42,12 +44,15 @@ def run_service(name: str, settings: CommonSettings, service: Service, *, uses_k
         settings: Log level and format.
         service: The coroutine function that starts, serves until cancelled, and closes.
         uses_kafka: Whether Kafka is waited for before that.
+        serves_while_ending: Whether it stays ready when it is told to end, and says itself when it is so no more
+            (`READINESS.withdraw`).
     """
     configure_logging(name, settings)
     configure_tracing(name)
     structlog.get_logger().info("service_starting", version=__version__)
     try:
-        uvloop.run(_seen_by_operators(settings, partial(_after_kafka, settings, service) if uses_kafka else service))
+        begun = partial(_after_kafka, settings, service) if uses_kafka else service
+        uvloop.run(_seen_by_operators(settings, begun, serves_while_ending=serves_while_ending))
     except Exception:  # noqa: BLE001 - the last line of defence: log, then let the supervisor decide
         structlog.get_logger().exception("service_failed")
         sys.exit(1)
@@ -59,13 +64,13 @@ async def _after_kafka(settings: CommonSettings, service: Service) -> None:
     await service()
 
 
-async def _seen_by_operators(settings: CommonSettings, service: Service) -> None:
+async def _seen_by_operators(settings: CommonSettings, service: Service, *, serves_while_ending: bool) -> None:
     process.export(settings)
     async with operations(settings):
-        await _until_signalled(service, settings.shutdown_grace)
+        await _until_signalled(service, settings.shutdown_grace, serves_while_ending=serves_while_ending)
 
 
-async def _until_signalled(service: Service, grace: float) -> None:
+async def _until_signalled(service: Service, grace: float, *, serves_while_ending: bool) -> None:
     task = asyncio.ensure_future(service())  # unsupervised: the service itself, awaited below
     signalled = False
 
@@ -74,7 +79,8 @@ async def _until_signalled(service: Service, grace: float) -> None:
         if signalled:  # whoever asks twice must not cut short what is being ended in good order
             return
         signalled = True
-        READINESS.withdraw()
+        if not serves_while_ending:
+            READINESS.withdraw()
         task.cancel()
         end_within(grace)
 

@@ -77,6 +77,7 @@ async def _serve(gateway: Gateway) -> None:
             consuming.cancel()
             if not work.has_failed:
                 await gateway.departure.wait()
+            READINESS.withdraw()
             _log.info("gateway_stopped", **log_fields(gateway.counters))
 
 
@@ -92,7 +93,9 @@ async def _count(gateway: Gateway) -> None:
 
 def _main() -> None:
     settings = GatewaySettings()
-    run_service("lwm2m-gateway", settings, lambda: run(settings))
+    # Ready while it drains: a node's proxy forgets whose datagrams are whose once a pod does not serve, and downloads
+    # would go on at a gateway that knows nothing of them.
+    run_service("lwm2m-gateway", settings, lambda: run(settings), serves_while_ending=True)
 
 
 if __name__ == "__main__":
