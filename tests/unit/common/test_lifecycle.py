@@ -12,6 +12,8 @@ from sluice_common import __version__
 PROGRAM = """
 import asyncio, signal, sys
 from sluice_common import lifecycle
+from sluice_common.bus.admin import until_kafka_answers
+from sluice_common.mongo import until_mongodb_answers
 from sluice_common.operations.readiness import READINESS
 from sluice_common.settings import CommonSettings
 
@@ -63,11 +65,10 @@ async def fenced():
     finally:
         print("closed", flush=True)
 
-waits = sys.argv[1] == "waiting"
-service = orderly if waits else globals()[sys.argv[1]]
-settings = CommonSettings(shutdown_grace=0.2, kafka_bootstrap="127.0.0.1:1")
+after = {"kafka": (until_kafka_answers,), "mongodb": (until_mongodb_answers,)}.get(sys.argv[-1], ())
+settings = CommonSettings(shutdown_grace=0.2, kafka_bootstrap="127.0.0.1:1", mongodb_uri="mongodb://127.0.0.1:1")
 serves = "serves" in sys.argv
-lifecycle.run_service("test", settings, service, uses_kafka=waits, serves_while_ending=serves)
+lifecycle.run_service("test", settings, globals()[sys.argv[1]], after=after, serves_while_ending=serves)
 """
 
 
@@ -108,12 +109,13 @@ def test_a_service_that_fails_is_ended_although_a_task_of_it_does_not_end() -> N
     assert ended("leaving_a_stubborn_task", by=None) == (1, "ready\n")
 
 
-def test_a_service_that_waits_for_kafka_has_not_begun_and_ends_with_0_when_it_is_told_to() -> None:
-    command = [sys.executable, "-c", PROGRAM, "waiting"]
+@pytest.mark.parametrize("part", ["kafka", "mongodb"])
+def test_a_service_that_waits_for_a_part_has_not_begun_and_ends_with_0_when_it_is_told_to(part: str) -> None:
+    command = [sys.executable, "-c", PROGRAM, "orderly", part]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stderr
-        assert any("kafka_not_reached" in line for line in process.stderr)
+        assert any(f"{part}_not_reached" in line for line in process.stderr)
         process.send_signal(signal.SIGTERM)
         assert (process.wait(60), process.stdout.read()) == (0, "")
 

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -32,10 +32,16 @@ FENCED_STATUS = 3
 
 
 Service = Callable[[], Coroutine[Any, Any, None]]
+Wait = Callable[[CommonSettings], Awaitable[None]]
 
 
 def run_service(
-    name: str, settings: CommonSettings, service: Service, *, uses_kafka: bool = True, serves_while_ending: bool = False
+    name: str,
+    settings: CommonSettings,
+    service: Service,
+    *,
+    after: Sequence[Wait] = (until_kafka_answers,),
+    serves_while_ending: bool = False,
 ) -> None:
     """Run a service until it is signalled; does not return.
 
@@ -43,7 +49,8 @@ def run_service(
         name: Bound to every log line.
         settings: Log level and format.
         service: The coroutine function that starts, serves until cancelled, and closes.
-        uses_kafka: Whether Kafka is waited for before that.
+        after: What is waited for before that: a process that ended because a part is away would be started again later
+            and later, and come minutes after the part has come.
         serves_while_ending: Whether it stays ready when it is told to end, and says itself when it is so no more
             (`READINESS.withdraw`).
     """
@@ -51,7 +58,7 @@ def run_service(
     configure_tracing(name)
     structlog.get_logger().info("service_starting", version=__version__)
     try:
-        begun = partial(_after_kafka, settings, service) if uses_kafka else service
+        begun = partial(_begin, settings, after, service)
         uvloop.run(_seen_by_operators(settings, begun, serves_while_ending=serves_while_ending))
     except Exception:  # noqa: BLE001 - the last line of defence: log, then let the supervisor decide
         structlog.get_logger().exception("service_failed")
@@ -59,8 +66,9 @@ def run_service(
     sys.exit(0)
 
 
-async def _after_kafka(settings: CommonSettings, service: Service) -> None:
-    await until_kafka_answers(settings)
+async def _begin(settings: CommonSettings, after: Sequence[Wait], service: Service) -> None:
+    for wait in after:
+        await wait(settings)
     await service()
 
 

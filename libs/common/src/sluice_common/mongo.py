@@ -3,13 +3,16 @@
 Everything here runs on MongoDB 6+ and on servers that speak its protocol.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from gridfs import AsyncGridFSBucket
 from pymongo import AsyncMongoClient, WriteConcern
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ConnectionFailure
 from pymongo.read_concern import ReadConcern
 
 from sluice_common.cancellation import mend_cancellation
@@ -28,6 +31,8 @@ SIGNATURE_TOOL = "signtool.zip"
 """The offline signature tool in `TOOLS`, put there by the signing service."""
 
 _TIMEOUT_MS = 10_000
+_PING_SECONDS, _RETRY = 2.0, 1.0
+_log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -52,6 +57,30 @@ async def connect(settings: CommonSettings) -> AsyncIterator[Database]:
         )
     finally:
         await uninterrupted(client.close())
+
+
+async def until_mongodb_answers(settings: CommonSettings) -> None:
+    """Wait for MongoDB, however long it is away.
+
+    Raises:
+        PyMongoError: It answers, and refuses this client.
+    """
+    reported = False
+    async with connect(settings) as database:
+        while (reason := await _reason_of_silence(database)) is not None:
+            if not reported:
+                _log.warning("mongodb_not_reached", reason=reason)
+            reported = True
+            await asyncio.sleep(_RETRY)
+
+
+async def _reason_of_silence(database: Database) -> str | None:
+    try:
+        async with asyncio.timeout(_PING_SECONDS):
+            await database.command("ping")
+    except (ConnectionFailure, TimeoutError) as error:
+        return repr(error)
+    return None
 
 
 def bucket(database: Database, name: str) -> AsyncGridFSBucket:

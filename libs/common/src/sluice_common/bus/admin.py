@@ -24,10 +24,7 @@ class AdminClient(AIOKafkaAdminClient):  # type: ignore[misc] # aiokafka is unty
 
 
 async def until_kafka_answers(settings: CommonSettings) -> None:
-    """Wait for Kafka, however long it is away.
-
-    A process that ended instead would be started again later and later, and come minutes after Kafka has come.
-    """
+    """Wait for Kafka, however long it is away."""
     reported = False
     while (reason := await _reason_of_silence(settings)) is not None:
         if not reported:
