@@ -1,14 +1,24 @@
 """What the chart makes of each value set, as the API server takes it, keeps the rules of docs/kubernetes.md."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.release import CHART, objects
+from tests.cluster.release import CHART, objects, run
 
 VALUE_SETS = sorted((CHART / "ci").glob("*-values.yaml"))
 NO_FOREIGN = ("--set", "monitoring.serviceMonitor.enabled=false,monitoring.prometheusRule.enabled=false")
 """A cluster without the Prometheus operator does not know its objects."""
+_NOT_OURS = (
+    "container-image-pull-policy",  # a release's tag is never made anew
+    "deployment-has-host-podantiaffinity",  # pods are spread by topologySpreadConstraints
+    "statefulset-has-host-podantiaffinity",  # as above
+    "deployment-replicas",  # one signing service is enough
+    "service-type",  # a set of values uses node ports
+)
+"""Rules of kube-score that the chart breaks on purpose (docs/kubernetes.md)."""
 _WORKLOADS = ("Deployment", "StatefulSet", "Job")
 _SECRETS = {
     f"SLUICE_{name}"
@@ -52,8 +62,8 @@ def test_no_pod_has_a_token_for_the_api_server(made: list[dict[str, Any]]) -> No
 
 def test_every_container_says_what_it_needs_and_how_much_memory_it_may_have(made: list[dict[str, Any]]) -> None:
     for container in containers(made):
-        assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
-        assert set(container["resources"]["limits"]) == {"memory"}
+        assert {"cpu", "memory", "ephemeral-storage"} <= container["resources"]["requests"].keys()
+        assert set(container["resources"]["limits"]) == {"memory", "ephemeral-storage"}
 
 
 def test_every_service_is_probed_spread_and_evicted_one_at_a_time(made: list[dict[str, Any]]) -> None:
@@ -98,3 +108,11 @@ def test_devices_keep_their_addresses(made: list[dict[str, Any]]) -> None:
     (service,) = (f for f in of_kind(made, "Service") if f["metadata"]["name"].endswith("-lwm2m-gateway"))
     assert service["spec"]["externalTrafficPolicy"] == "Local"
     assert {port["protocol"] for port in service["spec"]["ports"]} == {"UDP"}
+
+
+@pytest.mark.skipif(shutil.which("kube-score") is None, reason="there is no kube-score on the path")
+@pytest.mark.parametrize("values", VALUE_SETS, ids=lambda path: path.stem)
+def test_kube_score_finds_nothing_but_what_is_meant_so(values: Path) -> None:
+    rendered = run("helm", "template", "trial", str(CHART), "--kube-version", "1.34.0", "--values", str(values))
+    ignored = [part for rule in _NOT_OURS for part in ("--ignore-test", rule)]
+    run("kube-score", "score", "-", "--ignore-container-cpu-limit", "--exit-one-on-warning", *ignored, given=rendered)
