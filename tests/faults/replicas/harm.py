@@ -50,6 +50,17 @@ def one_held_after_the_other(service: str, seconds: float = LONGER_THAN_A_SESSIO
     return harm
 
 
+def changed_one_by_one(services: Sequence[str], python: str) -> Harm:
+    """Every replica ends in good order and another version of it, that of a checkout's Python, takes its place."""
+
+    async def harm(stack: Stack) -> None:
+        for service in services:
+            for name in stack.replicas(service):
+                await asyncio.to_thread(stack.change_version, name, python)
+
+    return harm
+
+
 def restarted(part: str) -> Harm:
     """A part ends in good order and is started again."""
 

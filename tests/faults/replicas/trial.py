@@ -1,5 +1,6 @@
 """One campaign on two of everything with one fault in its midst, and what must hold afterwards."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,13 @@ class Trial:
         return patient_campaign(devices=lwm2m, mqtt_devices=mqtt, cells=cells, seconds=lasting + _LONGER)
 
     async def under(
-        self, name: str, fault: Harm, *, lasting: float = 0.0, scenario: Scenario | None = None
+        self,
+        name: str,
+        fault: Harm,
+        *,
+        lasting: float = 0.0,
+        scenario: Scenario | None = None,
+        python: str = sys.executable,
     ) -> Judgement:
         """Run the campaign, do the harm once a window is full, and return the judgement.
 
@@ -51,8 +58,9 @@ class Trial:
             fault: Does it.
             lasting: Seconds that it takes, by which the campaign may take longer.
             scenario: Another campaign than `campaign`.
+            python: Runs the services.
         """
-        place = Place(free_base(), self.folder, replicas=2)
+        place = Place(free_base(), self.folder, replicas=2, python=python)
         campaign = scenario or self.campaign(lasting)
         evidence = await run(campaign, place, Console(), meanwhile=when_full(fault), longer=lasting + _LONGER)
         judgement = judge(evidence)

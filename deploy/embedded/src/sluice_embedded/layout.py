@@ -96,12 +96,12 @@ class Layout:
                 sockets.require_free(service.port, service.name, udp=service.udp, host=str(self.settings.listen))
             sockets.require_free(service.metrics, service.name)
 
-    def program(self, service: Service) -> Program:
-        """Return how a service is run."""
+    def program(self, service: Service, python: str = sys.executable) -> Program:
+        """Return how a service is run, and by which Python: another checkout's has another version of it."""
         ready_file = self.settings.run / "ready" / service.name
         return Program(
             name=service.name,
-            argv=[sys.executable, "-m", service.module],
+            argv=[python, "-m", service.module],
             env={
                 **self._environment(),
                 **self._identity(service),

@@ -6,6 +6,7 @@ event loop runs, call `start` and `stop` from a thread.
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from io import TextIOWrapper
@@ -38,6 +39,7 @@ class Stack(RunningStack):
         settings: State folder, ports, deadlines.
         services: Names of the services to start, `kafka`, `mongodb` and `mqtt` among them; None for all.
         env: Environment of all services, for example scaled times; it wins over this process's own.
+        python: Runs the services; that of another checkout has another version of them.
         progress: Told in a few words what is being done.
 
     Raises:
@@ -50,10 +52,12 @@ class Stack(RunningStack):
         *,
         services: Collection[str] | None = None,
         env: Mapping[str, str] | None = None,
+        python: str = sys.executable,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(settings)
         self._layout = Layout(settings, services, env or {})
+        self._python = python
         self._progress = progress
         self._phase = "starting"
         self._lock: TextIOWrapper | None = None
@@ -124,6 +128,13 @@ class Stack(RunningStack):
         """End a service in good order and keep it ended."""
         self._running().stop([service], self._settings.stop_deadline)
 
+    def change_version(self, service: str, python: str) -> None:
+        """End a service in good order, and start that of another checkout in its place."""
+        self.stop_service(service)
+        (found,) = (each for each in self._layout.services() if each.name == service)
+        self._running().start(self._layout.program(found, python))
+        self._running().wait_ready([service], self._settings.start_deadline)
+
     def cut_off(self, service: str) -> None:
         """Kill a service and keep it ended until `start_service`, as if its machine were gone."""
         self._running().keep_ended(service)
@@ -174,7 +185,7 @@ class Stack(RunningStack):
         if services:
             self._progress("starting " + ", ".join(s.name for s in services))
         for service in services:
-            self._running().start(self._layout.program(service))
+            self._running().start(self._layout.program(service, self._python))
         self._wait_ready([s.name for s in services])
 
     def _wait_ready(self, names: Collection[str]) -> None:

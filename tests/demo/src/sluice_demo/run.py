@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
@@ -69,12 +70,14 @@ class Place:
         state_dir: Folder of its state; wiped first, unless the system is there already.
         callback_host: Address of this machine at which the system reaches the receiver of callbacks.
         replicas: How many processes each service has.
+        python: Runs the services; that of another checkout has another version of them.
     """
 
     port_base: int
     state_dir: Path
     callback_host: str = CLIENT_HOST
     replicas: int = 1
+    python: str = sys.executable
 
 
 async def run(
@@ -230,6 +233,7 @@ async def _system(place: Place, scenario: Scenario, console: Console) -> AsyncIt
         settings,
         services=None if scenario.mqtt else _without_mqtt(settings),
         env=scenario.services,
+        python=place.python,
         progress=lambda text: console.print(text, style="dim"),
     )
     starting = asyncio.ensure_future(asyncio.to_thread(stack.start))
