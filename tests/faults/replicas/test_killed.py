@@ -8,6 +8,9 @@ from sluice_embedded.domain.ports import Ports
 from sluice_embedded.domain.services import all_services
 
 _SERVICES = [service.name for service in all_services(Ports(1024), "127.0.0.1")]
+_WITH_A_SHORT_ONE = [
+    pytest.param(name, marks=pytest.mark.short) if name == "scheduler-devices" else name for name in _SERVICES
+]
 
 
 @pytest.mark.timeout(600)
@@ -24,7 +27,7 @@ async def test_a_campaign_ends_as_without_it_when_one_replica_is_killed_and_then
 
 @pytest.mark.timeout(600)
 @pytest.mark.requirement("R067", "R143")
-@pytest.mark.parametrize("service", _SERVICES)
+@pytest.mark.parametrize("service", _WITH_A_SHORT_ONE)
 async def test_a_campaign_ends_as_without_it_when_both_replicas_are_killed_at_once(service: str, trial: Trial) -> None:
     judgement = await trial.under(f"{service}: SIGKILL of both replicas", both_killed(service))
     require_sound(judgement)
