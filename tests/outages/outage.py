@@ -3,20 +3,25 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sluice_bench.awake_device import AwakeDevice
-from sluice_demo.appserver import AppServer, Fleet
+from sluice_demo.appserver import AppServer, Fleet, MqttFleet
 from sluice_demo.client import PlatformError
 from sluice_demo.devices import DeviceProcess, DevicesError
 from sluice_embedded.stack import Stack
+from sluice_simulator.mqtt.fleet import Identity
+from sluice_simulator.mqtt.plan import MqttOptions, make_plan
+from sluice_simulator.mqtt.run import MqttFleet as SimulatedFleet
 from sluice_simulator.timeline import Timeline, What
 
 _FULL_DEADLINE, _RETURN_DEADLINE = 120.0, 180.0
 _POLL = 0.25
 _PROBE = "outage-probe"
+_MQTT_PROBE = make_plan(MqttOptions(devices=1, endpoint_prefix=_PROBE, failing=0.0, uniform=True))
+_LOGIN_PATIENCE = 5.0
 _COMMANDED = frozenset({What.URI_RECEIVED, What.EXECUTED, What.COVERAGE_REPORTED, What.VERSION_REPORTED})
 """What devices do only when the stages have told a gateway to ask for it."""
 
@@ -62,6 +67,9 @@ class Outage:
         async with AppServer.register(stack.endpoints.api, stack.endpoints.admin_password) as server:
             await server.add_products()
             await server.add_fleet(Fleet(main=[_PROBE], to_stop=[], incapable=frozenset()))
+            await server.add_mqtt_product()
+            probes = MqttFleet(main=[spec.endpoint for spec in _MQTT_PROBE.devices], to_stop=[])
+            identities = await server.add_mqtt_fleet(probes)
             async with asyncio.timeout(_FULL_DEADLINE):
                 while not any(w.held >= w.limit > 1 for w in (await devices.look()).windows):  # noqa: ASYNC110 - another process
                     await asyncio.sleep(_POLL)
@@ -71,7 +79,8 @@ class Outage:
             await asyncio.gather(
                 self._measure("API", back, lambda: _creates(server)),
                 self._measure("LwM2M gateway", back, lambda: _registers(stack)),
-                self._measure("MQTT devices", back, lambda: _is_online(devices, online)),
+                self._measure("MQTT log-in", back, lambda: _logs_in(stack, identities)),
+                self._measure("all MQTT devices", back, lambda: _is_online(devices, online)),
                 self._measure("stages", back, lambda: _is_commanded(devices, back)),
             )
 
@@ -111,6 +120,18 @@ async def _registers(stack: Stack) -> bool:
         return False
     device.close()
     return True
+
+
+async def _logs_in(stack: Stack, identities: Mapping[str, Identity]) -> bool:
+    """Try with a device that has not tried before: those of the campaign wait longer after each failure."""
+    fleet = SimulatedFleet(_MQTT_PROBE, stack.endpoints.mqtt or "", identities)
+    await fleet.start()
+    until = time.monotonic() + _LOGIN_PATIENCE
+    while not fleet.counts().online and time.monotonic() < until:  # noqa: ASYNC110 - the broker answers
+        await asyncio.sleep(_POLL)
+    is_online = fleet.counts().online > 0
+    await fleet.stop()
+    return is_online
 
 
 async def _is_online(devices: DeviceProcess, expected: int) -> bool:
