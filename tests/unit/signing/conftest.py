@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
@@ -14,11 +14,18 @@ from sluice_signing.domain import pkcs8
 PASSPHRASE = "Correct horse 5"  # noqa: S105 - opens keys of tests only
 
 
+@pytest.fixture(scope="session", autouse=True)
+def scrypt_cost() -> Iterator[int]:
+    """Have private keys opened in no time: tests do so hundreds of times. Yields the cost of keys that are for real."""
+    cost = pkcs8._SCRYPT_N  # noqa: SLF001 - a fixture sees inside
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pkcs8, "_SCRYPT_N", 2)
+        yield cost
+
+
 @cache
 def _pair(algorithm: str) -> KeyPair:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pkcs8, "_SCRYPT_N", 2)  # opens in no time: tests do so hundreds of times
-        return keygen(algorithm, PASSPHRASE)
+    return keygen(algorithm, PASSPHRASE)
 
 
 @cache

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sluice_signing import ALGORITHMS, KeyPair, keygen, load_private_key, load_public_key
+from sluice_signing.domain import pkcs8
 from sluice_signing.domain.errors import (
     BadKeyError,
     UnknownAlgorithmError,
@@ -55,9 +56,10 @@ def test_openssl_opens_private_keys(
 
 @pytest.mark.requirement("R042")
 def test_private_keys_are_derived_by_slow_scrypt_and_hold_nothing_in_the_clear(
-    passphrase: str, needs_openssl: Callable[[str], None]
+    passphrase: str, needs_openssl: Callable[[str], None], scrypt_cost: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs_openssl("ED25519")
+    monkeypatch.setattr(pkcs8, "_SCRYPT_N", scrypt_cost)
     pair = keygen("ED25519", passphrase)
     raw = load_private_key(pair.private_pem, passphrase).material.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
