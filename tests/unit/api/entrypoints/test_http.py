@@ -1,6 +1,7 @@
 """The API's server begins and ends as all services do."""
 
 import asyncio
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,9 @@ from fastapi import FastAPI
 
 from sluice_api.entrypoints.http import NotStartedError, Server, shared_socket
 from sluice_common.settings import CommonSettings
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients that speak no TLS: each would read the certificates of the machine, which takes longer than all else."""
 
 
 def server_of(app: FastAPI, ready_file: Path, port: int = 0, *, shares: bool = False) -> Server:
@@ -51,7 +55,7 @@ async def test_a_server_that_is_cancelled_answers_the_request_under_way(tmp_path
     serving = asyncio.create_task(server.serve_until_cancelled())
     await until_started(server)
     assert (tmp_path / "ready").exists()
-    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+    async with httpx.AsyncClient(trust_env=False) as client:
         asking = asyncio.create_task(client.get(f"http://127.0.0.1:{port_of(server)}/"))
         await asked.wait()
         serving.cancel()
@@ -122,6 +126,6 @@ async def answers(port: int) -> set[str]:
     """Return who answers a hundred connections, which the kernel deals out by chance: that none meets one is 2^-99."""
     found = set()
     for _ in range(100):
-        async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=_NO_TLS) as client:
             found.add((await client.get(f"http://127.0.0.1:{port}/")).json())
     return found
