@@ -1,5 +1,7 @@
-"""Stages held beyond their sessions; Kafka, MongoDB and the broker restarted or away; topics delivered twice."""
+"""Stages held beyond their sessions, topics delivered twice, volumes lost; parts restarted or away."""
 
+import asyncio
+import shutil
 from collections.abc import Sequence
 
 import pytest
@@ -20,6 +22,7 @@ from sluice_common.topics import (
     Topic,
 )
 from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT
+from sluice_embedded.stack import Stack
 
 _AWAY = 60.0
 _GROUPS: dict[str, Sequence[tuple[str, Topic]]] = {
@@ -75,4 +78,20 @@ async def test_what_a_service_has_read_may_all_come_again(service: str, trial: T
     judgement = await trial.under(
         f"{service}: all of its topics delivered twice", delivered_again(service, _GROUPS[service])
     )
+    require_sound(judgement)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.requirement("R067", "R143")
+@pytest.mark.parametrize("replicas", [1, 2], ids=["of one replica", "of both"])
+async def test_volumes_of_the_stage_devices_may_be_lost(replicas: int, trial: Trial) -> None:
+    names = [f"scheduler-devices-{n}" for n in range(replicas)]
+
+    async def volumes_lost(stack: Stack) -> None:
+        await asyncio.gather(*(asyncio.to_thread(stack.cut_off, name) for name in names))
+        for name in names:
+            shutil.rmtree(trial.folder / "data" / name / "records")
+        await asyncio.gather(*(asyncio.to_thread(stack.start_service, name) for name in names))
+
+    judgement = await trial.under(f"{' and '.join(names)}: killed, and the volume lost", volumes_lost)
     require_sound(judgement)
