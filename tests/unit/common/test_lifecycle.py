@@ -11,9 +11,8 @@ from sluice_common import __version__
 
 PROGRAM = """
 import asyncio, signal, sys
-from sluice_common import lifecycle
-from sluice_common.bus.admin import until_kafka_answers
-from sluice_common.mongo import until_mongodb_answers
+from sluice_common import lifecycle, mongo
+from sluice_common.bus import admin
 from sluice_common.operations.readiness import READINESS
 from sluice_common.settings import CommonSettings
 
@@ -65,7 +64,8 @@ async def fenced():
     finally:
         print("closed", flush=True)
 
-after = {"kafka": (until_kafka_answers,), "mongodb": (until_mongodb_answers,)}.get(sys.argv[-1], ())
+parts = {"kafka": admin.why_kafka_is_unreachable, "mongodb": mongo.why_mongodb_is_unreachable}
+after = [parts[name] for name in sys.argv if name in parts]
 settings = CommonSettings(shutdown_grace=0.2, kafka_bootstrap="127.0.0.1:1", mongodb_uri="mongodb://127.0.0.1:1")
 serves = "serves" in sys.argv
 lifecycle.run_service("test", settings, globals()[sys.argv[1]], after=after, serves_while_ending=serves)
@@ -115,7 +115,7 @@ def test_a_service_that_waits_for_a_part_has_not_begun_and_ends_with_0_when_it_i
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stderr
-        assert any(f"{part}_not_reached" in line for line in process.stderr)
+        assert any("parts_not_reached" in line for line in process.stderr)
         process.send_signal(signal.SIGTERM)
         assert (process.wait(60), process.stdout.read()) == (0, "")
 

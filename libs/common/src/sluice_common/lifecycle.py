@@ -19,7 +19,7 @@ import structlog
 import uvloop
 
 from sluice_common import __version__
-from sluice_common.bus.admin import until_kafka_answers
+from sluice_common.bus.admin import why_kafka_is_unreachable
 from sluice_common.observability import configure_logging
 from sluice_common.operations import process
 from sluice_common.operations.readiness import READINESS
@@ -32,7 +32,9 @@ FENCED_STATUS = 3
 
 
 Service = Callable[[], Coroutine[Any, Any, None]]
-Wait = Callable[[CommonSettings], Awaitable[None]]
+WhyUnreachable = Callable[[CommonSettings], Awaitable[str | None]]
+"""Returns why a part does not answer, None if it does."""
+_RETRY = 1.0
 
 
 def run_service(
@@ -40,7 +42,7 @@ def run_service(
     settings: CommonSettings,
     service: Service,
     *,
-    after: Sequence[Wait] = (until_kafka_answers,),
+    after: Sequence[WhyUnreachable] = (why_kafka_is_unreachable,),
     serves_while_ending: bool = False,
 ) -> None:
     """Run a service until it is signalled; does not return.
@@ -49,8 +51,8 @@ def run_service(
         name: Bound to every log line.
         settings: Log level and format.
         service: The coroutine function that starts, serves until cancelled, and closes.
-        after: What is waited for before that: a process that ended because a part is away would be started again later
-            and later, and come minutes after the part has come.
+        after: Ask parts that must answer before that. A process that ended because one is away would be started again
+            later and later, and come minutes after the part has come.
         serves_while_ending: Whether it stays ready when it is told to end, and says itself when it is so no more
             (`READINESS.withdraw`).
     """
@@ -66,9 +68,13 @@ def run_service(
     sys.exit(0)
 
 
-async def _begin(settings: CommonSettings, after: Sequence[Wait], service: Service) -> None:
-    for wait in after:
-        await wait(settings)
+async def _begin(settings: CommonSettings, after: Sequence[WhyUnreachable], service: Service) -> None:
+    reported = False
+    while reasons := [reason for ask in after if (reason := await ask(settings)) is not None]:
+        if not reported:
+            structlog.get_logger().warning("parts_not_reached", reasons=reasons)
+        reported = True
+        await asyncio.sleep(_RETRY)
     await service()
 
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import structlog
 from gridfs import AsyncGridFSBucket
 from pymongo import AsyncMongoClient, WriteConcern
 from pymongo.asynchronous.database import AsyncDatabase
@@ -31,8 +30,7 @@ SIGNATURE_TOOL = "signtool.zip"
 """The offline signature tool in `TOOLS`, put there by the signing service."""
 
 _TIMEOUT_MS = 10_000
-_PING_SECONDS, _RETRY = 2.0, 1.0
-_log = structlog.get_logger()
+_PING_SECONDS = 2.0
 
 
 @asynccontextmanager
@@ -59,24 +57,14 @@ async def connect(settings: CommonSettings) -> AsyncIterator[Database]:
         await uninterrupted(client.close())
 
 
-async def until_mongodb_answers(settings: CommonSettings) -> None:
-    """Wait for MongoDB, however long it is away.
+async def why_mongodb_is_unreachable(settings: CommonSettings) -> str | None:
+    """Return why MongoDB does not answer, None if it does.
 
     Raises:
         PyMongoError: It answers, and refuses this client.
     """
-    reported = False
-    async with connect(settings) as database:
-        while (reason := await _reason_of_silence(database)) is not None:
-            if not reported:
-                _log.warning("mongodb_not_reached", reason=reason)
-            reported = True
-            await asyncio.sleep(_RETRY)
-
-
-async def _reason_of_silence(database: Database) -> str | None:
     try:
-        async with asyncio.timeout(_PING_SECONDS):
+        async with connect(settings) as database, asyncio.timeout(_PING_SECONDS):
             await database.command("ping")
     except (ConnectionFailure, TimeoutError) as error:
         return repr(error)

@@ -1,18 +1,13 @@
 """Kafka's administration: topics are created by the launcher, and by operators who use real clusters."""
 
-import asyncio
 from collections.abc import Sequence
 
-import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 
 from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import ALL_TOPICS, Topic
-
-_log = structlog.get_logger()
-_RETRY = 1.0
 
 
 class AdminClient(AIOKafkaAdminClient):  # type: ignore[misc] # aiokafka is untyped
@@ -23,17 +18,8 @@ class AdminClient(AIOKafkaAdminClient):  # type: ignore[misc] # aiokafka is unty
         await self.close()
 
 
-async def until_kafka_answers(settings: CommonSettings) -> None:
-    """Wait for Kafka, however long it is away."""
-    reported = False
-    while (reason := await _reason_of_silence(settings)) is not None:
-        if not reported:
-            _log.warning("kafka_not_reached", reason=reason)
-        reported = True
-        await asyncio.sleep(_RETRY)
-
-
-async def _reason_of_silence(settings: CommonSettings) -> str | None:
+async def why_kafka_is_unreachable(settings: CommonSettings) -> str | None:
+    """Return why Kafka does not answer, None if it does."""
     try:
         async with started(AdminClient(bootstrap_servers=settings.kafka_bootstrap)):
             return None

@@ -10,7 +10,7 @@ import uvicorn
 from sluice_api.entrypoints.rest.application import create_http
 from sluice_api.settings import ApiSettings
 from sluice_common.lifecycle import run_service
-from sluice_common.mongo import until_mongodb_answers
+from sluice_common.mongo import why_mongodb_is_unreachable
 from sluice_common.observability import announce_ready
 from sluice_common.resources import uninterrupted
 from sluice_common.settings import CommonSettings
@@ -97,7 +97,7 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=_GRACE,
     )
-    run_service("api", settings, Server(config, settings).serve_until_cancelled, after=(until_mongodb_answers,))
+    run_service("api", settings, Server(config, settings).serve_until_cancelled, after=(why_mongodb_is_unreachable,))
 
 
 if __name__ == "__main__":

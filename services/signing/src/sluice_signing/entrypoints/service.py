@@ -1,8 +1,8 @@
 """The service that opens uploaded zips: ``python -m sluice_signing.entrypoints.service``."""
 
-from sluice_common.bus.admin import until_kafka_answers
+from sluice_common.bus.admin import why_kafka_is_unreachable
 from sluice_common.lifecycle import run_service
-from sluice_common.mongo import connect, until_mongodb_answers
+from sluice_common.mongo import connect, why_mongodb_is_unreachable
 from sluice_common.observability import announce_ready
 from sluice_signing.bootstrap import SigningService
 from sluice_signing.settings import SigningSettings
@@ -17,7 +17,9 @@ async def serve(settings: SigningSettings) -> None:
 def main() -> None:
     """Run the service until SIGTERM or SIGINT."""
     settings = SigningSettings()
-    run_service("signing", settings, lambda: serve(settings), after=(until_kafka_answers, until_mongodb_answers))
+    run_service(
+        "signing", settings, lambda: serve(settings), after=(why_kafka_is_unreachable, why_mongodb_is_unreachable)
+    )
 
 
 if __name__ == "__main__":
