@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -121,9 +122,8 @@ def test_broken_messages_go_to_the_dead_letters_and_stop_nothing(
     unstorable = snapshot(task, device_ids[0], "RUNNING", coverage=coverage)
     publish(bus, unstorable, *[snapshot(task, i, "SUCCEEDED", 2) for i in device_ids])
     assert wait_for(fleet.app, task, status="FINISHED")["progress"] == counted(succeeded=3)
-    letters = dead_letters(bus)[before:]
-    assert len(letters) >= 12
-    assert {letter["source_topic"] for letter in letters} == {"execution-events", "registrations", "package-events"}
+    letters = Counter(letter["source_topic"] for letter in dead_letters(bus)[before:])  # of other tests, too
+    assert all(letters[topic.name] >= 4 for topic in (EXECUTION_EVENTS, REGISTRATIONS, PACKAGE_EVENTS))
     assert projector.runs
 
 

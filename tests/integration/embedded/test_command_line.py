@@ -135,6 +135,15 @@ def test_a_foreign_process_that_got_the_pid_of_a_dead_service_is_left_alone(slui
     assert "not running" in sluice("down").stdout
 
 
+@pytest.fixture
+def _heeds_ctrl_c() -> Iterator[None]:
+    """Have this process and those that it starts heed Ctrl-C, also where the tests themselves run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heeds_ctrl_c")
 def test_ctrl_c_in_the_foreground_leaves_no_process(tmp_path: Path, port_base: int) -> None:
     arguments = command(tmp_path, "up", "mongodb", "--foreground", f"--port-base={port_base}")
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment()) as process:
@@ -157,6 +166,7 @@ def java_of_a_kafka_that_never_serves(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("_heeds_ctrl_c")
 def test_ctrl_c_while_starting_leaves_no_process(tmp_path: Path, port_base: int) -> None:
     java = java_of_a_kafka_that_never_serves(tmp_path)
     environment_ = {**environment(), "PATH": f"{java.parent}:{os.environ['PATH']}"}
@@ -177,12 +187,21 @@ def start_interrupted(known: list[bool]) -> None:
         known.append(True)
 
 
+@pytest.mark.usefixtures("_heeds_ctrl_c")
 def test_ctrl_c_at_the_start_of_a_process_is_raised_when_the_process_is_known() -> None:
     known: list[bool] = []
     with pytest.raises(KeyboardInterrupt):
         start_interrupted(known)
     assert known
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_that_is_ignored_stays_ignored_at_the_start_of_a_process() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with interrupts_held():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_taken_port_is_reported_without_a_traceback(sluice: Run, port_base: int) -> None:

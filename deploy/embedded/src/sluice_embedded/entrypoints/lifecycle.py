@@ -124,6 +124,9 @@ def _start_supervisor(services: Sequence[str], errors: IO[bytes]) -> subprocess.
 def interrupts_held() -> Iterator[None]:
     """Raise `KeyboardInterrupt` for a Ctrl-C only at the end: in its midst, a process that was started is not known."""
     held: list[int] = []
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of what a shell has put into the background
+        yield
+        return
     before = signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
     try:
         yield
