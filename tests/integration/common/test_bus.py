@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import OutOfOrderSequenceNumber
+from tests.faults.replicas.proxy import Link
 
 from sluice_common.bus import Consumer, Producer, Received
 from sluice_common.bus.admin import why_kafka_is_unreachable
@@ -184,30 +185,9 @@ async def test_a_producer_stops_though_kafka_does_not_answer(kafka: str) -> None
     sent.cancel()
 
 
-@asynccontextmanager
-async def answered_at(port: int, kafka: str) -> AsyncIterator[None]:
-    """Have Kafka answer at a port of this machine."""
-    host, _, kafkas_port = kafka.partition(":")
-
-    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while chunk := await reader.read(65_536):
-                writer.write(chunk)
-                await writer.drain()
-        finally:
-            writer.close()
-
-    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        theirs, ours = await asyncio.open_connection(host, int(kafkas_port))
-        await asyncio.gather(pass_on(reader, ours), pass_on(theirs, writer))
-
-    async with await asyncio.start_server(connect, "127.0.0.1", port):
-        yield
-
-
 async def test_kafka_is_unreachable_until_it_answers(kafka: str) -> None:
     port = free_base()
     settings = CommonSettings(kafka_bootstrap=f"127.0.0.1:{port}")
     assert "Unable to bootstrap" in str(await why_kafka_is_unreachable(settings))
-    async with answered_at(port, kafka):
+    async with Link(int(kafka.rpartition(":")[2])).listening(port):
         assert await why_kafka_is_unreachable(settings) is None

@@ -1,9 +1,10 @@
 """How every service process begins and ends.
 
-SIGTERM and SIGINT cancel the service's one coroutine, which closes what it opened and ends the process with 0. An
-error that reaches the top is logged and ends it with 1, so that the supervisor starts it again. A process that cannot
-close what it opened ends with 1 after `shutdown_grace`: what is not committed is read again by its successor. One
-whose place another process has taken ends with `FENCED_STATUS`, and at once.
+It waits for the parts without which it cannot begin, and is not ready meanwhile. SIGTERM and SIGINT cancel the
+service's one coroutine, which closes what it opened and ends the process with 0. An error that reaches the top is
+logged and ends it with 1, so that the supervisor starts it again. A process that cannot close what it opened ends with
+1 after `shutdown_grace`: what is not committed is read again by its successor. One whose place another process has
+taken ends with `FENCED_STATUS`, and at once.
 """
 
 import asyncio
@@ -51,8 +52,8 @@ def run_service(
         name: Bound to every log line.
         settings: Log level and format.
         service: The coroutine function that starts, serves until cancelled, and closes.
-        after: Ask parts that must answer before that. A process that ended because one is away would be started again
-            later and later, and come minutes after the part has come.
+        after: Parts that must answer before it is begun. A process that ended because one is away would be started
+            again later and later, and come minutes after the part has come.
         serves_while_ending: Whether it stays ready when it is told to end, and says itself when it is so no more
             (`READINESS.withdraw`).
     """

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
 
 import httpx
 import psutil
@@ -23,13 +22,13 @@ from rich.console import Console
 from sluice_demo import dashboards
 from sluice_demo.dashboards import Series
 from sluice_demo.devices import DeviceProcess
+from sluice_demo.run import SIMULATOR
 from sluice_embedded.adapters.guardian import Guardian
 from sluice_embedded.adapters.state import Endpoints
 from sluice_embedded.domain.ports import CLIENT_HOST
-from sluice_embedded.domain.services import PARTS
+from sluice_embedded.domain.services import PARTS, kind_of
 from sluice_embedded.stack import Stack
 
-SIMULATOR: Final = "simulator"
 _PROMETHEUS_PORT, _PARTS_PORT = 91, 92
 """Offsets from the system's lowest port."""
 _START_DEADLINE, _QUERY_DEADLINE = 30.0, 60.0
@@ -173,7 +172,7 @@ def configuration(endpoints: Endpoints, parts: str, interval: float) -> dict[str
         interval: Seconds between two readings.
     """
     targets = [
-        {"targets": [httpx.URL(url).netloc.decode()], "labels": {"instance": name, "service": _kind(name)}}
+        {"targets": [httpx.URL(url).netloc.decode()], "labels": {"instance": name, "service": kind_of(name)}}
         for name, url in endpoints.metrics.items()
     ]
     read = {"scrape_interval": f"{interval:.0f}s", "scrape_timeout": f"{interval:.0f}s"}
