@@ -65,7 +65,7 @@ def test_parts_and_devices_are_read_beside_the_processes_each_under_its_name() -
                 {"targets": ["127.0.0.1:1052"], "labels": {"instance": "lwm2m-gateway-1", "service": "lwm2m-gateway"}},
             ],
         },
-        {"job_name": "parts", "static_configs": [{"targets": ["127.0.0.1:1092"], "labels": {"instance": ""}}]},
+        {"job_name": "parts", "honor_labels": True, "static_configs": [{"targets": ["127.0.0.1:1092"]}]},
     ]
 
 
@@ -78,7 +78,7 @@ def test_processor_time_and_memory_of_a_part_are_told_and_one_that_ended_is_left
     assert set(found) == {"process_cpu_seconds", "process_resident_memory_bytes"}
     for metric in found.values():
         (sample,) = metric.samples
-        assert sample.labels == {"service": "kafka"}
+        assert sample.labels == {"service": "kafka", "instance": "kafka"}
         assert sample.value > 0
 
 

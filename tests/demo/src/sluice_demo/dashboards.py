@@ -125,6 +125,8 @@ def _draw_panel(where: Axes, panel: Panel, found: Sequence[tuple[str, Series]], 
         )
     if not found:
         where.text(0.5, 0.5, "nothing in this time", transform=where.transAxes, ha="center", color=_FAINT, fontsize=9)
+    if not any(series.peak() for _, series in found):
+        where.set_ylim(top=1.0)
     _style(where, panel.unit, seconds)
     if found:
         more = len(found) - _MAX_NAMED

@@ -54,16 +54,20 @@ class PartsCollector(Collector):
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         """Yield the figures of those that live, under the names that processes in Python give to theirs."""
-        seconds = CounterMetricFamily("process_cpu_seconds", "User and system time, seconds.", labels=["service"])
-        memory = GaugeMetricFamily("process_resident_memory_bytes", "Resident memory, bytes.", labels=["service"])
+        seconds = CounterMetricFamily(
+            "process_cpu_seconds", "User and system time, seconds.", labels=["service", "instance"]
+        )
+        memory = GaugeMetricFamily(
+            "process_resident_memory_bytes", "Resident memory, bytes.", labels=["service", "instance"]
+        )
         for name, pid in self._pids().items():
             try:
                 process = psutil.Process(pid)
                 times, rss = process.cpu_times(), process.memory_info().rss
             except psutil.NoSuchProcess:
                 continue
-            seconds.add_metric([name], times.user + times.system)
-            memory.add_metric([name], rss)
+            seconds.add_metric([name, name], times.user + times.system)
+            memory.add_metric([name, name], rss)
         yield from (seconds, memory)
 
 
@@ -176,12 +180,11 @@ def configuration(endpoints: Endpoints, parts: str, interval: float) -> dict[str
         for name, url in endpoints.metrics.items()
     ]
     read = {"scrape_interval": f"{interval:.0f}s", "scrape_timeout": f"{interval:.0f}s"}
-    beside = {"targets": [parts], "labels": {"instance": ""}}
     return {
         "global": read,
         "scrape_configs": [
             {"job_name": "sluice", "static_configs": targets},
-            {"job_name": "parts", "static_configs": [beside]},
+            {"job_name": "parts", "honor_labels": True, "static_configs": [{"targets": [parts]}]},
         ],
     }
 
