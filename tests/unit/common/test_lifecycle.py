@@ -105,6 +105,16 @@ def test_a_service_that_ignores_its_cancellation_is_ended_with_1() -> None:
     assert ended("stubborn", by=signal.SIGTERM) == (1, "ready\n")
 
 
+def test_a_service_that_does_not_end_tells_what_of_it_has_not() -> None:
+    command = [sys.executable, "-c", PROGRAM, "leaving_a_stubborn_task"]
+
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+
+    last = json.loads(said.splitlines()[-1])
+    assert (last["event"], last["service"]) == ("not_ended_in_time", "test")
+    assert "stubborn" in last["tasks"]
+
+
 def test_a_service_that_fails_is_ended_although_a_task_of_it_does_not_end() -> None:
     assert ended("leaving_a_stubborn_task", by=None) == (1, "ready\n")
 

@@ -3,16 +3,18 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from sluice_common import resources
 from sluice_common.resources import finished, started, uninterrupted
 
 
 class Socket:
-    """Opens and closes in several steps; can fail in the middle of opening."""
+    """Opens and closes in several steps; can fail in the middle of opening, and at the end of closing."""
 
-    def __init__(self, failure: Exception | None = None) -> None:
+    def __init__(self, failure: Exception | None = None, *, in_the_end: BaseException | None = None) -> None:
         self.failure = failure
+        self.in_the_end = in_the_end
         self.opening = asyncio.Event()
         self.opened = asyncio.Event()
         self.is_open = False
@@ -37,6 +39,8 @@ class Socket:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         self.is_open = False
+        if self.in_the_end is not None:
+            raise self.in_the_end
 
 
 class Stuck(Socket):
@@ -107,6 +111,20 @@ async def test_a_resource_is_closed_when_it_fails_to_open() -> None:
     with pytest.raises(OSError, match="taken"):
         await own(socket)
     assert not socket.is_open
+
+
+@pytest.mark.parametrize("failure", [OSError("lost"), asyncio.CancelledError()])
+async def test_what_goes_wrong_while_a_resource_is_closed_is_told_and_takes_no_place(failure: BaseException) -> None:
+    async def fail() -> None:
+        async with started(Socket(in_the_end=failure)):
+            raise KeyError("why it ends")
+
+    with capture_logs() as logs:
+        async with started(Socket(in_the_end=failure)):
+            pass
+        with pytest.raises(KeyError, match="why it ends"):
+            await fail()
+    assert [entry["event"] for entry in logs] == ["resource_not_stopped"] * 2
 
 
 async def test_a_deadline_of_the_owner_closes_what_was_being_opened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,23 @@ async def test_a_loop_is_cancelled_in_a_step_a_pause_and_a_back_off_alike() -> N
             await task
 
 
+@pytest.mark.parametrize("work", [repeat, persist])
+async def test_a_cancellation_is_passed_on_though_an_error_on_the_way_out_takes_its_place(
+    work: Callable[..., Coroutine[Any, Any, None]],
+) -> None:
+    async def close_badly() -> None:
+        try:
+            await asyncio.sleep(TOO_LONG)
+        finally:
+            raise OSError("the broker has gone")
+
+    task = asyncio.create_task(work("not_closed", close_badly))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, TOO_LONG)
+
+
 async def test_a_step_that_never_waits_leaves_time_for_others() -> None:
     async def nothing() -> None:
         return

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import Any, NoReturn
 
@@ -111,10 +112,20 @@ async def _until_signalled(service: Service, grace: float, *, serves_while_endin
 
 
 def end_within(seconds: float) -> None:
-    """End this process with 1 after so many seconds, whatever it does by then."""
-    timer = threading.Timer(seconds, os._exit, [1])
-    timer.daemon = True
-    timer.start()
+    """End this process with 1 after so many seconds, whatever it does by then, and tell what has not ended."""
+    tell_and_end = partial(copy_context().run, _end_unfinished, asyncio.get_running_loop())
+    # Whoever cannot even tell ends all the same.
+    for delay, end in ((seconds, tell_and_end), (seconds + 1, partial(os._exit, 1))):
+        timer = threading.Timer(delay, end)
+        timer.daemon = True
+        timer.start()
+
+
+def _end_unfinished(loop: asyncio.AbstractEventLoop) -> NoReturn:
+    unfinished = sorted(getattr(task.get_coro(), "__qualname__", repr(task)) for task in asyncio.all_tasks(loop))
+    structlog.get_logger().error("not_ended_in_time", tasks=unfinished)
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def end_fenced() -> NoReturn:

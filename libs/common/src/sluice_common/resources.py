@@ -41,8 +41,11 @@ Resource = TypeVar("Resource", bound=Startable)
 async def started(resource: Resource) -> AsyncIterator[Resource]:
     """Start a resource, and stop it at the end of the block or when the start did not come to its end.
 
+    What goes wrong in `stop` is told and no more: it would take the place of why the block has ended, an error or a
+    cancellation, and then a loop would go on that was told to end.
+
     Raises:
-        Exception: What `start` and `stop` raise.
+        Exception: What `start` raises.
     """
     starting = asyncio.ensure_future(resource.start())  # unsupervised: awaited at once
     try:
@@ -101,8 +104,11 @@ async def _stop(resource: Startable, starting: asyncio.Task[object]) -> None:
         await asyncio.wait([starting])
     if not starting.cancelled():
         starting.exception()  # raised to the owner, unless that was cancelled
-    try:
-        async with asyncio.timeout(_STOP_GRACE):
-            await resource.stop()
-    except TimeoutError:
-        _log.warning("resource_not_stopped", resource=type(resource).__name__)
+    closing = asyncio.ensure_future(resource.stop())  # unsupervised: awaited at once
+    await asyncio.wait([closing], timeout=_STOP_GRACE)
+    closing.cancel()
+    await asyncio.wait([closing])
+    # Cancelled without our doing: aiokafka's fetcher awaits a task that it has cancelled before it began.
+    error = asyncio.CancelledError() if closing.cancelled() else closing.exception()
+    if error is not None:
+        _log.warning("resource_not_stopped", resource=type(resource).__name__, reason=repr(error))

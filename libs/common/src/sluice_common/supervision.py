@@ -106,6 +106,7 @@ async def repeat(event: str, step: Work[object], *, pause: float = 0.0, backoff:
                 raise
             failures = failures + 1 if now() - began < waits.longest else 1
             note_failure(event, error)
+            _pass_on_cancellation(error)
             await asyncio.sleep(waits.delay(failures))
 
 
@@ -151,7 +152,19 @@ async def persist(
                 raise
             failures += 1
             note_failure(event, error, **ids)
+            _pass_on_cancellation(error)
             await asyncio.sleep((backoff or Backoff()).delay(failures))
+
+
+def _pass_on_cancellation(error: Exception) -> None:
+    """Raise the cancellation whose place an error has taken that was raised on the way out.
+
+    Raises:
+        CancelledError: This task was told to end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from error
 
 
 def ended_work() -> dict[str, str]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.lwm2m.builders import T0, registration
 from tests.unit.lwm2m.fakes import FakeLink
 
+from sluice_lwm2m.adapters import request_tasks
 from sluice_lwm2m.adapters.endpoint import Endpoint
 from sluice_lwm2m.adapters.request_tasks import Limits
 from sluice_lwm2m.application.ports import NoAnswerError
@@ -314,6 +315,16 @@ async def test_closing_waits_for_requests_being_worked_on() -> None:
     gateway.gate.set()
     await closing
     assert len(gateway.sent) == 1
+    assert gateway.link.is_closed
+
+
+async def test_closing_waits_no_longer_for_a_request_than_closing_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_tasks, "_CLOSE_TIMEOUT", 0.01)
+    gateway = Gateway()
+    gateway.gate.clear()
+    await gateway.take(request())
+    await asyncio.wait_for(gateway.endpoint.close(), 60)
+    assert gateway.sent == []
     assert gateway.link.is_closed
 
 

@@ -20,6 +20,9 @@ from sluice_lwm2m.domain.counters import Counted, Counters
 
 _log = structlog.get_logger()
 
+_CLOSE_TIMEOUT = 3.0
+"""Seconds that a close waits for what is worked on: for Kafka, and not for a device (`CLOSING_SECONDS`)."""
+
 Send = Callable[[bytes, Peer], None]
 OnCheck = Callable[[Message, Peer], Response | None]
 OnRequest = Callable[[Message, Peer], Awaitable[Response]]
@@ -96,9 +99,9 @@ class RequestTasks:
             self._reply(key, codec.header(coap.ACK, coap.EMPTY, message.mid), is_current)
 
     async def close(self) -> None:
-        """Return when nothing is being worked on; what takes too long is cancelled."""
+        """Return when nothing is being worked on; what takes too long is cancelled, and its device repeats it."""
         async with self._tasks:
-            await self._tasks.wait(self._limits.handling)
+            await self._tasks.wait(_CLOSE_TIMEOUT)
 
     def _begin(self, key: Key, work: Coroutine[Any, Any, None]) -> None:
         if len(self._tasks) >= self._limits.pending:
