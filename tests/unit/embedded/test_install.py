@@ -118,10 +118,15 @@ def test_other_programs_are_not_told_the_passphrase_of_the_signature_tool(
 def test_each_command_is_handed_to_its_program_with_all_arguments(
     monkeypatch: pytest.MonkeyPatch, command: list[str], arguments: list[str]
 ) -> None:
-    started: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda _, argv: started.append(argv))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "kafka:9092")
+    started: list[tuple[list[str], dict[str, str]]] = []
+    monkeypatch.setattr(os, "execve", lambda _, argv, environment: started.append((argv, environment)))
     install.hand_over(Path("/venv/bin/python"), command)
-    assert started == [["/venv/bin/python", "-m", *arguments]]
+    [(argv, environment)] = started
+    assert argv == ["/venv/bin/python", "-m", *arguments]
+    assert environment["KAFKA_BOOTSTRAP"] == "kafka:9092"
+    assert "PYTHONDONTWRITEBYTECODE" not in environment
 
 
 def test_the_version_is_told_before_anything_is_installed(

@@ -279,10 +279,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def hand_over(python: Path, argv: Sequence[str]) -> int:
-    """Become the program that runs a command."""
+    """Become the program that runs a command.
+
+    Bytecode is kept also where the environment forbids it: a system starts ten processes, tests start hundreds, and
+    each would compile all that it imports.
+    """
     module = MODULES.get(argv[0]) if argv else None
     arguments = [module, *argv[1:]] if module else ["sluice_embedded", *argv]
-    return os.execv(python, [str(python), "-m", *arguments])  # noqa: S606 - hands over, never returns
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return os.execve(python, [str(python), "-m", *arguments], environment)  # noqa: S606 - hands over, never returns
 
 
 if __name__ == "__main__":
