@@ -3,13 +3,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sluice_demo import scaled
 from sluice_demo.scenario import Scenario
+from sluice_embedded.adapters.supervisor import tail
 
 
 def patient_campaign(*, devices: int, mqtt_devices: int, cells: int, seconds: float) -> Scenario:
@@ -54,3 +55,8 @@ def lives(state_dir: Path) -> tuple[Counter[str], dict[str, int | None]]:
         elif entry["event"] == "service_ended":
             statuses[entry["service"]] = entry["exit_code"]
     return starts, statuses
+
+
+def last_words(state_dir: Path, services: Iterable[str], lines: int = 30) -> str:
+    """Return the ends of services' logs, for who must learn from a report alone why they ended."""
+    return "\n".join(f"{name}:\n{tail(state_dir / 'logs' / f'{name}.log', lines)}" for name in sorted(services))

@@ -7,10 +7,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
 from sluice_bench.awake_device import AwakeDevice
+from sluice_common.resources import started
+from sluice_common.settings import CommonSettings
+from sluice_common.topics import ALL_TOPICS
 from sluice_demo.appserver import AppServer, Fleet, MqttFleet
 from sluice_demo.client import PlatformError
 from sluice_demo.devices import DeviceProcess, DevicesError
+from sluice_embedded.domain.services import KAFKA
 from sluice_embedded.stack import Stack
 from sluice_simulator.mqtt.fleet import Identity
 from sluice_simulator.mqtt.plan import MqttOptions, make_plan
@@ -37,10 +44,11 @@ class Form(StrEnum):
 
 @dataclass
 class Recovery:
-    """Seconds from when all parts answered again until something worked; what never did is not in it.
+    """Seconds from when all parts accepted connections again until something worked; what never did is not in it.
 
     Attributes:
-        seconds: By what was tried.
+        seconds: By what was tried; Kafka itself, if it was away, when it leads all its partitions again: one that was
+            killed mends their logs first, of one that was held another broker might have them.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
@@ -82,6 +90,7 @@ class Outage:
                 self._measure("MQTT log-in", back, lambda: _logs_in(stack, identities)),
                 self._measure("all MQTT devices", back, lambda: _is_online(devices, online)),
                 self._measure("stages", back, lambda: _is_commanded(devices, back)),
+                *([self._measure(KAFKA, back, lambda: _leads(stack))] if KAFKA in self.parts else ()),
             )
 
     async def _be_away(self, stack: Stack) -> None:
@@ -103,6 +112,17 @@ class Outage:
                 self.recovery.seconds[name] = round(time.monotonic() - since, 1)
                 return
             await asyncio.sleep(_POLL)
+
+
+async def _leads(stack: Stack) -> bool:
+    """Return whether Kafka leads all partitions: of others it answers NOT_LEADER_OR_FOLLOWER, to producers too."""
+    partitions = [TopicPartition(topic.name, n) for topic in ALL_TOPICS for n in range(CommonSettings().partitions)]
+    try:
+        async with started(AIOKafkaConsumer(bootstrap_servers=stack.endpoints.kafka_bootstrap)) as consumer:
+            await consumer.end_offsets(partitions)
+    except KafkaError:
+        return False
+    return True
 
 
 async def _creates(server: AppServer) -> bool:
