@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -20,7 +21,8 @@ from sluice_embedded.stack import Stack
 if "CI" not in os.environ:
     # How long an example takes says how busy the machine is. Where CI is set, Hypothesis has such a profile by itself,
     # with the same examples in every run, so that a commit does not pass once and fail once. Here it looks for others.
-    settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    # A quarter of the examples, as one looks often: CI has them all.
+    settings.register_profile("local", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("local")
 # `--hypothesis-profile thorough` looks longer than every commit can afford: for changes of rules.
 settings.register_profile("thorough", max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,8 +40,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Stop what tests started also when the session is told to end, as by a timeout around it."""
+    """Stop what tests started also when the session is told to end, as by a timeout around it, and log plainly."""
     signal.signal(signal.SIGTERM, _terminated)
+    # structlog's own choice draws each traceback with the values of all variables, which takes a second or two.
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ]
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -83,6 +83,11 @@ def ended(service: str, *more: str, by: signal.Signals | None) -> tuple[int, str
         return process.wait(60), printed + process.stdout.read()
 
 
+def run(service: str) -> subprocess.CompletedProcess[str]:
+    """Run a service that ends by itself."""
+    return subprocess.run([sys.executable, "-c", PROGRAM, service], capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_service_that_is_told_to_end_closes_what_it_opened_and_ends_with_0(number: signal.Signals) -> None:
     assert ended("orderly", by=number) == (0, "ready\nclosed\n")
@@ -97,26 +102,26 @@ def test_a_service_that_is_told_to_end_is_not_ready_unless_it_serves_until_it_sa
     assert ended("readiness", "serves", by=signal.SIGTERM) == (0, "ready\n[]\n")
 
 
-def test_a_service_that_fails_ends_with_1() -> None:
-    assert ended("failing", by=None) == (1, "ready\n")
+def test_a_service_says_first_which_version_it_is_and_ends_with_1_when_it_fails() -> None:
+    process = run("failing")
+
+    first, *_, last = map(json.loads, process.stderr.splitlines())
+    assert (first["event"], first["version"], first["service"]) == ("service_starting", __version__, "test")
+    assert last["event"] == "service_failed"
+    assert process.returncode == 1
 
 
 def test_a_service_that_ignores_its_cancellation_is_ended_with_1() -> None:
     assert ended("stubborn", by=signal.SIGTERM) == (1, "ready\n")
 
 
-def test_a_service_that_does_not_end_tells_what_of_it_has_not() -> None:
-    command = [sys.executable, "-c", PROGRAM, "leaving_a_stubborn_task"]
+def test_a_service_that_fails_is_ended_although_a_task_of_it_does_not_end_and_tells_which() -> None:
+    process = run("leaving_a_stubborn_task")
 
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
-
-    last = json.loads(said.splitlines()[-1])
+    last = json.loads(process.stderr.splitlines()[-1])
+    assert process.returncode == 1
     assert (last["event"], last["service"]) == ("not_ended_in_time", "test")
     assert "stubborn" in last["tasks"]
-
-
-def test_a_service_that_fails_is_ended_although_a_task_of_it_does_not_end() -> None:
-    assert ended("leaving_a_stubborn_task", by=None) == (1, "ready\n")
 
 
 @pytest.mark.parametrize("part", ["kafka", "mongodb"])
@@ -128,15 +133,6 @@ def test_a_service_that_waits_for_a_part_has_not_begun_and_ends_with_0_when_it_i
         assert any("parts_not_reached" in line for line in process.stderr)
         process.send_signal(signal.SIGTERM)
         assert (process.wait(60), process.stdout.read()) == (0, "")
-
-
-def test_a_service_says_first_which_version_it_is() -> None:
-    command = [sys.executable, "-c", PROGRAM, "failing"]
-
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
-
-    first = json.loads(said.splitlines()[0])
-    assert (first["event"], first["version"], first["service"]) == ("service_starting", __version__, "test")
 
 
 def test_a_process_that_was_fenced_ends_at_once_by_a_status_of_its_own() -> None:

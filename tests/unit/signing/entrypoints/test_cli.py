@@ -4,7 +4,9 @@ import signal
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from tests.unit.signing.packages import IMAGE
@@ -97,11 +99,26 @@ def test_the_first_form_of_the_manifest_is_there_for_who_asks_for_it(keys: Path,
     assert "version are not signed" in capsys.readouterr().out
 
 
+@pytest.fixture
+def heeded(ending: signal.Signals) -> Iterator[Callable[[int, FrameType | None], None]]:
+    """Return what a signal does outside of the tool; under nohup, as the tests may be, it would be ignored."""
+
+    def fail(*_: object) -> None:
+        pytest.fail("the tool did not take the signal")
+
+    before = signal.signal(ending, fail)
+    yield fail
+    signal.signal(ending, before)
+
+
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_ends_the_tool_leaves_no_half_signed_package(
-    ending: signal.Signals, keys: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+    ending: signal.Signals,
+    heeded: Callable[[int, FrameType | None], None],
+    keys: Path,
+    package: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before = signal.getsignal(ending)
     present: list[int] = []
 
     def end_process(*_: object) -> None:
@@ -113,7 +130,7 @@ def test_a_signal_that_ends_the_tool_leaves_no_half_signed_package(
         _sign(keys, package)
     assert (exit_.value.code, present) == (128 + ending, [2])
     assert list(package.parent.iterdir()) == [package]
-    assert signal.getsignal(ending) is before
+    assert signal.getsignal(ending) is heeded
 
 
 def test_a_signal_that_is_ignored_stays_ignored(keys: Path, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
