@@ -26,6 +26,7 @@ from sluice_rules.devices.completion import stop
 from sluice_rules.devices.device import Link
 from sluice_rules.devices.endings import refuse, stop_unknown
 from sluice_rules.devices.execution import Execution
+from sluice_rules.devices.judgements import DOWNLOADED, NOT_SENT
 from sluice_rules.devices.readings import text
 from sluice_rules.devices.transition import Transition
 
@@ -109,10 +110,17 @@ def on_outcome(transition: Transition, event: CommandOutcome) -> None:
 
 
 def _outcome_too_late(transition: Transition, event: CommandOutcome) -> None:
-    """Give a device that lost its slot by silence another one, once, if it was Kafka or the gateway that was late."""
+    """Learn that the Execute was not sent, and give a device that lost its slot by silence another one, once.
+
+    The latter only if it was Kafka or the gateway that was late.
+    """
     execution = transition.execution
     attempt = execution.attempt
     is_of_attempt = (execution.execution_id, attempt.number) == (event.execution_id, event.attempt)
+    if event.command_id == attempt.execute_id and event.status in NOT_SENT and attempt.firmware_state == DOWNLOADED:
+        attempt.unsent = True
+        if execution.step is Step.UPDATING and execution.awaited is None:
+            transition.step.on_uplink(transition)
     gave_up = attempt.slot_yields == 1 and (execution.step is Step.CLOSING or attempt.slot is SlotState.KEPT)
     if is_of_attempt and gave_up and _may_answer(transition, event):
         transition.see_awake(event.awake_until)

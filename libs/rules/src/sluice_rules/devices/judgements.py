@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 import msgspec
 
-from sluice_common.messages.device_events import FirmwareState
+from sluice_common.messages.device_events import FirmwareState, OutcomeStatus
 from sluice_common.messages.execution_events import Reason
 from sluice_common.reasons import UPDATE_RESULTS, ReasonCode
 
@@ -15,6 +15,8 @@ IDLE, DOWNLOADING, DOWNLOADED, UPDATING = FirmwareState
 """States of `/5/0/3`."""
 NOT_TOLD = -1
 """Stands for a value that the device was asked for and did not tell."""
+NOT_SENT = frozenset({OutcomeStatus.ASLEEP, OutcomeStatus.STALE})
+"""Outcomes by which the gateway says that it sent nothing."""
 _SUCCESS = 1
 _DEFERRED = 11
 _NO_FAILURES = (None, 0, _SUCCESS, _DEFERRED)

@@ -5,7 +5,7 @@ from tests.unit.rules.story.lwm2m import Story
 
 from sluice_common.messages.device_events import OutcomeStatus
 from sluice_common.messages.execution_events import ExecutionStatus, Step
-from sluice_common.messages.lwm2m_commands import DeviceRequests, Execute, Read
+from sluice_common.messages.lwm2m_commands import DeviceRequests, Execute, Observe, Read
 
 SETTLE = (Read(path="/3/0/3"), Read(path="/5/0/3"), Read(path="/5/0/5"))
 
@@ -60,6 +60,54 @@ def test_a_registration_before_the_outcome_is_taken_for_the_restart_and_settled_
     story.register()
     assert story.requests == SETTLE
     story.outcome(stale, OutcomeStatus.STALE)
+    assert not story.commands
+    assert len(executes(story)) == 1
+
+
+@pytest.mark.parametrize("status", [OutcomeStatus.ASLEEP, OutcomeStatus.STALE])
+def test_an_execute_of_which_the_gateway_says_late_that_it_was_not_sent_is_sent_once_the_device_is_read(
+    status: OutcomeStatus, story: Story
+) -> None:
+    story.reach(Step.UPDATING)
+    unsent = story.last_command
+    story.register().outcome(unsent, status)
+    story.answer(story.read("/3/0/3", "1.0.0"), story.read("/5/0/3", 2), story.read("/5/0/5", 0))
+    assert [type(request) for request in story.requests] == [Observe]
+    story.answer(story.read("/5/0/3", 2))
+    assert [type(request) for request in story.requests] == [Execute]
+    first, second = executes(story)
+    assert first == second
+
+
+def test_an_execute_of_which_the_gateway_says_only_after_the_reading_that_it_was_not_sent_is_sent_then(
+    story: Story,
+) -> None:
+    story.reach(Step.UPDATING)
+    unsent = story.last_command
+    story.register()
+    story.answer(story.read("/3/0/3", "1.0.0"), story.read("/5/0/3", 2), story.read("/5/0/5", 0))
+    story.answer(story.read("/5/0/3", 2)).outcome(unsent, OutcomeStatus.STALE)
+    assert story.requests == (Execute(path="/5/0/2"),)
+
+
+def test_a_device_that_has_begun_its_update_is_not_told_to_whatever_the_gateway_says_late(story: Story) -> None:
+    story.reach(Step.UPDATING)
+    unsent = story.last_command
+    story.register()
+    story.answer(story.read("/3/0/3", "1.0.0"), story.read("/5/0/3", 3), story.read("/5/0/5", 0))
+    story.answer(story.read("/5/0/3", 3)).outcome(unsent, OutcomeStatus.STALE)
+    assert len(executes(story)) == 1
+
+
+@pytest.mark.parametrize("status", [OutcomeStatus.TIMEOUT, OutcomeStatus.ALREADY_SENT, OutcomeStatus.DONE])
+def test_an_execute_that_may_have_been_sent_is_not_repeated_whenever_the_gateway_says_so(
+    status: OutcomeStatus, story: Story
+) -> None:
+    story.reach(Step.UPDATING)
+    sent = story.last_command
+    story.register().outcome(sent, status)
+    story.answer(story.read("/3/0/3", "1.0.0"), story.read("/5/0/3", 2), story.read("/5/0/5", 0))
+    story.answer(story.read("/5/0/3", 2))
     assert not story.commands
     assert len(executes(story)) == 1
 

@@ -27,6 +27,7 @@ from sluice_rules.devices.judgements import (
 from sluice_rules.devices.lwm2m_paths import PACKAGE_VERSION, RESULT, STATE, VERSION
 from sluice_rules.devices.readings import integer, text, value_at
 from sluice_rules.devices.steps.base import StepRules
+from sluice_rules.devices.steps.lwm2m.updating import execute_if_unsent
 from sluice_rules.devices.transition import Transition
 
 
@@ -188,12 +189,14 @@ def _is_observed_without_value(transition: Transition, results: tuple[RequestRes
 
 
 def _resume_update(transition: Transition, deadline: float) -> None:
-    """Wait on for a device that updates; observe it anew if it may have forgotten that in a restart."""
+    """Wait on for a device that updates, or tell it to; observe it anew if it may have forgotten that in a restart."""
     transition.resume(Step.UPDATING, deadline)
     attempt = transition.execution.attempt
     if attempt.observed_epoch < transition.link.epoch:
         attempt.observed_epoch = transition.link.epoch
         lwm2m_commands.ask(transition, Observe(path=STATE))
+    else:
+        execute_if_unsent(transition)
 
 
 def _overdue_download(transition: Transition) -> ReasonCode | None:

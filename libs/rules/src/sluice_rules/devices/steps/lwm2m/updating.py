@@ -6,13 +6,13 @@ settled by reading, in `QUERY_RESULT`. Nothing is sent while the device may be r
 holds up later ones.
 """
 
-from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus, RequestResult
+from sluice_common.messages.device_events import CommandOutcome, RequestResult
 from sluice_common.messages.execution_events import Step
 from sluice_common.messages.lwm2m_commands import Execute
 from sluice_common.reasons import ReasonCode
 from sluice_rules.devices import lwm2m_commands
 from sluice_rules.devices.completion import fail_by
-from sluice_rules.devices.judgements import DOWNLOADED, DOWNLOADING, IDLE, UPDATING
+from sluice_rules.devices.judgements import DOWNLOADED, DOWNLOADING, IDLE, NOT_SENT, UPDATING
 from sluice_rules.devices.lwm2m_paths import STATE, UPDATE
 from sluice_rules.devices.readings import integer, value_at
 from sluice_rules.devices.steps.base import StepRules
@@ -44,11 +44,7 @@ class Updating(StepRules):
 
     def drive(self, transition: Transition) -> None:
         """Send the Execute under its one id, if the device is awake."""
-        attempt = transition.execution.attempt
-        attempt.epoch = transition.link.epoch
-        if transition.awake and attempt.execute_id is not None:
-            attempt.unsent = False
-            lwm2m_commands.send(transition, attempt.execute_id, Execute(path=UPDATE))
+        _execute(transition)
 
     def put_off(self, transition: Transition, results: tuple[RequestResult, ...]) -> bool:
         """Note that a busy device was not told to update."""
@@ -67,8 +63,9 @@ class Updating(StepRules):
         if outcome.command_id != execution.attempt.execute_id:
             execution.awaited = None
             self._observed(transition, integer(value_at(outcome.results, STATE)))
+            execute_if_unsent(transition)
             return
-        execution.attempt.unsent = outcome.status in (OutcomeStatus.ASLEEP, OutcomeStatus.STALE)
+        execution.attempt.unsent = outcome.status in NOT_SENT
         super().on_outcome(transition, outcome)
 
     def _observed(self, transition: Transition, state: int | None) -> None:
@@ -102,3 +99,19 @@ class Updating(StepRules):
             self.ask_again(transition)
         else:
             transition.enter(Step.QUERY_RESULT)
+
+
+def execute_if_unsent(transition: Transition) -> None:
+    """Send the Execute if the gateway has said, early or late, that it was not sent, and the device waits for it."""
+    execution, attempt = transition.execution, transition.execution.attempt
+    is_waited_for = attempt.unsent and attempt.firmware_state == DOWNLOADED and execution.ask_at <= transition.now
+    if execution.step is Step.UPDATING and execution.awaited is None and is_waited_for:
+        _execute(transition)
+
+
+def _execute(transition: Transition) -> None:
+    attempt = transition.execution.attempt
+    attempt.epoch = transition.link.epoch
+    if transition.awake and attempt.execute_id is not None:
+        attempt.unsent = False
+        lwm2m_commands.send(transition, attempt.execute_id, Execute(path=UPDATE))
