@@ -48,6 +48,7 @@ class Application:
             store=self.store,
             publisher=self.publisher,
             reporter=self.reporter,
+            tasks=self.tasks,
             counters=self.counters,
             clock=self.clock,
         )

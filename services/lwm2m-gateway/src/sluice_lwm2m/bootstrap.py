@@ -136,6 +136,7 @@ class _Core:
             store=self.store,
             publisher=self.publisher,
             reporter=self.reporter,
+            tasks=tasks,
             counters=self.counters,
             clock=clock,
         )

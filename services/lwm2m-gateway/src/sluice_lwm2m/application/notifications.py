@@ -3,22 +3,23 @@
 A device may notify from another address (NAT rebinding) and, as Huawei's LiteOS client does, after a restart with the
 token that it got before; but not from one that it has left (`address_owners`), and only by a notification that is newer
 than all before: any other may have been replayed. A notification is acknowledged when Kafka has it: LiteOS begins its
-download only then. It is the newest from then on, so that one that Kafka did not get counts when it comes again.
+download only then. It is the newest from then on, so that one that Kafka did not get counts when it comes again; what
+becomes of it if it does not is in `unacknowledged`.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import structlog
 
+from sluice_common.background import BackgroundTasks
 from sluice_common.messages.base import utc
 from sluice_common.messages.device_events import FirmwareState, FirmwareStateNotified, UplinkKind
-from sluice_common.messages.registrations import AttemptRef
 from sluice_common.observability import Rarely
 from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.ports import Publisher
 from sluice_lwm2m.application.registration_store import RegistrationStore
+from sluice_lwm2m.application.unacknowledged import Unacknowledged
 from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.coap import message as coap
@@ -27,29 +28,12 @@ from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.request_response import IsCurrent
 from sluice_lwm2m.domain.counters import Counted, Counters
 from sluice_lwm2m.domain.encoding.errors import PayloadError
+from sluice_lwm2m.domain.observed import Observed
 from sluice_lwm2m.domain.requests import firmware_state
 from sluice_lwm2m.domain.session import Session
 from sluice_lwm2m.domain.sessions import Sessions
 
 _log = structlog.get_logger()
-
-
-class Observed(NamedTuple):
-    """What a device has told of its firmware state, and what held when that was received.
-
-    Attributes:
-        attempt: Whose observation it is.
-        token: The observation's.
-        sequence: Its Observe option; None if it has none.
-        state: None if it does not tell.
-        at: When it was received, seconds since 1970.
-    """
-
-    attempt: AttemptRef | None
-    token: str | None
-    sequence: int | None
-    state: FirmwareState | None
-    at: float
 
 
 class Notifications:
@@ -63,6 +47,7 @@ class Notifications:
         store: RegistrationStore,
         publisher: Publisher,
         reporter: UplinkReporter,
+        tasks: BackgroundTasks,
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
@@ -75,6 +60,7 @@ class Notifications:
         self._clock = clock
         self._ended = Rarely()
         self._not_understood = Rarely()
+        self._unacknowledged = Unacknowledged(mailbox, tasks, self.publish, self._observe_again, clock)
         self._observe: Callable[[Session], None] = _ask_nothing
         self._read_state: Callable[[Session], None] = _ask_nothing
 
@@ -113,13 +99,18 @@ class Notifications:
         moved = is_new and session.is_registered(now) and self._sessions.owners.heard_from(session, remote, now)
         is_here = is_new or remote == session.remote
         is_uplink = is_here and self._note_uplink(session, observed, is_success=message.is_success)
-        async with self._mailbox.work_on_message_of(record.device_id):
-            if session.has_epoch(record.epoch) and not session.record.deregistered:
-                await self._save_address(session)
-            if is_uplink or moved:
-                await self._reporter.report(session, UplinkKind.NOTIFY, now)
-            if is_here if observed.sequence is None else session.is_news(observed.token, observed.sequence, now):
-                await self._pass_on(session, observed, is_success=message.is_success)
+        try:
+            async with self._mailbox.work_on_message_of(record.device_id):
+                if session.has_epoch(record.epoch) and not session.record.deregistered:
+                    await self._save_address(session)
+                if is_uplink or moved:
+                    await self._reporter.report(session, UplinkKind.NOTIFY, now)
+                if is_here if observed.sequence is None else session.is_news(observed.token, observed.sequence, now):
+                    await self._pass_on(session, observed, is_success=message.is_success)
+        except BaseException:  # also when its time is over
+            self._unacknowledged.keep(session, observed)
+            raise
+        self._unacknowledged.forget(session)
         return partial(session.has_epoch, record.epoch)
 
     async def publish(self, session: Session, observed: Observed) -> None:
@@ -141,6 +132,9 @@ class Notifications:
             self._counters[Counted.NOTIFIED] += 1
         if observed.sequence is not None:
             session.note_newest(observed.token, observed.sequence, observed.at)
+
+    def _observe_again(self, session: Session) -> None:
+        self._observe(session)
 
     @staticmethod
     def _note_uplink(session: Session, observed: Observed, *, is_success: bool) -> bool:

@@ -15,9 +15,10 @@ from sluice_common.messages.registrations import Registration
 from sluice_common.supervision import persist
 from sluice_lwm2m.application.commands.requester import Requester
 from sluice_lwm2m.application.mailbox import Mailbox
-from sluice_lwm2m.application.notifications import Notifications, Observed
+from sluice_lwm2m.application.notifications import Notifications
 from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.domain.encoding.errors import PayloadError
+from sluice_lwm2m.domain.observed import Observed
 from sluice_lwm2m.domain.requests import FIRMWARE_STATE, coap_request, firmware_state
 from sluice_lwm2m.domain.session import Newest, Session
 

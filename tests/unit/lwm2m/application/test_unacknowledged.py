@@ -1,0 +1,151 @@
+"""What a device has notified while Kafka was away is not lost, though the device gives it up."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaTimeoutError
+from tests.unit.lwm2m.application_under_test import Application
+from tests.unit.lwm2m.builders import ATTEMPT, T0, registration
+from tests.unit.lwm2m.virtual_time import VirtualTimeLoop
+
+from sluice_common.messages.device_events import FirmwareStateNotified
+from sluice_lwm2m.application.unacknowledged import MAX_TRANSMIT_WAIT
+from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
+from sluice_lwm2m.domain.session import Session
+
+TOKEN = b"\x0a\xff"
+REMOTE = Peer(("10.0.0.1", 1))
+OUTAGE = 60.0
+
+
+class World(Application):
+    """One observed device; time is that of the event loop.
+
+    Attributes:
+        renewed: Sessions whose observation is to be renewed.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        super().__init__()
+        self.session = self.register(registration(observe_token=TOKEN.hex(), observe_attempt=ATTEMPT))
+        self.session.saved = self.session.record
+        self.session.mark_reported(T0, self.session.awake_until)
+        self.renewed: list[Session] = []
+        self.notifications.ask_by(self.renewed.append, lambda _: None)
+
+    def clock(self) -> float:
+        return T0 + self._loop.time()
+
+    async def notify(self, state: bytes, sequence: int, kind: int = coap.CON) -> None:
+        """Let the device notify its state."""
+        message = Message(kind, coap.CONTENT, 1, TOKEN, ((coap.OBSERVE, bytes((sequence,))),), state)
+        await self.notifications.take(message, REMOTE)
+
+    async def notify_in_vain(self, state: bytes, sequence: int = 1, kind: int = coap.CON) -> None:
+        """Let the device notify its state while Kafka is away."""
+        self.publisher.failure = KafkaTimeoutError()
+        with pytest.raises(KafkaTimeoutError):
+            await self.notify(state, sequence, kind)
+
+    def states(self) -> list[int]:
+        """Return the states that Kafka has."""
+        return [event.state for event in self.publisher.of(FirmwareStateNotified)]
+
+
+Play = Callable[[Callable[[World], Any]], None]
+
+
+@pytest.fixture
+def play() -> Iterator[Play]:
+    """Runs a scene in which a minute takes no time."""
+    loop = VirtualTimeLoop()
+
+    async def run(scene: Callable[[World], Any]) -> None:
+        world = World()
+        async with world.tasks:
+            await scene(world)
+
+    yield lambda scene: loop.run_until_complete(run(scene))
+    loop.close()
+
+
+@pytest.mark.parametrize("kind", [coap.CON, coap.NON])
+def test_what_a_device_has_told_while_kafka_was_away_is_published_when_it_is_back(play: Play, kind: int) -> None:
+    async def scene(world: World) -> None:
+        await world.notify_in_vain(b"2", kind=kind)
+        await asyncio.sleep(OUTAGE)
+        assert world.states() == []
+        world.publisher.failure = None
+        await asyncio.sleep(10)
+        assert world.states() == [2]
+
+    play(scene)
+
+
+def test_of_what_a_device_has_told_while_kafka_was_away_only_the_newest_is_published(play: Play) -> None:
+    async def scene(world: World) -> None:
+        for sequence, state in enumerate((b"1", b"2", b"3")):
+            await world.notify_in_vain(state, sequence)
+            await asyncio.sleep(OUTAGE)
+        await world.notify_in_vain(b"2", 1)
+        world.publisher.failure = None
+        await asyncio.sleep(10)
+        assert world.states() == [3]
+
+    play(scene)
+
+
+def test_what_the_device_has_repeated_with_success_is_published_once(play: Play) -> None:
+    async def scene(world: World) -> None:
+        await world.notify_in_vain(b"2")
+        world.publisher.failure = None
+        await world.notify(b"2", 1)
+        await asyncio.sleep(MAX_TRANSMIT_WAIT)
+        assert world.states() == [2]
+        assert world.renewed == []
+
+    play(scene)
+
+
+def test_an_observation_that_its_device_may_have_given_up_is_renewed_once_it_has_had_the_time_to(play: Play) -> None:
+    async def scene(world: World) -> None:
+        await world.notify_in_vain(b"1")
+        await asyncio.sleep(30)
+        await world.notify_in_vain(b"1")
+        world.publisher.failure = None
+        await asyncio.sleep(MAX_TRANSMIT_WAIT - 31)
+        assert world.renewed == []
+        await asyncio.sleep(2)
+        assert world.renewed == [world.session]
+
+    play(scene)
+
+
+def test_what_a_device_told_before_it_registered_anew_is_not_published_but_asked_for(play: Play) -> None:
+    async def scene(world: World) -> None:
+        await world.notify_in_vain(b"2")
+        world.session.begin_registration(world.session.record, T0 + 1_000, world.clock())
+        world.publisher.failure = None
+        await asyncio.sleep(MAX_TRANSMIT_WAIT + 1)
+        assert world.states() == []
+        assert world.renewed == [world.session]
+
+    play(scene)
+
+
+def test_a_notification_that_takes_too_long_is_published_all_the_same(play: Play) -> None:
+    async def scene(world: World) -> None:
+        world.publisher.gate.clear()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(20):
+                await world.notify(b"2", 1)
+        world.publisher.gate.set()
+        await asyncio.sleep(10)
+        assert world.states() == [2]
+
+    play(scene)
