@@ -19,7 +19,7 @@ _LONGER = 240.0
 """Seconds by which the campaign's timeouts are longer than the outage; all devices have ended before, as none waits for
 its step's time to be over."""
 _EVERYTHING, _STAGES = 15.0, 40.0
-"""Seconds within which everything, and the stages, must go on once the parts answer."""
+"""Seconds within which everything, and the stages, must go on."""
 _DEVICES_PAUSE = 48.0
 """Seconds after which an MQTT device that has failed for long tries again."""
 _ENDED_IN_GOOD_ORDER = (0, -signal.SIGTERM)
@@ -61,7 +61,8 @@ async def test_a_campaign_ends_as_without_the_outage(
     assert not failed, last_words(tmp_path, failed)
     kafka = recovered.pop(KAFKA, 0.0)
     assert set(recovered) == {"API", "LwM2M gateway", "MQTT log-in", "all MQTT devices", "stages"}
-    after_kafka = {name: max(0.0, seconds - kafka) for name, seconds in recovered.items()}
-    assert after_kafka["stages"] <= _STAGES
-    assert after_kafka["all MQTT devices"] <= _EVERYTHING + _DEVICES_PAUSE
-    assert max(after_kafka[name] for name in ("API", "LwM2M gateway", "MQTT log-in")) <= _EVERYTHING, recovered
+    if form is Form.GONE:  # it mends its logs first, and takes nothing before
+        recovered["LwM2M gateway"] -= kafka
+    assert recovered["stages"] <= _STAGES
+    assert recovered["all MQTT devices"] <= _EVERYTHING + _DEVICES_PAUSE
+    assert max(recovered[name] for name in ("API", "LwM2M gateway", "MQTT log-in")) <= _EVERYTHING, recovered

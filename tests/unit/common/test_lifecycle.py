@@ -85,7 +85,8 @@ def ended(service: str, *more: str, by: signal.Signals | None) -> tuple[int, str
 
 def run(service: str) -> subprocess.CompletedProcess[str]:
     """Run a service that ends by itself."""
-    return subprocess.run([sys.executable, "-c", PROGRAM, service], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", PROGRAM, service]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -108,7 +109,7 @@ def test_a_service_says_first_which_version_it_is_and_ends_with_1_when_it_fails(
     first, *_, last = map(json.loads, process.stderr.splitlines())
     assert (first["event"], first["version"], first["service"]) == ("service_starting", __version__, "test")
     assert last["event"] == "service_failed"
-    assert process.returncode == 1
+    assert (process.returncode, process.stdout) == (1, "ready\n")
 
 
 def test_a_service_that_ignores_its_cancellation_is_ended_with_1() -> None:
@@ -119,7 +120,7 @@ def test_a_service_that_fails_is_ended_although_a_task_of_it_does_not_end_and_te
     process = run("leaving_a_stubborn_task")
 
     last = json.loads(process.stderr.splitlines()[-1])
-    assert process.returncode == 1
+    assert (process.returncode, process.stdout) == (1, "ready\n")
     assert (last["event"], last["service"]) == ("not_ended_in_time", "test")
     assert "stubborn" in last["tasks"]
 

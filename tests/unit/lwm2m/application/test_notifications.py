@@ -4,8 +4,8 @@ import asyncio
 
 import msgspec
 import pytest
-from tests.unit.lwm2m.application_under_test import Application
 from tests.unit.lwm2m.builders import ATTEMPT, T0, registration
+from tests.unit.lwm2m.observed_device import REMOTE, TOKEN, ObservedDevice, notification
 
 from sluice_common.messages.device_events import DeviceUplink, FirmwareStateNotified, UplinkKind
 from sluice_common.messages.registrations import AttemptRef, Registration
@@ -13,51 +13,29 @@ from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.counters import Counted
-from sluice_lwm2m.domain.session import Session
-
-TOKEN = b"\x0a\xff"
-REMOTE = Peer(("10.0.0.1", 1))
-
-
-class World(Application):
-    """One observed device that was reported to the scheduler.
-
-    Attributes:
-        ended: Sessions that are to be observed again.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.session = self.register(registration(observe_token=TOKEN.hex(), observe_attempt=ATTEMPT))
-        self.session.saved = self.session.record
-        self.session.mark_reported(T0, self.session.awake_until)
-        self.ended: list[Session] = []
-        self.notifications.ask_by(self.ended.append, lambda _: None)
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> ObservedDevice:
+    return ObservedDevice()
 
 
-def notification(state: bytes, sequence: int = 1, token: bytes = TOKEN) -> Message:
-    return Message(coap.CON, coap.CONTENT, 1, token, ((coap.OBSERVE, bytes((sequence,))),), state)
-
-
-async def test_a_state_is_published_for_the_attempt_that_observes(world: World) -> None:
+async def test_a_state_is_published_for_the_attempt_that_observes(world: ObservedDevice) -> None:
     await world.notifications.take(notification(b"2"), REMOTE)
     (event,) = world.publisher.messages
     assert isinstance(event, FirmwareStateNotified)
     assert (event.state, event.execution_id, event.attempt) == (2, ATTEMPT.execution_id, ATTEMPT.attempt)
 
 
-async def test_a_notification_that_is_not_newer_is_not_published(world: World) -> None:
+async def test_a_notification_that_is_not_newer_is_not_published(world: ObservedDevice) -> None:
     await world.notifications.take(notification(b"2", sequence=5), REMOTE)
     await world.notifications.take(notification(b"1", sequence=4), REMOTE)
     assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [2]
 
 
-async def test_a_notification_from_another_address_moves_the_registration_and_is_an_uplink(world: World) -> None:
+async def test_a_notification_from_another_address_moves_the_registration_and_is_an_uplink(
+    world: ObservedDevice,
+) -> None:
     await world.notifications.take(notification(b"1"), Peer(("10.0.0.9", 9)))
     assert [type(message) for message in world.publisher.messages] == [
         Registration,
@@ -68,7 +46,7 @@ async def test_a_notification_from_another_address_moves_the_registration_and_is
     assert world.publisher.of(DeviceUplink)[0].kind is UplinkKind.NOTIFY
 
 
-async def test_a_device_that_notifies_that_it_updates_stays_suspended(world: World) -> None:
+async def test_a_device_that_notifies_that_it_updates_stays_suspended(world: ObservedDevice) -> None:
     world.session.suspended_until = T0 + 30
     await world.notifications.take(notification(b"3"), REMOTE)
     assert not world.session.is_reachable(T0 + 1)
@@ -76,7 +54,7 @@ async def test_a_device_that_notifies_that_it_updates_stays_suspended(world: Wor
     assert world.session.is_reachable(T0 + 1)
 
 
-async def test_a_notification_may_name_the_alternate_path_and_other_resources(world: World) -> None:
+async def test_a_notification_may_name_the_alternate_path_and_other_resources(world: ObservedDevice) -> None:
     world.sessions.replace(world.session, msgspec.structs.replace(world.session.record, root="/lw"))
     payload = b'[{"bn":"/lw/5/0/","n":"3","v":2},{"n":"5","v":0}]'
     options = ((coap.OBSERVE, b"\x01"), (coap.CONTENT_FORMAT, b"\x6e"))
@@ -84,14 +62,14 @@ async def test_a_notification_may_name_the_alternate_path_and_other_resources(wo
     assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [2]
 
 
-async def test_a_notification_from_an_address_that_another_device_has_now_does_not_count(world: World) -> None:
+async def test_a_notification_from_an_address_that_another_device_has_now_does_not_count(world: ObservedDevice) -> None:
     """The other device may have got the Observe before it registered, and observes for somebody else."""
     world.register(registration("other"))
     assert not world.notifications.is_observed(TOKEN, REMOTE)
     assert world.notifications.is_observed(TOKEN, Peer(("10.0.0.9", 9)))
 
 
-async def test_a_device_without_an_address_has_the_one_from_which_it_notifies(world: World) -> None:
+async def test_a_device_without_an_address_has_the_one_from_which_it_notifies(world: ObservedDevice) -> None:
     world.register(registration("other"))
     assert not world.session.is_reachable(T0)
     await world.notifications.take(notification(b"1"), Peer(("10.0.0.9", 9)))
@@ -99,7 +77,9 @@ async def test_a_device_without_an_address_has_the_one_from_which_it_notifies(wo
     assert [uplink.device_id for uplink in world.publisher.of(DeviceUplink)] == ["d"]
 
 
-async def test_the_state_of_a_device_that_has_de_registered_is_published_and_gives_it_no_address(world: World) -> None:
+async def test_the_state_of_a_device_that_has_de_registered_is_published_and_gives_it_no_address(
+    world: ObservedDevice,
+) -> None:
     world.sessions.replace(world.session, msgspec.structs.replace(world.session.record, deregistered=True))
     await world.notifications.take(notification(b"2"), REMOTE)
     (event,) = world.publisher.messages
@@ -109,19 +89,19 @@ async def test_the_state_of_a_device_that_has_de_registered_is_published_and_giv
 
 
 @pytest.mark.parametrize("payload", [b"idle", b"9", b""])
-async def test_a_notification_without_a_firmware_state_publishes_none(world: World, payload: bytes) -> None:
+async def test_a_notification_without_a_firmware_state_publishes_none(world: ObservedDevice, payload: bytes) -> None:
     await world.notifications.take(notification(payload), REMOTE)
     assert world.publisher.of(FirmwareStateNotified) == []
 
 
-async def test_a_token_of_no_observation_is_not_observed_and_not_published(world: World) -> None:
+async def test_a_token_of_no_observation_is_not_observed_and_not_published(world: ObservedDevice) -> None:
     assert world.notifications.is_observed(TOKEN, REMOTE)
     assert not world.notifications.is_observed(b"other", REMOTE)
     await world.notifications.take(notification(b"1", token=b"other"), REMOTE)
     assert world.publisher.messages == []
 
 
-async def test_a_notification_says_whether_the_device_has_asked_for_a_block(world: World) -> None:
+async def test_a_notification_says_whether_the_device_has_asked_for_a_block(world: ObservedDevice) -> None:
     await world.notifications.take(notification(b"1", sequence=1), REMOTE)
     world.session.fetching = ATTEMPT
     await world.notifications.take(notification(b"2", sequence=2), REMOTE)
@@ -132,7 +112,7 @@ ELSEWHERE = Peer(("10.0.0.9", 9))
 SECOND = AttemptRef(execution_id="t:d", attempt=2)
 
 
-async def test_a_state_that_kafka_did_not_take_is_published_when_the_device_repeats_it(world: World) -> None:
+async def test_a_state_that_kafka_did_not_take_is_published_when_the_device_repeats_it(world: ObservedDevice) -> None:
     """The one that is repeated is no older than what Kafka has, though it was received before."""
     world.publisher.failure = OSError("no Kafka")
     with pytest.raises(OSError, match="no Kafka"):
@@ -142,7 +122,7 @@ async def test_a_state_that_kafka_did_not_take_is_published_when_the_device_repe
     assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [2]
 
 
-async def test_an_older_state_that_comes_again_after_a_newer_one_is_not_published(world: World) -> None:
+async def test_an_older_state_that_comes_again_after_a_newer_one_is_not_published(world: ObservedDevice) -> None:
     world.publisher.failure = OSError("no Kafka")
     with pytest.raises(OSError, match="no Kafka"):
         await world.notifications.take(notification(b"1", sequence=1), REMOTE)
@@ -153,7 +133,9 @@ async def test_an_older_state_that_comes_again_after_a_newer_one_is_not_publishe
 
 
 @pytest.mark.parametrize("sequence", [5, 4])
-async def test_a_notification_that_is_replayed_moves_no_device_and_wakes_none(world: World, sequence: int) -> None:
+async def test_a_notification_that_is_replayed_moves_no_device_and_wakes_none(
+    world: ObservedDevice, sequence: int
+) -> None:
     await world.notifications.take(notification(b"1", sequence=5), REMOTE)
     world.session.suspended_until = T0 + 30
     await world.notifications.take(notification(b"1", sequence=sequence), ELSEWHERE)
@@ -162,15 +144,15 @@ async def test_a_notification_that_is_replayed_moves_no_device_and_wakes_none(wo
     assert world.publisher.of(DeviceUplink) == []
 
 
-async def test_an_answer_without_an_observe_option_from_elsewhere_counts_for_nothing(world: World) -> None:
+async def test_an_answer_without_an_observe_option_from_elsewhere_counts_for_nothing(world: ObservedDevice) -> None:
     """It is no notification, so that nothing says how old it is."""
     for code in (coap.CONTENT, coap.NOT_FOUND):
         await world.notifications.take(Message(coap.CON, code, 1, TOKEN, (), b"2"), ELSEWHERE)
     assert world.session.remote == REMOTE
-    assert world.publisher.messages == world.ended == []
+    assert world.publisher.messages == world.renewed == []
 
 
-async def test_a_state_counts_for_the_attempt_that_observed_when_it_was_received(world: World) -> None:
+async def test_a_state_counts_for_the_attempt_that_observed_when_it_was_received(world: ObservedDevice) -> None:
     world.publisher.gate.clear()
     taking = asyncio.create_task(world.notifications.take(notification(b"2"), ELSEWHERE))
     await asyncio.sleep(0)
@@ -182,7 +164,7 @@ async def test_a_state_counts_for_the_attempt_that_observed_when_it_was_received
     assert world.session.is_news("bb", 1, T0)
 
 
-async def test_of_two_states_that_wait_for_kafka_the_later_one_is_published_last(world: World) -> None:
+async def test_of_two_states_that_wait_for_kafka_the_later_one_is_published_last(world: ObservedDevice) -> None:
     world.publisher.gate.clear()
     taking = [
         asyncio.create_task(world.notifications.take(notification(state, sequence=n), REMOTE))
@@ -195,14 +177,14 @@ async def test_of_two_states_that_wait_for_kafka_the_later_one_is_published_last
     assert [event.state for event in world.publisher.of(FirmwareStateNotified)] == [1, 2, 3]
 
 
-async def test_a_device_that_ends_its_observation_by_an_error_is_observed_again(world: World) -> None:
+async def test_a_device_that_ends_its_observation_by_an_error_is_observed_again(world: ObservedDevice) -> None:
     await world.notifications.take(Message(coap.CON, coap.NOT_FOUND, 1, TOKEN), REMOTE)
-    assert world.ended == [world.session]
+    assert world.renewed == [world.session]
     assert world.counters[Counted.UNOBSERVED] == 1
     assert world.publisher.of(FirmwareStateNotified) == []
 
 
-async def test_an_observation_that_has_been_replaced_is_not_observed_again(world: World) -> None:
+async def test_an_observation_that_has_been_replaced_is_not_observed_again(world: ObservedDevice) -> None:
     world.publisher.gate.clear()
     world.session.clear_reported()
     taking = asyncio.create_task(world.notifications.take(Message(coap.CON, coap.NOT_FOUND, 1, TOKEN), REMOTE))
@@ -210,4 +192,4 @@ async def test_an_observation_that_has_been_replaced_is_not_observed_again(world
     world.sessions.replace(world.session, msgspec.structs.replace(world.session.record, observe_token="bb"))
     world.publisher.gate.set()
     await taking
-    assert world.ended == []
+    assert world.renewed == []

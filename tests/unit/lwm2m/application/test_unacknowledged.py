@@ -6,45 +6,30 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaTimeoutError
-from tests.unit.lwm2m.application_under_test import Application
-from tests.unit.lwm2m.builders import ATTEMPT, T0, registration
+from tests.unit.lwm2m.builders import T0
+from tests.unit.lwm2m.observed_device import REMOTE, ObservedDevice, notification
 from tests.unit.lwm2m.virtual_time import VirtualTimeLoop
 
 from sluice_common.messages.device_events import FirmwareStateNotified
 from sluice_lwm2m.application.unacknowledged import MAX_TRANSMIT_WAIT
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.message import Message
-from sluice_lwm2m.domain.coap.peer import Peer
-from sluice_lwm2m.domain.session import Session
 
-TOKEN = b"\x0a\xff"
-REMOTE = Peer(("10.0.0.1", 1))
 OUTAGE = 60.0
 
 
-class World(Application):
-    """One observed device; time is that of the event loop.
-
-    Attributes:
-        renewed: Sessions whose observation is to be renewed.
-    """
+class World(ObservedDevice):
+    """An observed device whose time is that of the event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         super().__init__()
-        self.session = self.register(registration(observe_token=TOKEN.hex(), observe_attempt=ATTEMPT))
-        self.session.saved = self.session.record
-        self.session.mark_reported(T0, self.session.awake_until)
-        self.renewed: list[Session] = []
-        self.notifications.ask_by(self.renewed.append, lambda _: None)
 
     def clock(self) -> float:
         return T0 + self._loop.time()
 
     async def notify(self, state: bytes, sequence: int, kind: int = coap.CON) -> None:
         """Let the device notify its state."""
-        message = Message(kind, coap.CONTENT, 1, TOKEN, ((coap.OBSERVE, bytes((sequence,))),), state)
-        await self.notifications.take(message, REMOTE)
+        await self.notifications.take(notification(state, sequence, kind=kind), REMOTE)
 
     async def notify_in_vain(self, state: bytes, sequence: int = 1, kind: int = coap.CON) -> None:
         """Let the device notify its state while Kafka is away."""

@@ -15,6 +15,11 @@ def executes(story: Story) -> list[str]:
     return [c.command_id for c in sent if any(isinstance(r, Execute) for r in c.requests)]
 
 
+def tell_state(story: Story, state: int) -> None:
+    """Answer the reading of a device that has not updated."""
+    story.answer(story.read("/3/0/3", "1.0.0"), story.read("/5/0/3", state), story.read("/5/0/5", 0))
+
+
 @pytest.mark.requirement("R082")
 def test_the_execute_is_recorded_and_sent_once(story: Story) -> None:
     story.reach(Step.UPDATING)
@@ -71,7 +76,7 @@ def test_an_execute_of_which_the_gateway_says_late_that_it_was_not_sent_is_sent_
     story.reach(Step.UPDATING)
     unsent = story.last_command
     story.register().outcome(unsent, status)
-    story.answer(story.read("/3/0/3", "1.0.0"), story.read("/5/0/3", 2), story.read("/5/0/5", 0))
+    tell_state(story, 2)
     assert [type(request) for request in story.requests] == [Observe]
     story.answer(story.read("/5/0/3", 2))
     assert [type(request) for request in story.requests] == [Execute]
@@ -85,7 +90,7 @@ def test_an_execute_of_which_the_gateway_says_only_after_the_reading_that_it_was
     story.reach(Step.UPDATING)
     unsent = story.last_command
     story.register()
-    story.answer(story.read("/3/0/3", "1.0.0"), story.read("/5/0/3", 2), story.read("/5/0/5", 0))
+    tell_state(story, 2)
     story.answer(story.read("/5/0/3", 2)).outcome(unsent, OutcomeStatus.STALE)
     assert story.requests == (Execute(path="/5/0/2"),)
 
@@ -94,7 +99,7 @@ def test_a_device_that_has_begun_its_update_is_not_told_to_whatever_the_gateway_
     story.reach(Step.UPDATING)
     unsent = story.last_command
     story.register()
-    story.answer(story.read("/3/0/3", "1.0.0"), story.read("/5/0/3", 3), story.read("/5/0/5", 0))
+    tell_state(story, 3)
     story.answer(story.read("/5/0/3", 3)).outcome(unsent, OutcomeStatus.STALE)
     assert len(executes(story)) == 1
 
@@ -106,7 +111,7 @@ def test_an_execute_that_may_have_been_sent_is_not_repeated_whenever_the_gateway
     story.reach(Step.UPDATING)
     sent = story.last_command
     story.register().outcome(sent, status)
-    story.answer(story.read("/3/0/3", "1.0.0"), story.read("/5/0/3", 2), story.read("/5/0/5", 0))
+    tell_state(story, 2)
     story.answer(story.read("/5/0/3", 2))
     assert not story.commands
     assert len(executes(story)) == 1
