@@ -1,5 +1,6 @@
 """Real parts for tests: they start when the first test asks for them, on ports and in folders of their own."""
 
+import gc
 import os
 import re
 import signal
@@ -50,6 +51,17 @@ def pytest_configure() -> None:
             structlog.processors.KeyValueRenderer(key_order=["event"]),
         ]
     )
+
+
+def pytest_collection() -> None:
+    """Keep the garbage collector from looking at thousands of tests again and again, a tenth of the time: they stay."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Let it look at what tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,7 +1,5 @@
 """Keys and packages for the tests of signing."""
 
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -61,26 +59,6 @@ def private_key() -> Callable[[str], PrivateKey]:
 def key() -> PrivateKey:
     """Return the private key of `pair`."""
     return _private("ED25519")
-
-
-@cache
-def _known_to_openssl() -> str:
-    if shutil.which("openssl") is None:
-        return ""
-    command = ["openssl", "list", "-public-key-algorithms"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - no input
-    return "ECDSA RSA ED25519" + (" ML-DSA" if "ML-DSA-65" in listed else "")
-
-
-@pytest.fixture(scope="session")
-def needs_openssl() -> Callable[[str], None]:
-    """Return what skips a test unless OpenSSL's command knows an algorithm; ML-DSA came with OpenSSL 3.5."""
-
-    def skip_unless(algorithm: str) -> None:
-        if not algorithm.startswith(tuple(_known_to_openssl().split()) or ("?",)):
-            pytest.skip(f"OpenSSL's command is not installed or does not know {algorithm}")
-
-    return skip_unless
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
 import hashlib
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -21,18 +23,18 @@ def pem(key: PublicKeyTypes) -> str:
 
 @pytest.mark.requirement("R050")
 @pytest.mark.parametrize(
-    ("key", "algorithm"),
+    ("generate", "algorithm"),
     [
-        (rsa.generate_private_key(65537, 2048), "RSA-2048"),
-        (rsa.generate_private_key(65537, 3072), "RSA-3072"),
-        (ec.generate_private_key(ec.SECP256K1()), "EC-secp256k1"),
-        (ed25519.Ed25519PrivateKey.generate(), "Ed25519"),
+        (partial(rsa.generate_private_key, 65537, 2048), "RSA-2048"),
+        (partial(rsa.generate_private_key, 65537, 3072), "RSA-3072"),
+        (partial(ec.generate_private_key, ec.SECP256K1()), "EC-secp256k1"),
+        (ed25519.Ed25519PrivateKey.generate, "Ed25519"),
     ],
 )
 def test_keys_that_can_sign_packages_are_known_by_their_fingerprint(
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, algorithm: str
+    generate: Callable[[], rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey], algorithm: str
 ) -> None:
-    text = pem(key.public_key())
+    text = pem(generate().public_key())
     fingerprint, found, normal = read_public_key("\n" + text.replace("\n", "\r\n"))
     assert (found, normal) == (algorithm, text)
     assert fingerprint == read_public_key(text)[0]

@@ -2,6 +2,7 @@ import base64
 import importlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,20 +89,20 @@ def test_another_hash_is_refused(private_key: PrivateKeys) -> None:
 
 
 @pytest.mark.parametrize(
-    "material",
+    "generate",
     [
-        rsa.generate_private_key(65537, 1024),  # noqa: S505 - the weak key is what is refused
-        rsa.generate_private_key(3, 2048),
-        ec.generate_private_key(ec.SECP384R1()),
-        ed448.Ed448PrivateKey.generate(),
+        partial(rsa.generate_private_key, 65537, 1024),  # the weak key is what is refused
+        partial(rsa.generate_private_key, 3, 2048),
+        partial(ec.generate_private_key, ec.SECP384R1()),
+        ed448.Ed448PrivateKey.generate,
     ],
     ids=["RSA-1024", "exponent 3", "P-384", "Ed448"],
 )
 def test_a_key_of_no_algorithm_is_refused(
-    material: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey,
+    generate: Callable[[], rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey],
 ) -> None:
     with pytest.raises(BadKeyError):
-        algorithm_of(material.public_key())
+        algorithm_of(generate().public_key())
 
 
 @pytest.mark.skipif("ML-DSA-65" not in NAMES, reason="the installed cryptography does not have ML-DSA-65")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.unit.signing.openssl import need_openssl
 
 from sluice_signing import ALGORITHMS, KeyPair, keygen, load_private_key, load_public_key
 from sluice_signing.domain import pkcs8
@@ -45,10 +46,8 @@ def test_any_characters_make_a_passphrase(passphrase: str) -> None:
 
 @pytest.mark.requirement("R042")
 @pytest.mark.parametrize("name", NAMES)
-def test_openssl_opens_private_keys(
-    name: str, key_pair: KeyPairs, passphrase: str, needs_openssl: Callable[[str], None]
-) -> None:
-    needs_openssl(name)
+def test_openssl_opens_private_keys(name: str, key_pair: KeyPairs, passphrase: str) -> None:
+    need_openssl(name)
     command = ["openssl", "pkey", "-passin", f"pass:{passphrase}", "-pubout"]
     shown = subprocess.run(command, input=key_pair(name).private_pem, capture_output=True, check=True)
     assert shown.stdout == key_pair(name).public_pem
@@ -56,9 +55,9 @@ def test_openssl_opens_private_keys(
 
 @pytest.mark.requirement("R042")
 def test_private_keys_are_derived_by_slow_scrypt_and_hold_nothing_in_the_clear(
-    passphrase: str, needs_openssl: Callable[[str], None], scrypt_cost: int, monkeypatch: pytest.MonkeyPatch
+    passphrase: str, scrypt_cost: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needs_openssl("ED25519")
+    need_openssl("ED25519")
     monkeypatch.setattr(pkcs8, "_SCRYPT_N", scrypt_cost)
     pair = keygen("ED25519", passphrase)
     raw = load_private_key(pair.private_pem, passphrase).material.private_bytes(
