@@ -1,6 +1,7 @@
 # ruff: noqa: INP001 - test folders are no packages
 """Processes of which tests must know whether they still live, and those that tests start themselves."""
 
+import atexit
 import os
 import signal
 import subprocess
@@ -19,7 +20,9 @@ from sluice_embedded.adapters.processes import is_alive, started_at
 
 @cache
 def _guardian() -> Guardian:
-    return Guardian()
+    guardian = Guardian()
+    atexit.register(guardian.close)
+    return guardian
 
 
 def end_with_the_tests(pid: int) -> None:

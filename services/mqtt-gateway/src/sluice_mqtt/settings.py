@@ -59,7 +59,7 @@ class GatewaySettings(SealingSettings):
         500, ge=1, le=60_000, description="Messages to devices that the broker has not acknowledged; at most its own."
     )
     mqtt_max_payload: int = Field(65_536, ge=1_024, description="Larger messages of devices are not looked at.")
-    mqtt_connect_timeout: float = Field(10.0, gt=0, description="For a connection to the broker to be made.")
+    mqtt_connect_timeout: float = Field(5.0, gt=0, description="For a connection to the broker to be made.")
     mqtt_reconnect_delay: float = Field(1.0, gt=0, description="Between attempts to reach the broker.")
     mqtt_heartbeat_interval: float = Field(
         10.0,

@@ -40,6 +40,9 @@ def decode(payload: bytes) -> Any:
     Raises:
         NotJsonError: It is no JSON, or nested too deeply.
     """
+    if payload.startswith(b'{"'):  # UTF-8 without a mark, and nearly always nothing to be mended
+        with suppress(ValueError, RecursionError):
+            return _first_value(payload.decode())
     failure = ""
     for text in _readings(payload):
         try:
