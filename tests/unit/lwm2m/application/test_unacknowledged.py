@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaTimeoutError
-from tests.unit.lwm2m.builders import T0
+from tests.unit.lwm2m.builders import ATTEMPT, T0, registration
 from tests.unit.lwm2m.observed_device import REMOTE, ObservedDevice, notification
 from tests.unit.lwm2m.virtual_time import VirtualTimeLoop
 
-from sluice_common.messages.device_events import FirmwareStateNotified
-from sluice_lwm2m.application.unacknowledged import MAX_TRANSMIT_WAIT
+from sluice_common.messages.device_events import DeviceUplink, FirmwareStateNotified
+from sluice_lwm2m.application.unacknowledged import MAX_PUBLISHED_AT_ONCE, MAX_TRANSMIT_WAIT
 from sluice_lwm2m.domain.coap import message as coap
+from sluice_lwm2m.domain.coap.peer import Peer
 
 OUTAGE = 60.0
 
@@ -132,5 +133,95 @@ def test_a_notification_that_takes_too_long_is_published_all_the_same(play: Play
         world.publisher.gate.set()
         await asyncio.sleep(10)
         assert world.states() == [2]
+
+    play(scene)
+
+
+def test_what_is_published_late_is_of_now_for_the_time_of_the_next_step_begins_with_it(play: Play) -> None:
+    async def scene(world: World) -> None:
+        await world.notify_in_vain(b"2")
+        await asyncio.sleep(OUTAGE)
+        world.publisher.failure = None
+        await asyncio.sleep(10)
+        (event,) = world.publisher.of(FirmwareStateNotified)
+        assert event.occurred_at.timestamp() > T0 + OUTAGE
+
+    play(scene)
+
+
+def test_a_device_that_notifies_without_end_while_kafka_is_away_costs_one_task_and_one_place_in_its_mailbox(
+    play: Play,
+) -> None:
+    async def scene(world: World) -> None:
+        for sequence in range(200):
+            await world.notify_in_vain(b"1", sequence)
+        assert len(world.tasks) == 1
+        await asyncio.sleep(OUTAGE)
+        assert len(world.tasks) == 1
+        world.publisher.failure = None
+        await asyncio.sleep(10)
+        assert world.states() == [1]
+        await asyncio.sleep(MAX_TRANSMIT_WAIT)
+        assert len(world.tasks) == 0
+
+    play(scene)
+
+
+def test_a_copy_of_an_older_notification_that_is_acknowledged_does_not_drop_a_newer_one(play: Play) -> None:
+    async def scene(world: World) -> None:
+        await world.notify_in_vain(b"1", 1)
+        await world.notify_in_vain(b"2", 2)
+        world.publisher.failure = None
+        await world.notify(b"1", 1)
+        await asyncio.sleep(10)
+        assert world.states() == [1, 2]
+
+    play(scene)
+
+
+def test_a_notification_after_a_registration_is_another_one_though_its_token_and_number_are_the_same(
+    play: Play,
+) -> None:
+    async def scene(world: World) -> None:
+        await world.notify_in_vain(b"2", 1)
+        world.session.begin_registration(world.session.record, T0 + 1_000, world.clock())
+        await world.notify_in_vain(b"0", 1)
+        world.publisher.failure = None
+        await asyncio.sleep(10)
+        assert world.states() == [0]
+
+    play(scene)
+
+
+def test_that_a_device_is_awake_is_reported_late_too_before_what_it_has_told(play: Play) -> None:
+    async def scene(world: World) -> None:
+        world.session.clear_reported()
+        await world.notify_in_vain(b"2")
+        await asyncio.sleep(OUTAGE)
+        world.publisher.failure = None
+        await asyncio.sleep(10)
+        uplink, notified = world.publisher.messages
+        assert isinstance(uplink, DeviceUplink)
+        assert isinstance(notified, FirmwareStateNotified)
+
+    play(scene)
+
+
+def test_of_the_kept_notifications_of_a_fleet_no_more_than_its_places_are_published_at_once(play: Play) -> None:
+    async def scene(world: World) -> None:
+        world.publisher.failure = KafkaTimeoutError()
+        for number in range(MAX_PUBLISHED_AT_ONCE + 1):
+            token = number.to_bytes(2, "big")
+            session = world.register(registration(f"d-{number}", observe_token=token.hex(), observe_attempt=ATTEMPT))
+            session.mark_reported(T0, session.awake_until)
+            with pytest.raises(KafkaTimeoutError):
+                await world.notifications.take(notification(b"2", token=token), Peer(("10.0.1.1", number)))
+        world.publisher.gate.clear()
+        await asyncio.sleep(30)
+        assert world.publisher.in_flight == MAX_PUBLISHED_AT_ONCE
+        world.publisher.failure = None
+        world.publisher.gate.set()
+        await asyncio.sleep(10)
+        assert len(world.states()) == MAX_PUBLISHED_AT_ONCE + 1
 
     play(scene)

@@ -19,7 +19,7 @@ from sluice_common.observability import Rarely
 from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.application.ports import Publisher
 from sluice_lwm2m.application.registration_store import RegistrationStore
-from sluice_lwm2m.application.unacknowledged import Unacknowledged
+from sluice_lwm2m.application.unacknowledged import Kept, Unacknowledged
 from sluice_lwm2m.application.uplinks import UplinkReporter
 from sluice_lwm2m.domain import records
 from sluice_lwm2m.domain.coap import message as coap
@@ -60,7 +60,7 @@ class Notifications:
         self._clock = clock
         self._ended = Rarely()
         self._not_understood = Rarely()
-        self._unacknowledged = Unacknowledged(mailbox, tasks, self.publish, self._observe_again, clock)
+        self._unacknowledged = Unacknowledged(mailbox, tasks, self._publish_kept, self._observe_again, clock)
         self._observe: Callable[[Session], None] = _ask_nothing
         self._read_state: Callable[[Session], None] = _ask_nothing
 
@@ -108,9 +108,9 @@ class Notifications:
                 if is_here if observed.sequence is None else session.is_news(observed.token, observed.sequence, now):
                     await self._pass_on(session, observed, is_success=message.is_success)
         except BaseException:  # also when its time is over
-            self._unacknowledged.keep(session, observed)
+            self._unacknowledged.keep(session, observed, is_uplink=is_uplink or moved)
             raise
-        self._unacknowledged.forget(session)
+        self._unacknowledged.forget(session, observed)
         return partial(session.has_epoch, record.epoch)
 
     async def publish(self, session: Session, observed: Observed) -> None:
@@ -133,8 +133,16 @@ class Notifications:
         if observed.sequence is not None:
             session.note_newest(observed.token, observed.sequence, observed.at)
 
+    async def _publish_kept(self, session: Session, kept: Kept) -> None:
+        """Publish late what a device has told: as of now, for the times of the next step begin when Kafka knows."""
+        now = self._clock()
+        if kept.is_uplink and now < session.awake_until:
+            await self._reporter.report(session, UplinkKind.NOTIFY, now)
+        await self.publish(session, kept.observed._replace(at=now))
+
     def _observe_again(self, session: Session) -> None:
-        self._observe(session)
+        if self._sessions.owned(session.record.device_id) is session:
+            self._observe(session)
 
     @staticmethod
     def _note_uplink(session: Session, observed: Observed, *, is_success: bool) -> bool:

@@ -8,26 +8,44 @@ it; and an observation that its device may have given up is renewed, which shows
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 from sluice_common.background import BackgroundTasks
 from sluice_common.supervision import persist
 from sluice_lwm2m.application.mailbox import Mailbox
 from sluice_lwm2m.domain.observed import Observed
-from sluice_lwm2m.domain.session import Session
+from sluice_lwm2m.domain.session import Newest, Session
 
 MAX_TRANSMIT_WAIT = 93.0
 """Seconds after which a device has given up a message that was not acknowledged (RFC 7252 §4.8.2)."""
+MAX_PUBLISHED_AT_ONCE = 200
+"""Devices of which kept notifications are published at once: aiokafka wakes all who wait for a full batch."""
+
+
+class Kept(NamedTuple):
+    """What a device has told in vain.
+
+    Attributes:
+        observed: What it was.
+        received: That it was the newest: the same object is in the session as long as nothing newer has come.
+        is_uplink: Whether Kafka has to be told that the device is awake, too.
+    """
+
+    observed: Observed
+    received: Newest
+    is_uplink: bool
 
 
 class Unacknowledged:
-    """The newest such notification of each device, and what is done about it."""
+    """The newest such notification of each device, and what is done about it by one task a device."""
 
     def __init__(
         self,
         mailbox: Mailbox,
         tasks: BackgroundTasks,
-        publish: Callable[[Session, Observed], Awaitable[None]],
+        publish: Callable[[Session, Kept], Awaitable[None]],
         renew: Callable[[Session], None],
         clock: Callable[[], float],
     ) -> None:
@@ -45,38 +63,52 @@ class Unacknowledged:
         self._publish = publish
         self._renew = renew
         self._clock = clock
-        self._kept: dict[Session, Observed] = {}
+        self._kept: dict[Session, Kept] = {}
+        self._changed: dict[Session, asyncio.Event] = {}  # of the devices that have a task
+        self._places = asyncio.Semaphore(MAX_PUBLISHED_AT_ONCE)
 
-    def keep(self, session: Session, observed: Observed) -> None:
+    def keep(self, session: Session, observed: Observed, *, is_uplink: bool) -> None:
         """Keep what a device has told, unless it has told something newer; what it repeats is kept already."""
-        if observed.state is None or not _is_newest(session, observed):
+        received, before = session.received, self._kept.get(session)
+        if observed.state is None or received is None or not _is_newest(session, observed):
             return
-        before = self._kept.get(session)
-        if before is not None and (before.token, before.sequence) == (observed.token, observed.sequence):
+        if before is not None and before.received is received:
             return
-        self._kept[session] = observed
+        self._kept[session] = Kept(observed, received, is_uplink or (before is not None and before.is_uplink))
+        if session in self._changed:
+            self._changed[session].set()
+            return
+        self._changed[session] = asyncio.Event()
         device_id = session.record.device_id
-        self._tasks.run("unacknowledged_not_tended", self._tend(session, observed, device_id), device_id=device_id)
+        self._tasks.run("unacknowledged_not_tended", self._tend(session, device_id), device_id=device_id)
 
-    def forget(self, session: Session) -> None:
-        """Note that the device has been acknowledged a notification: it has not given up."""
-        self._kept.pop(session, None)
+    def forget(self, session: Session, observed: Observed) -> None:
+        """Note that the device has been acknowledged a notification: if it was the newest, it has not given up."""
+        if session in self._kept and (observed.sequence is None or _is_newest(session, observed)):
+            del self._kept[session]
+            self._changed[session].set()
 
-    async def _tend(self, session: Session, observed: Observed, device_id: str) -> None:
+    async def _tend(self, session: Session, device_id: str) -> None:
+        changed = self._changed[session]
         try:
-            publish = partial(self._publish_kept, session, observed, device_id)
-            await persist("notification_not_published", publish, device_id=device_id)
-            await asyncio.sleep(observed.at + MAX_TRANSMIT_WAIT - self._clock())
-            if self._kept.get(session) is observed:  # also if it has registered anew: it may have gone on repeating
-                self._renew(session)
+            while (kept := self._kept.get(session)) is not None:
+                changed.clear()
+                publish = partial(self._publish_kept, session, kept, device_id)
+                await persist("notification_not_published", publish, device_id=device_id)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(kept.observed.at + MAX_TRANSMIT_WAIT - self._clock()):
+                        await changed.wait()
+                        continue
+                del self._kept[session]
+                self._renew(session)  # also if it has registered anew: it may have gone on repeating
         finally:
-            if self._kept.get(session) is observed:
-                self.forget(session)
+            self._kept.pop(session, None)
+            del self._changed[session]
 
-    async def _publish_kept(self, session: Session, observed: Observed, device_id: str) -> None:
-        async with self._mailbox.work_for(device_id):
-            if self._kept.get(session) is observed and _is_newest(session, observed):
-                await self._publish(session, observed)
+    async def _publish_kept(self, session: Session, kept: Kept, device_id: str) -> None:
+        async with self._places, self._mailbox.work_for(device_id):
+            if self._kept.get(session) is kept and session.received is kept.received:
+                await self._publish(session, kept)
 
 
 def _is_newest(session: Session, observed: Observed) -> bool:

@@ -117,6 +117,29 @@ def test_an_execute_that_may_have_been_sent_is_not_repeated_whenever_the_gateway
     assert len(executes(story)) == 1
 
 
+def test_a_device_that_was_not_told_in_the_time_to_begin_is_told_then_and_has_that_time_from_then_on(
+    story: Story,
+) -> None:
+    told_first = story.reach(Step.UPDATING).now
+    story.answer(status=OutcomeStatus.STALE).deadline()
+    assert story.now == told_first + 300
+    tell_state(story, 2)
+    assert story.requests == (Execute(path="/5/0/2"),)
+    story.answer().deadline()
+    assert story.now == told_first + 600
+    tell_state(story, 2)
+    story.answer().answer()
+    assert (story.status, story.reason) == (ExecutionStatus.FAILED, "update_start_timeout")
+
+
+def test_a_device_that_is_told_late_has_as_long_to_begin_as_one_that_is_told_at_once(story: Story) -> None:
+    told_first = story.reach(Step.UPDATING).now
+    story.answer(status=OutcomeStatus.ASLEEP).later(290).uplink()
+    assert story.requests == (Execute(path="/5/0/2"),)
+    story.answer().deadline()
+    assert story.now == told_first + 290 + 300
+
+
 def test_a_refused_execute_fails_the_attempt(story: Story) -> None:
     story.reach(Step.UPDATING).answer(story.refused("/5/0/2", "4.05"))
     assert story.step is Step.CLOSING

@@ -210,11 +210,14 @@ def _overdue_download(transition: Transition) -> ReasonCode | None:
 
 
 def _overdue_update(transition: Transition, *, silent: bool) -> ReasonCode | None:
-    """Return why the update has failed, None if there is time left; silence counts as being at work."""
+    """Return why the update has failed, None if there is time left; silence counts as being at work.
+
+    A device that was not told to update is told as long as there is time, and has its own to begin from then on.
+    """
     attempt = transition.execution.attempt
     if transition.now >= attempt.update_by:
         return ReasonCode.VERSION_CHECK_TIMEOUT if silent else ReasonCode.UPDATE_RESULT_TIMEOUT
-    if silent or attempt.firmware_state in (IDLE, DOWNLOADING, UPDATING):
+    if silent or attempt.unsent or attempt.firmware_state in (IDLE, DOWNLOADING, UPDATING):
         return None
     return ReasonCode.UPDATE_START_TIMEOUT if transition.now >= attempt.update_start_by else None
 

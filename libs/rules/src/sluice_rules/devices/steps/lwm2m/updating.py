@@ -38,9 +38,7 @@ class Updating(StepRules):
 
     def arm(self, transition: Transition) -> None:
         """Give the device the time to begin its update."""
-        attempt = transition.execution.attempt
-        start_by = transition.now + transition.execution.policy.timeouts.update_start
-        attempt.update_start_by = transition.execution.deadline = min(start_by, attempt.update_by)
+        _give_time_to_begin(transition)
 
     def drive(self, transition: Transition) -> None:
         """Send the Execute under its one id, if the device is awake."""
@@ -109,9 +107,16 @@ def execute_if_unsent(transition: Transition) -> None:
         _execute(transition)
 
 
+def _give_time_to_begin(transition: Transition) -> None:
+    attempt = transition.execution.attempt
+    start_by = transition.now + transition.execution.policy.timeouts.update_start
+    attempt.update_start_by = transition.execution.deadline = min(start_by, attempt.update_by)
+
+
 def _execute(transition: Transition) -> None:
     attempt = transition.execution.attempt
     attempt.epoch = transition.link.epoch
     if transition.awake and attempt.execute_id is not None:
         attempt.unsent = False
+        _give_time_to_begin(transition)  # from now on: it could not begin before it was told
         lwm2m_commands.send(transition, attempt.execute_id, Execute(path=UPDATE))
