@@ -46,6 +46,7 @@ from sluice_api.application.counting import CountChange, Counts, Place, RowWrite
 from sluice_api.application.notifier.records import Delivery, DeliveryStatus, Outcome, Trouble
 from sluice_api.application.ports import Answer
 from sluice_api.application.projector.news import DeviceNews
+from sluice_api.application.relay.deleted_devices import DeletedDevice
 from sluice_api.application.relay.records import OutboxDocument, PlannedPage
 from sluice_api.application.relay.revocation import RevokedKey
 from sluice_api.application.resealing import ResealedSecret, SealedSecret
@@ -272,8 +273,9 @@ class Product:
         await deletions.exists("d")
         await deletions.commands("d")
         await deletions.delete_commands(["c"])
-        await deletions.look_again("d", self.at)
-        await deletions.forget("d")
+        deleted = DeletedDevice("d", "a", self.at)
+        await deletions.look_again(deleted, self.at)
+        await deletions.forget(deleted)
 
     async def _revocation(self) -> None:
         at, database = self.at, self.database

@@ -60,3 +60,12 @@ async def test_a_waiter_that_gives_up_disturbs_nobody() -> None:
         await asyncio.wait_for(lookups.find("a"), 0.001)
     assert await patient == 1
     assert store.queries == [["a"]]
+
+
+async def test_after_an_error_the_rest_of_what_was_asked_together_fails_at_once() -> None:
+    store = Store()
+    store.error = ConnectionError("away")
+    lookups = Lookups(store.read, BackgroundTasks(), max_keys=2)
+    answers = await asyncio.gather(*[lookups.find(f"k{n}") for n in range(5)], return_exceptions=True)
+    assert [str(answer) for answer in answers] == ["away"] * 5
+    assert len(store.queries) == 1

@@ -54,8 +54,9 @@ class Lookups(Generic[Value]):
             try:
                 found = await self._read(some)
             except Exception as error:  # noqa: BLE001 - every waiter gets it
-                for key in some:
+                for key in keys[start:]:  # the rest too: it would wait for the same, one query after the other
                     _fail(asked[key], error)
+                return
             else:
                 for key in some:
                     _answer(asked[key], found.get(key))

@@ -151,3 +151,31 @@ async def test_the_counts_of_the_broker_are_added_to_the_counters(presence: Brok
     assert counters[Counted.TOPICS_DENIED] == 6
     assert (counters[Counted.MESSAGES_LIMITED], counters[Counted.LOGINS_LIMITED]) == (10_000, 14)
     assert (counters[Counted.PACKETS_OVERSIZED], counters[Counted.LOGINS_UNANSWERED]) == (2, 4)
+
+
+async def test_a_list_that_is_repeated_while_kafka_has_not_taken_it_is_not_answered_before(
+    presence: BrokerPresence, events: FakeEvents
+) -> None:
+    events.delays = [0.05]
+    given_up = asyncio.create_task(presence.apply([listed("d1")]))
+    await events.begun.wait()
+    await presence.apply([listed("d1")])
+    assert len(events.published) == 1
+    await given_up
+
+
+async def test_posts_that_the_broker_repeats_while_kafka_is_away_are_refused_beyond_a_bound(
+    presence: BrokerPresence, events: FakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluice_mqtt.application.broker_presence.MAX_WAITING", 2)
+    events.delays = [3600.0]
+    post = [connected("d1", 1000)]
+    given_up = [asyncio.create_task(presence.apply(post)) for _ in range(2)]
+    await events.begun.wait()
+    with pytest.raises(StoreUnavailableError):
+        await presence.apply(post)
+    for task in given_up:
+        task.cancel()
+    await asyncio.gather(*given_up, return_exceptions=True)
+    await presence.apply(post)
+    assert len(events.published) == 1

@@ -22,12 +22,11 @@ from sluice_embedded.settings import EmbeddedSettings
 # A worker that dies is a defect, and ends the session: one in its place would run the test at which it died once more.
 _PYTEST_DEFAULTS = ("--max-worker-restart=0", "--dist=loadscope", "--no-loadscope-reorder", "--durations=10")
 """`tests/conftest.py` says what goes to which worker."""
-_WORKERS, _WORKERS_OF_CAMPAIGNS = 3, 2
-"""However many processors there are, as each starts a Kafka and more, and tests have deadlines.
+_WORKERS, _WORKERS_OF_UNIT_TESTS = 2, 3
+"""However many processors there are: each starts a Kafka and more, and tests have deadlines.
 
-Tests wait for half of their time, so that three keep two processors busy; a campaign alone keeps one busy.
+Unit tests start nothing, and wait for a sixth of their time.
 """
-_CAMPAIGNS = frozenset({"faults", "outages"})
 
 
 def main(argv: Sequence[str]) -> int:
@@ -96,7 +95,7 @@ def test(arguments: Sequence[str]) -> int:
     if options.port_base is not None:
         os.environ["SLUICE_TEST_PORT_BASE"] = str(options.port_base)
     os.chdir(ROOT)
-    workers = _WORKERS_OF_CAMPAIGNS if rest and rest[0] in _CAMPAIGNS else _WORKERS
+    workers = _WORKERS_OF_UNIT_TESTS if rest and rest[0] == "unit" else _WORKERS
     if rest and (ROOT / "tests" / rest[0]).is_dir():
         rest[0] = f"tests/{rest[0]}"
     return hand_over(["-m", "pytest", f"--numprocesses={workers}", *_PYTEST_DEFAULTS, *rest])

@@ -7,12 +7,12 @@ handles and commits the batch that it has in hand, so that its successor repeats
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from sluice_common.bus.handling import BatchHandler, Handler, Received
@@ -61,6 +61,20 @@ def pause_after(took: float, gather: float, rest: float) -> float:
     return max(gather, min(rest * took, LONGEST_REST))
 
 
+class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """Tells somebody that partitions have been assigned."""
+
+    def __init__(self, on_assigned: Callable[[], object]) -> None:
+        self._on_assigned = on_assigned
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Do nothing: a batch in hand comes again."""
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's signature
+        """Tell."""
+        self._on_assigned()
+
+
 class Consumer:
     """Feeds batches of decoded messages of a group's partitions to a handler, then commits."""
 
@@ -76,6 +90,7 @@ class Consumer:
         gather: float = 0.0,
         rest: float = 0.0,
         fetch_wait_ms: int = FETCH_WAIT_MS,
+        on_assigned: Callable[[], object] = lambda: None,
     ) -> None:
         """Prepare a consumer.
 
@@ -92,6 +107,7 @@ class Consumer:
                 can wait, `LONGEST_REST` seconds at most.
             fetch_wait_ms: How long a broker holds a fetch that finds nothing, milliseconds. What comes meanwhile to a
                 partition that the fetch does not name waits as long.
+            on_assigned: Called when partitions are assigned: another consumer may have had them meanwhile.
         """
         self._decoders = {t.name: t.decoder for t in topics if t.decoder is not None}
         self._compacted = {t.name for t in topics if t.is_compacted}
@@ -104,7 +120,6 @@ class Consumer:
         self._in_hand: dict[TopicPartition, int] = {}
         self._watch = ExitStack()
         self._kafka = AIOKafkaConsumer(
-            *self._decoders,
             bootstrap_servers=settings.kafka_bootstrap,
             group_id=group,
             enable_auto_commit=False,
@@ -114,9 +129,11 @@ class Consumer:
             isolation_level="read_committed",
             fetch_max_wait_ms=fetch_wait_ms,
         )
+        self._on_assigned = on_assigned
 
     async def start(self) -> None:
         """Join the group."""
+        self._kafka.subscribe(list(self._decoders), listener=_Assignments(self._on_assigned))
         await self._kafka.start()
         self._watch.enter_context(lag_watched(self._group, self._positions))
         READINESS.require(f"consumer group {self._group}", self._missing)

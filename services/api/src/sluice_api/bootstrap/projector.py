@@ -60,6 +60,7 @@ async def run_projector(settings: ProjectorSettings) -> None:
             details.write,
             gather=settings.projector_gather,
             rest=_REST,
+            on_assigned=details.forget,
         )
         for other in (of_commands, in_time):
             await stack.enter_async_context(started(other))

@@ -22,6 +22,8 @@ from sluice_mqtt.domain.device import KnownDevice
 
 _log = structlog.get_logger()
 _BACKOFF = Backoff(first=1.0, longest=5.0)
+_AT_ONCE = 100
+"""Devices of a list that are looked up at once: a list of all clients must not crowd out those that log in."""
 _MIN_LIFETIME = 1.0
 
 
@@ -110,9 +112,12 @@ class MongoDevices:
         Raises:
             StoreUnavailableError: MongoDB cannot answer.
         """
-        ids = list(device_ids)
-        found = await asyncio.gather(*(self._find(device_id, self._lifetimes.device) for device_id in ids))
-        return {device_id for device_id, cached in zip(ids, found, strict=True) if cached.device is None}
+        ids, unknown = list(device_ids), set[str]()
+        for start in range(0, len(ids), _AT_ONCE):
+            some = ids[start : start + _AT_ONCE]
+            found = await asyncio.gather(*(self._find(device_id, self._lifetimes.device) for device_id in some))
+            unknown |= {device_id for device_id, cached in zip(some, found, strict=True) if cached.device is None}
+        return unknown
 
     async def find_secret(self, device_id: str) -> bytes | None:
         """Return the secret of a device, or None if there is no device or no secret.

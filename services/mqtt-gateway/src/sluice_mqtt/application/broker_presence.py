@@ -1,19 +1,23 @@
 """Which devices are connected, from the broker's events to `device-events`."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import structlog
 
+from sluice_common.messages.base import Message
 from sluice_mqtt.application.mailboxes import Mailboxes
 from sluice_mqtt.application.ports import Devices, StoreUnavailableError
 from sluice_mqtt.domain.broker_events import ConnectedClient, PresenceEvent
 from sluice_mqtt.domain.counters import Counted, Counters
+from sluice_mqtt.domain.device import KnownDevice
 from sluice_mqtt.domain.events import presence_event
 from sluice_mqtt.domain.presence import Change, Presence
 
 _log = structlog.get_logger()
 _MAX_AT_ONCE = 1_000
+MAX_WAITING = 5_000
+"""Devices of which changes may wait for Kafka or MongoDB: the broker repeats what it is not answered in seconds."""
 _BROKERS_COUNTS = (
     Counted.TOPICS_DENIED,
     Counted.PACKETS_OVERSIZED,
@@ -52,17 +56,23 @@ class BrokerPresence:
         self._own_username = own_username
         self._counters = counters
         self._clock = clock
+        self._waiting = 0
 
     async def apply(self, events: Sequence[PresenceEvent]) -> list[str]:
         """Apply the broker's events; return when Kafka has what changed.
 
         Returns:
             Clients that are connected though their devices were deleted: the broker has to disconnect them.
+
+        Raises:
+            StoreUnavailableError: Too much waits: the broker has to come again.
         """
+        if self._waiting >= MAX_WAITING:
+            raise StoreUnavailableError("too many changes wait for Kafka or MongoDB")
+        changes = [change for event in events for change in self._changes(event)]
+        await self._publish(changes, self._named(events))
         for event in events:
             self._count(event.counts)
-        changes = [change for event in events for change in self._changes(event)]
-        await self._publish(changes, (e.username for e in events if e.username and e.username != self._own_username))
         return await self._clients_of_deleted([client for event in events for client in event.clients])
 
     def _count(self, counts: dict[str, int]) -> None:
@@ -91,6 +101,14 @@ class BrokerPresence:
     def _is_device(self, client_id: str, username: str) -> bool:
         return username != self._own_username and (client_id == username or client_id.startswith(f"{username}_"))
 
+    def _named(self, events: Sequence[PresenceEvent]) -> Iterator[str]:
+        """Yield the devices that events are about; of those in lists the ones of which something is being published."""
+        for event in events:
+            if event.username and event.username != self._own_username:
+                yield event.username
+            listed = (device_id for device_id, _ in self._by_device(event.clients))
+            yield from filter(self._mailboxes.is_publishing, listed)
+
     async def _publish(self, changes: list[Change], named: Iterable[str]) -> None:
         """Publish changes, those of one device in their order; return when Kafka has them.
 
@@ -104,13 +122,19 @@ class BrokerPresence:
         devices = list(by_device)
         for start in range(0, len(devices), _MAX_AT_ONCE):
             some = devices[start : start + _MAX_AT_ONCE]
-            await asyncio.gather(*(self._publish_for(device_id, by_device[device_id]) for device_id in some))
+            self._waiting += len(some)
+            try:
+                await asyncio.gather(*(self._publish_for(device_id, by_device[device_id]) for device_id in some))
+            finally:
+                self._waiting -= len(some)
 
     async def _publish_for(self, device_id: str, changes: list[Change]) -> None:
         now = self._clock()
-        await self._mailboxes.publish(
-            device_id, lambda device: [presence_event(device.app_id, c, now) for c in changes]
-        )
+
+        def say(device: KnownDevice) -> list[Message]:
+            return [presence_event(device.app_id, change, now) for change in changes]
+
+        await self._mailboxes.publish(device_id, say, left=say)
 
     async def _clients_of_deleted(self, clients: Iterable[ConnectedClient]) -> list[str]:
         """Return the clients of deleted devices; none if the database cannot answer: the next list is checked again."""

@@ -85,12 +85,16 @@ class UplinkHandler:
         changes = self._presence.message_received(device_id, now)
         is_live = self._presence.is_online(device_id)
 
+        def say_changes(device: KnownDevice) -> list[Message]:
+            return [presence_event(device.app_id, change, now) for change in changes]
+
         def say(device: KnownDevice) -> list[Message]:
-            events = [presence_event(device.app_id, change, now) for change in changes]
+            events = say_changes(device)
             events += [report_event(device.app_id, device_id, report, now, is_live=is_live) for report in reports]
             return events
 
-        if not await self._mailboxes.publish(device_id, say):
+        # Presence has remembered its changes; the reports come again, as they were not acknowledged.
+        if not await self._mailboxes.publish(device_id, say, left=say_changes if changes else None):
             self._counters[Counted.UNKNOWN_DEVICES] += 1
 
     def _parse(self, device_id: str, payload: bytes) -> tuple[Report, ...]:

@@ -23,6 +23,7 @@ class Case:
 
     def __init__(self, store: FakeStore) -> None:
         self._writer = Details(store, last_seen_interval=30.0)
+        self.forget = self._writer.forget
 
     async def write(self, messages: Sequence[Any]) -> None:
         """Write a batch."""
@@ -134,3 +135,12 @@ async def test_news_that_were_written_are_not_written_again() -> None:
     for _ in range(2):
         await writer.write([registration("d")])
     assert [set(news) for news in store.devices] == [{"d"}, set()]
+
+
+async def test_news_are_written_again_where_another_process_may_have_written_others_meanwhile() -> None:
+    store = FakeStore()
+    writer = Case(store)
+    for _ in range(2):
+        await writer.write([registration("d")])
+        writer.forget()
+    assert [set(news) for news in store.devices] == [{"d"}, {"d"}]

@@ -39,14 +39,14 @@ class FakeStore:
         self._log += [f"delete {command_id}" for command_id in command_ids]
         self.ids = [i for i in self.ids if i not in command_ids]
 
-    async def look_again(self, device_id: str, at: datetime) -> None:
+    async def look_again(self, deleted: DeletedDevice, at: datetime) -> None:
         """Note when."""
-        assert device_id == "d"
+        assert deleted.device_id == "d"
         self.due_at = at
 
-    async def forget(self, device_id: str) -> None:
+    async def forget(self, deleted: DeletedDevice) -> None:
         """Forget it."""
-        assert device_id == "d"
+        assert deleted.device_id == "d"
         self.due_at = None
 
 

@@ -30,6 +30,10 @@ class Details:
         self._store = store
         self._written = WrittenNews(timedelta(seconds=last_seen_interval))
 
+    def forget(self) -> None:
+        """Take nothing for written: for when partitions are assigned, which another process may have had."""
+        self._written.forget()
+
     async def write(self, batch: Sequence[Received]) -> None:
         """Write a batch; the same again is harmless.
 

@@ -98,6 +98,10 @@ class WrittenNews:
         self._lag = lag
         self._written: dict[str, DeviceNews] = {}
 
+    def forget(self) -> None:
+        """Remember nothing: another process may have written since."""
+        self._written.clear()
+
     def unwritten(self, news: Mapping[str, DeviceNews]) -> dict[str, DeviceNews]:
         """Return the part of news that is worth a write."""
         parts = {device_id: self._unwritten(device_id, of_device) for device_id, of_device in news.items()}

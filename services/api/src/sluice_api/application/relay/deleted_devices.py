@@ -52,12 +52,12 @@ class DeletedDeviceStore(Protocol):
         """Delete commands."""
         ...
 
-    async def look_again(self, device_id: str, at: datetime) -> None:
-        """Have a deletion due at another time."""
+    async def look_again(self, deleted: DeletedDevice, at: datetime) -> None:
+        """Have a deletion due at another time, unless there has been a newer one of the device."""
         ...
 
-    async def forget(self, device_id: str) -> None:
-        """Delete a deletion."""
+    async def forget(self, deleted: DeletedDevice) -> None:
+        """Delete a deletion, unless there has been a newer one of the device."""
         ...
 
 
@@ -97,18 +97,18 @@ class DeletedDevices:
             return
         await self._publish_tombstones(deleted.device_id)
         if now < deleted.deleted_at + self._keep:
-            await self._store.look_again(deleted.device_id, deleted.deleted_at + self._keep)
+            await self._store.look_again(deleted, deleted.deleted_at + self._keep)
             return
         gone = DeviceDeleted(app_id=deleted.app_id, occurred_at=now, device_id=deleted.device_id)
         await self._publisher.publish_all([(DEVICE_EVENTS, deleted.device_id, gone)])
-        await self._store.forget(deleted.device_id)
+        await self._store.forget(deleted)
         _log.info("deleted_device_forgotten", app_id=deleted.app_id, device_id=deleted.device_id)
 
     async def _wait(self, deleted: DeletedDevice, now: datetime) -> None:
         if now < deleted.deleted_at + _UNDER_WAY:
-            await self._store.look_again(deleted.device_id, now + _UNDER_WAY)
+            await self._store.look_again(deleted, now + _UNDER_WAY)
         else:
-            await self._store.forget(deleted.device_id)
+            await self._store.forget(deleted)
 
     async def _publish_tombstones(self, device_id: str) -> None:
         commands = await self._store.commands(device_id)

@@ -35,10 +35,14 @@ class MongoDeletedDeviceStore:
         for ids in chunks(command_ids):
             await self._commands.delete_many({"_id": {"$in": list(ids)}})
 
-    async def look_again(self, device_id: str, at: datetime) -> None:
-        """Have a deletion due at another time."""
-        await self._deleted.update_one({"_id": device_id}, {"$set": {"relay_at": at}})
+    async def look_again(self, deleted: DeletedDevice, at: datetime) -> None:
+        """Have a deletion due at another time, unless there has been a newer one of the device."""
+        await self._deleted.update_one(_this(deleted), {"$set": {"relay_at": at}})
 
-    async def forget(self, device_id: str) -> None:
-        """Delete a deletion."""
-        await self._deleted.delete_one({"_id": device_id})
+    async def forget(self, deleted: DeletedDevice) -> None:
+        """Delete a deletion, unless there has been a newer one of the device."""
+        await self._deleted.delete_one(_this(deleted))
+
+
+def _this(deleted: DeletedDevice) -> dict[str, object]:
+    return {"_id": deleted.device_id, "deleted_at": deleted.deleted_at}
