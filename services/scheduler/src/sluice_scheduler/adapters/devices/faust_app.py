@@ -14,7 +14,7 @@ from sluice_common.lifecycle import end_within
 from sluice_common.resources import started
 from sluice_common.topics import DEVICE_EVENTS, Topic
 from sluice_scheduler.adapters.devices.faust_table import NewerWinsTable
-from sluice_scheduler.adapters.devices.faust_transport import CommittedTransport
+from sluice_scheduler.adapters.devices.faust_transport import CommittedTransport, Rebalances
 from sluice_scheduler.settings import DevicesSettings
 
 _NAME = "sluice-devices"
@@ -27,15 +27,28 @@ _SHOWN_DEADLINE, _SHOWN_POLL = 60.0, 0.1
 """Seconds until a topic that was created must be shown, and between two looks."""
 
 
+class App(faust.App):
+    """Faust's app, which knows which rebalances are over."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.rebalances = Rebalances()
+        super().__init__(*args, **kwargs)
+
+    def on_rebalance_end(self) -> None:
+        """Note which one it was."""
+        super().on_rebalance_end()
+        self.rebalances.ended()
+
+
 class MissingChangelogError(FatalError):
     """Partitions of events came without those of the changelog: records that there are would be taken for missing."""
 
 
-def faust_app(settings: DevicesSettings) -> faust.App:
+def faust_app(settings: DevicesSettings) -> App:
     """Return the Faust app with what was measured to work; `exactly_once` is broken upstream (#177, #323, #517)."""
     folder = settings.devices_data_dir.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    app = faust.App(
+    app = App(
         _NAME,
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap.split(",")],
         store="rocksdb://",
@@ -100,7 +113,7 @@ def without_changelog(assigned: Iterable[TP], changelog: str) -> set[int]:
 
 
 def consume(
-    app: faust.App,
+    app: App,
     table: Any,
     take: Callable[[AsyncIterable[Any]], Awaitable[None]],
     take_over: Callable[[set[int]], None],
@@ -123,12 +136,14 @@ def consume(
         await take(stream.noack().events())
 
     async def recovered(*_: Any) -> None:
+        app.rebalances.recovered()
         take_over({tp.partition for tp in app.consumer.assignment() if tp.topic == DEVICE_EVENTS.name})
 
     async def revoked(*_: Any, **__: Any) -> None:
         await give_up()
 
     async def assigned(*_: Any, **__: Any) -> None:
+        app.rebalances.assigned(app.rebalancing_count)
         changelog = table.changelog_topic.get_topic_name()
         if incomplete := without_changelog(app.assignor.assigned_actives(), changelog):
             raise MissingChangelogError(f"partitions {sorted(incomplete)} were assigned without {changelog}")
@@ -141,7 +156,7 @@ def consume(
 
 def missing(app: Any) -> str | None:
     """Return what the app waits for before it works on the events of its partitions; None if for nothing."""
-    if app.rebalancing:
+    if app.rebalancing or not app.rebalances.are_over(app.rebalancing_count):
         return "its partitions are not assigned yet"
     return "its records are not recovered yet" if app.tables.recovery.in_recovery else None
 

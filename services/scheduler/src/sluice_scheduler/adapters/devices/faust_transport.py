@@ -13,6 +13,36 @@ from faust.types import TP
 _NOTHING_TO_FETCH = 0.05
 
 
+class Rebalances:
+    """Which rebalance is over, of those that have begun.
+
+    Faust says only whether one is under way, and says that none is when the end of one meets the begin of the next: a
+    second worker that joins while the first one takes over. What was fetched then was skipped for good, one event of
+    hundreds, between two that were not.
+    """
+
+    def __init__(self) -> None:
+        self._assigned = 0
+        self._recovered = 0
+        self._settled = 0
+
+    def assigned(self, begun: int) -> None:
+        """Note that the newest rebalance, of so many that have begun, has assigned partitions."""
+        self._assigned = begun
+
+    def recovered(self) -> None:
+        """Note that the records of the partitions that were assigned last have been recovered."""
+        self._recovered = self._assigned
+
+    def ended(self) -> None:
+        """Note that Faust has sought the committed offsets and emptied its queues, for those partitions."""
+        self._settled = self._recovered
+
+    def are_over(self, begun: int) -> bool:
+        """Return whether the newest of so many that have begun is over."""
+        return self._settled == begun
+
+
 class _Thread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         consumer: Any = super()._create_worker_consumer(transport)
@@ -31,7 +61,8 @@ class _Consumer(driver.Consumer):
         was skipped for good, and its partition never committed again (#596).
         """
         wanted = active_partitions or set()
-        if self.app.rebalancing:
+        app: Any = self.app
+        if app.rebalancing or not app.rebalances.are_over(app.rebalancing_count):
             wanted = {tp for tp in wanted if self._is_changelog_tp(tp)}
         if wanted:
             return await super()._getmany(wanted, timeout)
