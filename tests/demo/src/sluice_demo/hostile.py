@@ -1,7 +1,7 @@
 """Neighbours that do what they can: a tenant beside the campaign's, which must not be felt by anybody else.
 
 One LwM2M device answers with fuzz while it is asked to upgrade, one MQTT device publishes 500 times a second, and the
-results of a hundred devices go to two names that no resolver knows and to a receiver that never ends its answer.
+results of some hundred devices go to two names that no resolver knows and to a receiver that never ends its answer.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _SLOW_PORT: Final = 91
 """Offset of the slow receiver's port."""
 _DEAD_URLS: Final = ("http://dead-one.sluice.test/results", "http://dead-two.sluice.test/results")
 _FUZZING: Final = "hostile-fuzzing"
-_RESULTS: Final = 100
+_RESULTS: Final = 300
 """Devices whose upgrade fails at once, as their product model supports none: each result goes to all receivers."""
 _PER_SECOND: Final = 500.0
 _TICK: Final = 0.01

@@ -25,7 +25,7 @@ _PYTEST_DEFAULTS = ("--max-worker-restart=0", "--dist=loadscope", "--no-loadscop
 _WORKERS, _WORKERS_OF_UNIT_TESTS = 2, 3
 """However many processors there are: each starts a Kafka and more, and tests have deadlines.
 
-Unit tests start nothing, and wait for a sixth of their time.
+Unit tests start none of these.
 """
 
 

@@ -102,10 +102,11 @@ class Mailboxes:
                 if letter.answer is not None and not letter.answer.done():
                     letter.answer.set_result(device is not None)
         except BaseException as error:
-            if not isinstance(error, Exception):
+            if isinstance(error, Exception):
+                letters.remove(own)
+            else:
                 own.give_up()
-            kept = [letter for letter in letters if letter is not own or not isinstance(error, Exception)]
-            self._waiting[device_id][:0] = kept
+            self._waiting[device_id][:0] = letters
             raise
         finally:
             self._pass_on(device_id)

@@ -34,6 +34,11 @@ class App(faust.App):
         self.rebalances = Rebalances()
         super().__init__(*args, **kwargs)
 
+    @property
+    def is_rebalancing(self) -> bool:
+        """Return whether one has begun that is not over; Faust's own `rebalancing` is False where two overlap."""
+        return not self.rebalances.are_over(self.rebalancing_count)
+
     def on_rebalance_end(self) -> None:
         """Note which one it was."""
         super().on_rebalance_end()
@@ -156,7 +161,7 @@ def consume(
 
 def missing(app: Any) -> str | None:
     """Return what the app waits for before it works on the events of its partitions; None if for nothing."""
-    if app.rebalancing or not app.rebalances.are_over(app.rebalancing_count):
+    if app.is_rebalancing:
         return "its partitions are not assigned yet"
     return "its records are not recovered yet" if app.tables.recovery.in_recovery else None
 

@@ -62,7 +62,7 @@ class _Consumer(driver.Consumer):
         """
         wanted = active_partitions or set()
         app: Any = self.app
-        if app.rebalancing or not app.rebalances.are_over(app.rebalancing_count):
+        if app.is_rebalancing:
             wanted = {tp for tp in wanted if self._is_changelog_tp(tp)}
         if wanted:
             return await super()._getmany(wanted, timeout)
