@@ -2,13 +2,16 @@
 
 import asyncio
 import uuid
+from pathlib import Path
 
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from tests.integration.scheduler import forgetful_worker
+from tests.integration.scheduler.campaign import Campaign
 from tests.integration.scheduler.workers import Workers
 
-from sluice_common.bus import AdminClient
+from sluice_common.bus import AdminClient, Producer
 from sluice_common.messages.dead_letters import DeadLetter
 from sluice_common.resources import started
 from sluice_common.topics import DEAD_LETTERS, DEVICE_EVENTS
@@ -56,6 +59,21 @@ async def test_messages_of_many_transactions_are_committed_as_soon_as_they_are_d
         async with asyncio.timeout(_TRANSACTIONS / 4):  # one a second was committed
             while await _committed(admin, partition) < end - 1:  # the last offset is the end of a transaction
                 await asyncio.sleep(0.5)
+
+
+@pytest.mark.requirement("R143")
+async def test_an_event_that_faust_drops_ends_the_worker_and_is_decided_on_by_its_successor(
+    kafka: str, producer: Producer, workers: Workers
+) -> None:
+    campaign = Campaign(kafka, producer, 60)
+    async with campaign.going():
+        forgetful = workers.start("first", program=Path(forgetful_worker.__file__))
+        await campaign.request()
+        assert await asyncio.to_thread(forgetful.wait, SLOWEST) == 1
+        assert "SkippedEventError" in workers.log("first").read_text()
+        workers.start("second")
+        await campaign.until_ended(60)
+    assert campaign.ended == campaign.expected
 
 
 async def _committed(admin: AdminClient, partition: TopicPartition) -> int:

@@ -27,12 +27,13 @@ class Workers:
         self._environment = {"SLUICE_KAFKA_BOOTSTRAP": kafka, **_variables(settings)}
         self._processes: list[Process] = []
 
-    def start(self, name: str, stage: str = "devices", **settings: object) -> Process:
+    def start(self, name: str, stage: str = "devices", program: Path | None = None, **settings: object) -> Process:
         """Start a process.
 
         Args:
             name: Of its folder and its log.
             stage: `devices` or `cells`.
+            program: What to run instead of the stage.
             settings: Its own, in lower case.
         """
         own = {
@@ -41,7 +42,7 @@ class Workers:
         }
         with self.log(name).open("wb") as log:
             process = start_process(
-                [sys.executable, "-m", f"sluice_scheduler.entrypoints.{stage}"],
+                [sys.executable, *([str(program)] if program else ["-m", f"sluice_scheduler.entrypoints.{stage}"])],
                 env={**os.environ, **self._environment, **own, **_variables(settings)},
                 cwd=self._folder,
                 stdout=log,

@@ -1,7 +1,7 @@
 """The Faust app of the stage `devices`: partitions, offsets, recovery and standby of `device-events`."""
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +14,8 @@ from sluice_common.lifecycle import end_within
 from sluice_common.resources import started
 from sluice_common.topics import DEVICE_EVENTS, Topic
 from sluice_scheduler.adapters.devices.faust_table import NewerWinsTable
-from sluice_scheduler.adapters.devices.faust_transport import CommittedTransport, Rebalances
+from sluice_scheduler.adapters.devices.faust_transport import CommittedTransport
+from sluice_scheduler.adapters.devices.fetching import EventOrder, Rebalances, SkippedEventError
 from sluice_scheduler.settings import DevicesSettings
 
 _NAME = "sluice-devices"
@@ -28,10 +29,11 @@ _SHOWN_DEADLINE, _SHOWN_POLL = 60.0, 0.1
 
 
 class App(faust.App):
-    """Faust's app, which knows which rebalances are over."""
+    """Faust's app, which knows which rebalances are over, and whether an event is skipped."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.rebalances = Rebalances()
+        self.event_order = EventOrder()
         super().__init__(*args, **kwargs)
 
     @property
@@ -138,7 +140,7 @@ def consume(
     )
 
     async def devices(stream: Any) -> None:
-        await take(stream.noack().events())
+        await take(_in_order(stream.noack().events(), app))
 
     async def recovered(*_: Any) -> None:
         app.rebalances.recovered()
@@ -157,6 +159,17 @@ def consume(
     app.on_partitions_assigned.connect(assigned)
     table.on_recover(recovered)
     app.on_partitions_revoked.connect(revoked)
+
+
+async def _in_order(events: AsyncIterable[Any], app: App) -> AsyncIterator[Any]:
+    """Hand events over; crash the app instead of one before which another was skipped."""
+    async for event in events:
+        try:
+            app.event_order.taken(event.message.tp, event.message.offset)
+        except SkippedEventError as error:
+            await app.crash(error)
+            return
+        yield event
 
 
 def missing(app: Any) -> str | None:

@@ -4,6 +4,7 @@ Grants are written in transactions (`cells_shard`), and those of a fenced proces
 would be slots beyond the limit. Faust reads uncommitted records unless it runs `exactly_once`, and has no setting.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from faust.transport.consumer import RecordMap
@@ -11,36 +12,6 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 _NOTHING_TO_FETCH = 0.05
-
-
-class Rebalances:
-    """Which rebalance is over, of those that have begun.
-
-    Faust says only whether one is under way, and says that none is when the end of one meets the begin of the next: a
-    second worker that joins while the first one takes over. What was fetched then was skipped for good, one event of
-    hundreds, between two that were not.
-    """
-
-    def __init__(self) -> None:
-        self._assigned = 0
-        self._recovered = 0
-        self._settled = 0
-
-    def assigned(self, begun: int) -> None:
-        """Note that the newest rebalance, of so many that have begun, has assigned partitions."""
-        self._assigned = begun
-
-    def recovered(self) -> None:
-        """Note that the records of the partitions that were assigned last have been recovered."""
-        self._recovered = self._assigned
-
-    def ended(self) -> None:
-        """Note that Faust has sought the committed offsets and emptied its queues, for those partitions."""
-        self._settled = self._recovered
-
-    def are_over(self, begun: int) -> bool:
-        """Return whether the newest of so many that have begun is over."""
-        return self._settled == begun
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -64,10 +35,25 @@ class _Consumer(driver.Consumer):
         app: Any = self.app
         if app.is_rebalancing:
             wanted = {tp for tp in wanted if self._is_changelog_tp(tp)}
-        if wanted:
-            return await super()._getmany(wanted, timeout)
-        await self.sleep(_NOTHING_TO_FETCH)
-        return {}
+        if not wanted:
+            await self.sleep(_NOTHING_TO_FETCH)
+            return {}
+        records = await super()._getmany(wanted, timeout)
+        for tp, fetched in records.items():
+            app.event_order.fetched(tp, (record.offset for record in fetched))
+        return records
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek the committed offsets of all partitions, and the begin of those of which nothing has been committed.
+
+        aiokafka leaves the latter where they are: behind what was fetched and dropped.
+        """
+        committed = await super().seek_to_committed()
+        if new := [tp for tp, offset in committed.items() if not offset and not self._is_changelog_tp(tp)]:
+            await self._thread.seek_to_beginning(*new)
+        app: Any = self.app
+        app.event_order.sought({tp: offset or 0 for tp, offset in committed.items()})
+        return committed
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Note the offsets before a message that hold none, as the ends of transactions do.
