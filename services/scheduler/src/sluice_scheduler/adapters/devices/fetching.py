@@ -43,7 +43,7 @@ class SkippedEventError(FatalError):
 
 
 class EventOrder:
-    """Whether events are taken in the order in which they were fetched, without a hole.
+    """Compares the order in which events are taken with the one in which they were fetched, to find a hole.
 
     Faust drops what it has fetched in several places, and relies on a seek that follows. Where none follows, an event
     is lost for good, and nobody sees it: the ones behind it are decided on.
