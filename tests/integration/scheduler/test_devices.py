@@ -85,3 +85,5 @@ async def test_a_rolling_restart_of_two_workers_loses_no_execution_and_ends_none
     assert campaign.ended == campaign.expected
     for copies in campaign.snapshots.values():
         assert all(copy == copies[0] for copy in copies)
+    for name in ("first", "second"):
+        assert "SkippedEventError" not in workers.log(name).read_text()

@@ -41,6 +41,7 @@ class Decisions:
         self.rules = rules or Rules()
         self.device: Device | None = None
         self.now = START
+        self.behind = 0.0
         self.offset = 0
         self.epoch = 0
         self.effects: list[Effect] = []
@@ -51,7 +52,7 @@ class Decisions:
         """Decide on an event; the record is encoded and decoded, as it is in the stage."""
         self.offset += 1
         self.log.append((event, self.offset))
-        decision = decide(self.device, event, self.offset, self.rules)
+        decision = decide(self.device, event, self.offset, self.rules, event.at + self.behind)
         self.device = decision.device and msgspec.msgpack.decode(msgspec.msgpack.encode(decision.device), type=Device)
         assert self.device == decision.device
         self.effects = decision.effects
@@ -61,6 +62,11 @@ class Decisions:
     def later(self, seconds: float) -> Self:
         """Let time pass."""
         self.now += seconds
+        return self
+
+    def decided(self, behind: float) -> Self:
+        """Let the stage decide so many seconds after what happens."""
+        self.behind = behind
         return self
 
     # What has become of it

@@ -55,7 +55,7 @@ class Decision(msgspec.Struct, frozen=True):
     effects: list[Effect]
 
 
-def decide(device: Device | None, event: DeviceEvent, offset: int, rules: Rules) -> Decision:
+def decide(device: Device | None, event: DeviceEvent, offset: int, rules: Rules, decided_at: float = 0.0) -> Decision:
     """Apply one event to the record of its device.
 
     Args:
@@ -63,6 +63,7 @@ def decide(device: Device | None, event: DeviceEvent, offset: int, rules: Rules)
         event: What happened.
         offset: Where the event stands in its partition of `device-events`.
         rules: Figures.
+        decided_at: When it is decided on, seconds since 1970; matters only if that is late (`Rules.late`).
     """
     before = device or Device(device_id=event.device_id)
     if offset <= before.offset:
@@ -70,7 +71,7 @@ def decide(device: Device | None, event: DeviceEvent, offset: int, rules: Rules)
     if isinstance(event, DeviceDeleted):
         # A device is deleted when nothing is under way, and this comes days after that.
         return Decision(device if before.execution or before.commands else None, [])
-    transition = Transition(before, event, offset, rules, steps_of)
+    transition = Transition(before, event, offset, rules, steps_of, decided_at=decided_at)
     _HANDLERS[type(event)](transition, event)
     transition.publish_if_visible()
     if transition.device == before:

@@ -67,7 +67,7 @@ def send_next(transition: Transition) -> bool:
         command,
         state=CommandState.SENT,
         ask_at=0.0,
-        deadline=transition.now + transition.rules.command_answer,
+        deadline=transition.after(transition.rules.command_answer),
         epoch=transition.link.epoch,
     )
     message = DeviceRequests(

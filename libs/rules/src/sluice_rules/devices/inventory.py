@@ -60,7 +60,7 @@ def note_end(transition: Transition, execution: Execution) -> None:
         attempt.number,
         execution.is_mqtt,
         execution.package.version,
-        transition.now + execution.policy.timeouts.update,
+        transition.after(execution.policy.timeouts.update),
     )
     if transition.awake and transition.link.epoch > attempt.epoch:
         ask_version(transition)
@@ -73,7 +73,7 @@ def ask_version(transition: Transition) -> None:
         return
     head = transition.head(transition.event.app_id) | {
         "command_id": f"{unknown.execution_id}:{unknown.attempt}:{transition.offset}",
-        "expires_at": utc(transition.now + transition.rules.command_answer),
+        "expires_at": utc(transition.after(transition.rules.command_answer)),
     }
     if unknown.is_mqtt:
         query = QueryVersion(**head, execution_id=unknown.execution_id, attempt=unknown.attempt)

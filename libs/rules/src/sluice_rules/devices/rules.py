@@ -17,6 +17,8 @@ class Rules:
         max_slot_yields: How often an attempt returns its slot for a device that does not answer, until that fails it;
             an MQTT device that fetches nothing gets no further slot until it does.
         clock_skew: Seconds that the clocks of gateways and scheduler may differ.
+        late: Seconds from an event to its decision, beyond which the time that it gives begins with its decision.
+            Repeated earlier than that, after a crash, an event has the very same effects.
         token_lifetime: Most seconds that the download token of an MQTT device lives (R099).
         download_idle: Seconds without a byte or a word after which an MQTT device gives its slot to another.
         offer_again: Seconds until a device that has connected anew must have begun; else it waits for another offer.
@@ -38,6 +40,7 @@ class Rules:
     coverage_valid: float = 3_600.0
     max_slot_yields: int = 10
     clock_skew: float = 2.0
+    late: float = 30.0
     token_lifetime: float = 86_400.0
     download_idle: float = 300.0
     offer_again: float = 30.0

@@ -1,8 +1,8 @@
 """One event at one device: a private copy of its record that the rules change, and the effects that follow.
 
 The rules write to a transition and to nothing else, which keeps `decide` pure. All times come from the event, all ids
-from its offset in `device-events`: the same event at the same record gives the same effects. Leaves out what the steps
-do.
+from its offset in `device-events`: the same event at the same record gives the same effects. Only the time that is
+given for something to happen begins later than its event where that is decided on late. Leaves out what the steps do.
 """
 
 from collections.abc import Callable, Mapping
@@ -79,7 +79,7 @@ class Transition:
         event: What happened.
         offset: The event's place in `device-events`.
         rules: Figures.
-        now: The event's time, seconds since 1970.
+        now: The event's time, seconds since 1970: whatever happened is judged by it, however late it is decided on.
         was_asleep: The device could not be reached before this event, as far as is known.
         effects: What follows, in order.
     """
@@ -91,12 +91,15 @@ class Transition:
         offset: int,
         rules: Rules,
         steps_of: Callable[[str], Mapping[Step, StepHandler]],
+        *,
+        decided_at: float = 0.0,
     ) -> None:
         self.device = copy(device)
         self.event = event
         self.offset = offset
         self.rules = rules
         self.now = event.at
+        self._given_from = decided_at if decided_at - event.at > rules.late else event.at
         self.effects: list[Effect] = []
         self._steps_of = steps_of
         self._visible = False
@@ -126,6 +129,13 @@ class Transition:
         if self.device.link is None:
             raise LookupError("never registered")
         return self.device.link
+
+    def after(self, seconds: float) -> float:
+        """Return when time that is given now is over, seconds since 1970.
+
+        While the stage or Kafka was away, nobody was told anything: that time is not taken from what follows.
+        """
+        return self._given_from + seconds
 
     @property
     def awake(self) -> bool:

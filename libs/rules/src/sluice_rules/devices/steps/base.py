@@ -42,8 +42,8 @@ class StepRules(StepHandler):
     def arm(self, transition: Transition) -> None:
         """Set the deadline for one attempt at an answer, within the time of all of them."""
         execution, timeout = transition.execution, self.timeout(transition)
-        execution.ends_at = execution.ends_at or transition.now + timeout
-        execution.deadline = min(transition.now + timeout / (transition.rules.redrives + 1), execution.ends_at)
+        execution.ends_at = execution.ends_at or transition.after(timeout)
+        execution.deadline = min(transition.after(timeout / (transition.rules.redrives + 1)), execution.ends_at)
 
     def ask_again(self, transition: Transition) -> None:
         """Ask a device that could not be asked, or was busy."""

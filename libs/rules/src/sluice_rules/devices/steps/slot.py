@@ -24,7 +24,7 @@ class AwaitSlot(StepRules):
     def arm(self, transition: Transition) -> None:
         """Ask again after a while against lost messages, but end with the task."""
         execution = transition.execution
-        execution.deadline = min(transition.now + transition.rules.slot_reask, execution.end_at)
+        execution.deadline = min(transition.after(transition.rules.slot_reask), execution.end_at)
 
     def on_uplink(self, transition: Transition) -> None:
         """The device is awake for a while: a free slot is worth having now."""

@@ -4,7 +4,8 @@ Grants are written in transactions (`cells_shard`), and those of a fenced proces
 would be slots beyond the limit. Faust reads uncommitted records unless it runs `exactly_once`, and has no setting.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from faust.transport.consumer import RecordMap
@@ -12,6 +13,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 _NOTHING_TO_FETCH = 0.05
+"""Seconds until it is asked again whether there is something to fetch."""
+_LONGEST_FETCH = 0.2
+"""Seconds that a fetch waits for records; the end of a rebalance waits for it."""
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -22,36 +26,45 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
 
 class _Consumer(driver.Consumer):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._moving = asyncio.Lock()
+
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:  # noqa: ASYNC109 - Faust's
         """Fetch; from changelogs only until a rebalance is over.
 
-        When it ends, Faust seeks the committed offsets and then clears its queues: what it had fetched between the two
-        was skipped for good, and its partition never committed again (#596).
+        When it ends, Faust seeks the committed offsets and then clears its queues: an event that was fetched before or
+        between the two was skipped for good, and its partition never committed again (#596). A fetch that waits while a
+        rebalance begins is given what the new assignment brings: no event either, as the seek is yet to come.
         """
-        wanted = active_partitions or set()
         app: Any = self.app
-        if app.is_rebalancing:
-            wanted = {tp for tp in wanted if self._is_changelog_tp(tp)}
+        async with self._moving:
+            wanted = self._allowed(active_partitions or ())
+            records = await super()._getmany(wanted, min(timeout, _LONGEST_FETCH)) if wanted else {}
+            allowed = self._allowed(records)
+        for tp in allowed:
+            app.event_order.fetched(tp, (record.offset for record in records[tp]))
         if not wanted:
             await self.sleep(_NOTHING_TO_FETCH)
-            return {}
-        records = await super()._getmany(wanted, timeout)
-        for tp, fetched in records.items():
-            app.event_order.fetched(tp, (record.offset for record in fetched))
-        return records
+        return {tp: records[tp] for tp in allowed}
+
+    def _allowed(self, partitions: Iterable[TP]) -> set[TP]:
+        app: Any = self.app
+        return {tp for tp in partitions if not app.is_rebalancing or self._is_changelog_tp(tp)}
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek the committed offsets of all partitions, and the begin of those of which nothing has been committed.
 
         aiokafka leaves the latter where they are: behind what was fetched and dropped.
         """
-        committed = await super().seek_to_committed()
-        if new := [tp for tp, offset in committed.items() if not offset and not self._is_changelog_tp(tp)]:
-            await self._thread.seek_to_beginning(*new)
         app: Any = self.app
+        async with self._moving:
+            committed = await super().seek_to_committed()
+            if new := [tp for tp, offset in committed.items() if not offset and not self._is_changelog_tp(tp)]:
+                await self._thread.seek_to_beginning(*new)
         app.event_order.sought({tp: offset or 0 for tp, offset in committed.items()})
         return committed
 

@@ -116,7 +116,7 @@ class BatchProcessor:
                 I/O, so whatever is raised would be raised again after every restart.
         """
         try:
-            decision = decide(device, message, record.offset, self._rules)
+            decision = decide(device, message, record.offset, self._rules, time.time())
             after = decision.device
             value = b"" if after is None or after is device else self._records.encode(after)
             messages = [outgoing(effect, message.device_id, self._partitions) for effect in decision.effects]

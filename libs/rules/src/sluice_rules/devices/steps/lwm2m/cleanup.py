@@ -23,7 +23,7 @@ class Closing(StepRules):
         if transition.now >= token_end:
             self._closed(transition)
             return
-        transition.execution.deadline = min(transition.now + transition.execution.policy.timeouts.close, token_end)
+        transition.execution.deadline = min(transition.after(transition.execution.policy.timeouts.close), token_end)
         lwm2m_commands.close_next_download(transition)
 
     def on_outcome(self, transition: Transition, outcome: CommandOutcome) -> None:
@@ -63,7 +63,7 @@ class CancelObserve(StepRules):
     def arm(self, transition: Transition) -> None:
         """Once for all that is sent."""
         execution = transition.execution
-        execution.ends_at = execution.ends_at or transition.now + self.timeout(transition)
+        execution.ends_at = execution.ends_at or transition.after(self.timeout(transition))
         execution.deadline = execution.ends_at
 
     def drive(self, transition: Transition) -> None:

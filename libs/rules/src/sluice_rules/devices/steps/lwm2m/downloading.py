@@ -16,7 +16,7 @@ class Downloading(StepRules):
     def begin(self, transition: Transition) -> None:
         """The URI is accepted; the download has to start."""
         attempt = transition.execution.attempt
-        attempt.start_by = transition.now + transition.execution.policy.timeouts.download_start
+        attempt.start_by = transition.after(transition.execution.policy.timeouts.download_start)
         transition.execution.deadline = min(attempt.start_by, attempt.not_after)
 
     def on_notified(self, transition: Transition, state: int) -> None:

@@ -33,7 +33,7 @@ class Observe(StepRules):
     def begin(self, transition: Transition) -> None:
         """Fix the end of the image token and ask."""
         attempt = transition.execution.attempt
-        attempt.not_after = transition.now + transition.execution.policy.timeouts.download
+        attempt.not_after = transition.after(transition.execution.policy.timeouts.download)
         attempt.observed_epoch = -1
         attempt.resetting = False
         attempt.notified_state = None
@@ -43,8 +43,8 @@ class Observe(StepRules):
         """Give the device the time that a slot may stand still."""
         execution = transition.execution
         timeouts = execution.policy.timeouts
-        execution.ends_at = execution.ends_at or transition.now + timeouts.observe
-        execution.deadline = transition.now + min(timeouts.slot_response, timeouts.observe)
+        execution.ends_at = execution.ends_at or transition.after(timeouts.observe)
+        execution.deadline = transition.after(min(timeouts.slot_response, timeouts.observe))
 
     def drive(self, transition: Transition) -> None:
         """Ask for what is missing; a registration that has changed meanwhile gets the same URI again."""

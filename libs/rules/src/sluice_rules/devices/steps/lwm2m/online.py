@@ -13,7 +13,7 @@ class AwaitOnline(StepRules):
     def begin(self, transition: Transition) -> None:
         """Go on at once with a device that is awake."""
         execution = transition.execution
-        execution.deadline = min(transition.now + execution.policy.timeouts.online, execution.end_at)
+        execution.deadline = min(transition.after(execution.policy.timeouts.online), execution.end_at)
         self.drive(transition)
 
     def drive(self, transition: Transition) -> None:

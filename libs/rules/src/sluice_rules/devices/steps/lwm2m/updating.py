@@ -25,7 +25,7 @@ class Updating(StepRules):
     def begin(self, transition: Transition) -> None:
         """Send the Execute; a device that updates, or has updated, by itself is not told."""
         execution, attempt = transition.execution, transition.execution.attempt
-        attempt.update_by = transition.now + execution.policy.timeouts.update
+        attempt.update_by = transition.after(execution.policy.timeouts.update)
         self.arm(transition)
         attempt.execute_id = f"{execution.execution_id}:{attempt.number}:{transition.offset}"
         attempt.unsent = attempt.firmware_state == DOWNLOADED
@@ -109,7 +109,7 @@ def execute_if_unsent(transition: Transition) -> None:
 
 def _give_time_to_begin(transition: Transition) -> None:
     attempt = transition.execution.attempt
-    start_by = transition.now + transition.execution.policy.timeouts.update_start
+    start_by = transition.after(transition.execution.policy.timeouts.update_start)
     attempt.update_start_by = transition.execution.deadline = min(start_by, attempt.update_by)
 
 

@@ -22,7 +22,7 @@ class MqttDownloading(ReportedStep):
         """Offer, once per slot; the first offer of an attempt fixes the end of its token."""
         attempt = transition.execution.attempt
         lifetime = min(transition.rules.token_lifetime, transition.execution.policy.timeouts.mqtt_download)
-        attempt.not_after = attempt.not_after or transition.now + lifetime
+        attempt.not_after = attempt.not_after or transition.after(lifetime)
         self.drive(transition)
         self.arm(transition)
 
@@ -33,7 +33,7 @@ class MqttDownloading(ReportedStep):
     def arm(self, transition: Transition) -> None:
         """Look again when the device has been idle for long, or when its token ends."""
         execution = transition.execution
-        execution.deadline = min(transition.now + transition.rules.download_idle, execution.attempt.not_after)
+        execution.deadline = min(transition.after(transition.rules.download_idle), execution.attempt.not_after)
 
     def on_working(self, transition: Transition) -> None:
         """The device is at work; one that has lost its slot asks for another."""
@@ -59,7 +59,7 @@ class MqttDownloading(ReportedStep):
         if transition.link.epoch <= attempt.epoch:
             return
         if attempt.slot is SlotState.HELD and not attempt.started:
-            execution.deadline = min(execution.deadline, transition.now + transition.rules.offer_again)
+            execution.deadline = min(execution.deadline, transition.after(transition.rules.offer_again))
             return
         mqtt_commands.query_version(transition)
         if _is_idle(transition) and _may_be_offered_again(transition):

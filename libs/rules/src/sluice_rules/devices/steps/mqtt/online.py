@@ -20,7 +20,7 @@ class MqttAwaitOnline(StepRules):
         """Go on at once with a device that is online and has left no query unanswered."""
         attempt = transition.execution.attempt
         if not attempt.mqtt.online_by:
-            online_by = transition.now + transition.execution.policy.timeouts.online
+            online_by = transition.after(transition.execution.policy.timeouts.online)
             attempt.mqtt = replace(attempt.mqtt, online_by=online_by)
         self.arm(transition)
         if transition.execution.deadline <= transition.now:
@@ -33,7 +33,7 @@ class MqttAwaitOnline(StepRules):
         execution = transition.execution
         execution.deadline = min(execution.attempt.mqtt.online_by, execution.end_at)
         if transition.awake and execution.attempt.mqtt.unanswered:
-            execution.deadline = min(execution.deadline, transition.now + transition.rules.version_again)
+            execution.deadline = min(execution.deadline, transition.after(transition.rules.version_again))
 
     def drive(self, transition: Transition) -> None:
         """Begin the negotiation, or end with the task."""

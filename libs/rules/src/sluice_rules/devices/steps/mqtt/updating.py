@@ -20,7 +20,7 @@ class MqttUpdating(ReportedStep):
     def arm(self, transition: Transition) -> None:
         """Give the device the time of an update."""
         execution = transition.execution
-        execution.deadline = transition.now + execution.policy.timeouts.update
+        execution.deadline = transition.after(execution.policy.timeouts.update)
 
     def on_served(self, transition: Transition, *, complete: bool) -> None:  # noqa: ARG002 - any byte shows it
         """The device fetches once more; the token's end bounds that."""

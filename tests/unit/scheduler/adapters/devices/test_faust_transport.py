@@ -1,0 +1,76 @@
+"""No event is fetched that Faust drops: between the begin of a rebalance and the seek that follows it."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from sluice_scheduler.adapters.devices.faust_app import App, faust_app
+from sluice_scheduler.settings import DevicesSettings
+
+EVENTS = TP("device-events", 0)
+COMMITTED = 7
+LONGEST = 1.0
+
+
+class FakeThread:
+    """Kafka as the thread of the consumer sees it: a partition that is fetched on and sought."""
+
+    def __init__(self) -> None:
+        self.position = COMMITTED
+        self.arrived = asyncio.Event()
+
+    async def getmany(self, partitions: Iterable[TP], timeout: float) -> Mapping[TP, list[Any]]:  # noqa: ASYNC109 - Faust's
+        """Wait for a record and go on behind it."""
+        await asyncio.wait_for(self.arrived.wait(), timeout)
+        fetched = {tp: [SimpleNamespace(offset=self.position)] for tp in partitions}
+        self.position += 1
+        return fetched
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go back."""
+        self.position = COMMITTED
+        return {EVENTS: COMMITTED}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    """The app of the stage, not started."""
+    return faust_app(DevicesSettings(devices_data_dir=tmp_path))
+
+
+@pytest.fixture
+def thread() -> FakeThread:
+    """A Kafka with one event."""
+    return FakeThread()
+
+
+@pytest.fixture
+def consumer(app: App, thread: FakeThread) -> Any:
+    """The consumer of the app."""
+    made: Any = app.consumer
+    made._thread = thread
+    return made
+
+
+async def test_events_are_fetched_while_no_rebalance_is_under_way(consumer: Any, thread: FakeThread) -> None:
+    thread.arrived.set()
+    assert list(await consumer._getmany({EVENTS}, LONGEST)) == [EVENTS]
+
+
+async def test_a_fetch_that_waits_while_a_rebalance_begins_gives_no_event_and_the_seek_waits_for_it(
+    app: App, consumer: Any, thread: FakeThread
+) -> None:
+    fetch = asyncio.ensure_future(consumer._getmany({EVENTS}, LONGEST))
+    await asyncio.sleep(0)
+    app.rebalancing_count += 1
+    seek = asyncio.ensure_future(consumer.seek_to_committed())
+    await asyncio.sleep(0)
+    thread.arrived.set()
+    assert await fetch == {}
+    await seek
+    assert thread.position == COMMITTED
