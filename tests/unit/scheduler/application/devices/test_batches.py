@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.scheduler.application.devices.fakes import FakeEvent, FakeProducer, FakeRecord, FakeRecords, event
 
@@ -92,6 +93,15 @@ async def test_effects_are_sent_records_stored_deadlines_followed_and_events_ack
     assert worker.records.stored["d"].offset == 2
     assert [message.subject for _, message in worker.deadlines.take_due(NOW + 1e6)] == ["c"]
     assert all(e.acknowledged for e in events)
+
+
+async def test_a_deadline_that_was_read_may_be_published_again_if_it_has_changed_nothing(worker: Worker) -> None:
+    await worker.process(event(1, uplink()), event(2, command("c")))
+    ((partition, due),) = worker.deadlines.take_due(NOW + 1e6)
+    worker.deadlines.published(partition, due.at)
+    assert worker.deadlines.take_due(NOW + 2e6) == []
+    await worker.process(event(3, msgspec.structs.replace(due, step="another")))
+    assert [again.subject for _, again in worker.deadlines.take_due(NOW + 3e6)] == ["c"]
 
 
 @pytest.mark.parametrize(

@@ -52,12 +52,30 @@ def test_a_deadline_is_published_again_until_the_record_has_moved_on() -> None:
     assert deadlines.take_due(100.0 + 9 * REPEAT) == []
 
 
-def test_a_stage_that_is_behind_is_told_again_ever_more_seldom() -> None:
+def test_a_deadline_that_changes_nothing_is_published_ever_more_seldom() -> None:
     deadlines = Deadlines()
     deadlines.follow(waiting(0.0), PARTITION)
     published_at = [at for at in range(int(100 * REPEAT)) if deadlines.take_due(float(at))]
     assert published_at[:5] == [0, REPEAT, 3 * REPEAT, 7 * REPEAT, 15 * REPEAT]
     assert max(after - before for before, after in pairwise(published_at)) == 32 * REPEAT
+
+
+def test_a_stage_that_is_behind_is_told_nothing_again_until_it_has_read_what_it_was_told() -> None:
+    deadlines = Deadlines()
+    deadlines.follow(waiting(100.0), PARTITION)
+    ((_, first),) = deadlines.take_due(100.0)
+    deadlines.published(PARTITION, first.at)
+    for later in range(1, 100):
+        assert deadlines.take_due(100.0 + later * REPEAT) == []
+    deadlines.read(PARTITION, first.at)
+    assert len(deadlines.take_due(100.0 + 100 * REPEAT)) == 1
+
+
+def test_a_deadline_that_kafka_did_not_take_is_published_again() -> None:
+    deadlines = Deadlines()
+    deadlines.follow(waiting(100.0), PARTITION)
+    assert len(deadlines.take_due(100.0)) == 1
+    assert len(deadlines.take_due(100.0 + REPEAT)) == 1
 
 
 def test_an_overtaken_deadline_is_not_published() -> None:

@@ -1,5 +1,6 @@
 """What the owners of subscriptions are told of callbacks that do not arrive."""
 
+import asyncio
 from collections.abc import Mapping
 
 import structlog
@@ -49,13 +50,22 @@ class Troubles:
                     count=trouble.given_up,
                     failure=trouble.failure,
                 )
-            if trouble.gone:
-                await self._end(subscription_id, trouble.failure)
+        gone = [self._end(name, trouble.failure) for name, trouble in noted.items() if trouble.gone]
+        for ended in await asyncio.gather(*gone, return_exceptions=True):
+            if ended is not None:
+                raise ended
 
     async def _end(self, subscription_id: str, failure: str) -> None:
-        """Give up what waits for a subscription that has ended; whoever claims more of it finds that it has."""
+        """Give up what waits for a subscription that has ended; whoever claims more of it finds that it has.
+
+        What cannot be given up now is the next time, and keeps no other subscription from its end.
+        """
         _log.warning("subscription_ended", subscription_id=subscription_id, failure=failure)
-        given_up = await self._deliveries.give_up_all(subscription_id)
+        try:
+            given_up = await self._deliveries.give_up_all(subscription_id)
+        except Exception:
+            self.note(subscription_id, failure, gone=True)
+            raise
         if given_up:
             self.note(subscription_id, failure, given_up=given_up)
 

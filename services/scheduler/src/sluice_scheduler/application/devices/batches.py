@@ -18,7 +18,7 @@ import structlog
 from sluice_common.errors import PoisonError
 from sluice_common.messages import codec
 from sluice_common.messages.codec import BrokenMessageError
-from sluice_common.messages.device_events import DeviceEvent
+from sluice_common.messages.device_events import DeadlinePassed, DeviceEvent
 from sluice_common.topics import MAX_MESSAGE_BYTES
 from sluice_common.tracing import is_traced, record
 from sluice_rules.devices.decide import Decision, decide
@@ -94,6 +94,8 @@ class BatchProcessor:
     def _apply(self, record: InputRecord, changed: dict[str, ChangedRecord]) -> list[Outgoing]:
         """Apply an event to its device and return the messages that follow; nothing is changed if it is poison."""
         message, began = _decoded(record), time.time()
+        if isinstance(message, DeadlinePassed):
+            self._deadlines.read(record.partition, message.at)
         known = changed.get(message.device_id)
         device = known.device if known else self._records.get(record.partition, message.device_id)
         decision, value, messages = self._decided(device, message, record)

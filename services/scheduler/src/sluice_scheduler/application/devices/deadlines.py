@@ -1,7 +1,8 @@
 """The timer of the stage `devices`: a heap of the deadlines of owned devices (`docs/upgrade.md`).
 
-A deadline that is due is published to `device-events`, again after 30 s, 60 s and so on until the record has moved on.
-What the record no longer has is dropped when it comes up. Leaves out what a deadline does: `decide` knows.
+A deadline that is due is published to `device-events`, and if the record has not moved on when the stage has read it,
+again: after 30 s, 60 s and so on. What the record no longer has is dropped when it comes up. Leaves out what a deadline
+does: `decide` knows.
 """
 
 import asyncio
@@ -16,10 +17,7 @@ from sluice_rules.devices.device import CommandState, Deadline, Device, deadline
 from sluice_scheduler.application.devices.ports import Producer
 
 REPEAT = 30.0
-"""Seconds until a deadline is published again; each time twice as long.
-
-A stage that is behind does not hear of its deadlines in time: at an even rate it would be given more than it does.
-"""
+"""Seconds until a deadline is published again; each time twice as long."""
 _OF_COMMANDS = frozenset(state.value for state in CommandState)
 _MAX_DOUBLINGS = 5
 _LEAST_COMPACTED = 1000
@@ -31,11 +29,13 @@ class Deadlines:
     def __init__(self) -> None:
         self._due: list[tuple[float, str, Deadline, int]] = []  # the last is how often it was published
         self._current: dict[str, tuple[int, frozenset[Deadline]]] = {}
+        self._published: dict[int, float] = {}
+        self._read: dict[int, float] = {}
 
     def clear(self) -> None:
         """Forget all devices."""
-        self._due.clear()
-        self._current.clear()
+        for known in (self._due, self._current, self._published, self._read):
+            known.clear()
 
     def follow(self, device: Device, partition: int) -> None:
         """Take over the deadlines that a record has now."""
@@ -51,17 +51,35 @@ class Deadlines:
             heappush(self._due, (deadline.at, device.device_id, deadline, 0))
         self._compact()
 
+    def published(self, partition: int, at: float) -> None:
+        """Note that Kafka has the deadlines of a partition that were due at a time, seconds since 1970."""
+        self._published[partition] = at
+
+    def read(self, partition: int, at: float) -> None:
+        """Note that the stage has come to a deadline of a partition that was published at a time."""
+        self._read[partition] = max(at, self._read.get(partition, 0.0))
+
     def take_due(self, now: float) -> list[tuple[int, DeadlinePassed]]:
-        """Return (partition, message) of what is due, and schedule its repetition."""
+        """Return (partition, message) of what is due, and schedule its repetition.
+
+        None is repeated in a partition while the stage has not read what Kafka has of it: one that is behind would be
+        given more than it does.
+        """
         passed = []
         while self._due and self._due[0][0] <= now:
             _, device_id, deadline, times = heappop(self._due)
             partition, current = self._current.get(device_id, (-1, frozenset()))
             if deadline in current:
                 again = now + REPEAT * 2 ** min(times, _MAX_DOUBLINGS)
+                if times and self._is_behind(partition):
+                    heappush(self._due, (now + REPEAT, device_id, deadline, times))
+                    continue
                 heappush(self._due, (again, device_id, deadline, times + 1))
                 passed.append((partition, _passed(device_id, deadline, now)))
         return passed
+
+    def _is_behind(self, partition: int) -> bool:
+        return self._read.get(partition, 0.0) < self._published.get(partition, 0.0)
 
     def executions_by_step(self) -> dict[str, int]:
         """Return how many active executions wait in each step: each has one deadline."""
@@ -88,11 +106,11 @@ async def publish_deadlines(deadlines: Deadlines, producer: Producer) -> None:
     Raises:
         Exception: Kafka did not take one.
     """
-    sent = [
-        await producer.send(DEVICE_EVENTS, passed.device_id, passed, partition=partition)
-        for partition, passed in deadlines.take_due(time.time())
-    ]
+    due = deadlines.take_due(time.time())
+    sent = [await producer.send(DEVICE_EVENTS, one.device_id, one, partition=partition) for partition, one in due]
     await asyncio.gather(*sent)
+    for partition, one in due:
+        deadlines.published(partition, one.at)
 
 
 def _passed(device_id: str, deadline: Deadline, now: float) -> DeadlinePassed:
