@@ -34,6 +34,9 @@ SLOWEST = 100.0
 """Seconds until everything must have happened, take-over included."""
 
 
+_ALL = slice(None)
+
+
 class Campaign:
     """Devices that run the target version already, and the gateway that answers for them."""
 
@@ -61,10 +64,16 @@ class Campaign:
             {copy.created_at for (known, _), copies in self.snapshots.items() if known == name for copy in copies}
         )
 
-    async def request(self, within: float = 5.0) -> None:
-        """Register every device and request its upgrade; they begin one after the other, within so many seconds."""
-        for number, device_id in enumerate(self.device_ids):
-            waiting = within * number / len(self.device_ids)
+    async def request(self, within: float = 5.0, part: slice = _ALL) -> None:
+        """Register every device and request its upgrade; they begin one after the other, within so many seconds.
+
+        Args:
+            within: Seconds.
+            part: Which of the devices.
+        """
+        device_ids = self.device_ids[part]
+        for number, device_id in enumerate(device_ids):
+            waiting = within * number / len(device_ids)
             await self._producer.send(DEVICE_EVENTS, device_id, uplink(device_id))
             await self._producer.send(DEVICE_EVENTS, device_id, requested(self.task_id, device_id, waiting))
 

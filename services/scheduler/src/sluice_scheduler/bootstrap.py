@@ -25,6 +25,9 @@ from sluice_scheduler.application.devices.stage import DevicesStage
 from sluice_scheduler.application.devices.stall_detector import LOOK_EVERY, StallDetector, look_for_progress
 from sluice_scheduler.settings import CellsSettings, DevicesSettings
 
+_REBALANCES_STALL = 5
+"""How many times as long as a batch a rebalance may stand still: others may have batches in hand."""
+
 
 async def serve_cells(settings: CellsSettings) -> None:
     """Run the stage `cells` until cancelled."""
@@ -82,7 +85,7 @@ async def serve_devices(settings: DevicesSettings) -> None:
         run_app,
     )
     from sluice_scheduler.adapters.devices.faust_table import FaustRecords  # noqa: PLC0415
-    from sluice_scheduler.adapters.devices.progress import FaustProgress  # noqa: PLC0415
+    from sluice_scheduler.adapters.devices.progress import FaustProgress, FaustRebalance  # noqa: PLC0415
 
     producer, deadlines = Producer(settings), Deadlines()
     app = faust_app(settings)
@@ -120,6 +123,9 @@ async def serve_devices(settings: DevicesSettings) -> None:
             work.repeat("deadlines_not_published", publish, pause=settings.deadline_check)
             look = partial(look_for_progress, FaustProgress(app), StallDetector(settings.devices_stall))
             work.repeat("stall_not_watched", look, pause=LOOK_EVERY)
+            detector = StallDetector(_REBALANCES_STALL * settings.devices_stall)
+            look = partial(look_for_progress, FaustRebalance(app), detector)
+            work.repeat("rebalances_not_watched", look, pause=LOOK_EVERY)
 
     await create_changelog(table, settings)
     async with started(producer):

@@ -22,10 +22,10 @@ from sluice_embedded.settings import EmbeddedSettings
 # A worker that dies is a defect, and ends the session: one in its place would run the test at which it died once more.
 _PYTEST_DEFAULTS = ("--max-worker-restart=0", "--dist=loadscope", "--no-loadscope-reorder", "--durations=10")
 """`tests/conftest.py` says what goes to which worker."""
-_WORKERS, _WORKERS_OF_UNIT_TESTS = 2, 3
-"""However many processors there are: each starts a Kafka and more, and tests have deadlines.
+_WORKERS, _CAMPAIGNS_AT_ONCE = 3, 2
+"""However many processors there are: each worker starts a Kafka and more, and tests have deadlines.
 
-Unit tests start none of these.
+Half of what integration tests take is waiting. Campaigns under faults and outages keep a machine busy.
 """
 
 
@@ -95,7 +95,7 @@ def test(arguments: Sequence[str]) -> int:
     if options.port_base is not None:
         os.environ["SLUICE_TEST_PORT_BASE"] = str(options.port_base)
     os.chdir(ROOT)
-    workers = _WORKERS_OF_UNIT_TESTS if rest and rest[0] == "unit" else _WORKERS
+    workers = _CAMPAIGNS_AT_ONCE if rest and rest[0] in {"faults", "outages"} else _WORKERS
     if rest and (ROOT / "tests" / rest[0]).is_dir():
         rest[0] = f"tests/{rest[0]}"
     return hand_over(["-m", "pytest", f"--numprocesses={workers}", *_PYTEST_DEFAULTS, *rest])

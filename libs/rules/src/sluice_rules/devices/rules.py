@@ -40,7 +40,7 @@ class Rules:
     coverage_valid: float = 3_600.0
     max_slot_yields: int = 10
     clock_skew: float = 2.0
-    late: float = 30.0
+    late: float = 5.0
     token_lifetime: float = 86_400.0
     download_idle: float = 300.0
     offer_again: float = 30.0

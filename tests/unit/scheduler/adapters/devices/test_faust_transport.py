@@ -22,6 +22,7 @@ class FakeThread:
 
     def __init__(self) -> None:
         self.position = COMMITTED
+        self.committed: int | None = COMMITTED
         self.arrived = asyncio.Event()
 
     async def getmany(self, partitions: Iterable[TP], timeout: float) -> Mapping[TP, list[Any]]:  # noqa: ASYNC109 - Faust's
@@ -31,14 +32,18 @@ class FakeThread:
         self.position += 1
         return fetched
 
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Go back."""
-        self.position = COMMITTED
-        return {EVENTS: COMMITTED}
+    async def seek_to_committed(self) -> Mapping[TP, int | None]:
+        """Go back, if anything has been committed."""
+        self.position = self.committed or self.position
+        return {EVENTS: self.committed}
+
+    def seek(self, partition: TP, offset: int) -> None:  # noqa: ARG002 - there is one
+        """Go there."""
+        self.position = offset
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> App:
+async def app(tmp_path: Path) -> App:
     """The app of the stage, not started."""
     return faust_app(DevicesSettings(devices_data_dir=tmp_path))
 
@@ -50,9 +55,10 @@ def thread() -> FakeThread:
 
 
 @pytest.fixture
-def consumer(app: App, thread: FakeThread) -> Any:
+async def consumer(app: App, thread: FakeThread) -> Any:
     """The consumer of the app."""
     made: Any = app.consumer
+    made._thread.thread_loop.close()  # of one that is never started
     made._thread = thread
     return made
 
@@ -60,6 +66,15 @@ def consumer(app: App, thread: FakeThread) -> Any:
 async def test_events_are_fetched_while_no_rebalance_is_under_way(consumer: Any, thread: FakeThread) -> None:
     thread.arrived.set()
     assert list(await consumer._getmany({EVENTS}, LONGEST)) == [EVENTS]
+
+
+async def test_a_partition_of_which_nothing_has_been_committed_is_sought_at_its_begin(
+    consumer: Any, thread: FakeThread
+) -> None:
+    thread.committed = None
+    thread.position = 3
+    await consumer.seek_to_committed()
+    assert thread.position == 0
 
 
 async def test_a_fetch_that_waits_while_a_rebalance_begins_gives_no_event_and_the_seek_waits_for_it(

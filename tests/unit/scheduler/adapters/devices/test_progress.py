@@ -7,7 +7,7 @@ import pytest
 from faust.types import TP
 
 from sluice_common.topics import DEVICE_EVENTS
-from sluice_scheduler.adapters.devices.progress import FaustProgress
+from sluice_scheduler.adapters.devices.progress import FaustProgress, FaustRebalance
 from sluice_scheduler.application.devices.stall_detector import StallDetector
 
 OWNED = (TP(DEVICE_EVENTS.name, 0), TP(DEVICE_EVENTS.name, 1))
@@ -41,7 +41,7 @@ class Consumer:
 
 async def stuck_after_a_minute(consumer: Consumer, *, commits: bool) -> list[str]:
     """Return what has stood still for longer than the limit."""
-    app: Any = SimpleNamespace(rebalancing=False, consumer=consumer)
+    app: Any = SimpleNamespace(is_rebalancing=False, consumer=consumer)
     progress, detector = FaustProgress(app), StallDetector(LIMIT)
     detector.look(0.0, await progress.waiting())
     if commits:
@@ -62,3 +62,16 @@ async def test_a_partition_whose_acknowledged_events_are_never_committed_is_stuc
     consumer = Consumer()
     consumer._acked[OWNED[1]] = [500]
     assert "commit of 1" in await stuck_after_a_minute(consumer, commits=commits)
+
+
+async def test_a_rebalance_that_recovers_nothing_any_more_is_stuck_and_one_that_does_is_not() -> None:
+    offsets: dict[TP, int | None] = {OWNED[0]: None, OWNED[1]: 7}
+    recovery = SimpleNamespace(active_offsets=offsets)
+    app: Any = SimpleNamespace(is_rebalancing=True, rebalancing_count=3, tables=SimpleNamespace(recovery=recovery))
+    progress, detector = FaustRebalance(app), StallDetector(LIMIT)
+    detector.look(0.0, await progress.waiting())
+    offsets[OWNED[0]] = 100
+    assert detector.look(LIMIT + 1, await progress.waiting()) == []
+    assert detector.look(2 * LIMIT + 2, await progress.waiting()) == ["rebalance 3"]
+    app.is_rebalancing = False
+    assert detector.look(3 * LIMIT, await progress.waiting()) == []

@@ -71,7 +71,13 @@ class Worker:
 
     async def process(self, *batch: FakeEvent) -> None:
         processor = BatchProcessor(
-            self.records, self.producer, self.deadlines, Rules(), partitions=24, max_seconds=self.max_seconds
+            self.records,
+            self.producer,
+            self.deadlines,
+            Rules(),
+            partitions=24,
+            max_seconds=self.max_seconds,
+            clock=lambda: NOW,
         )
         await processor.process(batch)
 

@@ -71,11 +71,18 @@ def test_a_stage_that_is_behind_is_told_nothing_again_until_it_has_read_what_it_
     assert len(deadlines.take_due(100.0 + 100 * REPEAT)) == 1
 
 
-def test_a_deadline_that_kafka_did_not_take_is_published_again() -> None:
+def test_a_deadline_that_kafka_did_not_take_is_published_again_however_far_behind_the_stage_is_with_others() -> None:
     deadlines = Deadlines()
-    deadlines.follow(waiting(100.0), PARTITION)
+    deadlines.follow(waiting(100.0, "lost"), PARTITION)
     assert len(deadlines.take_due(100.0)) == 1
-    assert len(deadlines.take_due(100.0 + REPEAT)) == 1
+    published = []
+    for number in range(1, 2 * int(REPEAT)):
+        at = 100.0 + number
+        deadlines.follow(waiting(at, f"d{number}"), PARTITION)
+        published += [message.device_id for _, message in deadlines.take_due(at)]
+        deadlines.published(PARTITION, at)
+        deadlines.read(PARTITION, at - 1)
+    assert published.count("lost") == 1
 
 
 def test_an_overtaken_deadline_is_not_published() -> None:

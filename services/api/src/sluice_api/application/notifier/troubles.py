@@ -1,6 +1,5 @@
 """What the owners of subscriptions are told of callbacks that do not arrive."""
 
-import asyncio
 from collections.abc import Mapping
 
 import structlog
@@ -8,6 +7,7 @@ import structlog
 from sluice_api.application.notifier.ports import DeliveryStore, SubscriptionStore
 from sluice_api.application.notifier.records import Trouble
 from sluice_common.messages.base import now
+from sluice_common.supervision import note_failure
 
 _log = structlog.get_logger()
 
@@ -50,22 +50,21 @@ class Troubles:
                     count=trouble.given_up,
                     failure=trouble.failure,
                 )
-        gone = [self._end(name, trouble.failure) for name, trouble in noted.items() if trouble.gone]
-        for ended in await asyncio.gather(*gone, return_exceptions=True):
-            if ended is not None:
-                raise ended
+            if trouble.gone:
+                await self._end(subscription_id, trouble.failure)
 
     async def _end(self, subscription_id: str, failure: str) -> None:
         """Give up what waits for a subscription that has ended; whoever claims more of it finds that it has.
 
-        What cannot be given up now is the next time, and keeps no other subscription from its end.
+        What cannot be given up now is the next time, and keeps no other subscription waiting.
         """
         _log.warning("subscription_ended", subscription_id=subscription_id, failure=failure)
         try:
             given_up = await self._deliveries.give_up_all(subscription_id)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - a failure of one subscription is told, whatever it is
+            note_failure("callbacks_not_given_up", error, subscription_id=subscription_id)
             self.note(subscription_id, failure, gone=True)
-            raise
+            return
         if given_up:
             self.note(subscription_id, failure, given_up=given_up)
 

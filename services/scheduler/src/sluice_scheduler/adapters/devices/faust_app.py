@@ -144,7 +144,11 @@ def consume(
 
     async def recovered(*_: Any) -> None:
         app.rebalances.recovered()
-        take_over({tp.partition for tp in app.consumer.assignment() if tp.topic == DEVICE_EVENTS.name})
+        try:
+            take_over({tp.partition for tp in app.consumer.assignment() if tp.topic == DEVICE_EVENTS.name})
+        except Exception as error:
+            await app.crash(error)  # Faust forgets what is raised here, and would go on without deadlines
+            raise
 
     async def revoked(*_: Any, **__: Any) -> None:
         await give_up()
@@ -165,11 +169,11 @@ async def _in_order(events: AsyncIterable[Any], app: App) -> AsyncIterator[Any]:
     """Hand events over; crash the app instead of one before which another was skipped."""
     async for event in events:
         try:
-            app.event_order.taken(event.message.tp, event.message.offset)
+            if app.event_order.may_take(event.message.tp, event.message.offset):
+                yield event
         except SkippedEventError as error:
             await app.crash(error)
             return
-        yield event
 
 
 def missing(app: Any) -> str | None:

@@ -16,6 +16,8 @@ _NOTHING_TO_FETCH = 0.05
 """Seconds until it is asked again whether there is something to fetch."""
 _LONGEST_FETCH = 0.2
 """Seconds that a fetch waits for records; the end of a rebalance waits for it."""
+_LONGEST_SEEK = 60.0
+"""Seconds that Kafka has to tell what has been committed."""
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -46,7 +48,8 @@ class _Consumer(driver.Consumer):
             records = await super()._getmany(wanted, min(timeout, _LONGEST_FETCH)) if wanted else {}
             allowed = self._allowed(records)
         for tp in allowed:
-            app.event_order.fetched(tp, (record.offset for record in records[tp]))
+            if not self._is_changelog_tp(tp):
+                app.event_order.fetched(tp, (record.offset for record in records[tp]))
         if not wanted:
             await self.sleep(_NOTHING_TO_FETCH)
         return {tp: records[tp] for tp in allowed}
@@ -58,13 +61,18 @@ class _Consumer(driver.Consumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek the committed offsets of all partitions, and the begin of those of which nothing has been committed.
 
-        aiokafka leaves the latter where they are: behind what was fetched and dropped.
+        aiokafka leaves the latter where they are: behind what was fetched and dropped. Faust takes a seek that lasts
+        longer than a request may for the end of the process, and then never recovers again.
+
+        Raises:
+            TimeoutError: It takes too long; the process is to begin again.
         """
         app: Any = self.app
-        async with self._moving:
+        async with asyncio.timeout(_LONGEST_SEEK), self._moving:
             committed = await super().seek_to_committed()
-            if new := [tp for tp, offset in committed.items() if not offset and not self._is_changelog_tp(tp)]:
-                await self._thread.seek_to_beginning(*new)
+            for tp, offset in committed.items():
+                if not offset and not self._is_changelog_tp(tp):
+                    await self.seek(tp, 0)  # where that is gone, "earliest" is what there is
         app.event_order.sought({tp: offset or 0 for tp, offset in committed.items()})
         return committed
 

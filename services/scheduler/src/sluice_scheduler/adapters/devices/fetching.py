@@ -61,20 +61,26 @@ class EventOrder:
             self._before[tp].clear()
 
     def fetched(self, tp: TP, offsets: Iterable[int]) -> None:
-        """Note events of a partition that have been fetched; there may be offsets between them that hold none."""
-        for offset in offsets:
-            self._before[tp][offset] = self._fetched.get(tp, offset - 1)
-            self._fetched[tp] = offset
+        """Note events of a partition that have been fetched; there may be offsets between them that hold none.
 
-    def taken(self, tp: TP, offset: int) -> None:
-        """Note that an event is taken.
+        What is fetched twice without a seek is known already.
+        """
+        for offset in offsets:
+            last = self._fetched.get(tp, offset - 1)
+            if offset > last:
+                self._before[tp][offset] = last
+                self._fetched[tp] = offset
+
+    def may_take(self, tp: TP, offset: int) -> bool:
+        """Note that an event is taken; return False for one that was fetched before the last seek, as it comes again.
 
         Raises:
-            SkippedEventError: One that was fetched before it since the last seek was not.
+            SkippedEventError: One that was fetched before it, since the last seek, was not taken.
         """
         before = self._before[tp].pop(offset, None)
-        if before is None:  # fetched before the last seek: it will come again
-            return
+        if before is None:
+            return False
         if before > (taken := self._taken.get(tp, before)):
             raise SkippedEventError(f"after offset {taken} of partition {tp.partition} came {offset}, not {before}")
         self._taken[tp] = offset
+        return True

@@ -17,6 +17,24 @@ _ANSWER = 10.0
 """Seconds that Kafka has to tell where its partitions end."""
 
 
+class FaustRebalance:
+    """How far a rebalance has come: Faust's recovery may end without a word, and the worker then waits for ever.
+
+    Args:
+        app: The Faust app.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def waiting(self) -> dict[str, int]:
+        """Return how many records the rebalance that is under way has recovered, and how many there were before it."""
+        if not self._app.is_rebalancing:
+            return {}
+        recovered = self._app.tables.recovery.active_offsets.values()
+        return {f"rebalance {self._app.rebalancing_count}": sum(offset or 0 for offset in recovered)}
+
+
 class FaustProgress:
     """Positions and commits in the owned partitions of `device-events`.
 
@@ -48,7 +66,7 @@ class FaustProgress:
 
         Nothing waits during a rebalance, and nothing is known while Kafka does not answer.
         """
-        if self._app.rebalancing:
+        if self._app.is_rebalancing:
             return {}
         consumer = self._app.consumer
         owned = self._owned()

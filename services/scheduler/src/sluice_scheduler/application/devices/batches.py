@@ -9,7 +9,7 @@ with nothing acknowledged.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -44,6 +44,7 @@ class BatchProcessor:
         partitions: Number of partitions of the topics.
         max_seconds: Seconds until the outputs of a batch must be in Kafka; later than that another worker may own its
             partitions.
+        clock: Tells the seconds since 1970.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class BatchProcessor:
         *,
         partitions: int,
         max_seconds: float,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._records = records
+        self._clock = clock
         self._producer = producer
         self._deadlines = deadlines
         self._rules = rules
@@ -93,7 +96,7 @@ class BatchProcessor:
 
     def _apply(self, record: InputRecord, changed: dict[str, ChangedRecord]) -> list[Outgoing]:
         """Apply an event to its device and return the messages that follow; nothing is changed if it is poison."""
-        message, began = _decoded(record), time.time()
+        message, began = _decoded(record), self._clock()
         if isinstance(message, DeadlinePassed):
             self._deadlines.read(record.partition, message.at)
         known = changed.get(message.device_id)
@@ -118,7 +121,7 @@ class BatchProcessor:
                 I/O, so whatever is raised would be raised again after every restart.
         """
         try:
-            decision = decide(device, message, record.offset, self._rules, time.time())
+            decision = decide(device, message, record.offset, self._rules, self._clock())
             after = decision.device
             value = b"" if after is None or after is device else self._records.encode(after)
             messages = [outgoing(effect, message.device_id, self._partitions) for effect in decision.effects]

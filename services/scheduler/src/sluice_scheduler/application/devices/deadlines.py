@@ -27,7 +27,8 @@ class Deadlines:
     """All deadlines of the owned partitions."""
 
     def __init__(self) -> None:
-        self._due: list[tuple[float, str, Deadline, int]] = []  # the last is how often it was published
+        self._due: list[tuple[float, str, Deadline, int, float]] = []
+        """Ends with how often and when it was published."""
         self._current: dict[str, tuple[int, frozenset[Deadline]]] = {}
         self._published: dict[int, float] = {}
         self._read: dict[int, float] = {}
@@ -48,7 +49,7 @@ class Deadlines:
         else:
             del self._current[device.device_id]
         for deadline in found - known:
-            heappush(self._due, (deadline.at, device.device_id, deadline, 0))
+            heappush(self._due, (deadline.at, device.device_id, deadline, 0, 0.0))
         self._compact()
 
     def published(self, partition: int, at: float) -> None:
@@ -62,24 +63,22 @@ class Deadlines:
     def take_due(self, now: float) -> list[tuple[int, DeadlinePassed]]:
         """Return (partition, message) of what is due, and schedule its repetition.
 
-        None is repeated in a partition while the stage has not read what Kafka has of it: one that is behind would be
-        given more than it does.
+        None is repeated that Kafka has and the stage has not come to: one that is behind would be given more than it
+        does.
         """
         passed = []
         while self._due and self._due[0][0] <= now:
-            _, device_id, deadline, times = heappop(self._due)
+            _, device_id, deadline, times, told_at = heappop(self._due)
             partition, current = self._current.get(device_id, (-1, frozenset()))
-            if deadline in current:
-                again = now + REPEAT * 2 ** min(times, _MAX_DOUBLINGS)
-                if times and self._is_behind(partition):
-                    heappush(self._due, (now + REPEAT, device_id, deadline, times))
-                    continue
-                heappush(self._due, (again, device_id, deadline, times + 1))
-                passed.append((partition, _passed(device_id, deadline, now)))
+            if deadline not in current:
+                continue
+            if self._read.get(partition, 0.0) < told_at <= self._published.get(partition, 0.0):
+                heappush(self._due, (now + REPEAT, device_id, deadline, times, told_at))
+                continue
+            again = now + REPEAT * 2 ** min(times, _MAX_DOUBLINGS)
+            heappush(self._due, (again, device_id, deadline, times + 1, now))
+            passed.append((partition, _passed(device_id, deadline, now)))
         return passed
-
-    def _is_behind(self, partition: int) -> bool:
-        return self._read.get(partition, 0.0) < self._published.get(partition, 0.0)
 
     def executions_by_step(self) -> dict[str, int]:
         """Return how many active executions wait in each step: each has one deadline."""
