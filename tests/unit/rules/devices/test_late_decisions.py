@@ -30,6 +30,16 @@ def test_a_step_that_an_execution_enters_late_has_all_its_time(step: Step, story
     assert late.execution.deadline - late.now >= in_time + OUTAGE
 
 
+def test_a_step_that_is_driven_again_late_gives_the_device_the_time_to_answer(story: Story) -> None:
+    story.reach(Step.QUERY_VERSION)
+    given = story.execution.deadline - story.now
+    story.decided(behind=OUTAGE).deadline()
+    sent = story.last_command
+    assert isinstance(sent, DeviceRequests)
+    assert sent.expires_at.timestamp() == story.now + OUTAGE + given
+    assert story.execution.deadline == story.now + OUTAGE + given
+
+
 def test_a_version_query_that_is_sent_late_has_all_its_time(mqtt: MqttStory) -> None:
     mqtt.decided(behind=OUTAGE).reach(Step.QUERY_VERSION)
     query = mqtt.mqtt[-1]

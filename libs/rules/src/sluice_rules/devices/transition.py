@@ -138,6 +138,11 @@ class Transition:
         return self._given_from + seconds
 
     @property
+    def is_late(self) -> bool:
+        """Return whether the event is decided on late."""
+        return self._given_from > self.now
+
+    @property
     def awake(self) -> bool:
         """Return whether the device can be reached now."""
         return self.device.link is not None and self.device.link.awake_until > self.now

@@ -43,7 +43,10 @@ class StepRules(StepHandler):
         """Set the deadline for one attempt at an answer, within the time of all of them."""
         execution, timeout = transition.execution, self.timeout(transition)
         execution.ends_at = execution.ends_at or transition.after(timeout)
-        execution.deadline = min(transition.after(timeout / (transition.rules.redrives + 1)), execution.ends_at)
+        answered_by = transition.after(timeout / (transition.rules.redrives + 1))
+        if transition.is_late:
+            execution.ends_at = max(execution.ends_at, answered_by)
+        execution.deadline = min(answered_by, execution.ends_at)
 
     def ask_again(self, transition: Transition) -> None:
         """Ask a device that could not be asked, or was busy."""

@@ -93,7 +93,7 @@ class MongoProgressStore:
     async def under_way(self) -> list[str]:
         """Return the ids of all tasks that have not ended."""
         found = [self._tasks.find({"status": status.value}, {"_id": 1}) for status in UNDER_WAY]
-        return [task["_id"] for tasks in found async for task in tasks]
+        return list(dict.fromkeys([task["_id"] for tasks in found async for task in tasks]))
 
     async def _insert(self, task_id: str, counts: Counts) -> bool:
         try:

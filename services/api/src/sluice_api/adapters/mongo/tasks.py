@@ -91,11 +91,11 @@ class Tasks(TenantRepository[Task, TaskFilter]):
 
     async def stoppable_of(self, package_id: str) -> Sequence[tuple[str, str]]:
         """Return app and id of each task of a package that has not ended and is not stopping."""
-        found: list[Document] = []
-        for status in STOPPABLE:
+        found: dict[str, str] = {}
+        for status in STOPPABLE:  # in their order: one that moves on meanwhile is found again
             using = {"package_id": package_id, "status": status.value}
-            found += await self._documents.find(using, {"app_id": 1}).to_list(None)
-        return [(task["app_id"], task["_id"]) for task in found]
+            found |= {task["_id"]: task["app_id"] async for task in self._documents.find(using, {"app_id": 1})}
+        return [(app_id, task_id) for task_id, app_id in found.items()]
 
     async def remove(self, app_id: str, task_id: str, at: datetime) -> bool:
         """Leave a tombstone of a task that has ended, for the relay to delete its executions; return whether it had.
@@ -117,12 +117,13 @@ class Tasks(TenantRepository[Task, TaskFilter]):
 
     async def under_way_of(self, package_id: str) -> Sequence[NamedTask]:
         """Return tasks under way that use a package, at most `MAX_NAMED`."""
-        found: list[Document] = []
-        for status in UNDER_WAY:
+        found: dict[str, NamedTask] = {}
+        for status in UNDER_WAY:  # in their order: one that moves on meanwhile is found again, and named once
             using = {"package_id": package_id, "status": status.value}
             if left := MAX_NAMED - len(found):
-                found += await self._documents.find(using, {"name": 1, "status": 1}).limit(left).to_list(None)
-        return [NamedTask(task["_id"], task["name"], task["status"]) for task in found]
+                async for task in self._documents.find(using, {"name": 1, "status": 1}).limit(left):
+                    found[task["_id"]] = NamedTask(task["_id"], task["name"], task["status"])
+        return list(found.values())
 
 
 def _progress(task: Task, counts: Mapping[str, Counts]) -> Progress:
