@@ -52,6 +52,12 @@ a second that it is never quiet."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this benchmark's options."""
     parser.add_argument("--devices", type=int, default=100_000, help="LwM2M devices, and as many MQTT devices")
+    parser.add_argument(
+        "--decided",
+        type=int,
+        default=100_000,
+        help="devices at most that the stages decide on (10 to 20 ms of CPU each); more are copies of their records",
+    )
     parser.add_argument("--backlog", type=int, default=1_000, help="commands that the LwM2M gateway has not answered")
     parser.add_argument(
         "--services",
@@ -100,8 +106,14 @@ def figures(devices: int, restarts: dict[str, dict[str, Any]]) -> dict[str, Any]
 
 async def _measure(system: System, options: argparse.Namespace, console: Console) -> dict[str, dict[str, Any]]:
     services = measured_services(options.devices, options.services)
-    with_campaign = not _GATEWAYS.issuperset(services)
-    state = await fill(system, options.devices, console, backlog=options.backlog, with_campaign=with_campaign)
+    state = await fill(
+        system,
+        options.devices,
+        console,
+        decided=0 if _GATEWAYS.issuperset(services) else min(options.decided, options.devices),
+        backlog=options.backlog,
+        with_gateways=not _GATEWAYS.isdisjoint(services),
+    )
     restarts = {}
     for service in STANDING_STILL:
         if service not in services and service not in _GATEWAYS:

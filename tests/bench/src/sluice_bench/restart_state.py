@@ -1,6 +1,7 @@
 """What the services of `bench restart` come back to: a fleet in mid-campaign, as the product itself writes it.
 
-Devices and their task are created over HTTP, the relay expands the task, both stages decide (`restart_campaign`). What
+Devices and their task are created over HTTP, the relay expands the task, both stages decide (`restart_campaign`), of a
+large fleet on a part of which the rest are copies (`restart_copies`). What
 gateways keep of a device is written with their messages and keys, three records each. Projector, notifier and gateways
 stand still meanwhile and their groups are set to where they would be: an embedded database takes minutes for what they
 write.
@@ -21,6 +22,7 @@ from sluice_bench.expansion import Tenant, tenant
 from sluice_bench.gateway import GATEWAY
 from sluice_bench.kafka_groups import commit_ends
 from sluice_bench.restart_campaign import Campaign
+from sluice_bench.restart_copies import copy_fleet
 from sluice_bench.restart_system import System
 from sluice_common.bus import Producer, acknowledged
 from sluice_common.ids import execution_id, new_id
@@ -33,6 +35,7 @@ from sluice_common.settings import CommonSettings
 from sluice_common.topics import (
     COMMAND_EVENTS,
     DEVICE_ACTIVITY,
+    DEVICE_EVENTS,
     EXECUTION_EVENTS,
     LWM2M_COMMANDS,
     MQTT_COMMANDS,
@@ -44,6 +47,7 @@ from sluice_demo.firmware import SignedPackage
 
 STANDING_STILL: Final = ("projector", "notifier", "lwm2m-gateway", "mqtt-gateway")
 """Services that do not run while the state is made."""
+_STAGES: Final = ("scheduler-devices", "scheduler-cells")
 _GROUPS: Final[dict[str, Sequence[Topic]]] = {
     "projector": (EXECUTION_EVENTS, PACKAGE_EVENTS),
     "projector-details": (EXECUTION_EVENTS, REGISTRATIONS, DEVICE_ACTIVITY),
@@ -80,7 +84,7 @@ class State:
 
 
 async def fill(
-    system: System, devices: int, console: Console, *, backlog: int = 0, with_campaign: bool = True
+    system: System, devices: int, console: Console, *, decided: int, backlog: int = 0, with_gateways: bool = True
 ) -> State:
     """Make the state of so many LwM2M and as many MQTT devices.
 
@@ -88,27 +92,27 @@ async def fill(
         system: The system, all of which runs.
         devices: How many of either kind.
         console: Gets the progress.
+        decided: How many of them the platform upgrades, the others being copies; if none, it does not have them at all.
         backlog: Commands that the LwM2M gateway has not answered.
-        with_campaign: Whether the platform has the devices and upgrades them; gateways do not keep that.
+        with_gateways: Whether gateways know the devices.
     """
     stack, common = system.stack, system.common
     for service in STANDING_STILL[1:]:
         await asyncio.to_thread(stack.stop_service, service)
     async with tenant(stack, system.settings) as owner:
         await asyncio.to_thread(stack.stop_service, STANDING_STILL[0])
-        if with_campaign:
-            console.print(f"The API takes {devices} devices in, and the relay expands their task.", style="dim")
-            await owner.expand(devices)
-        ids = await _device_ids(common) if with_campaign else [new_id() for _ in range(devices)]
+        ids = [new_id() for _ in range(devices)]
+        if decided:
+            ids = await _upgraded(system, owner, decided, console)
+            ids += await _copied(system, owner, ids, devices - decided, console)
         spare_id = await _add_spare(common, owner)
         mqtt_id, mqtt_secret = await _add_mqtt(owner)
         product_id, package = owner.product_id, owner.package
-    if with_campaign:
-        console.print("The stages bring all of them to a slot, or to the queue for one.", style="dim")
-        await Campaign(common, ids, "1.0.0", "2.0.0").run()
     console.print("Registrations and MQTT commands.", style="dim")
     image = await _store_image(common)
-    offers = [offer_for(new_id(), new_id(), image) for _ in range(devices)]
+    if not with_gateways:
+        ids.clear()
+    offers = [offer_for(new_id(), new_id(), image) for _ in range(len(ids) + 1)]
     async with started(Producer(common)) as producer:
         await _publish(producer, REGISTRATIONS, _registrations([*ids, spare_id]))
         await _publish(producer, MQTT_COMMANDS, _mqtt_commands(offers))
@@ -116,6 +120,33 @@ async def fill(
         await commit_ends(common, group, topics)
     await commit_ends(common, f"lwm2m-gateway-{GATEWAY}", [LWM2M_COMMANDS], behind=backlog)
     return State(spare_id, product_id, package, mqtt_id, mqtt_secret, offers[-1], image)
+
+
+async def _upgraded(system: System, owner: Tenant, devices: int, console: Console) -> list[str]:
+    """Have devices upgraded until each has a slot or waits for one, and return their ids."""
+    console.print(f"The API takes {devices} devices in, and the relay expands their task.", style="dim")
+    await owner.expand(devices)
+    ids = await _device_ids(system.common)
+    console.print("The stages bring all of them to a slot, or to the queue for one.", style="dim")
+    await Campaign(system.common, ids, "1.0.0", "2.0.0").run()
+    return ids
+
+
+async def _copied(system: System, owner: Tenant, originals: list[str], devices: int, console: Console) -> list[str]:
+    """Have further devices stand where others do, and return their ids."""
+    if devices == 0:
+        return []
+    for stage in _STAGES:
+        await asyncio.to_thread(system.stack.stop_service, stage)
+    console.print(f"The API takes {devices} more in, and the relay expands their task.", style="dim")
+    await owner.expand(devices)
+    await commit_ends(system.common, "sluice-devices", [DEVICE_EVENTS])
+    copies = sorted(set(await _device_ids(system.common)) - set(originals))
+    console.print("The changelogs get what they have of the others.", style="dim")
+    await copy_fleet(system.common, originals, copies)
+    for stage in _STAGES:
+        await asyncio.to_thread(system.stack.start_service, stage)
+    return copies
 
 
 async def _device_ids(common: CommonSettings) -> list[str]:
