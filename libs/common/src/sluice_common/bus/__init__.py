@@ -8,6 +8,7 @@ from sluice_common.bus.admin import AdminClient, create_topics
 from sluice_common.bus.consumer import FETCH_WAIT_MS, Consumer, fetch
 from sluice_common.bus.handling import Handler, Received
 from sluice_common.bus.lag import Position, Positions, lag_watched
+from sluice_common.bus.lost_connections import expect_lost_connections
 from sluice_common.bus.producer import Producer, acknowledged
 
 __all__ = [
@@ -24,3 +25,5 @@ __all__ = [
     "fetch",
     "lag_watched",
 ]
+
+expect_lost_connections()
