@@ -14,20 +14,19 @@ from sluice_common.partitions import partition_for
 from sluice_common.resources import started
 from sluice_common.settings import CommonSettings
 from sluice_common.topics import DEVICE_EVENTS
-
-CHANGELOG = "sluice-devices-records-changelog"
+from sluice_scheduler.adapters.devices import records
 
 
 async def last_value(kafka: str, device_id: str) -> bytes | None:
     """Return what a new reader of the changelog has of a device in the end."""
-    partition = TopicPartition(CHANGELOG, partition_for(device_id, CommonSettings().partitions))
+    partition = TopicPartition(records.CHANGELOG, partition_for(device_id, CommonSettings().partitions))
     async with started(AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")) as reader:
         reader.assign([partition])
         end = (await reader.end_offsets([partition]))[partition]
         last: Any = None
         while await reader.position(partition) < end:
-            for records in (await reader.getmany(timeout_ms=500)).values():
-                for record in records:
+            for batch in (await reader.getmany(timeout_ms=500)).values():
+                for record in batch:
                     last = record.value if record.key == device_id.encode() else last
         return last  # type: ignore[no-any-return] # the client has no types
 

@@ -10,8 +10,7 @@ from tests.integration.scheduler.workers import Workers
 
 from sluice_common.bus import AdminClient, Producer
 from sluice_common.resources import started
-
-_CHANGELOG = "sluice-devices-records-changelog"
+from sluice_scheduler.adapters.devices import records
 
 
 @pytest.mark.requirement("R063", "R064", "R143")
@@ -60,9 +59,9 @@ async def forget_changelog(kafka: str) -> None:
     """Let Kafka be as on the first day of a system."""
     async with started(AdminClient(bootstrap_servers=kafka)) as admin:
         with suppress(UnknownTopicOrPartitionError):
-            await admin.delete_topics([_CHANGELOG])
+            await admin.delete_topics([records.CHANGELOG])
         async with asyncio.timeout(SLOWEST):
-            while _CHANGELOG in await admin.list_topics():
+            while records.CHANGELOG in await admin.list_topics():
                 await asyncio.sleep(0.2)
 
 
@@ -75,12 +74,14 @@ async def test_a_rolling_restart_of_two_workers_loses_no_execution_and_ends_none
         running = {name: workers.start(name) for name in ("first", "second")}
         await campaign.request(within=15.0, part=slice(200))
         await campaign.until_ended(20)
-        for begin, (name, worker) in zip((200, 300), running.items(), strict=True):
+        for begin, (name, worker) in zip((200, 275), running.items(), strict=True):
             worker.terminate()
             assert await asyncio.to_thread(worker.wait, SLOWEST) == 0
-            await campaign.request(within=10.0, part=slice(begin, begin + 100))
+            await campaign.request(within=10.0, part=slice(begin, begin + 75))
             await campaign.until_ended(len(campaign.ended) + 10)  # by the other one
             workers.start(name)
+        assert len(campaign.ended) < 400
+        await campaign.request(within=10.0, part=slice(350, None))
         await campaign.until_ended(400)
     assert campaign.ended == campaign.expected
     for copies in campaign.snapshots.values():

@@ -23,7 +23,6 @@ from sluice_common.topics import DEAD_LETTERS, DEVICE_EVENTS, MAX_MESSAGE_BYTES
 from sluice_rules.devices.device import Device, DeviceCommand
 from sluice_scheduler.adapters.devices import records
 
-CHANGELOG = "sluice-devices-records-changelog"
 FULL_AT = 256 * 1024
 """Bytes beyond which no file of a worker grows whose disk is full; RocksDB needs some to begin at all."""
 
@@ -129,7 +128,7 @@ async def test_a_disk_that_is_full_while_records_are_recovered_ends_the_worker_w
     )
     record = records.encode(Device(device_id=new_id(), commands=(hoarded,)))
     async with started(AIOKafkaProducer(bootstrap_servers=kafka)) as sender:
-        await sender.send_and_wait(CHANGELOG, key=b"hoarder", value=record, partition=3)
+        await sender.send_and_wait(records.CHANGELOG, key=b"hoarder", value=record, partition=3)
     full = workers.start("full")
     workers.fill_disk(full, FULL_AT)
     await until(lambda: full.poll() is not None)

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--decided",
         type=int,
         default=100_000,
-        help="devices at most that the stages decide on (10 to 20 ms of CPU each); more are copies of their records",
+        help="devices at most that the stages decide on, which takes long; more are copies of their records",
     )
     parser.add_argument("--backlog", type=int, default=1_000, help="commands that the LwM2M gateway has not answered")
     parser.add_argument(

@@ -22,7 +22,6 @@ from sluice_common.topics import CELL_WINDOWS, Topic
 from sluice_rules.devices.device import Device
 from sluice_scheduler.adapters.devices import records
 
-DEVICES_CHANGELOG: Final = Topic("sluice-devices-records-changelog", None)
 _AT_ONCE: Final = 5_000
 Copy = tuple[str, str, bytes]
 """Key that chooses the partition, key and value of a record."""
@@ -74,7 +73,7 @@ async def copy_fleet(settings: CommonSettings, originals: Sequence[str], copies:
     """
     of = Copies(originals, copies)
     async with started(Producer(settings)) as producer:
-        await _copy(settings, producer, DEVICES_CHANGELOG, of.devices)
+        await _copy(settings, producer, Topic(records.CHANGELOG, None), of.devices)
         await _copy(settings, producer, CELL_WINDOWS, of.entries)
 
 

@@ -1,10 +1,9 @@
 """What the services of `bench restart` come back to: a fleet in mid-campaign, as the product itself writes it.
 
 Devices and their task are created over HTTP, the relay expands the task, both stages decide (`restart_campaign`), of a
-large fleet on a part of which the rest are copies (`restart_copies`). What
-gateways keep of a device is written with their messages and keys, three records each. Projector, notifier and gateways
-stand still meanwhile and their groups are set to where they would be: an embedded database takes minutes for what they
-write.
+large fleet on a part of which the rest are copies (`restart_copies`). What gateways keep of a device is written with
+their messages and keys, three records each. Projector, notifier and gateways stand still meanwhile and their groups are
+set to where they would be: an embedded database takes minutes for what they write.
 """
 
 import asyncio
@@ -110,11 +109,10 @@ async def fill(
         product_id, package = owner.product_id, owner.package
     console.print("Registrations and MQTT commands.", style="dim")
     image = await _store_image(common)
-    if not with_gateways:
-        ids.clear()
-    offers = [offer_for(new_id(), new_id(), image) for _ in range(len(ids) + 1)]
+    known = ids if with_gateways else []
+    offers = [offer_for(new_id(), new_id(), image) for _ in range(len(known) + 1)]
     async with started(Producer(common)) as producer:
-        await _publish(producer, REGISTRATIONS, _registrations([*ids, spare_id]))
+        await _publish(producer, REGISTRATIONS, _registrations([*known, spare_id]))
         await _publish(producer, MQTT_COMMANDS, _mqtt_commands(offers))
     for group, topics in _GROUPS.items():
         await commit_ends(common, group, topics)

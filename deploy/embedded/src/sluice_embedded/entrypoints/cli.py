@@ -25,7 +25,7 @@ _PYTEST_DEFAULTS = ("--max-worker-restart=0", "--dist=loadscope", "--no-loadscop
 _WORKERS, _CAMPAIGNS_AT_ONCE = 3, 2
 """However many processors there are: each worker starts a Kafka and more, and tests have deadlines.
 
-Half of what integration tests take is waiting. Campaigns under faults and outages keep a machine busy.
+Campaigns under faults and outages keep a machine busier than all else.
 """
 
 

@@ -1,8 +1,8 @@
 """A connection to Kafka that has just been lost, on uvloop.
 
 Between the loss and the moment in which aiokafka notes it, uvloop raises `RuntimeError` where asyncio's own loop raises
-nothing, and aiokafka expects what networks do. The error ends the task that keeps its metadata: a group whose Kafka was
-killed then waits for its coordinator for ever, though Kafka is back. It may end a producer as well.
+nothing, and aiokafka expects what networks do. By its source the error ends whatever task sends, also the one that
+keeps its metadata; a group whose Kafka had been killed was seen to wait for its coordinator for ever.
 """
 
 from typing import Any

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from sluice_api.application.notifier.dispatcher import Dispatcher
 from sluice_api.application.notifier.records import Delivery, DeliveryStatus, DispatchLimits, Outcome, Trouble
+from sluice_api.application.notifier.troubles import Troubles
 from sluice_api.domain.callbacks.dialect import Answer
 from sluice_api.domain.models import Subscription
 from sluice_common.messages.base import now
@@ -42,6 +43,7 @@ class Database:
         self.troubles: dict[str, Trouble] = {}
         self.waiting: Counter[str] = Counter()
         self.released: list[str] = []
+        self.unreachable: set[str] = set()
         self.failing = False
 
     async def of_apps(self, app_ids: Collection[str]) -> Mapping[str, Sequence[Subscription]]:
@@ -68,6 +70,8 @@ class Database:
         return Counter(d.subscription_id for d in overdue)
 
     async def give_up_all(self, subscription_id: str) -> int:
+        if subscription_id in self.unreachable:
+            raise ConnectionError("the database is away")
         return self.waiting.pop(subscription_id, 0)
 
     async def report(self, troubles: Mapping[str, Trouble], at: datetime) -> None:
@@ -402,3 +406,20 @@ async def test_a_notifier_that_stops_lets_posts_end_for_a_while_and_releases_wha
     assert receivers.called == ["a:0", "a:1"]
     assert database.outcomes == ({"a:0": "DELIVERED", "a:1": "DELIVERED"} if ends else {})
     assert sorted(database.released) == [f"a:{n}" for n in range(2 if ends else 0, 5)]
+
+
+@pytest.mark.parametrize("unreachable", ["a", "b", "c"])
+async def test_of_subscriptions_that_end_together_each_gives_up_what_waits_for_it(unreachable: str) -> None:
+    database = Database(a=DEAD, b=DEAD, c=DEAD)
+    database.waiting.update(a=3, b=3, c=3)
+    database.unreachable = {unreachable}
+    troubles = Troubles(database, database)
+    for name in ("a", "b", "c"):
+        troubles.note(name, "status 410", given_up=1, gone=True)
+    await troubles.report()
+    assert set(database.waiting) == {unreachable}
+    database.unreachable.clear()
+    await troubles.report()
+    assert not database.waiting
+    await troubles.report()
+    assert {name: trouble.given_up for name, trouble in database.troubles.items()} == {"a": 3, "b": 3, "c": 3}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from sluice_scheduler.adapters.devices.faust_app import App, faust_app
+from sluice_scheduler.adapters.devices import records
+from sluice_scheduler.adapters.devices.faust_app import App, faust_app, records_table
 from sluice_scheduler.settings import DevicesSettings
 
 EVENTS = TP("device-events", 0)
@@ -89,3 +90,7 @@ async def test_a_fetch_that_waits_while_a_rebalance_begins_gives_no_event_and_th
     assert await fetch == {}
     await seek
     assert thread.position == COMMITTED
+
+
+async def test_the_changelog_of_the_records_has_its_name(app: App) -> None:
+    assert records_table(app, 1).changelog_topic.get_topic_name() == records.CHANGELOG

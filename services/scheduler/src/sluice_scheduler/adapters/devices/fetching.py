@@ -12,8 +12,7 @@ class Rebalances:
     """Which rebalance is over, of those that have begun.
 
     Faust says only whether one is under way, and says that none is when the end of one meets the begin of the next: a
-    second worker that joins while the first one takes over. What was fetched then was skipped for good, one event of
-    hundreds, between two that were not.
+    second worker that joins while the first one takes over. What is fetched then may be dropped.
     """
 
     def __init__(self) -> None:

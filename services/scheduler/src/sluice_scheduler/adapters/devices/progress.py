@@ -28,7 +28,7 @@ class FaustRebalance:
         self._app = app
 
     async def waiting(self) -> dict[str, int]:
-        """Return how many records the rebalance that is under way has recovered, and how many there were before it."""
+        """Return up to where the rebalance that is under way has recovered the changelog: the sum of its offsets."""
         if not self._app.is_rebalancing:
             return {}
         recovered = self._app.tables.recovery.active_offsets.values()

@@ -11,6 +11,8 @@ import msgspec
 from sluice_common.errors import PoisonError
 from sluice_rules.devices.device import Device
 
+CHANGELOG = "sluice-devices-records-changelog"
+"""Topic of all of them, as Faust names it after app and table; the key is the device's id."""
 _OFFSET = struct.Struct(">q")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Device)
