@@ -136,6 +136,36 @@ async def test_partitions_that_move_in_the_middle_of_a_batch_end_no_consumer_and
             await asyncio.gather(*consuming, return_exceptions=True)
 
 
+async def test_what_comes_after_a_busy_time_does_not_wait_for_partitions_without_news(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluice_common.bus.consumer.FETCH_WAIT_MS", 60_000)
+    settings = CommonSettings(kafka_bootstrap=kafka)
+    ids = [new_id() for _ in range(3)]
+    begun, handled = ({i: asyncio.Event() for i in ids} for _ in range(2))
+
+    async def handle_slowly(records: Sequence[Received]) -> None:
+        for events, pause in ((begun, 1.0), (handled, 0.0)):
+            for record in records:
+                if record.message.task_id in events:
+                    events[record.message.task_id].set()
+            await asyncio.sleep(pause)
+
+    async def publish(task_id: str) -> None:
+        stop = TaskStopRequested(app_id="a", occurred_at=now(), task_id=task_id)
+        await producer.publish(TASK_EVENTS, task_id, stop, partition=0)
+
+    producer = Producer(settings)
+    consumer = Consumer(settings, [TASK_EVENTS], f"test-{new_id()}", handle_slowly, producer)
+    async with started(producer), running(consumer), asyncio.timeout(30):
+        await publish(ids[0])
+        await begun[ids[0]].wait()
+        await publish(ids[1])  # it waits for the handler, and the fetch after its own names all other partitions
+        await handled[ids[1]].wait()
+        await publish(ids[2])
+        await handled[ids[2]].wait()
+
+
 async def test_a_tombstone_stops_no_consumer_and_is_no_dead_letter(kafka: str) -> None:
     settings, forgotten = CommonSettings(kafka_bootstrap=kafka), new_id()
     handled: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -38,7 +38,8 @@ class Kafka:
         self.committed: dict[TopicPartition, int] = {}
         self.failures: list[Exception] = []
         self.fetch_failures: list[Exception] = []
-        self._coordinator = self
+        self._coordinator = self._fetcher = self
+        self._fetch_max_wait_ms = 0
         self._coordination_task: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
@@ -218,6 +219,11 @@ async def test_a_tombstone_of_a_compacted_topic_says_nothing_and_one_elsewhere_i
 def test_the_longer_a_batch_has_taken_the_longer_is_the_rest_after_it_within_limits(took: float, pause: float) -> None:
     assert consumer.pause_after(took, gather=1.0, rest=2.0) == pause
     assert consumer.pause_after(took, gather=0.0, rest=0.0) == 0.0
+
+
+def test_after_a_full_batch_nothing_gathers_but_a_busy_database_has_its_rest() -> None:
+    assert consumer.pause_after(0.4, gather=1.0, rest=0.0, is_full=True) == 0.0
+    assert consumer.pause_after(0.4, gather=1.0, rest=2.0, is_full=True) == 0.8
 
 
 @pytest.mark.usefixtures("unclosed")

@@ -99,7 +99,7 @@ class ProjectorSettings(CommonSettings):
 class NotifierSettings(SealingSettings):
     """Callbacks to app servers."""
 
-    notifier_gather: float = Field(0.5, ge=0, description="Seconds between batches of events.")
+    notifier_gather: float = Field(0.2, ge=0, description="Seconds between batches of events.")
     callback_allow_private: bool = Field(
         default=True,
         description="Whether callbacks may go to loopback and private addresses; off where apps are strangers.",

@@ -31,8 +31,6 @@ _MAX_RECORDS = 5000
 
 _GATHER = 0.2
 """Seconds between batches of ends, which are shown at once."""
-_FETCH_WAIT_MS = 250
-"""So that an end does not wait while partitions in which nothing happens are being asked."""
 _REST = 2.0
 """Rest after a batch of details, in times of what it took: they take a third of a busy database, and ends the rest."""
 
@@ -46,13 +44,7 @@ async def run_projector(settings: ProjectorSettings) -> None:
         producer = await stack.enter_async_context(started(Producer(settings)))
 
         consumer = partial(Consumer, settings, producer=producer, max_records=_MAX_RECORDS)
-        ends = consumer(
-            [EXECUTION_EVENTS, PACKAGE_EVENTS],
-            "projector",
-            projector.handle,
-            gather=_GATHER,
-            fetch_wait_ms=_FETCH_WAIT_MS,
-        )
+        ends = consumer([EXECUTION_EVENTS, PACKAGE_EVENTS], "projector", projector.handle, gather=_GATHER)
         of_commands = consumer([COMMAND_EVENTS], "projector-commands", details.write)
         in_time = consumer(
             [EXECUTION_EVENTS, REGISTRATIONS, DEVICE_ACTIVITY],

@@ -155,6 +155,15 @@ async def test_what_a_receiver_has_no_room_for_is_stored_for_anybody_to_claim() 
     assert stores.claimed == set(first)
 
 
+async def test_the_results_of_an_app_with_few_do_not_wait_for_those_of_one_with_many() -> None:
+    stores = FakeStores(subscription("many"), subscription("few", app_id="b"))
+    many = [msgspec.structs.replace(ENDED, execution_id=f"t:{n}") for n in range(3)]
+    few = msgspec.structs.replace(ENDED, app_id="b", execution_id="u:0")
+    keys = ["few:u:0:SUCCEEDED", *(f"many:t:{n}:SUCCEEDED" for n in range(3))]
+    assert await offered(stores, *many, few) == keys
+    assert list(stores.known) == keys, "stored one app after the other"
+
+
 async def test_a_callback_is_as_old_as_its_event() -> None:
     stores = FakeStores(subscription("s"))
     await offered(stores, msgspec.structs.replace(ENDED, occurred_at=AT - timedelta(minutes=5)))

@@ -1,6 +1,6 @@
 """Turns execution events into deliveries (R086, R151)."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -42,7 +42,9 @@ class Notifier:
         self._give_up = timedelta(seconds=give_up)
 
     async def handle(self, records: Sequence[Received]) -> None:
-        """Store and offer the deliveries of a batch of events.
+        """Store and offer the deliveries of a batch of events: those of the app with the fewest events first.
+
+        Storing takes a while; so nobody waits for the many results of another app.
 
         Raises:
             PoisonError: The delivery of an event can never be stored.
@@ -52,8 +54,15 @@ class Notifier:
         if not happened:
             return
         # Read after the events: whoever had subscribed when they happened is there.
-        subscriptions = await self._subscriptions.of_apps({h.execution.app_id for h in happened})
-        deliveries = list(_deliveries(happened, subscriptions, at).values())
+        by_app: defaultdict[str, list[Happened]] = defaultdict(list)
+        for what in happened:
+            by_app[what.execution.app_id].append(what)
+        subscriptions = await self._subscriptions.of_apps(set(by_app))
+        for of_app in sorted(by_app.values(), key=len):
+            await self._deliver(list(_deliveries(of_app, subscriptions, at).values()))
+
+    async def _deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Store deliveries, and offer those that were not stored before as far as there is room for them."""
         until, claimed = self._dispatcher.claim_end(), self._claimable(deliveries)
         new = await self._deliveries.add(deliveries, claimed)
         self._dispatcher.offer((delivery for delivery in new if delivery.key in claimed), until)

@@ -7,13 +7,12 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
+from sluice_common.bus import FETCH_WAIT_MS, fetch
 from sluice_common.topics import CELL_REQUESTS
 from sluice_scheduler.adapters.cells.assignor import ShardAssignor
 from sluice_scheduler.settings import CellsSettings
 
 GROUP = "sluice-cells"
-_IDLE_WAIT_MS = 1_000
-"""How long a fetch waits for requests, hence until an idle process notices what it was assigned."""
 _STOP_DEADLINE = 5.0
 _log = structlog.get_logger()
 
@@ -43,6 +42,7 @@ class RequestConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokaf
             enable_auto_commit=True,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             session_timeout_ms=int(settings.session_timeout * 1000),
             heartbeat_interval_ms=int(settings.session_timeout * 1000 / 5),
             rebalance_timeout_ms=int(settings.rebalance_timeout * 1000),
@@ -75,8 +75,13 @@ class RequestConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokaf
         return None if self._is_member else "its partitions are not assigned yet"
 
     async def fetch(self) -> Mapping[int, Sequence[Any]]:
-        """Return the next requests of each partition; waits a while for them."""
-        batches = await self._consumer.getmany(timeout_ms=_IDLE_WAIT_MS, max_records=self._max_records)
+        """Return the next requests of each partition; none if none came within a second.
+
+        Raises:
+            FatalError: This client has ended.
+            KafkaError: Kafka cannot be reached.
+        """
+        batches = await fetch(self._consumer, self._max_records)
         return {tp.partition: records for tp, records in batches.items()}
 
     async def ends(self, partitions: Collection[int]) -> Mapping[int, int]:
