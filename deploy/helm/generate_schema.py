@@ -34,8 +34,9 @@ SERVICES: dict[str, type[CommonSettings]] = {
 """The class of settings of each service."""
 SECRETS = {
     "mongodb": "mongodb_uri",
-    "tokenKey": "token_key",
-    "accessTokenKey": "access_token_key",
+    "accessTokenKeys": "access_token_keys",
+    "imageTokenKeys": "image_token_keys",
+    "downloadTokenKeys": "download_token_keys",
     "sealingKeys": "sealing_keys",
     "adminPassword": "admin_password",
     "bootstrapAppSecret": "bootstrap_app_secret",

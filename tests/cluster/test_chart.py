@@ -23,7 +23,15 @@ _WORKLOADS = ("Deployment", "StatefulSet", "Job")
 _SECRETS = {
     f"SLUICE_{name}"
     for name in (
-        *("MONGODB_URI", "TOKEN_KEY", "ACCESS_TOKEN_KEY", "SEALING_KEYS", "ADMIN_PASSWORD", "BOOTSTRAP_APP_SECRET"),
+        *(
+            "MONGODB_URI",
+            "ACCESS_TOKEN_KEYS",
+            "IMAGE_TOKEN_KEYS",
+            "DOWNLOAD_TOKEN_KEYS",
+            "SEALING_KEYS",
+            "ADMIN_PASSWORD",
+            "BOOTSTRAP_APP_SECRET",
+        ),
         *("MQTT_PASSWORD", "MQTT_HOOK_SECRET"),
     )
 }
@@ -93,8 +101,9 @@ def test_each_process_gets_its_own_secrets_and_no_other(made: list[dict[str, Any
     }
     assert has["scheduler-devices"] == has["scheduler-cells"] == set()
     assert has["relay"] == has["projector"] == has["signing"] == {"SLUICE_MONGODB_URI"}
-    assert has["lwm2m-gateway"] == {"SLUICE_MONGODB_URI", "SLUICE_TOKEN_KEY"}
-    assert "SLUICE_TOKEN_KEY" not in has["api"]
+    assert has["lwm2m-gateway"] == {"SLUICE_MONGODB_URI", "SLUICE_IMAGE_TOKEN_KEYS"}
+    assert "SLUICE_ACCESS_TOKEN_KEYS" in has["api"]
+    assert sum("SLUICE_ACCESS_TOKEN_KEYS" in names for names in has.values()) == 1
 
 
 def test_every_selector_names_the_release(made: list[dict[str, Any]]) -> None:

@@ -23,7 +23,7 @@ def environment(kafka: str, mongodb: str) -> dict[str, str]:
         "KAFKA_BOOTSTRAP": kafka,
         "MONGODB_URI": mongodb,
         "SLUICE_MONGODB_DATABASE": f"api_{new_id()}",
-        "SLUICE_TOKEN_KEY": "k" * 40,
+        "SLUICE_ACCESS_TOKEN_KEYS": "k" * 40,
         "SLUICE_SEALING_KEYS": SEALING_KEY,
         "SLUICE_BOOTSTRAP_APP_ID": APP,
         "SLUICE_BOOTSTRAP_APP_SECRET": SECRET,

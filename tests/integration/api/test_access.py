@@ -2,12 +2,13 @@ import time
 
 import httpx
 import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
 from tests.integration.api.api_client import ADMIN_PASSWORD, APP, SECRET, client_of, made, refused
 from tests.integration.api.fleet import Fleet, NewFleet
 from tests.integration.api.waiting import DEADLINE
 
 from sluice_api.domain.access_tokens import AccessTokens
-from sluice_api.settings import ApiSettings
 
 
 @pytest.mark.requirement("R150")
@@ -50,10 +51,17 @@ def test_without_a_valid_token_everything_is_refused(base_url: str, header: str)
 
 
 def test_an_expired_token_and_one_of_another_key_are_refused(base_url: str) -> None:
-    key = ApiSettings(token_key="k" * 40).signing_key()
-    for tokens, issued in ((AccessTokens.of(key, 60), time.time() - 61), (AccessTokens.of(b"x" * 32, 60), time.time())):
+    for key, issued in (("k" * 40, time.time() - 61), ("x" * 40, time.time())):
+        tokens = AccessTokens.of([key], 60)
         headers = {"Authorization": f"Bearer {tokens.issue(APP, issued)}"}
         refused(httpx.get(f"{base_url}/api/v1/devices", headers=headers, timeout=DEADLINE), 401, "unauthorized")
+
+
+def test_whoever_fetches_the_public_keys_can_check_a_token(base_url: str, app: httpx.Client) -> None:
+    keys = KeySet.import_key_set(httpx.get(f"{base_url}/.well-known/jwks.json", timeout=DEADLINE).json())
+    token = app.headers["Authorization"].removeprefix("Bearer ")
+    assert jwt.decode(token, keys, algorithms=["Ed25519"]).claims["sub"] == APP
+    assert not any(key.is_private for key in keys)
 
 
 def test_the_administrator_manages_apps_and_owns_nothing(app: httpx.Client, admin: httpx.Client) -> None:

@@ -22,7 +22,7 @@ def environment(kafka: str, mongodb: str, database_name: str) -> dict[str, str]:
         "KAFKA_BOOTSTRAP": kafka,
         "MONGODB_URI": mongodb,
         "SLUICE_MONGODB_DATABASE": database_name,
-        "SLUICE_TOKEN_KEY": "k" * 40,
+        "SLUICE_IMAGE_TOKEN_KEYS": "k" * 40,
         "SLUICE_SHUTDOWN_GRACE": "120",  # tests that drain need as long as a busy machine takes
     }
 

@@ -98,7 +98,7 @@ def platform(
         "MONGODB_URI": mongodb,
         "SLUICE_MONGODB_DATABASE": database_name,
         "SLUICE_API_PORT": str(port),
-        "SLUICE_TOKEN_KEY": "k" * 40,
+        "SLUICE_ACCESS_TOKEN_KEYS": "k" * 40,
         "SLUICE_SEALING_KEYS": "s" * 40,
         "SLUICE_BOOTSTRAP_APP_ID": APP,
         "SLUICE_BOOTSTRAP_APP_SECRET": SECRET,

@@ -77,3 +77,10 @@ def test_values_list_every_service() -> None:
 
 def test_the_chart_is_of_this_version() -> None:
     assert f'appVersion: "{__version__}"' in (CHART / "Chart.yaml").read_text()
+
+
+def test_the_launcher_gives_each_process_the_secrets_that_its_settings_have() -> None:
+    for service in all_services(Ports(17_000), "127.0.0.1"):
+        fields = SERVICES[service.name].model_fields.items()
+        secret = {f"SLUICE_{name.upper()}" for name, field in fields if generator.is_secret(field)}
+        assert service.secrets - {"SLUICE_MONGODB_URI"} == secret, service.name

@@ -14,8 +14,9 @@ PLACES = trial.Places("192.0.2.2", "192.0.2.1:20001", "mongodb://192.0.2.1:20003
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 FIELDS = (
     "mongodb_uri",
-    "token_key",
     "access_token_key",
+    "image_token_key",
+    "download_token_key",
     "sealing_key",
     "admin_password",
     "mqtt_password",

@@ -54,3 +54,9 @@ def test_what_does_not_fit_into_a_token_is_refused(broken: dict[str, object]) ->
     fields = {name: getattr(TOKEN, name) for name in ("device_id", "task_id", "image_id", "attempt", "not_after")}
     with pytest.raises(ValueError, match=r"."):
         TokenSigner(KEY).sign(ImageToken(**{**fields, **broken}))
+
+
+def test_what_an_older_key_has_signed_is_valid_as_long_as_that_key_is_kept() -> None:
+    text = TokenSigner(b"x" * 32).sign(TOKEN)
+    assert TokenSigner(KEY, b"x" * 32).verify(text) == TOKEN
+    assert TokenSigner(KEY, b"x" * 32).sign(TOKEN) == TokenSigner(KEY).sign(TOKEN)

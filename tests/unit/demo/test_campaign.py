@@ -68,7 +68,7 @@ class Shown:
 
 def campaign(platform: FakePlatform, receiver: CallbackReceiver, cpu: Callable[[], Mapping[str, float]]) -> Campaign:
     http = httpx.AsyncClient(base_url="http://platform", transport=httpx.MockTransport(platform.handle))
-    server = AppServer(PlatformClient(http))
+    server = AppServer(PlatformClient(http, "app", "secret"))
     server.groups.update({"main": "g1", "to-stop": "g2"})
 
     async def loads() -> list[WindowLoad]:

@@ -11,7 +11,9 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 def client(handler: Handler) -> PlatformClient:
-    return PlatformClient(httpx.AsyncClient(base_url="http://platform", transport=httpx.MockTransport(handler)))
+    return PlatformClient(
+        httpx.AsyncClient(base_url="http://platform", transport=httpx.MockTransport(handler)), "app", "secret"
+    )
 
 
 def an_execution(endpoint: str) -> dict[str, object]:
@@ -90,3 +92,22 @@ async def test_a_rejected_package_is_an_error_that_tells_why() -> None:
 
     with pytest.raises(PlatformError, match="bad_signature"):
         await client(handler).wait_verified("p")
+
+
+async def test_a_token_that_is_not_valid_any_more_is_replaced_and_the_request_made_once_more() -> None:
+    issued: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/oauth2/token":
+            issued.append(f"token-{len(issued)}")
+            return httpx.Response(200, json={"access_token": issued[-1]})
+        is_valid = request.headers.get("Authorization") == "Bearer token-0"
+        return httpx.Response(200, json={"it": "is"}) if is_valid else httpx.Response(401, text="expired")
+
+    assert await client(handler).get("/tasks") == {"it": "is"}
+    assert issued == ["token-0"]
+
+
+async def test_who_is_refused_a_token_gives_up() -> None:
+    with pytest.raises(PlatformError, match="POST /oauth2/token: 401"):
+        await client(lambda _: httpx.Response(401, text="wrong")).get("/tasks")

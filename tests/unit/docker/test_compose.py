@@ -18,18 +18,18 @@ FOLDER = ROOT / "deploy" / "compose"
 TEXT = (FOLDER / "compose.yaml").read_text()
 SECRETS = {
     "api": {
-        "SLUICE_ACCESS_TOKEN_KEY",
+        "SLUICE_ACCESS_TOKEN_KEYS",
         "SLUICE_ADMIN_PASSWORD",
         "SLUICE_BOOTSTRAP_APP_SECRET",
         "SLUICE_SEALING_KEYS",
     },
     "notifier": {"SLUICE_SEALING_KEYS"},
-    "lwm2m-gateway": {"SLUICE_TOKEN_KEY"},
+    "lwm2m-gateway": {"SLUICE_IMAGE_TOKEN_KEYS"},
     "mqtt-gateway": {
+        "SLUICE_DOWNLOAD_TOKEN_KEYS",
         "SLUICE_MQTT_HOOK_SECRET",
         "SLUICE_MQTT_PASSWORD",
         "SLUICE_SEALING_KEYS",
-        "SLUICE_TOKEN_KEY",
     },
 }
 """What each process is given of secrets; all others get none."""
@@ -116,8 +116,8 @@ def test_secrets_are_for_their_owner_only_and_never_the_same_twice(home: Path) -
     values = re.findall(r"=([0-9a-f]{64})$", "".join(f.read_text() for f in home.glob("*.env")), re.MULTILINE)
 
     assert all(file.stat().st_mode & 0o077 == 0 for file in home.glob("*.env"))
-    # The sealing keys stand in three files, the key of image tokens in two.
-    assert len(values) == len(set(values)) + 3
+    # The sealing keys stand in three files.
+    assert len(values) == len(set(values)) + 2
 
 
 def test_the_broker_asks_the_gateway_with_the_gateways_secret(home: Path) -> None:

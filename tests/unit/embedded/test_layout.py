@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice_embedded.domain.services import MQTT_GATEWAY
+from sluice_embedded.domain.services import MQTT_GATEWAY, SECRETS, secrets_among
 from sluice_embedded.layout import Layout, UnknownServiceError
 from sluice_embedded.settings import EmbeddedSettings
 
@@ -74,3 +74,30 @@ def test_whoever_looks_finds_the_number_of_replicas_and_where_each_serves_operat
         "api-1": "http://127.0.0.1:20051/metrics",
     }
     assert found.coap == ["coap://127.0.0.1:20010", "coap://127.0.0.1:20011"]
+
+
+def test_a_process_gets_its_own_secrets_and_no_other_whatever_the_launcher_has_been_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*SECRETS, "MONGODB_URI"):
+        monkeypatch.setenv(name, f"mongodb://given-to-the-launcher/{name}")
+    layout = Layout(EmbeddedSettings(state_dir=tmp_path), None, {})
+    found = {service.name: secrets_among(layout.program(service).env) for service in layout.services()}
+    mongodb, sealing = "SLUICE_MONGODB_URI", "SLUICE_SEALING_KEYS"
+    assert found == {
+        "api": {
+            *(mongodb, sealing, "SLUICE_ACCESS_TOKEN_KEYS"),
+            *("SLUICE_ADMIN_PASSWORD", "SLUICE_BOOTSTRAP_APP_SECRET"),
+        },
+        "relay": {mongodb},
+        "projector": {mongodb},
+        "notifier": {mongodb, sealing},
+        "signing": {mongodb},
+        "scheduler-devices": set(),
+        "scheduler-cells": set(),
+        "lwm2m-gateway": {mongodb, "SLUICE_IMAGE_TOKEN_KEYS"},
+        "mqtt-gateway": {
+            *(mongodb, sealing, "SLUICE_DOWNLOAD_TOKEN_KEYS"),
+            *("SLUICE_MQTT_PASSWORD", "SLUICE_MQTT_HOOK_SECRET"),
+        },
+    }

@@ -47,7 +47,7 @@ def test_a_drain_that_the_grace_period_would_cut_off_is_refused() -> None:
 
 
 async def test_a_gateway_without_a_token_key_does_not_start() -> None:
-    settings = GatewaySettings(token_key="")
+    settings = GatewaySettings(download_token_keys="")
     async with connect(settings) as database:
-        with pytest.raises(ValueError, match="at least 32 bytes"):
+        with pytest.raises(ValueError, match="download_token_keys needs at least one key"):
             build(settings, database, BackgroundTasks())

@@ -107,8 +107,7 @@ class Trial:
     def apply_secrets(self) -> None:
         """Give the cluster the secrets that the chart refers to."""
         known = msgspec.to_builtins(self.parts.secrets())
-        more = {"mongodb_uri": self.places().mongodb, "access_token_key": self.parts.access_token_key()}
-        self.cluster.apply(trial.secret_objects({**known, **more}))
+        self.cluster.apply(trial.secret_objects({**known, "mongodb_uri": self.places().mongodb}))
 
 
 def install(settings: ClusterSettings, console: Console) -> None:

@@ -11,10 +11,18 @@ from sluice_embedded.adapters.processes import Program
 from sluice_embedded.adapters.secrets import secrets_of
 from sluice_embedded.adapters.state import Endpoints, ServiceState
 from sluice_embedded.domain.ports import CLIENT_HOST
-from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT, MQTT_GATEWAY, PARTS, Service, all_services
+from sluice_embedded.domain.services import (
+    KAFKA,
+    MONGODB,
+    MQTT,
+    MQTT_GATEWAY,
+    PARTS,
+    Service,
+    all_services,
+    without_secrets,
+)
 from sluice_embedded.settings import EmbeddedSettings
 
-HOOK_SECRET = "SLUICE_MQTT_HOOK_SECRET"  # noqa: S105 - the name of a setting
 _ADMIN = "admin"
 _OWN_BROKER = {
     "SLUICE_MQTT_BROKER_LISTS": "true",
@@ -103,7 +111,7 @@ class Layout:
             name=service.name,
             argv=[python, "-m", service.module],
             env={
-                **self._environment(),
+                **self._environment(service.secrets),
                 **self._identity(service),
                 **service.env,
                 "SLUICE_METRICS_PORT": str(service.metrics),
@@ -120,19 +128,22 @@ class Layout:
             return {}
         return {service.identity: f"sluice-{socket.gethostname()}-{self.ports.base}-{service.name}"}
 
-    def _environment(self) -> dict[str, str]:
-        """Return what all services get: this process's settings, then the stack's, then where the parts are."""
+    def _environment(self, secrets: Collection[str]) -> dict[str, str]:
+        """Return what a service gets: this process's settings, then the stack's, then where the parts are.
+
+        Args:
+            secrets: Those of `SECRETS` that it may know.
+        """
         common = self.common()
         return {
             **(_OWN_BROKER if self.owns(MQTT) else {}),
-            **os.environ,
-            **self.env,
+            **without_secrets({**os.environ, **self.env}),
             "SLUICE_KAFKA_BOOTSTRAP": common.kafka_bootstrap,
-            "SLUICE_MONGODB_URI": common.mongodb_uri,
             "SLUICE_MONGODB_DATABASE": common.mongodb_database,
+            "SLUICE_BOOTSTRAP_APP_ID": secrets_of(self.settings).app_id,
             "SLUICE_MQTT_URL": self._mqtt_url(),
             "SLUICE_REUSE_PORT": str(self.ports.replicas > 1 and self.ports.shares).lower(),
-            **self.secret_settings(),
+            **{name: value for name, value in self.secret_settings().items() if name in secrets},
         }
 
     def secret_settings(self) -> dict[str, str]:
@@ -140,13 +151,15 @@ class Layout:
         keys = secrets_of(self.settings)
         given = {**os.environ, **self.env}
         return {
-            "SLUICE_TOKEN_KEY": keys.token_key,
+            "SLUICE_MONGODB_URI": self.common().mongodb_uri,
             "SLUICE_SEALING_KEYS": keys.sealing_key,
-            "SLUICE_BOOTSTRAP_APP_ID": keys.app_id,
-            "SLUICE_BOOTSTRAP_APP_SECRET": keys.app_secret,
+            "SLUICE_ACCESS_TOKEN_KEYS": keys.access_token_key,
+            "SLUICE_IMAGE_TOKEN_KEYS": keys.image_token_key,
+            "SLUICE_DOWNLOAD_TOKEN_KEYS": keys.download_token_key,
             "SLUICE_ADMIN_PASSWORD": keys.admin_password,
+            "SLUICE_BOOTSTRAP_APP_SECRET": keys.app_secret,
             "SLUICE_MQTT_PASSWORD": given.get("SLUICE_MQTT_PASSWORD") or keys.mqtt_password,
-            HOOK_SECRET: given.get(HOOK_SECRET) or keys.hook_secret,
+            "SLUICE_MQTT_HOOK_SECRET": given.get("SLUICE_MQTT_HOOK_SECRET") or keys.hook_secret,
         }
 
     def _mqtt_url(self) -> str:

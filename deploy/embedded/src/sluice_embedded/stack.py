@@ -23,7 +23,7 @@ from sluice_embedded.adapters.mqtt import Mqtt
 from sluice_embedded.adapters.state import Endpoints, SystemState
 from sluice_embedded.adapters.supervisor import StartCancelledError, StartError, Supervisor
 from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT, PARTS
-from sluice_embedded.layout import HOOK_SECRET, Layout
+from sluice_embedded.layout import Layout
 from sluice_embedded.running import AlreadyRunningError, NotRunningError, RunningStack, end_leftovers
 from sluice_embedded.settings import EmbeddedSettings
 
@@ -170,7 +170,8 @@ class Stack(RunningStack):
             self._start_java(KAFKA, Kafka(self._settings, self._layout.ports))
         if self._layout.owns(MQTT):
             self._start_java(
-                MQTT, Mqtt(self._settings, self._layout.ports, self._layout.secret_settings()[HOOK_SECRET])
+                MQTT,
+                Mqtt(self._settings, self._layout.ports, self._layout.secret_settings()["SLUICE_MQTT_HOOK_SECRET"]),
             )
         self._wait_ready(PARTS)
         if self._layout.is_wanted(KAFKA):

@@ -7,7 +7,7 @@ api:
   module: sluice_api.entrypoints.http
   kind: Deployment
   ports: {http: {port: 8080}}
-  secrets: [mongodb, accessTokenKey, sealingKeys, adminPassword, bootstrapAppSecret]
+  secrets: [mongodb, accessTokenKeys, sealingKeys, adminPassword, bootstrapAppSecret]
 relay:
   module: sluice_api.entrypoints.relay
   kind: Deployment
@@ -36,19 +36,20 @@ lwm2m-gateway:
   module: sluice_lwm2m.entrypoints.gateway
   kind: StatefulSet
   ports: {coap: {port: 5683, protocol: UDP}}
-  secrets: [mongodb, tokenKey]
+  secrets: [mongodb, imageTokenKeys]
 mqtt-gateway:
   module: sluice_mqtt.entrypoints.gateway
   kind: StatefulSet
   ports: {downloads: {port: 8081}, hooks: {port: 8080}}
-  secrets: [mongodb, tokenKey, sealingKeys, mqttPassword, mqttHookSecret]
+  secrets: [mongodb, downloadTokenKeys, sealingKeys, mqttPassword, mqttHookSecret]
 {{- end -}}
 
 {{/* The setting that each secret is. */}}
 {{- define "sluice.secret-settings" -}}
 mongodb: SLUICE_MONGODB_URI
-tokenKey: SLUICE_TOKEN_KEY
-accessTokenKey: SLUICE_ACCESS_TOKEN_KEY
+accessTokenKeys: SLUICE_ACCESS_TOKEN_KEYS
+imageTokenKeys: SLUICE_IMAGE_TOKEN_KEYS
+downloadTokenKeys: SLUICE_DOWNLOAD_TOKEN_KEYS
 sealingKeys: SLUICE_SEALING_KEYS
 adminPassword: SLUICE_ADMIN_PASSWORD
 bootstrapAppSecret: SLUICE_BOOTSTRAP_APP_SECRET

@@ -9,6 +9,26 @@ CLOSING_SECONDS = 10.0
 """What a process needs to close all that it opened, when nothing of it hangs: the end of its grace period."""
 
 
+MIN_KEY_CHARACTERS = 32
+
+
+def keys_of(text: str) -> tuple[str, ...]:
+    """Return the keys of a text, comma-separated or one a line, in their order."""
+    return tuple(key for line in text.splitlines() for part in line.split(",") if (key := part.strip()))
+
+
+def required_keys(setting: SecretStr, name: str) -> tuple[str, ...]:
+    """Return the keys of a setting, at least one.
+
+    Raises:
+        ValueError: There is none, or one is too short.
+    """
+    keys = keys_of(setting.get_secret_value())
+    if not keys or any(len(key) < MIN_KEY_CHARACTERS for key in keys):
+        raise ValueError(f"{name} needs at least one key, and each at least {MIN_KEY_CHARACTERS} characters")
+    return keys
+
+
 class CommonSettings(BaseSettings):
     """Where the shared parts are. Every field is an environment variable `SLUICE_<NAME>`."""
 
@@ -28,10 +48,6 @@ class CommonSettings(BaseSettings):
     partitions: int = Field(12, ge=1, description="Partitions of every topic; fixed at creation.")
     replication_factor: int = Field(1, ge=1, description="Replicas of every topic at creation.")
     linger: float = Field(0.02, ge=0, description="Seconds a producer waits to fill a batch (Kafka linger.ms).")
-    token_key: SecretStr = Field(
-        SecretStr(""),
-        description="Key of image tokens, at least 32 characters; all gateways share it.",
-    )
     log_level: str = Field("INFO", description="Least level that is logged.")
     log_json: bool = Field(default=True, description="JSON lines; off gives coloured lines for people.")
     reuse_port: bool = Field(
@@ -73,4 +89,4 @@ class SealingSettings(CommonSettings):
                 text = self.sealing_keys_file.read_text()
             except (OSError, UnicodeDecodeError) as error:
                 raise ValueError(f"sealing_keys_file cannot be read: {error}") from error
-        return tuple(key for part in text.splitlines() for name in part.split(",") if (key := name.strip()))
+        return keys_of(text)

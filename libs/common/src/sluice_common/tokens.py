@@ -40,16 +40,20 @@ class ImageToken:
 
 
 class TokenSigner:
-    """Signs and checks image tokens with the platform's key.
+    """Signs and checks image tokens with the keys of a kind of gateway.
+
+    Args:
+        key: Signs.
+        older: Check too: what they have signed is valid until it ends.
 
     Raises:
-        ValueError: The key is shorter than 32 bytes.
+        ValueError: A key is shorter than 32 bytes.
     """
 
-    def __init__(self, key: bytes) -> None:
-        if len(key) < _MIN_KEY_BYTES:
-            raise ValueError(f"the token key needs at least {_MIN_KEY_BYTES} bytes")
-        self._key = key
+    def __init__(self, key: bytes, *older: bytes) -> None:
+        self._keys = (key, *older)
+        if any(len(each) < _MIN_KEY_BYTES for each in self._keys):
+            raise ValueError(f"a token key needs at least {_MIN_KEY_BYTES} bytes")
 
     def sign(self, token: ImageToken) -> str:
         """Return the token as text.
@@ -64,13 +68,13 @@ class TokenSigner:
             payload = _FORMAT.pack(_VERSION, *ids, token.attempt, token.not_after)
         except struct.error as error:
             raise ValueError(f"not representable in a token: {error}") from error
-        return urlsafe_b64encode(payload + self._mac(payload)).decode()
+        return urlsafe_b64encode(payload + _mac(self._keys[0], payload)).decode()
 
     def verify(self, text: str) -> ImageToken:
         """Return what a token says; compares in constant time.
 
         Raises:
-            InvalidTokenError: Malformed, or not signed with this key.
+            InvalidTokenError: Malformed, or not signed with one of these keys.
         """
         if len(text) != TOKEN_LENGTH:
             raise InvalidTokenError("wrong length")
@@ -79,12 +83,13 @@ class TokenSigner:
         except ValueError as error:
             raise InvalidTokenError("not base64url") from error
         payload, mac = raw[: _FORMAT.size], raw[_FORMAT.size :]
-        if not hmac.compare_digest(mac, self._mac(payload)):
+        if not any(hmac.compare_digest(mac, _mac(key, payload)) for key in self._keys):
             raise InvalidTokenError("wrong signature")
         version, device, task, image, attempt, not_after = _FORMAT.unpack(payload)
         if version != _VERSION:
             raise InvalidTokenError("unknown version")
         return ImageToken(device.hex(), task.hex(), image.hex(), attempt, not_after)
 
-    def _mac(self, payload: bytes) -> bytes:
-        return hmac.digest(self._key, payload, "sha256")[:_MAC_BYTES]
+
+def _mac(key: bytes, payload: bytes) -> bytes:
+    return hmac.digest(key, payload, "sha256")[:_MAC_BYTES]

@@ -1,7 +1,5 @@
 """Settings of the API and its workers, each an environment variable `SLUICE_<NAME>`."""
 
-import hashlib
-import hmac
 import socket
 
 from pydantic import Field, SecretStr
@@ -11,7 +9,6 @@ from sluice_common.settings import CommonSettings, SealingSettings
 _KIB = 1024
 _MIB = 1024 * _KIB
 _GIB = 1024 * _MIB
-_MIN_KEY_CHARACTERS = 32
 
 
 class ApiSettings(SealingSettings):
@@ -20,9 +17,10 @@ class ApiSettings(SealingSettings):
     linger: float = Field(0.0, ge=0, description="Seconds a producer waits to fill a batch; here it sends hints only.")
     api_host: str = Field("127.0.0.1", description="Address to listen on.")
     api_port: int = Field(17_000, ge=1, le=65_535, description="TCP port to listen on.")
-    access_token_key: SecretStr = Field(
+    access_token_keys: SecretStr = Field(
         SecretStr(""),
-        description="Signs access tokens, at least 32 characters; empty derives a key from `token_key`.",
+        description="They give the key pairs of access tokens, comma-separated, each of at least 32 characters; the "
+        "first signs, all check.",
     )
     access_token_lifetime: int = Field(3600, ge=60, description="Seconds an access token is valid.")
     bootstrap_app_id: str = Field("", description="First app: its id and OAuth2 client id; empty makes none.")
@@ -41,19 +39,6 @@ class ApiSettings(SealingSettings):
         default=True,
         description="Whether callbacks may go to loopback and private addresses; off where apps are strangers.",
     )
-
-    def signing_key(self) -> bytes:
-        """Return the key of access tokens.
-
-        Raises:
-            ValueError: Neither key is set, or one is too short.
-        """
-        own = self.access_token_key.get_secret_value()
-        if own:
-            return _long_enough(own, "access_token_key")
-        shared = _long_enough(self.token_key.get_secret_value(), "access_token_key (or token_key)")
-        # Derived, so that an image token can never pass as an access token.
-        return hmac.digest(shared, b"sluice access token", hashlib.sha256)
 
 
 class RelaySettings(CommonSettings):
@@ -123,9 +108,3 @@ class NotifierSettings(SealingSettings):
         gt=0,
         description="Seconds deliveries are remembered, so that a replay repeats none; more than `callback_give_up`.",
     )
-
-
-def _long_enough(key: str, name: str) -> bytes:
-    if len(key) < _MIN_KEY_CHARACTERS:
-        raise ValueError(f"{name} needs at least {_MIN_KEY_CHARACTERS} characters")
-    return key.encode()

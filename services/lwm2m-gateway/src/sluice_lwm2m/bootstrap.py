@@ -17,6 +17,7 @@ from sluice_common.messages.lwm2m_commands import DeviceRequests, WritePackageUr
 from sluice_common.messages.registrations import Registration
 from sluice_common.mongo import IMAGE_BUCKET, Database
 from sluice_common.revocations import RevokedImages
+from sluice_common.settings import required_keys
 from sluice_common.tokens import ImageToken, TokenSigner
 from sluice_common.topic_reader import TopicReader
 from sluice_common.topics import GATEWAY_CLAIMS, LWM2M_COMMANDS, REGISTRATIONS
@@ -104,7 +105,8 @@ class _Core:
         self.settings = settings
         self.clock = clock
         self.counters = Counters()
-        self.signer = TokenSigner(settings.token_key.get_secret_value().encode())
+        keys = required_keys(settings.image_token_keys, "image_token_keys")
+        self.signer = TokenSigner(*(key.encode() for key in keys))
         self.database = database
         self.tasks = tasks
         self.producer = Producer(settings)

@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from sluice_common.settings import CLOSING_SECONDS, CommonSettings
 
@@ -24,6 +24,11 @@ class GatewaySettings(CommonSettings):
         max_length=170,
         description="Scheme, host and port of image URIs as devices reach them, short enough for a Package URI of 255 "
         "bytes; by default made of `lwm2m_host` and `lwm2m_port`.",
+    )
+    image_token_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Keys of the tokens in image URIs, comma-separated, each of at least 32 characters; the first "
+        "signs, all check. LwM2M gateways share them.",
     )
     lwm2m_socket_buffer: int = Field(
         4_194_304, ge=65_536, description="Bytes of the socket's buffers each, if granted."

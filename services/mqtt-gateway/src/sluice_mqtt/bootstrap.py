@@ -12,6 +12,7 @@ from sluice_common.messages.mqtt_commands import MqttCommand
 from sluice_common.mongo import IMAGE_BUCKET, Database
 from sluice_common.revocations import RevokedImages
 from sluice_common.sealing import Sealer
+from sluice_common.settings import required_keys
 from sluice_common.tokens import TokenSigner
 from sluice_common.topic_reader import TopicReader
 from sluice_common.topics import MQTT_COMMANDS
@@ -84,7 +85,8 @@ def build(
     """
     counters, permissions = Counters(), DownloadPermissions()
     presence = Presence(has_lists=settings.mqtt_broker_lists)
-    signer = TokenSigner(settings.token_key.get_secret_value().encode())
+    keys = required_keys(settings.download_token_keys, "download_token_keys")
+    signer = TokenSigner(*(key.encode() for key in keys))
     producer = Producer(settings)
     revoked = RevokedImages(settings)
     open_downloads = OpenDownloads(permissions, revoked)

@@ -92,6 +92,11 @@ class GatewaySettings(SealingSettings):
     mqtt_unknown_ttl: float = Field(5.0, ge=0, description="How long an unknown device is not looked up again.")
     mqtt_device_cache_size: int = Field(100_000, ge=1, description="Devices that are kept, known or not.")
 
+    download_token_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Keys of the tokens in download URLs, comma-separated, each of at least 32 characters; the first "
+        "signs, all check. MQTT gateways share them.",
+    )
     download_host: str = Field("127.0.0.1", description="Address of the downloads.")
     download_port: int = Field(17_030, ge=1, le=65_535, description="TCP port of the downloads.")
     download_public_url: str | None = Field(

@@ -122,7 +122,7 @@ async def _register(stack: Stack, settings: EmbeddedSettings, image_id: str, dat
     )
     async with connect(common) as database:
         await bucket(database, IMAGE_BUCKET).upload_from_stream_with_id(image_id, "image.bin", data)
-    signer = TokenSigner(secrets_of(settings).token_key.encode())
+    signer = TokenSigner(secrets_of(settings).image_token_key.encode())
     gateway = urlsplit(stack.endpoints.coap[0])
     sources = []
     async with started(Producer(common)) as producer:

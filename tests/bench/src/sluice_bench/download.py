@@ -164,7 +164,7 @@ async def _offer(stack: Stack, settings: EmbeddedSettings, image: Image, clients
     )
     async with connect(common) as database:
         await bucket(database, IMAGE_BUCKET).upload_from_stream_with_id(image.image_id, "image.bin", image.data)
-    signer = TokenSigner(secrets_of(settings).token_key.encode())
+    signer = TokenSigner(secrets_of(settings).download_token_key.encode())
     downloads = stack.endpoints.downloads
     if downloads is None:
         raise PlatformError("the system serves no downloads")

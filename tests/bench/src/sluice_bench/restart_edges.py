@@ -69,7 +69,7 @@ async def mqtt_gateway(system: System, state: State) -> AsyncIterator[Answers]:
     hook = f"http://127.0.0.1:{Ports(system.settings.port_base).hooks()}/mqtt/authenticate"
     fields = log_in(state.mqtt_id, state.mqtt_secret, now(), checks_time=True)
     body = {"clientid": fields.client_id, "username": fields.username, "password": fields.password}
-    source = source_of(state.offer, TokenSigner(keys.token_key.encode()), system.endpoints.downloads or "")
+    source = source_of(state.offer, TokenSigner(keys.download_token_key.encode()), system.endpoints.downloads or "")
     async with httpx.AsyncClient() as client:
 
         async def allowed() -> None:

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ import msgspec
 from sluice_demo.executions import Execution
 
 _PAGE = 1000
+_TOKEN_PATH = "/oauth2/token"  # noqa: S105 - an address, no secret
 _ATTEMPTS = 3
 _TIMEOUT = 60.0
 
@@ -29,8 +31,9 @@ class PlatformError(Exception):
 class PlatformClient:
     """One app's (or the admin's) session; use `log_in` to get one."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    def __init__(self, http: httpx.AsyncClient, client_id: str, client_secret: str) -> None:
         self._http = http
+        self._credentials = {"client_id": client_id, "client_secret": client_secret}
 
     @classmethod
     @asynccontextmanager
@@ -43,14 +46,15 @@ class PlatformClient:
             client_secret: Its secret.
         """
         async with httpx.AsyncClient(base_url=f"{api_url.rstrip('/')}/api/v1", timeout=_TIMEOUT) as http:
-            session = cls(http)
-            answer = await session._send(
-                "POST",
-                "/oauth2/token",
-                data={"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret},
-            )
-            http.headers["Authorization"] = f"Bearer {_content(answer)['access_token']}"
+            session = cls(http, client_id, client_secret)
+            await session._authorize()
             yield session
+
+    async def _authorize(self) -> None:
+        """Get an access token."""
+        form = {"grant_type": "client_credentials", **self._credentials}
+        answer = _successful(await self._attempt("POST", _TOKEN_PATH, data=form))
+        self._http.headers["Authorization"] = f"Bearer {_content(answer)['access_token']}"
 
     async def get(self, path: str, **params: Any) -> dict[str, Any]:
         """Read one resource."""
@@ -114,19 +118,25 @@ class PlatformClient:
         return found
 
     async def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:
+        """Send a request; with another access token if the one that it has is not valid any more."""
         headers = parts.pop("headers", {})
         if method == "POST":
             headers = {"Idempotency-Key": uuid.uuid4().hex, **headers}
+        answer = await self._attempt(method, path, headers=headers, **parts)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            await self._authorize()
+            answer = await self._attempt(method, path, headers=headers, **parts)
+        return _successful(answer)
+
+    async def _attempt(self, method: str, path: str, **parts: Any) -> httpx.Response:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                answer = await self._http.request(method, path, headers=headers, **parts)
+                answer = await self._http.request(method, path, **parts)
             except httpx.TransportError as error:
                 if attempt == _ATTEMPTS:
                     raise PlatformError(f"{method} {path}: {type(error).__name__} {error}") from error
                 await asyncio.sleep(attempt)
             else:
-                if answer.is_error:
-                    raise PlatformError(f"{method} {path}: {answer.status_code} {answer.text}")
                 return answer
         raise AssertionError("unreachable")
 
@@ -137,6 +147,13 @@ class _Cursor(msgspec.Struct):
 
 class _ExecutionPage(msgspec.Struct):
     items: list[Execution]
+
+
+def _successful(answer: httpx.Response) -> httpx.Response:
+    if answer.is_error:
+        path = answer.request.url.path
+        raise PlatformError(f"{answer.request.method} {path}: {answer.status_code} {answer.text}")
+    return answer
 
 
 def _content(answer: httpx.Response) -> dict[str, Any]:

@@ -1,15 +1,17 @@
+import base64
+import json
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwt
-from joserfc.jwk import OctKey
+from joserfc.jwk import KeySet, OctKey
 
 from sluice_api.domain.access_tokens import AccessTokens, InvalidAccessTokenError
 
-KEY = b"k" * 32
-TOKENS = AccessTokens.of(KEY, 60)
+KEY, OTHER = "k" * 32, "x" * 32
+TOKENS = AccessTokens.of([KEY], 60)
 
 
 @given(st.floats(min_value=0, max_value=59))
@@ -20,6 +22,19 @@ def test_a_token_names_its_client_until_it_expires(age: float) -> None:
         TOKENS.client_of(token, 1060 + age)
 
 
+def test_a_token_outlives_a_new_key_as_long_as_the_old_one_is_kept() -> None:
+    token = TOKENS.issue("app", 1000)
+    assert AccessTokens.of([OTHER, KEY], 60).client_of(token, 1001) == "app"
+    with pytest.raises(InvalidAccessTokenError):
+        AccessTokens.of([OTHER], 60).client_of(token, 1001)
+
+
+def test_who_knows_the_public_keys_can_check_tokens_and_make_none() -> None:
+    public = KeySet.import_key_set(TOKENS.jwks)
+    assert jwt.decode(TOKENS.issue("app", 1000), public, algorithms=["Ed25519"]).claims["sub"] == "app"
+    assert "d" not in TOKENS.jwks["keys"][0]
+
+
 @given(st.text(max_size=300))
 def test_text_is_no_token(text: str) -> None:
     with pytest.raises(InvalidAccessTokenError):
@@ -27,7 +42,18 @@ def test_text_is_no_token(text: str) -> None:
 
 
 def other_key(token: str) -> str:
-    return AccessTokens.of(b"x" * 32, 60).issue("app", 1000) + token[:0]
+    return AccessTokens.of([OTHER], 60).issue("app", 1000) + token[:0]
+
+
+def by_what_is_public(token: str) -> str:
+    public = json.dumps(TOKENS.jwks["keys"][0])
+    claims = jwt.decode(token, TOKENS.keys, algorithms=["Ed25519"]).claims
+    return jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(public))
+
+
+def critical(token: str) -> str:
+    header = base64.urlsafe_b64encode(b'{"alg":"Ed25519","crit":["unheard-of"]}').rstrip(b"=").decode()
+    return f"{header}.{token.partition('.')[2]}"
 
 
 def cut(token: str) -> str:
@@ -38,7 +64,7 @@ def unsigned(token: str) -> str:
     return "eyJhbGciOiJub25lIn0." + token.split(".")[1] + "."
 
 
-@pytest.mark.parametrize("forge", [other_key, cut, unsigned])
+@pytest.mark.parametrize("forge", [other_key, by_what_is_public, critical, cut, unsigned])
 def test_a_forged_token_is_refused(forge: Callable[[str], str]) -> None:
     with pytest.raises(InvalidAccessTokenError):
         TOKENS.client_of(forge(TOKENS.issue("app", 1000)), 1001)
@@ -56,6 +82,7 @@ def test_a_forged_token_is_refused(forge: Callable[[str], str]) -> None:
     ],
 )
 def test_a_token_needs_all_claims(claims: dict[str, str | int]) -> None:
-    token = jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(KEY))
+    key = TOKENS.keys.keys[0]
+    token = jwt.encode({"alg": "Ed25519", "kid": key.kid}, claims, key, algorithms=["Ed25519"])
     with pytest.raises(InvalidAccessTokenError):
         TOKENS.client_of(token, 1000)

@@ -15,23 +15,31 @@ def test_secrets_are_made_once_and_are_for_their_owner_only(tmp_path: Path) -> N
 
 def test_secrets_differ_between_state_folders(tmp_path: Path) -> None:
     first, second = (secrets_of(EmbeddedSettings(state_dir=tmp_path / name)) for name in ("a", "b"))
-    assert first.token_key != second.token_key
-    assert len(first.token_key) >= 32
+    assert first.sealing_key != second.sealing_key
+    assert len(first.sealing_key) >= 32
 
 
 def test_secrets_that_an_earlier_version_did_not_know_are_added_for_good(tmp_path: Path) -> None:
     settings = EmbeddedSettings(state_dir=tmp_path)
-    state.write_private(settings.data / "secrets.json", {"token_key": "t" * 40, "app_id": "kept"})
+    state.write_private(settings.data / "secrets.json", {"sealing_key": "t" * 40, "app_id": "kept"})
     made = secrets_of(settings)
-    assert (made.token_key, made.app_id) == ("t" * 40, "kept")
+    assert (made.sealing_key, made.app_id) == ("t" * 40, "kept")
     assert made.hook_secret
+    assert secrets_of(settings) == made
+
+
+def test_tokens_that_an_earlier_version_has_signed_stay_valid(tmp_path: Path) -> None:
+    settings = EmbeddedSettings(state_dir=tmp_path)
+    state.write_private(settings.data / "secrets.json", {"token_key": "t" * 40})
+    made = secrets_of(settings)
+    assert made.image_token_key == made.download_token_key == "t" * 40
     assert secrets_of(settings) == made
 
 
 def test_a_broken_file_counts_as_none(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     assert state.read(file, Secrets) is None
-    file.write_text('{"token_key": ')
+    file.write_text('{"sealing_key": ')
     assert state.read(file, Secrets) is None
 
 

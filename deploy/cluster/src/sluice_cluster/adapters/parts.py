@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sluice_cluster.adapters.kubernetes import ClusterError
 from sluice_embedded.adapters.secrets import secrets_of
-from sluice_embedded.adapters.state import Secrets, read, write_private
+from sluice_embedded.adapters.state import Secrets
 from sluice_embedded.domain.services import PARTS
 from sluice_embedded.entrypoints import lifecycle
 from sluice_embedded.running import RunningStack
@@ -60,10 +60,3 @@ class PartsBeside:
     def secrets(self) -> Secrets:
         """Return the secrets of the trial."""
         return secrets_of(self._settings)
-
-    def access_token_key(self) -> str:
-        """Return the key of access tokens, which the api has instead of that of image tokens."""
-        path = self._settings.data / "access-token-key.json"
-        key = read(path, str) or os.urandom(32).hex()
-        write_private(path, key)
-        return key

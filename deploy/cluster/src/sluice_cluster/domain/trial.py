@@ -8,8 +8,9 @@ API_PORT, COAP_PORT, DOWNLOADS_PORT, HOOKS_PORT = 30_080, 30_683, 30_030, 30_031
 """Node ports."""
 _SECRETS = {
     "sluice-mongodb": ("uri", "mongodb_uri"),
-    "sluice-token-key": ("key", "token_key"),
-    "sluice-access-token-key": ("key", "access_token_key"),
+    "sluice-access-token-keys": ("keys", "access_token_key"),
+    "sluice-image-token-keys": ("keys", "image_token_key"),
+    "sluice-download-token-keys": ("keys", "download_token_key"),
     "sluice-sealing-keys": ("keys", "sealing_key"),
     "sluice-admin": ("password", "admin_password"),
     "sluice-mqtt": ("password", "mqtt_password"),

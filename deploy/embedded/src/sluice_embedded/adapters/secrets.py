@@ -6,12 +6,17 @@ from sluice_embedded.adapters import state
 from sluice_embedded.adapters.state import Secrets
 from sluice_embedded.settings import EmbeddedSettings
 
+_ONE_FOR_ALL_GATEWAYS = "token_key"
+"""What an earlier version signed all tokens of gateways with: those that devices have are to stay valid."""
+
 
 def secrets_of(settings: EmbeddedSettings) -> Secrets:
     """Return the secrets of a state folder; made when they are first asked for, as are those new in this version."""
     path = settings.data / "secrets.json"
-    known = state.read(path, dict[str, str])
-    found = state.read(path, Secrets) or Secrets()
+    known = state.read(path, dict[str, str]) or {}
+    if shared := known.get(_ONE_FOR_ALL_GATEWAYS):
+        known = {"image_token_key": shared, "download_token_key": shared, **known}
+    found = msgspec.convert(known, Secrets)
     if msgspec.to_builtins(found) != known:
         state.write_private(path, found)
     return found

@@ -53,7 +53,9 @@ class Secrets(msgspec.Struct):
     """What is generated once per state folder.
 
     Attributes:
-        token_key: Signs image tokens.
+        image_token_key: Signs the tokens in image URIs.
+        download_token_key: Signs the tokens in download URLs.
+        access_token_key: Gives the key pair of access tokens.
         sealing_key: Seals secrets that are stored in MongoDB.
         app_id: First app.
         app_secret: Its OAuth2 client secret.
@@ -62,7 +64,9 @@ class Secrets(msgspec.Struct):
         hook_secret: Of the MQTT broker at the hooks of the mqtt-gateway.
     """
 
-    token_key: str = msgspec.field(default_factory=lambda: secrets.token_hex(32))
+    image_token_key: str = msgspec.field(default_factory=lambda: secrets.token_hex(32))
+    download_token_key: str = msgspec.field(default_factory=lambda: secrets.token_hex(32))
+    access_token_key: str = msgspec.field(default_factory=lambda: secrets.token_hex(32))
     sealing_key: str = msgspec.field(default_factory=lambda: secrets.token_hex(32))
     app_id: str = msgspec.field(default_factory=lambda: secrets.token_hex(12))
     app_secret: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))

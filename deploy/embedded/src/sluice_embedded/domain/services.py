@@ -4,7 +4,7 @@ Relative paths in settings lie below the folder in which the service runs, `data
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sluice_embedded.domain.ports import Ports
@@ -16,6 +16,22 @@ PARTS = (KAFKA, MONGODB, MQTT)
 """What is not ours; everything else needs them."""
 LWM2M_GATEWAY = "lwm2m-gateway"
 MQTT_GATEWAY = "mqtt-gateway"
+SECRETS = frozenset(
+    {
+        "SLUICE_MONGODB_URI",
+        "SLUICE_SEALING_KEYS",
+        "SLUICE_ACCESS_TOKEN_KEYS",
+        "SLUICE_IMAGE_TOKEN_KEYS",
+        "SLUICE_DOWNLOAD_TOKEN_KEYS",
+        "SLUICE_ADMIN_PASSWORD",
+        "SLUICE_BOOTSTRAP_APP_SECRET",
+        "SLUICE_MQTT_PASSWORD",
+        "SLUICE_MQTT_HOOK_SECRET",
+    }
+)
+"""Settings that are secrets, or may hold one: a process gets those that it needs and no other."""
+_OTHER_NAMES = frozenset({"MONGODB_URI"})
+"""Names by which settings of `SECRETS` are found too."""
 _REPLICA = re.compile(r"(?P<kind>.+)-\d+")
 
 
@@ -31,6 +47,7 @@ class Service:
         udp: Whether that is a UDP port.
         hooks: TCP port on this machine's loopback where it is called; None if it is not.
         metrics: TCP port on this machine's loopback where it serves operators; 0 if nowhere.
+        secrets: The settings of `SECRETS` that it gets.
         identity: The setting that tells it from its replicas, on this machine and others; None if nothing needs to.
     """
 
@@ -41,12 +58,24 @@ class Service:
     udp: bool = False
     hooks: int | None = None
     metrics: int = 0
+    secrets: frozenset[str] = frozenset({"SLUICE_MONGODB_URI"})
     identity: str | None = None
 
     @property
     def kind(self) -> str:
         """What its replicas and it are called together."""
         return kind_of(self.name)
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without the secrets of Sluice's processes."""
+    secrets = secrets_among(environment)
+    return {name: value for name, value in environment.items() if name not in secrets}
+
+
+def secrets_among(names: Iterable[str]) -> set[str]:
+    """Return those names of settings that are secrets."""
+    return set(names) & (SECRETS | _OTHER_NAMES)
 
 
 def kind_of(name: str) -> str:
@@ -74,10 +103,17 @@ def _one_of_each(ports: Ports, listen: str, ordinal: int) -> Iterator[Service]:
     yield _api(ports, listen, ordinal)
     yield Service("relay", "sluice_api.entrypoints.relay", identity="SLUICE_RELAY_NAME")
     yield Service("projector", "sluice_api.entrypoints.projector")
-    yield Service("notifier", "sluice_api.entrypoints.notifier")
+    yield Service(
+        "notifier", "sluice_api.entrypoints.notifier", secrets=frozenset({"SLUICE_MONGODB_URI", "SLUICE_SEALING_KEYS"})
+    )
     yield Service("signing", "sluice_signing.entrypoints.service")
-    yield Service("scheduler-devices", "sluice_scheduler.entrypoints.devices", {"SLUICE_DEVICES_DATA_DIR": "records"})
-    yield Service("scheduler-cells", "sluice_scheduler.entrypoints.cells")
+    yield Service(
+        "scheduler-devices",
+        "sluice_scheduler.entrypoints.devices",
+        {"SLUICE_DEVICES_DATA_DIR": "records"},
+        secrets=frozenset(),
+    )
+    yield Service("scheduler-cells", "sluice_scheduler.entrypoints.cells", secrets=frozenset())
     yield _lwm2m_gateway(ports, listen, ordinal)
     yield _mqtt_gateway(ports, listen, ordinal)
 
@@ -88,6 +124,15 @@ def _api(ports: Ports, listen: str, ordinal: int) -> Service:
         "sluice_api.entrypoints.http",
         {"SLUICE_API_HOST": listen, "SLUICE_API_PORT": str(ports.api(ordinal))},
         ports.api(ordinal),
+        secrets=frozenset(
+            {
+                "SLUICE_MONGODB_URI",
+                "SLUICE_SEALING_KEYS",
+                "SLUICE_ACCESS_TOKEN_KEYS",
+                "SLUICE_ADMIN_PASSWORD",
+                "SLUICE_BOOTSTRAP_APP_SECRET",
+            }
+        ),
     )
 
 
@@ -102,6 +147,7 @@ def _lwm2m_gateway(ports: Ports, listen: str, ordinal: int) -> Service:
         },
         ports.coap(ordinal),
         udp=True,
+        secrets=frozenset({"SLUICE_MONGODB_URI", "SLUICE_IMAGE_TOKEN_KEYS"}),
     )
 
 
@@ -116,5 +162,14 @@ def _mqtt_gateway(ports: Ports, listen: str, ordinal: int) -> Service:
         },
         ports.downloads(ordinal),
         hooks=ports.hooks(ordinal),
+        secrets=frozenset(
+            {
+                "SLUICE_MONGODB_URI",
+                "SLUICE_SEALING_KEYS",
+                "SLUICE_DOWNLOAD_TOKEN_KEYS",
+                "SLUICE_MQTT_PASSWORD",
+                "SLUICE_MQTT_HOOK_SECRET",
+            }
+        ),
         identity="SLUICE_MQTT_CLIENT_ID",
     )

@@ -75,7 +75,7 @@ def _commands() -> dict[str, Callable[[argparse.Namespace], int]]:
     return {
         "up": lambda o: lifecycle.up(_settings(o), o.services, foreground=o.foreground),
         "down": lambda o: lifecycle.down(_settings(o)),
-        "status": lambda o: lifecycle.status(_settings(o)),
+        "status": lambda o: lifecycle.status(_settings(o), secrets=o.secrets),
         "reset": lambda o: lifecycle.wipe(_settings(o)),
         "top": lambda o: _top(_settings(o), o.picture),
         "logs": lambda o: logs.show(_settings(o), o.service, o.lines, follow=o.follow),
@@ -156,7 +156,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     up.add_argument("--mqtts-port", type=_port, metavar="N", help="MQTT over TLS, as at 8883 (default: port base + 21)")
     commands.add_parser("down", parents=[where], help="stop everything that up started")
-    commands.add_parser("status", parents=[where], help="show processes and addresses")
+    status = commands.add_parser("status", parents=[where], help="show processes and addresses")
+    status.add_argument(
+        "--secrets", action="store_true", help="show which secrets each process has been given, by name"
+    )
     top = commands.add_parser("top", parents=[where], help="show the live system in this terminal; q ends it")
     top.add_argument("--picture", type=Path, metavar="FILE", help="write a picture (SVG) of it instead")
     follow = commands.add_parser("logs", parents=[where], help="show what services say")

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import IO
 
 import psutil
@@ -18,7 +18,7 @@ from sluice_embedded import running
 from sluice_embedded.adapters import kafka, mqtt, processes, secantusdb
 from sluice_embedded.adapters.state import Endpoints, ServiceState, SystemState
 from sluice_embedded.adapters.supervisor import StartError
-from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT
+from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT, secrets_among
 from sluice_embedded.entrypoints import supervisor
 from sluice_embedded.layout import Layout
 from sluice_embedded.running import RunningStack, reset
@@ -176,14 +176,14 @@ def down(settings: EmbeddedSettings) -> int:
     return 0
 
 
-def status(settings: EmbeddedSettings) -> int:
-    """Show processes and addresses; the exit status is 0 only if everything serves."""
+def status(settings: EmbeddedSettings, *, secrets: bool = False) -> int:
+    """Show processes and addresses, or their secrets by name; the exit status is 0 only if everything serves."""
     found = running.system_state(settings)
     if found is None:
         _console.print("Sluice is not running. ./sluice up starts it.")
         return 1
-    _console.print(_service_table(found))
-    if found.phase == "running":
+    _console.print(_secrets_table(found) if secrets else _service_table(found))
+    if found.phase == "running" and not secrets:
         show_endpoints(RunningStack(settings).endpoints, settings)
     return 0 if all(service.state == "ready" for service in found.services) else 1
 
@@ -202,6 +202,21 @@ def _service_table(found: SystemState) -> Table:
     for service in found.services:
         table.add_row(*_service_row(service))
     return table
+
+
+def _secrets_table(found: SystemState) -> Table:
+    table = Table("process", "secrets in its environment", box=None, header_style="bold")
+    for service in found.services:
+        table.add_row(service.name, "\n".join(sorted(_secrets_in(service.pid))) or "none")
+    return table
+
+
+def _secrets_in(pid: int | None) -> Collection[str]:
+    """Return the names of the secrets that a running process has been started with."""
+    try:
+        return {} if pid is None else secrets_among(psutil.Process(pid).environ())
+    except psutil.Error as error:
+        return {f"not to be seen: {error}"}
 
 
 def _service_row(service: ServiceState) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from sluice_common.background import BackgroundTasks
 from sluice_common.mongo import Database, connect
 from sluice_common.operations.readiness import READINESS
 from sluice_common.sealing import Sealer
+from sluice_common.settings import required_keys
 
 
 @asynccontextmanager
@@ -41,7 +42,9 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         raise ValueError(f"bootstrap_app_id must not be {ADMIN!r}")
     if settings.bootstrap_app_id and not settings.bootstrap_app_secret.get_secret_value():
         raise ValueError("bootstrap_app_secret is missing")
-    tokens = AccessTokens.of(settings.signing_key(), settings.access_token_lifetime)
+    tokens = AccessTokens.of(
+        required_keys(settings.access_token_keys, "access_token_keys"), settings.access_token_lifetime
+    )
     sealer = Sealer(settings.all_sealing_keys())
     hints = KafkaHints(settings)
     async with connect(settings) as database, BackgroundTasks() as tasks:

@@ -1,22 +1,29 @@
-"""Access tokens: signed JWTs (RFC 7519, HS256) that say which app calls, or that the administrator does.
+"""Access tokens: signed JWTs (RFC 7519, Ed25519 by RFC 9864) that say which app calls, or that the administrator does.
 
-Leaves out whether the app still exists; the API asks the database.
+Who holds no private key can check a token and make none: what it needs is public (`jwks`, RFC 7517). Leaves out
+whether the app still exists; the API asks the database.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
+from joserfc.jwk import KeySet, KeySetSerialization, OKPKey
 
 ADMIN = "admin"
 """Client id of the administrator; no app can have it."""
 _ISSUER = "sluice"
-_ALGORITHM = "HS256"
+_ALGORITHM = "Ed25519"
+_SEED_BYTES = 32
+_PURPOSE = b"sluice access token"
 
 
 class InvalidAccessTokenError(ValueError):
-    """Malformed, expired, or not signed with this key."""
+    """Malformed, expired, or not signed with one of these keys."""
 
 
 @dataclass(frozen=True)
@@ -24,32 +31,38 @@ class AccessTokens:
     """Issues and checks access tokens.
 
     Attributes:
-        key: Key of at least 32 bytes.
+        keys: The key pairs; the first signs, all check.
         lifetime: Seconds a token is valid.
     """
 
-    key: OctKey
+    keys: KeySet
     lifetime: int
 
     @classmethod
-    def of(cls, key: bytes, lifetime: int) -> "AccessTokens":
-        """Return an issuer with this key."""
-        return cls(OctKey.import_key(key), lifetime)
+    def of(cls, secrets: Sequence[str], lifetime: int) -> "AccessTokens":
+        """Return an issuer whose key pairs follow from these texts, the first of which signs."""
+        return cls(KeySet([_key_pair(secret) for secret in secrets]), lifetime)
+
+    @property
+    def jwks(self) -> KeySetSerialization:
+        """The public keys as a JWK Set (RFC 7517 §5), each named by its thumbprint (RFC 7638)."""
+        public = [{**key.as_dict(private=False), "alg": _ALGORITHM, "use": "sig"} for key in self.keys.keys]
+        return {"keys": public}
 
     def issue(self, client_id: str, now: float) -> str:
         """Return a token for an app, or for `ADMIN`, at `now` (seconds since 1970)."""
-        issued = int(now)
+        issued, key = int(now), self.keys.keys[0]
         claims = {"iss": _ISSUER, "sub": client_id, "iat": issued, "exp": issued + self.lifetime}
-        return jwt.encode({"alg": _ALGORITHM}, claims, self.key)
+        return jwt.encode({"alg": _ALGORITHM, "kid": key.kid}, claims, key, algorithms=[_ALGORITHM])
 
     def client_of(self, token: str, now: float) -> str:
         """Return the client id of a valid token.
 
         Raises:
-            InvalidAccessTokenError: Malformed, expired, or not signed with this key.
+            InvalidAccessTokenError: Malformed, expired, or not signed with one of these keys.
         """
         try:
-            claims = jwt.decode(token, self.key, algorithms=[_ALGORITHM]).claims
+            claims = jwt.decode(token, self.keys, algorithms=[_ALGORITHM]).claims
         except (JoseError, ValueError) as error:
             raise InvalidAccessTokenError(str(error)) from error
         subject, expires = claims.get("sub"), claims.get("exp")
@@ -58,3 +71,10 @@ class AccessTokens:
         if now >= expires:
             raise InvalidAccessTokenError("expired")
         return subject
+
+
+def _key_pair(secret: str) -> OKPKey:
+    seed = HKDF(SHA256(), _SEED_BYTES, salt=None, info=_PURPOSE).derive(secret.encode())
+    key = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(seed))
+    key.ensure_kid()
+    return key

@@ -75,6 +75,7 @@ def create_http(settings: ApiSettings) -> FastAPI:
     app.add_middleware(Timing)
     app.add_middleware(Tracing)
     app.include_router(health.router)
+    app.include_router(apps.key_set)
     app.include_router(docs_router(), prefix=_PREFIX)
     app.include_router(_routes())
     return app

@@ -2,7 +2,7 @@
 
 import secrets
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Header, Response
 from fastapi import Query as FromQuery
@@ -19,6 +19,7 @@ from sluice_api.entrypoints.rest.problems import Problem
 from sluice_api.entrypoints.rest.schemas.apps import App, AppIn, AppPage, AppQuery, NewApp, Token
 
 access = APIRouter(tags=["access"])
+key_set = APIRouter(tags=["access"])
 router = APIRouter(prefix="/apps", tags=["apps"])
 _LONGEST_SECRET = 1024
 
@@ -54,6 +55,12 @@ async def issue_token(  # noqa: PLR0917 - form fields are parameters to FastAPI
     response.headers["Cache-Control"] = "no-store"
     token = services.tokens.issue(name, services.now().timestamp())
     return Token(access_token=token, expires_in=services.tokens.lifetime)
+
+
+@key_set.get("/.well-known/jwks.json")
+async def public_keys_of_access_tokens(services: Wired) -> dict[str, Any]:
+    """Get the keys that check access tokens, as a JWK Set (RFC 7517 §5)."""
+    return {"keys": services.tokens.jwks["keys"]}
 
 
 async def _are_credentials(services: Services, admin_password: SecretStr, name: str, secret: str) -> bool:
