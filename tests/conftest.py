@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the suites of faults and outages, which have none of their own: pytest reads them too late."""
     parser.addoption("--seconds", type=float, default=40.0, help="outages: how long parts are away (default 40)")
     parser.addoption("--devices", type=int, default=500, help="faults/replicas: devices of a campaign (default 500)")
-    parser.addoption("--older", default="HEAD~1", help="faults/replicas: commit of the older version (default HEAD~1)")
+    parser.addoption("--older", default="HEAD~1", help="faults/replicas: commit of the older version (HEAD~1)")
 
 
 def pytest_configure() -> None:

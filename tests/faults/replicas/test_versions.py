@@ -1,4 +1,7 @@
-"""An older version is replaced by this one in mid-campaign, and comes back: two versions run side by side."""
+"""An older version is replaced by this one in mid-campaign, and comes back: two versions run side by side.
+
+The older one has to know the access tokens of this one (CHANGELOG.md): that of an app server is valid at both.
+"""
 
 import subprocess
 import sys
@@ -8,7 +11,6 @@ import pytest
 from tests.faults.replicas.harm import changed_one_by_one
 from tests.faults.replicas.trial import Trial, require_sound
 
-from sluice_embedded.adapters.state import write_private
 from sluice_embedded.install import ROOT
 
 READERS = ("scheduler-devices", "scheduler-cells", "projector", "notifier", "signing")
@@ -27,14 +29,6 @@ def older(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         pytest.skip(f"there is no commit {commit} in this clone")
     subprocess.run([folder / "sluice", "--version"], check=True, timeout=900, cwd=folder)
     return str(Path(folder) / ".sluice" / "venv" / "bin" / "python")
-
-
-@pytest.fixture(autouse=True)
-def tokens_of_both(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the older version the name that its key of tokens has there: what one has signed, the other checks."""
-    key = "k" * 40
-    write_private(trial.folder / "data" / "secrets.json", {"image_token_key": key, "download_token_key": key})
-    monkeypatch.setenv("SLUICE_TOKEN_KEY", key)
 
 
 @pytest.mark.timeout(2_400)

@@ -126,3 +126,17 @@ def test_the_broker_asks_the_gateway_with_the_gateways_secret(home: Path) -> Non
 
     assert conf.count(f'"Bearer {secret}"') == conf.count("authorization =") == 3
     assert "http://HOOKS" not in conf
+
+
+def test_a_folder_of_an_earlier_version_keeps_its_secrets_under_their_new_names(tmp_path: Path) -> None:
+    before = {"api": "ACCESS_TOKEN_KEY=a", "lwm2m-gateway": "TOKEN_KEY=t", "mqtt-gateway": "TOKEN_KEY=t"}
+    for name, text in before.items():
+        (tmp_path / f"{name}.env").write_text(f"SLUICE_{text}\n")
+    for _ in range(2):
+        prepare(tmp_path, "192.0.2.7")
+        found = {name: (tmp_path / f"{name}.env").read_text() for name in before}
+        assert found == {
+            "api": "SLUICE_ACCESS_TOKEN_KEYS=a\n",
+            "lwm2m-gateway": "SLUICE_IMAGE_TOKEN_KEYS=t\n",
+            "mqtt-gateway": "SLUICE_DOWNLOAD_TOKEN_KEYS=t\n",
+        }

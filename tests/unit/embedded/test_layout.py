@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from sluice_embedded.domain.services import MQTT_GATEWAY, SECRETS, secrets_among
+from sluice_embedded.domain.services import MQTT_GATEWAY, secrets_among
 from sluice_embedded.layout import Layout, UnknownServiceError
 from sluice_embedded.settings import EmbeddedSettings
+
+GIVEN = (
+    *("MONGODB_URI", "SLUICE_MONGODB_URI", "SLUICE_SEALING_KEYS", "SLUICE_ACCESS_TOKEN_KEYS", "SLUICE_ADMIN_PASSWORD"),
+    *("SLUICE_IMAGE_TOKEN_KEYS", "SLUICE_DOWNLOAD_TOKEN_KEYS", "SLUICE_TOKEN_KEY", "SLUICE_BOOTSTRAP_APP_SECRET"),
+    *("SLUICE_MQTT_PASSWORD", "SLUICE_MQTT_HOOK_SECRET", "SLUICE_MQTT_PRIVATE_KEY", "SLUICE_SIGN_PASSPHRASE"),
+)
+"""Secrets, or names of files with them, that somebody may have given to the launcher; one of an earlier version."""
 
 
 def gateway_env(folder: Path, url: str | None, **env: str) -> dict[str, str]:
@@ -79,7 +86,7 @@ def test_whoever_looks_finds_the_number_of_replicas_and_where_each_serves_operat
 def test_a_process_gets_its_own_secrets_and_no_other_whatever_the_launcher_has_been_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (*SECRETS, "MONGODB_URI"):
+    for name in (*GIVEN, *map(str.lower, GIVEN)):
         monkeypatch.setenv(name, f"mongodb://given-to-the-launcher/{name}")
     layout = Layout(EmbeddedSettings(state_dir=tmp_path), None, {})
     found = {service.name: secrets_among(layout.program(service).env) for service in layout.services()}
@@ -101,3 +108,10 @@ def test_a_process_gets_its_own_secrets_and_no_other_whatever_the_launcher_has_b
             *("SLUICE_MQTT_PASSWORD", "SLUICE_MQTT_HOOK_SECRET"),
         },
     }
+
+
+def test_keys_of_tokens_are_those_that_the_launcher_has_been_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_DOWNLOAD_TOKEN_KEYS", "new, old")
+    assert gateway_env(tmp_path, None)["SLUICE_DOWNLOAD_TOKEN_KEYS"] == "new, old"

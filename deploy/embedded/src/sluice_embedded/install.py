@@ -36,7 +36,8 @@ MODULES = {
 }
 """Commands that are programs of their own and get all arguments; the rest is `sluice_embedded`."""
 
-PASSPHRASE_VARIABLE = "SLUICE_SIGN_PASSPHRASE"  # noqa: S105 - the name, not the secret
+_SECRET = re.compile(r"(SLUICE_)?MONGODB_URI|SLUICE_.*_(KEY|KEYS|PASSWORD|SECRET|PASSPHRASE)", re.IGNORECASE)
+"""As in `domain/services.py`, which cannot be imported before the packages are there."""
 _EMBEDDED = ROOT / "deploy" / "embedded"
 _JDK_HINT = "Debian: apt install openjdk-17-jdk-headless; macOS: brew install openjdk@17"
 _MAVEN_HINT = "Debian: apt install maven; macOS: brew install maven"
@@ -105,8 +106,8 @@ def run_quietly(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = N
 
 
 def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment for other programs: an installer is not told the passphrase of `./sluice sign`."""
-    return {name: value for name, value in environment.items() if name != PASSPHRASE_VARIABLE}
+    """Return an environment for other programs: an installer is told none of our secrets."""
+    return {name: value for name, value in environment.items() if not _SECRET.fullmatch(name)}
 
 
 @contextlib.contextmanager

@@ -132,12 +132,13 @@ class Layout:
         """Return what a service gets: this process's settings, then the stack's, then where the parts are.
 
         Args:
-            secrets: Those of `SECRETS` that it may know.
+            secrets: Settings that are secrets, of those that it may know.
         """
         common = self.common()
         return {
             **(_OWN_BROKER if self.owns(MQTT) else {}),
-            **without_secrets({**os.environ, **self.env}),
+            **without_secrets(os.environ),
+            **self.env,
             "SLUICE_KAFKA_BOOTSTRAP": common.kafka_bootstrap,
             "SLUICE_MONGODB_DATABASE": common.mongodb_database,
             "SLUICE_BOOTSTRAP_APP_ID": secrets_of(self.settings).app_id,
@@ -147,15 +148,15 @@ class Layout:
         }
 
     def secret_settings(self) -> dict[str, str]:
-        """Return the secrets by setting; those towards a broker elsewhere are its owner's to choose."""
+        """Return the secrets by setting: those that this process has been given, and made ones for the others."""
         keys = secrets_of(self.settings)
         given = {**os.environ, **self.env}
         return {
             "SLUICE_MONGODB_URI": self.common().mongodb_uri,
-            "SLUICE_SEALING_KEYS": keys.sealing_key,
-            "SLUICE_ACCESS_TOKEN_KEYS": keys.access_token_key,
-            "SLUICE_IMAGE_TOKEN_KEYS": keys.image_token_key,
-            "SLUICE_DOWNLOAD_TOKEN_KEYS": keys.download_token_key,
+            "SLUICE_SEALING_KEYS": given.get("SLUICE_SEALING_KEYS") or keys.sealing_key,
+            "SLUICE_ACCESS_TOKEN_KEYS": given.get("SLUICE_ACCESS_TOKEN_KEYS") or keys.access_token_key,
+            "SLUICE_IMAGE_TOKEN_KEYS": given.get("SLUICE_IMAGE_TOKEN_KEYS") or keys.image_token_key,
+            "SLUICE_DOWNLOAD_TOKEN_KEYS": given.get("SLUICE_DOWNLOAD_TOKEN_KEYS") or keys.download_token_key,
             "SLUICE_ADMIN_PASSWORD": keys.admin_password,
             "SLUICE_BOOTSTRAP_APP_SECRET": keys.app_secret,
             "SLUICE_MQTT_PASSWORD": given.get("SLUICE_MQTT_PASSWORD") or keys.mqtt_password,

@@ -34,6 +34,8 @@ def test_tokens_that_an_earlier_version_has_signed_stay_valid(tmp_path: Path) ->
     made = secrets_of(settings)
     assert made.image_token_key == made.download_token_key == "t" * 40
     assert secrets_of(settings) == made
+    kept = state.read(settings.data / "secrets.json", dict[str, str]) or {}
+    assert kept["token_key"] == "t" * 40, "the version before may come back"
 
 
 def test_a_broken_file_counts_as_none(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from sluice_common.bus import Received
@@ -123,6 +124,28 @@ async def test_an_offer_that_is_closed_replaced_or_revoked_is_not_sent(
     assert len(case.broker.published) == 1
     assert case.counters[Counted.OUTDATED] == 3
     assert len(case.permissions) == 1
+
+
+async def test_an_offer_that_a_scheduler_repeats_after_its_restart_reaches_the_device_once(
+    case: Case, make_offer: MakeOffer
+) -> None:
+    offer = make_offer()
+    await case.handle(offer, offer)
+    await case.handle(msgspec.structs.replace(offer, expires_at=utc(T0 + 7200)))
+    assert len(case.broker.published) == 1
+    assert case.counters[Counted.OUTDATED] == 2
+    await case.handle(msgspec.structs.replace(offer, command_id="another"))
+    assert len(case.broker.published) == 2
+
+
+async def test_an_offer_that_the_broker_has_not_acknowledged_is_published_when_it_is_repeated(
+    case: Case, make_offer: MakeOffer
+) -> None:
+    case.broker.is_away = True
+    await case.handle(make_offer())
+    case.broker.is_away = False
+    await case.handle(make_offer())
+    assert len(case.broker.published) == 1
 
 
 async def test_a_command_whose_connection_is_lost_is_published_over_the_next(case: Case) -> None:

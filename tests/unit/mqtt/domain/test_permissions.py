@@ -67,7 +67,7 @@ def test_the_token_of_a_closed_attempt_permits_nothing(
     permissions.apply(make_close(1))
     assert permissions.check(token_of(make_offer(1)), T0) is DenyReason.CLOSED
     assert not permissions.is_open(permission)
-    assert not permissions.is_current(make_offer(1))
+    assert not permissions.is_wanted(make_offer(1))
 
 
 def test_closing_an_attempt_leaves_a_later_one_open(
@@ -76,7 +76,7 @@ def test_closing_an_attempt_leaves_a_later_one_open(
     for command in (make_offer(1), make_offer(2), make_close(1)):
         permissions.apply(command)
     assert isinstance(permissions.check(token_of(make_offer(2)), T0), DownloadPermission)
-    assert permissions.is_current(make_offer(2))
+    assert permissions.is_wanted(make_offer(2))
 
 
 def test_repeated_commands_change_nothing(

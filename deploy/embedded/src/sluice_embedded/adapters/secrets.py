@@ -14,9 +14,11 @@ def secrets_of(settings: EmbeddedSettings) -> Secrets:
     """Return the secrets of a state folder; made when they are first asked for, as are those new in this version."""
     path = settings.data / "secrets.json"
     known = state.read(path, dict[str, str]) or {}
-    if shared := known.get(_ONE_FOR_ALL_GATEWAYS):
-        known = {"image_token_key": shared, "download_token_key": shared, **known}
-    found = msgspec.convert(known, Secrets)
-    if msgspec.to_builtins(found) != known:
-        state.write_private(path, found)
+    shared = known.get(_ONE_FOR_ALL_GATEWAYS)
+    inherited = {"image_token_key": shared, "download_token_key": shared} if shared else {}
+    found = msgspec.convert({**inherited, **known}, Secrets)
+    # What is not known here is kept: the version before may come back and know it.
+    made = {**known, **msgspec.to_builtins(found)}
+    if made != known:
+        state.write_private(path, made)
     return found

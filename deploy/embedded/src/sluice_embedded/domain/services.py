@@ -16,22 +16,8 @@ PARTS = (KAFKA, MONGODB, MQTT)
 """What is not ours; everything else needs them."""
 LWM2M_GATEWAY = "lwm2m-gateway"
 MQTT_GATEWAY = "mqtt-gateway"
-SECRETS = frozenset(
-    {
-        "SLUICE_MONGODB_URI",
-        "SLUICE_SEALING_KEYS",
-        "SLUICE_ACCESS_TOKEN_KEYS",
-        "SLUICE_IMAGE_TOKEN_KEYS",
-        "SLUICE_DOWNLOAD_TOKEN_KEYS",
-        "SLUICE_ADMIN_PASSWORD",
-        "SLUICE_BOOTSTRAP_APP_SECRET",
-        "SLUICE_MQTT_PASSWORD",
-        "SLUICE_MQTT_HOOK_SECRET",
-    }
-)
-"""Settings that are secrets, or may hold one: a process gets those that it needs and no other."""
-_OTHER_NAMES = frozenset({"MONGODB_URI"})
-"""Names by which settings of `SECRETS` are found too."""
+_SECRET = re.compile(r"(SLUICE_)?MONGODB_URI|SLUICE_.*_(KEY|KEYS|PASSWORD|SECRET|PASSPHRASE)", re.IGNORECASE)
+"""Names of settings that are secrets, or may hold one; those of an earlier version and of other programs too."""
 _REPLICA = re.compile(r"(?P<kind>.+)-\d+")
 
 
@@ -47,7 +33,7 @@ class Service:
         udp: Whether that is a UDP port.
         hooks: TCP port on this machine's loopback where it is called; None if it is not.
         metrics: TCP port on this machine's loopback where it serves operators; 0 if nowhere.
-        secrets: The settings of `SECRETS` that it gets.
+        secrets: Settings that are secrets, of those that it gets.
         identity: The setting that tells it from its replicas, on this machine and others; None if nothing needs to.
     """
 
@@ -68,14 +54,13 @@ class Service:
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without the secrets of Sluice's processes."""
-    secrets = secrets_among(environment)
-    return {name: value for name, value in environment.items() if name not in secrets}
+    """Return an environment without the secrets of Sluice's processes: one gets those that it needs and no other."""
+    return {name: value for name, value in environment.items() if not _SECRET.fullmatch(name)}
 
 
 def secrets_among(names: Iterable[str]) -> set[str]:
     """Return those names of settings that are secrets."""
-    return set(names) & (SECRETS | _OTHER_NAMES)
+    return {name for name in names if _SECRET.fullmatch(name)}
 
 
 def kind_of(name: str) -> str:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 import psutil
@@ -207,16 +207,18 @@ def _service_table(found: SystemState) -> Table:
 def _secrets_table(found: SystemState) -> Table:
     table = Table("process", "secrets in its environment", box=None, header_style="bold")
     for service in found.services:
-        table.add_row(service.name, "\n".join(sorted(_secrets_in(service.pid))) or "none")
+        table.add_row(service.name, _secrets_in(service.pid))
     return table
 
 
-def _secrets_in(pid: int | None) -> Collection[str]:
-    """Return the names of the secrets that a running process has been started with."""
+def _secrets_in(pid: int | None) -> str:
+    """Return the names of the secrets that a process has been started with, a line each."""
+    if pid is None:
+        return "not running"
     try:
-        return {} if pid is None else secrets_among(psutil.Process(pid).environ())
+        return "\n".join(sorted(secrets_among(psutil.Process(pid).environ()))) or "none"
     except psutil.Error as error:
-        return {f"not to be seen: {error}"}
+        return f"not to be seen: {error}"
 
 
 def _service_row(service: ServiceState) -> tuple[str, ...]:

@@ -34,16 +34,16 @@ LONGEST_REST = 10.0
 """Most seconds between two batches, for the sake of a busy database."""
 FETCH_WAIT_MS = 2_000
 """How long a broker holds a fetch that finds nothing, milliseconds; Kafka's 500 cost four times the CPU when idle."""
-_BUSY_FETCH_WAIT_MS = 200
-"""The same while there is news. A fetch does not name partitions of which records wait for a handler that is busy: what
-comes to them meanwhile waits until the broker has answered for the silent ones."""
+BUSY_FETCH_WAIT_MS = 200
+"""The same while there is news, and for a new consumer. A fetch does not name partitions of which records wait for a
+handler that is busy: what comes to them meanwhile waits until the broker has answered for the silent ones."""
 
 
 async def fetch(kafka: AIOKafkaConsumer, max_records: int) -> Mapping[TopicPartition, Sequence[Any]]:
     """Return records by partition; none if none came within a second.
 
     Args:
-        kafka: A consumer with a group, made with `FETCH_WAIT_MS`.
+        kafka: Whose fetches are held for `BUSY_FETCH_WAIT_MS` after records, and for `FETCH_WAIT_MS` after none.
         max_records: Most records.
 
     Raises:
@@ -57,14 +57,19 @@ async def fetch(kafka: AIOKafkaConsumer, max_records: int) -> Mapping[TopicParti
             raise FatalError(f"the consumer has ended: {error!r}") from error
         raise
     news = {partition: batch for partition, batch in batches.items() if batch}
-    kafka._fetcher._fetch_max_wait_ms = _BUSY_FETCH_WAIT_MS if news else FETCH_WAIT_MS  # noqa: SLF001 - fixed otherwise
+    hold_fetches(kafka, BUSY_FETCH_WAIT_MS if news else FETCH_WAIT_MS)
     return news
+
+
+def hold_fetches(kafka: AIOKafkaConsumer, milliseconds: int) -> None:
+    """Have a broker hold the fetches of a consumer for so long from now on that find nothing."""
+    kafka._fetcher._fetch_max_wait_ms = milliseconds  # noqa: SLF001 - aiokafka takes it at the start only
 
 
 def pause_after(took: float, gather: float, rest: float, *, is_full: bool = False) -> float:
     """Return the seconds to wait after a batch that has taken some, with the parameters of a `Consumer`.
 
-    After a full one the next need not gather: as many records as a batch may have wait for it, or nearly so.
+    After a full one the next need not gather: where so many came, more may wait.
     """
     return max(0.0 if is_full else gather, min(rest * took, LONGEST_REST))
 
@@ -132,7 +137,7 @@ class Consumer:
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
             isolation_level="read_committed",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=BUSY_FETCH_WAIT_MS,
         )
         self._on_assigned = on_assigned
 

@@ -19,8 +19,6 @@ from sluice_common.topics import EXECUTION_EVENTS
 
 _POST_TIMEOUTS, _LEASE_TIMEOUTS = 1.5, 3.0
 """A post begins within 1.5 time-outs of its claim and ends within 2.5; nobody else takes the delivery within 3."""
-_MAX_RECORDS = 200
-"""Most events of a batch: so few that the results of others, which wait for its end, do not wait long."""
 
 
 async def run_notifier(settings: NotifierSettings) -> None:
@@ -42,7 +40,6 @@ async def run_notifier(settings: NotifierSettings) -> None:
             "notifier",
             Notifier(subscriptions, deliveries, dispatcher, settings.callback_give_up).handle,
             await stack.enter_async_context(started(Producer(settings))),
-            max_records=_MAX_RECORDS,
             gather=settings.notifier_gather,
         )
         await consume(settings, stack, consumer, dispatcher.run)

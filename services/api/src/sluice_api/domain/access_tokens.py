@@ -63,7 +63,7 @@ class AccessTokens:
         """
         try:
             claims = jwt.decode(token, self.keys, algorithms=[_ALGORITHM]).claims
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, TypeError) as error:  # the last for a `crit` that is no list
             raise InvalidAccessTokenError(str(error)) from error
         subject, expires = claims.get("sub"), claims.get("exp")
         if claims.get("iss") != _ISSUER or not isinstance(subject, str) or not isinstance(expires, int):
@@ -75,6 +75,4 @@ class AccessTokens:
 
 def _key_pair(secret: str) -> OKPKey:
     seed = HKDF(SHA256(), _SEED_BYTES, salt=None, info=_PURPOSE).derive(secret.encode())
-    key = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(seed))
-    key.ensure_kid()
-    return key
+    return OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(seed))

@@ -1,8 +1,9 @@
 """Commands of `mqtt-commands` to the broker: one replica of the group publishes each.
 
 A command that the broker does not acknowledge in time is dropped: when its deadline passes, the scheduler sends
-another. One that has expired, or an offer of an attempt that is closed, is not sent. Commands for one device go one
-after the other; they do not wait in its mailbox, where a lost connection would hold up what is said of its presence.
+another. One that has expired is not sent, nor an offer of an attempt that is closed, nor one that the broker has
+acknowledged before. Commands for one device go one after the other; they do not wait in its mailbox, where a lost
+connection would hold up what is said of its presence.
 """
 
 import asyncio
@@ -107,12 +108,14 @@ class CommandPublisher:
             return
         await self._broker.publish(down_topic(command.device_id), payload, math.ceil(left))
         record("mqtt command", command.traceparent, now, command_id=command.command_id)
+        if isinstance(command, OfferFirmware):
+            self._permissions.note_published(command)
         self._counters[Counted.OFFERS if isinstance(command, OfferFirmware) else Counted.QUERIES] += 1
 
     def _payload(self, command: QueryVersion | OfferFirmware, now: float) -> bytes | None:
         if isinstance(command, QueryVersion):
             return version_query(command.device_id, now)
-        if not self._permissions.is_current(command) or command.package.image_id in self._revoked:
+        if not self._permissions.is_wanted(command) or command.package.image_id in self._revoked:
             self._counters[Counted.OUTDATED] += 1
             return None
         try:

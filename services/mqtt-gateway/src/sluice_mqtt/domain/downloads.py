@@ -36,6 +36,7 @@ class DownloadPermission:
         image: What it may download; None if this replica has read its closing but not its offer.
         is_one_based: The product counts ranges from 1 (D13), and no request has shown otherwise.
         progress: How far the download is.
+        published: Command whose offer the broker has acknowledged to this replica; empty before.
     """
 
     device_id: str
@@ -48,6 +49,7 @@ class DownloadPermission:
     image: Image | None = None
     is_one_based: bool = False
     progress: DownloadProgress = field(default_factory=DownloadProgress)
+    published: str = ""
 
     @property
     def is_closed(self) -> bool:

@@ -44,10 +44,20 @@ class DownloadPermissions:
         elif isinstance(command, CloseDownload):
             self._close(command)
 
-    def is_current(self, offer: OfferFirmware) -> bool:
-        """Return whether an offer that was applied is neither closed nor replaced by a later one."""
-        permission = self._of_execution.get(offer.execution_id)
-        return permission is not None and permission.attempt == offer.attempt and self.is_open(permission)
+    def is_wanted(self, offer: OfferFirmware) -> bool:
+        """Return whether an offer that was applied is neither closed, nor replaced by a later one, nor published.
+
+        A scheduler that ends before it has committed its event commands the same once more, and the device may have
+        updated meanwhile.
+        """
+        permission = self._offered(offer)
+        return permission is not None and self.is_open(permission) and permission.published != offer.command_id
+
+    def note_published(self, offer: OfferFirmware) -> None:
+        """Note that the broker has acknowledged an offer."""
+        permission = self._offered(offer)
+        if permission is not None:
+            permission.published = offer.command_id
 
     def is_open(self, permission: DownloadPermission) -> bool:
         """Return whether a permission is its device's newest and not closed; asked for every chunk that is sent."""
@@ -81,6 +91,10 @@ class DownloadPermissions:
                 del self._current[device_id]
         used = {permission.image for permission in self._of_execution.values()}
         self._images = {image: image for image in self._images if image in used}
+
+    def _offered(self, offer: OfferFirmware) -> DownloadPermission | None:
+        permission = self._of_execution.get(offer.execution_id)
+        return permission if permission is not None and permission.attempt == offer.attempt else None
 
     def _offer(self, command: OfferFirmware) -> None:
         known = self._of_execution.get(command.execution_id)

@@ -9,6 +9,7 @@ import structlog
 from sluice_api.application.notifier.dispatcher import Dispatcher
 from sluice_api.application.notifier.ports import DeliveryStore, SubscriptionStore
 from sluice_api.application.notifier.records import Delivery
+from sluice_api.application.notifier.rotation import app_of
 from sluice_api.domain.callback_urls import target_of
 from sluice_api.domain.callbacks.dialect import body_of
 from sluice_api.domain.callbacks.happened import Happened, what_happened
@@ -18,6 +19,7 @@ from sluice_common.messages.base import now
 from sluice_common.messages.execution_events import ExecutionChanged
 
 _log = structlog.get_logger()
+_STORED_AT_ONCE = 100
 
 
 class Notifier:
@@ -42,9 +44,9 @@ class Notifier:
         self._give_up = timedelta(seconds=give_up)
 
     async def handle(self, records: Sequence[Received]) -> None:
-        """Store and offer the deliveries of a batch of events: those of the app with the fewest events first.
+        """Store and offer the deliveries of a batch of events: those of the app with the fewest first.
 
-        Storing takes a while; so nobody waits for the many results of another app.
+        They are offered as soon as they are stored, so that within a batch nobody waits for the many of another app.
 
         Raises:
             PoisonError: The delivery of an event can never be stored.
@@ -54,14 +56,12 @@ class Notifier:
         if not happened:
             return
         # Read after the events: whoever had subscribed when they happened is there.
-        by_app: defaultdict[str, list[Happened]] = defaultdict(list)
-        for what in happened:
-            by_app[what.execution.app_id].append(what)
-        subscriptions = await self._subscriptions.of_apps(set(by_app))
-        for of_app in sorted(by_app.values(), key=len):
-            await self._deliver(list(_deliveries(of_app, subscriptions, at).values()))
+        subscriptions = await self._subscriptions.of_apps({h.execution.app_id for h in happened})
+        deliveries = _fewest_first(_deliveries(happened, subscriptions, at).values())
+        for start in range(0, len(deliveries), _STORED_AT_ONCE):
+            await self._store(deliveries[start : start + _STORED_AT_ONCE])
 
-    async def _deliver(self, deliveries: Sequence[Delivery]) -> None:
+    async def _store(self, deliveries: Sequence[Delivery]) -> None:
         """Store deliveries, and offer those that were not stored before as far as there is room for them."""
         until, claimed = self._dispatcher.claim_end(), self._claimable(deliveries)
         new = await self._deliveries.add(deliveries, claimed)
@@ -85,6 +85,14 @@ class Notifier:
             if counts[delivery.target] <= rooms[delivery.target]:
                 keys.add(delivery.key)
         return keys
+
+
+def _fewest_first(deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """Return deliveries, those of the app with the fewest first; of each app they stay in their order."""
+    by_app: defaultdict[str, list[Delivery]] = defaultdict(list)
+    for delivery in deliveries:
+        by_app[app_of(delivery.target)].append(delivery)
+    return [delivery for of_app in sorted(by_app.values(), key=len) for delivery in of_app]
 
 
 def _deliveries(

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
-from sluice_common.bus import FETCH_WAIT_MS, fetch
+from sluice_common.bus import BUSY_FETCH_WAIT_MS, fetch, hold_fetches
 from sluice_common.topics import CELL_REQUESTS
 from sluice_scheduler.adapters.cells.assignor import ShardAssignor
 from sluice_scheduler.settings import CellsSettings
@@ -42,7 +42,7 @@ class RequestConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokaf
             enable_auto_commit=True,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=BUSY_FETCH_WAIT_MS,
             session_timeout_ms=int(settings.session_timeout * 1000),
             heartbeat_interval_ms=int(settings.session_timeout * 1000 / 5),
             rebalance_timeout_ms=int(settings.rebalance_timeout * 1000),
@@ -100,5 +100,9 @@ class RequestConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokaf
             await self.on_revoked()
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Note what is to be taken over: heartbeats wait for this call, so that the next round does it."""
+        """Note what is to be taken over: heartbeats wait for this call, so that the next round does it.
+
+        What waits in these partitions is fetched only when a fetch that does not name them has been answered.
+        """
+        hold_fetches(self._consumer, BUSY_FETCH_WAIT_MS)
         self.assigned, self._is_member = frozenset(tp.partition for tp in assigned), True
