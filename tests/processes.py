@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from sluice_embedded.adapters.guardian import Guardian
-from sluice_embedded.adapters.processes import is_alive, started_at
+from sluice_embedded.adapters.processes import WHEN_TOLD, is_alive, release, started_at
 
 
 @cache
@@ -31,9 +31,14 @@ def end_with_the_tests(pid: int) -> None:
 
 
 def start_process(command: Sequence[str | Path], **options: Any) -> "subprocess.Popen[bytes]":
-    """Start a program that ends with the tests; the options are those of `Popen`."""
-    process = subprocess.Popen(command, **options)  # noqa: S603 - tests run our own programs, without a shell
+    """Start a program that ends with the tests, without input; the options are those of `Popen`.
+
+    It runs once the guardian knows of it: tests that are killed before leave nothing behind.
+    """
+    waiting = ["/bin/sh", "-c", WHEN_TOLD, "a-test", *command]
+    process = subprocess.Popen(waiting, stdin=subprocess.PIPE, bufsize=0, **options)  # noqa: S603 - our own programs
     end_with_the_tests(process.pid)
+    release(process)
     return process
 
 

@@ -18,7 +18,7 @@ _SAME_START = 1.0
 _POLL = 0.05
 _ASK_AGAIN = 2.0
 """Seconds between two requests to end."""
-_WHEN_TOLD = 'read -r _ && exec "$@" </dev/null'
+WHEN_TOLD = 'read -r _ && exec "$@" </dev/null'
 """For the shell: becomes a program once it reads a line; ends if there will be none."""
 _LARGEST_LOG = 32 * 1024 * 1024
 
@@ -93,7 +93,7 @@ def spawn(program: Program) -> subprocess.Popen[bytes]:
         program.log.replace(program.log.with_suffix(".old.log"))
     with program.log.open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own table of programs, no shell
-            ["/bin/sh", "-c", _WHEN_TOLD, program.name, *program.argv],
+            ["/bin/sh", "-c", WHEN_TOLD, program.name, *program.argv],
             env=dict(program.env),
             cwd=program.cwd,
             stdin=subprocess.PIPE,
