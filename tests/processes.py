@@ -30,13 +30,17 @@ def end_with_the_tests(pid: int) -> None:
     _guardian().watch(pid)
 
 
+def when_told(command: Sequence[str | Path]) -> list[str | Path]:
+    """Return a command that becomes another one once it reads a line, and ends if there will be none."""
+    return ["/bin/sh", "-c", WHEN_TOLD, "a-test", *command]
+
+
 def start_process(command: Sequence[str | Path], **options: Any) -> "subprocess.Popen[bytes]":
     """Start a program that ends with the tests, without input; the options are those of `Popen`.
 
     It runs once the guardian knows of it: tests that are killed before leave nothing behind.
     """
-    waiting = ["/bin/sh", "-c", WHEN_TOLD, "a-test", *command]
-    process = subprocess.Popen(waiting, stdin=subprocess.PIPE, bufsize=0, **options)  # noqa: S603 - our own programs
+    process = subprocess.Popen(when_told(command), stdin=subprocess.PIPE, bufsize=0, **options)  # noqa: S603 - our own
     end_with_the_tests(process.pid)
     release(process)
     return process

@@ -7,19 +7,20 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from pathlib import Path
 
 import pytest
-from tests.processes import descendants, end_with_the_tests, wait_until_ended
+from tests.processes import descendants, end_with_the_tests, wait_until_ended, when_told
 
 from sluice_embedded.adapters.sockets import free_base
 
 
 async def start_demo(state: Path, port_base: int, *arguments: str) -> Process:
-    demo = await asyncio.create_subprocess_exec(
+    command = (
         *(sys.executable, "-m", "sluice_demo", "--devices", "40", "--cells", "2", "--seed", "3"),
         *("--mqtt-devices", "60", "--state-dir", str(state), "--port-base", str(port_base), *arguments),
-        stdout=PIPE,
-        stderr=STDOUT,
     )
+    demo = await asyncio.create_subprocess_exec(*when_told(command), stdin=PIPE, stdout=PIPE, stderr=STDOUT)
     end_with_the_tests(demo.pid)
+    assert demo.stdin is not None
+    demo.stdin.write(b"\n")
     return demo
 
 

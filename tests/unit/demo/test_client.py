@@ -94,20 +94,24 @@ async def test_a_rejected_package_is_an_error_that_tells_why() -> None:
         await client(handler).wait_verified("p")
 
 
-async def test_a_token_that_is_not_valid_any_more_is_replaced_and_the_request_made_once_more() -> None:
-    issued: list[str] = []
+async def test_a_token_is_replaced_before_it_ends() -> None:
+    lifetimes = iter((-2, 3600))
+    used: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/oauth2/token":
-            issued.append(f"token-{len(issued)}")
-            return httpx.Response(200, json={"access_token": issued[-1]})
-        is_valid = request.headers.get("Authorization") == "Bearer token-0"
-        return httpx.Response(200, json={"it": "is"}) if is_valid else httpx.Response(401, text="expired")
+            lifetime = next(lifetimes)
+            return httpx.Response(200, json={"access_token": f"of-{lifetime}", "expires_in": lifetime})
+        used.append(request.headers["Authorization"])
+        return httpx.Response(200, json={})
 
-    assert await client(handler).get("/tasks") == {"it": "is"}
-    assert issued == ["token-0"]
+    session = client(handler)
+    await session._authorize()
+    for _ in range(2):
+        await session.get("/tasks")
+    assert used == ["Bearer of-3600"] * 2
 
 
-async def test_who_is_refused_a_token_gives_up() -> None:
-    with pytest.raises(PlatformError, match="POST /oauth2/token: 401"):
+async def test_a_token_that_is_refused_is_an_error() -> None:
+    with pytest.raises(PlatformError, match="GET /tasks: 401"):
         await client(lambda _: httpx.Response(401, text="wrong")).get("/tasks")

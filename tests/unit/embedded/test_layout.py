@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sluice_embedded.domain.services import MQTT_GATEWAY, secrets_among
+from sluice_embedded.domain.services import MQTT_GATEWAY
+from sluice_embedded.install import secrets_among
 from sluice_embedded.layout import Layout, UnknownServiceError
 from sluice_embedded.settings import EmbeddedSettings
 
@@ -13,6 +14,7 @@ GIVEN = (
     *("MONGODB_URI", "SLUICE_MONGODB_URI", "SLUICE_SEALING_KEYS", "SLUICE_ACCESS_TOKEN_KEYS", "SLUICE_ADMIN_PASSWORD"),
     *("SLUICE_IMAGE_TOKEN_KEYS", "SLUICE_DOWNLOAD_TOKEN_KEYS", "SLUICE_TOKEN_KEY", "SLUICE_BOOTSTRAP_APP_SECRET"),
     *("SLUICE_MQTT_PASSWORD", "SLUICE_MQTT_HOOK_SECRET", "SLUICE_MQTT_PRIVATE_KEY", "SLUICE_SIGN_PASSPHRASE"),
+    "SLUICE_DOWNLOAD_TLS_KEY",
 )
 """Secrets, or names of files with them, that somebody may have given to the launcher; one of an earlier version."""
 
@@ -86,9 +88,10 @@ def test_whoever_looks_finds_the_number_of_replicas_and_where_each_serves_operat
 def test_a_process_gets_its_own_secrets_and_no_other_whatever_the_launcher_has_been_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (*GIVEN, *map(str.lower, GIVEN)):
-        monkeypatch.setenv(name, f"mongodb://given-to-the-launcher/{name}")
-    layout = Layout(EmbeddedSettings(state_dir=tmp_path), None, {})
+    given = {name: f"mongodb://given-to-the-launcher/{name}" for name in (*GIVEN, *map(str.lower, GIVEN))}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    layout = Layout(EmbeddedSettings(state_dir=tmp_path), None, given)
     found = {service.name: secrets_among(layout.program(service).env) for service in layout.services()}
     mongodb, sealing = "SLUICE_MONGODB_URI", "SLUICE_SEALING_KEYS"
     assert found == {
@@ -104,14 +107,24 @@ def test_a_process_gets_its_own_secrets_and_no_other_whatever_the_launcher_has_b
         "scheduler-cells": set(),
         "lwm2m-gateway": {mongodb, "SLUICE_IMAGE_TOKEN_KEYS"},
         "mqtt-gateway": {
-            *(mongodb, sealing, "SLUICE_DOWNLOAD_TOKEN_KEYS"),
+            *(mongodb, sealing, "SLUICE_DOWNLOAD_TOKEN_KEYS", "SLUICE_DOWNLOAD_TLS_KEY"),
             *("SLUICE_MQTT_PASSWORD", "SLUICE_MQTT_HOOK_SECRET"),
         },
     }
 
 
-def test_keys_of_tokens_are_those_that_the_launcher_has_been_given(
+def test_secrets_are_those_that_the_launcher_has_been_given_and_whoever_looks_finds_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLUICE_DOWNLOAD_TOKEN_KEYS", "new, old")
-    assert gateway_env(tmp_path, None)["SLUICE_DOWNLOAD_TOKEN_KEYS"] == "new, old"
+    monkeypatch.setenv("SLUICE_DOWNLOAD_TLS_KEY", "/etc/key.pem")
+    monkeypatch.setenv("SLUICE_ADMIN_PASSWORD", "given")
+    env = gateway_env(tmp_path, None)
+    assert (env["SLUICE_DOWNLOAD_TOKEN_KEYS"], env["SLUICE_DOWNLOAD_TLS_KEY"]) == ("new, old", "/etc/key.pem")
+    assert Layout(EmbeddedSettings(state_dir=tmp_path), None, {}).endpoints([]).admin_password == "given"
+
+
+def test_no_sealing_key_is_made_where_a_file_with_them_is_given(tmp_path: Path) -> None:
+    env = gateway_env(tmp_path, None, SLUICE_SEALING_KEYS_FILE="/etc/sealing")
+    assert env["SLUICE_SEALING_KEYS_FILE"] == "/etc/sealing"
+    assert "SLUICE_SEALING_KEYS" not in env

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -37,7 +37,7 @@ MODULES = {
 """Commands that are programs of their own and get all arguments; the rest is `sluice_embedded`."""
 
 _SECRET = re.compile(r"(SLUICE_)?MONGODB_URI|SLUICE_.*_(KEY|KEYS|PASSWORD|SECRET|PASSPHRASE)", re.IGNORECASE)
-"""As in `domain/services.py`, which cannot be imported before the packages are there."""
+"""Names of settings that are secrets, or may hold one; those of an earlier version and of other programs too."""
 _EMBEDDED = ROOT / "deploy" / "embedded"
 _JDK_HINT = "Debian: apt install openjdk-17-jdk-headless; macOS: brew install openjdk@17"
 _MAVEN_HINT = "Debian: apt install maven; macOS: brew install maven"
@@ -91,7 +91,7 @@ def run_quietly(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = N
         result = subprocess.run(  # noqa: S603 - our own argument lists, no shell
             [str(part) for part in argv],
             cwd=ROOT,
-            env={**_without_secrets(os.environ), **(env or {})},
+            env={**without_secrets(os.environ), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -105,9 +105,15 @@ def run_quietly(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = N
     return result.stdout
 
 
-def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment for other programs: an installer is told none of our secrets."""
-    return {name: value for name, value in environment.items() if not _SECRET.fullmatch(name)}
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without Sluice's secrets: ours are given their own, and other programs none."""
+    secrets = secrets_among(environment)
+    return {name: value for name, value in environment.items() if name not in secrets}
+
+
+def secrets_among(names: Iterable[str]) -> set[str]:
+    """Return those names of settings that are secrets."""
+    return {name for name in names if _SECRET.fullmatch(name)}
 
 
 @contextlib.contextmanager

@@ -19,8 +19,8 @@ from sluice_embedded.domain.services import (
     PARTS,
     Service,
     all_services,
-    without_secrets,
 )
+from sluice_embedded.install import secrets_among, without_secrets
 from sluice_embedded.settings import EmbeddedSettings
 
 _ADMIN = "admin"
@@ -137,8 +137,7 @@ class Layout:
         common = self.common()
         return {
             **(_OWN_BROKER if self.owns(MQTT) else {}),
-            **without_secrets(os.environ),
-            **self.env,
+            **without_secrets({**os.environ, **self.env}),
             "SLUICE_KAFKA_BOOTSTRAP": common.kafka_bootstrap,
             "SLUICE_MONGODB_DATABASE": common.mongodb_database,
             "SLUICE_BOOTSTRAP_APP_ID": secrets_of(self.settings).app_id,
@@ -149,19 +148,21 @@ class Layout:
 
     def secret_settings(self) -> dict[str, str]:
         """Return the secrets by setting: those that this process has been given, and made ones for the others."""
-        keys = secrets_of(self.settings)
-        given = {**os.environ, **self.env}
-        return {
-            "SLUICE_MONGODB_URI": self.common().mongodb_uri,
-            "SLUICE_SEALING_KEYS": given.get("SLUICE_SEALING_KEYS") or keys.sealing_key,
-            "SLUICE_ACCESS_TOKEN_KEYS": given.get("SLUICE_ACCESS_TOKEN_KEYS") or keys.access_token_key,
-            "SLUICE_IMAGE_TOKEN_KEYS": given.get("SLUICE_IMAGE_TOKEN_KEYS") or keys.image_token_key,
-            "SLUICE_DOWNLOAD_TOKEN_KEYS": given.get("SLUICE_DOWNLOAD_TOKEN_KEYS") or keys.download_token_key,
+        keys, given = secrets_of(self.settings), {**os.environ, **self.env}
+        made = {
+            "SLUICE_SEALING_KEYS": keys.sealing_key,
+            "SLUICE_ACCESS_TOKEN_KEYS": keys.access_token_key,
+            "SLUICE_IMAGE_TOKEN_KEYS": keys.image_token_key,
+            "SLUICE_DOWNLOAD_TOKEN_KEYS": keys.download_token_key,
             "SLUICE_ADMIN_PASSWORD": keys.admin_password,
             "SLUICE_BOOTSTRAP_APP_SECRET": keys.app_secret,
-            "SLUICE_MQTT_PASSWORD": given.get("SLUICE_MQTT_PASSWORD") or keys.mqtt_password,
-            "SLUICE_MQTT_HOOK_SECRET": given.get("SLUICE_MQTT_HOOK_SECRET") or keys.hook_secret,
+            "SLUICE_MQTT_PASSWORD": keys.mqtt_password,
+            "SLUICE_MQTT_HOOK_SECRET": keys.hook_secret,
         }
+        if given.get("SLUICE_SEALING_KEYS_FILE"):
+            del made["SLUICE_SEALING_KEYS"]  # it would win
+        own = {name: given[name] for name in secrets_among(given) if given[name]}
+        return {**made, **own, "SLUICE_MONGODB_URI": self.common().mongodb_uri}
 
     def _mqtt_url(self) -> str:
         return self.settings.mqtt_url or f"mqtt://{mqtt.client_host(self.settings)}:{self.ports.mqtt}"
@@ -178,8 +179,7 @@ class Layout:
 
     def endpoints(self, services: Sequence[ServiceState]) -> Endpoints:
         """Return where the system is reached while these processes run."""
-        common = self.common()
-        keys = secrets_of(self.settings)
+        common, secrets = self.common(), self.secret_settings()
         host = mqtt.client_host(self.settings)
         return Endpoints(
             api=f"http://{host}:{self.ports.api()}",
@@ -191,10 +191,10 @@ class Layout:
             kafka_bootstrap=common.kafka_bootstrap,
             mongodb_uri=common.mongodb_uri,
             mongodb_database=common.mongodb_database,
-            app_id=keys.app_id,
-            app_secret=keys.app_secret,
+            app_id=secrets_of(self.settings).app_id,
+            app_secret=secrets["SLUICE_BOOTSTRAP_APP_SECRET"],
             admin_user=_ADMIN,
-            admin_password=keys.admin_password,
+            admin_password=secrets["SLUICE_ADMIN_PASSWORD"],
             replicas=self.ports.replicas,
             metrics={s.name: f"http://{CLIENT_HOST}:{s.metrics}/metrics" for s in self.services()},
             pids={s.name: s.pid for s in services if s.pid is not None},

@@ -14,7 +14,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-_MIN_KEY_CHARACTERS = 32
+from sluice_common.settings import MIN_KEY_CHARACTERS
+
 _KEY_BYTES = 32
 _PURPOSE = b"sluice sealing"
 
@@ -49,8 +50,8 @@ class Sealer:
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
-        if any(len(key) < _MIN_KEY_CHARACTERS for key in keys):
-            raise SealingError(f"a sealing key needs at least {_MIN_KEY_CHARACTERS} characters")
+        if any(len(key) < MIN_KEY_CHARACTERS for key in keys):
+            raise SealingError(f"a sealing key needs at least {MIN_KEY_CHARACTERS} characters")
         boxes = [Fernet(_fernet_key(key)) for key in keys]
         self._first = boxes[0] if boxes else None
         self._all = MultiFernet(boxes) if boxes else None
@@ -107,4 +108,9 @@ def _opened(box: Fernet | MultiFernet, sealed: str) -> bytes:
 
 
 def _fernet_key(key: str) -> bytes:
-    return urlsafe_b64encode(HKDF(SHA256(), _KEY_BYTES, salt=None, info=_PURPOSE).derive(key.encode()))
+    return urlsafe_b64encode(derived(key, _PURPOSE))
+
+
+def derived(key: str, purpose: bytes) -> bytes:
+    """Return the 32 bytes that a key of a setting stands for; those for another purpose tell nothing of them."""
+    return HKDF(SHA256(), _KEY_BYTES, salt=None, info=purpose).derive(key.encode())

@@ -4,7 +4,7 @@ It makes an app of its own, then everything below it; nothing that was on the pl
 """
 
 import uuid
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -124,15 +124,12 @@ class AppServer:
 
     async def add_fleet(self, fleet: Fleet) -> None:
         """Create a group for each task and all devices in them."""
-        await self.add_group("main", fleet.main, fleet.incapable)
-        await self.add_group("to-stop", fleet.to_stop, fleet.incapable)
-
-    async def add_group(self, name: str, endpoints: Collection[str], incapable: Collection[str]) -> None:
-        """Create a group and the devices in it."""
-        group = await self.client.create("/groups", {"name": name})
-        self.groups[name] = group["group_id"]
-        if endpoints:
-            await self.client.add_devices(self._device(endpoint, name, incapable) for endpoint in endpoints)
+        for name in ("main", "to-stop"):
+            group = await self.client.create("/groups", {"name": name})
+            self.groups[name] = group["group_id"]
+        await self.client.add_devices(self._device(endpoint, "main", fleet) for endpoint in fleet.main)
+        if fleet.to_stop:
+            await self.client.add_devices(self._device(endpoint, "to-stop", fleet) for endpoint in fleet.to_stop)
 
     async def add_mqtt_fleet(self, fleet: MqttFleet) -> dict[str, Identity]:
         """Create a group for each task of MQTT devices and all devices in them; return what the platform gave each."""
@@ -183,6 +180,6 @@ class AppServer:
         product = self._products[_MQTT_GROUPS[group]]
         return {"endpoint": endpoint, "product_id": product, "group_ids": [self.groups[group]]}
 
-    def _device(self, endpoint: str, group: str, incapable: Collection[str]) -> dict[str, Any]:
-        model = MODEL_WITHOUT_UPGRADE if endpoint in incapable else MODEL
+    def _device(self, endpoint: str, group: str, fleet: Fleet) -> dict[str, Any]:
+        model = MODEL_WITHOUT_UPGRADE if endpoint in fleet.incapable else MODEL
         return {"endpoint": endpoint, "product_id": self._products[model], "group_ids": [self.groups[group]]}

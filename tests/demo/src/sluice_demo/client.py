@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from http import HTTPStatus
+from math import inf
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,6 +34,7 @@ class PlatformClient:
     def __init__(self, http: httpx.AsyncClient, client_id: str, client_secret: str) -> None:
         self._http = http
         self._credentials = {"client_id": client_id, "client_secret": client_secret}
+        self._renew_at = inf
 
     @classmethod
     @asynccontextmanager
@@ -53,8 +54,10 @@ class PlatformClient:
     async def _authorize(self) -> None:
         """Get an access token."""
         form = {"grant_type": "client_credentials", **self._credentials}
-        answer = _successful(await self._attempt("POST", _TOKEN_PATH, data=form))
-        self._http.headers["Authorization"] = f"Bearer {_content(answer)['access_token']}"
+        asked_at = time.monotonic()
+        token = _content(_successful(await self._attempt("POST", _TOKEN_PATH, data=form)))
+        self._http.headers["Authorization"] = f"Bearer {token['access_token']}"
+        self._renew_at = asked_at + token["expires_in"] / 2
 
     async def get(self, path: str, **params: Any) -> dict[str, Any]:
         """Read one resource."""
@@ -118,15 +121,13 @@ class PlatformClient:
         return found
 
     async def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:
-        """Send a request; with another access token if the one that it has is not valid any more."""
+        """Send a request, with a new access token if the one that it has is about to end."""
         headers = parts.pop("headers", {})
         if method == "POST":
             headers = {"Idempotency-Key": uuid.uuid4().hex, **headers}
-        answer = await self._attempt(method, path, headers=headers, **parts)
-        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        if time.monotonic() >= self._renew_at:
             await self._authorize()
-            answer = await self._attempt(method, path, headers=headers, **parts)
-        return _successful(answer)
+        return _successful(await self._attempt(method, path, headers=headers, **parts))
 
     async def _attempt(self, method: str, path: str, **parts: Any) -> httpx.Response:
         for attempt in range(1, _ATTEMPTS + 1):

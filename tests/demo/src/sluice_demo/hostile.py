@@ -1,7 +1,7 @@
 """Neighbours that do what they can: a tenant beside the campaign's, which must not be felt by anybody else.
 
 One LwM2M device answers with fuzz while it is asked to upgrade, one MQTT device publishes 500 times a second, and the
-results of four devices a second go to two names that no resolver knows and to a receiver that never ends its answer.
+results of some hundred devices go to two names that no resolver knows and to a receiver that never ends its answer.
 """
 
 import asyncio
@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 import uvloop
 from aiohttp import web
 
-from sluice_demo.appserver import AppServer, MqttFleet
-from sluice_demo.client import PlatformError
+from sluice_demo.appserver import AppServer, Fleet, MqttFleet
 from sluice_demo.firmware import make_package
 from sluice_embedded.adapters.state import Endpoints
 from sluice_simulator.hostile import SOCKETS, HostileDevice
@@ -31,11 +30,8 @@ _SLOW_PORT: Final = 91
 """Offset of the slow receiver's port."""
 _DEAD_URLS: Final = ("http://dead-one.sluice.test/results", "http://dead-two.sluice.test/results")
 _FUZZING: Final = "hostile-fuzzing"
-_LOTS: Final = 40
-_PER_LOT: Final = 8
+_RESULTS: Final = 300
 """Devices whose upgrade fails at once, as their product model supports none: each result goes to all receivers."""
-_LOT_EVERY: Final = 2.0
-"""Seconds from one lot's task to the next: dead names and the slow receiver get results while the campaign lasts."""
 _PER_SECOND: Final = 500.0
 _TICK: Final = 0.01
 _SPEAKS_EVERY: Final = 0.02
@@ -59,24 +55,9 @@ def neighbours(policy: Mapping[str, Any]) -> Neighbours:
             flooding = await _prepare(server, folder, slow_url)
             async with _devices(endpoints, flooding):
                 await server.create_task("main", policy)
-                async with asyncio.TaskGroup() as beside:
-                    failing = beside.create_task(_fail(server, policy))
-                    yield
-                    failing.cancel()
+                yield
 
     return live
-
-
-async def _fail(server: AppServer, policy: Mapping[str, Any]) -> None:
-    """Have one lot after the other fail, but where the platform is away: that is for the campaign to judge."""
-    for number in range(_LOTS):
-        with suppress(PlatformError):
-            await server.create_task(_lot(number), policy)
-        await asyncio.sleep(_LOT_EVERY)
-
-
-def _lot(number: int) -> str:
-    return f"lot-{number}"
 
 
 async def _prepare(server: AppServer, folder: Path, slow_url: str) -> dict[str, Identity]:
@@ -87,10 +68,8 @@ async def _prepare(server: AppServer, folder: Path, slow_url: str) -> dict[str, 
     await asyncio.to_thread(own.mkdir, exist_ok=True)
     package = await asyncio.to_thread(make_package, own, "2.0.0", 4096, _SEED)
     await server.add_package(package, "2.0.0", ["*"])
-    await server.add_group("main", [_FUZZING], ())
-    for lot in map(_lot, range(_LOTS)):
-        failing = [f"hostile-{lot}-{number}" for number in range(_PER_LOT)]
-        await server.add_group(lot, failing, failing)
+    failing = [f"hostile-{number}" for number in range(_RESULTS)]
+    await server.add_fleet(Fleet(main=[_FUZZING, *failing], to_stop=[], incapable=frozenset(failing)))
     for url in (*_DEAD_URLS, slow_url):
         await server.subscribe(url, _SECRET)
     plan = make_plan(_flooding_options())

@@ -9,7 +9,7 @@ from sluice_embedded import install
 from sluice_embedded.adapters import java
 from sluice_embedded.adapters.processes import Program
 from sluice_embedded.domain.ports import CLIENT_HOST, Ports
-from sluice_embedded.domain.services import KAFKA, without_secrets
+from sluice_embedded.domain.services import KAFKA
 from sluice_embedded.settings import EmbeddedSettings
 
 POM = install.ROOT / "deploy" / "embedded" / "kafka" / "pom.xml"
@@ -70,7 +70,7 @@ class Kafka:
         return Program(
             name=KAFKA,
             argv=self._java("kafka.Kafka", properties, self.archive.options()),
-            env=without_secrets(os.environ),
+            env=install.without_secrets(os.environ),
             cwd=self._folder,
             log=self._settings.logs / f"{KAFKA}.log",
             port=self._ports.kafka,

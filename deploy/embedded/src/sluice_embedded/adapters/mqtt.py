@@ -11,7 +11,7 @@ from sluice_embedded.adapters import certificate, java
 from sluice_embedded.adapters.certificate import KeyStore
 from sluice_embedded.adapters.processes import Program
 from sluice_embedded.domain.ports import CLIENT_HOST, Ports
-from sluice_embedded.domain.services import MQTT, without_secrets
+from sluice_embedded.domain.services import MQTT
 from sluice_embedded.settings import EmbeddedSettings
 
 POM = install.ROOT / "deploy" / "embedded" / "hivemq-extension" / "pom.xml"
@@ -138,7 +138,7 @@ class Mqtt:
             name=MQTT,
             argv=self._java(),
             env={
-                **without_secrets(os.environ),
+                **install.without_secrets(os.environ),
                 "SLUICE_BROKER_HOME": str(self._folder),
                 "SLUICE_BROKER_HOOK_URL": self._hook_url(),
                 "SLUICE_MQTT_HOOK_SECRET": self._hook_secret,

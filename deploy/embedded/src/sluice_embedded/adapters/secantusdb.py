@@ -9,7 +9,7 @@ from pathlib import Path
 from sluice_embedded import install
 from sluice_embedded.adapters.processes import Program
 from sluice_embedded.domain.ports import Ports
-from sluice_embedded.domain.services import MONGODB, without_secrets
+from sluice_embedded.domain.services import MONGODB
 from sluice_embedded.settings import EmbeddedSettings
 
 LOCK = install.ROOT / "deploy" / "embedded" / "secantusdb.lock"
@@ -50,7 +50,7 @@ def program(settings: EmbeddedSettings, ports: Ports) -> Program:
             "--sync-on-commit",
             "--standalone",
         ],
-        env=without_secrets(os.environ),
+        env=install.without_secrets(os.environ),
         cwd=folder,
         log=settings.logs / f"{MONGODB}.log",
         port=ports.mongodb,

@@ -4,7 +4,7 @@ Relative paths in settings lie below the folder in which the service runs, `data
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sluice_embedded.domain.ports import Ports
@@ -16,8 +16,6 @@ PARTS = (KAFKA, MONGODB, MQTT)
 """What is not ours; everything else needs them."""
 LWM2M_GATEWAY = "lwm2m-gateway"
 MQTT_GATEWAY = "mqtt-gateway"
-_SECRET = re.compile(r"(SLUICE_)?MONGODB_URI|SLUICE_.*_(KEY|KEYS|PASSWORD|SECRET|PASSPHRASE)", re.IGNORECASE)
-"""Names of settings that are secrets, or may hold one; those of an earlier version and of other programs too."""
 _REPLICA = re.compile(r"(?P<kind>.+)-\d+")
 
 
@@ -51,16 +49,6 @@ class Service:
     def kind(self) -> str:
         """What its replicas and it are called together."""
         return kind_of(self.name)
-
-
-def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without the secrets of Sluice's processes: one gets those that it needs and no other."""
-    return {name: value for name, value in environment.items() if not _SECRET.fullmatch(name)}
-
-
-def secrets_among(names: Iterable[str]) -> set[str]:
-    """Return those names of settings that are secrets."""
-    return {name for name in names if _SECRET.fullmatch(name)}
 
 
 def kind_of(name: str) -> str:
@@ -152,6 +140,7 @@ def _mqtt_gateway(ports: Ports, listen: str, ordinal: int) -> Service:
                 "SLUICE_MONGODB_URI",
                 "SLUICE_SEALING_KEYS",
                 "SLUICE_DOWNLOAD_TOKEN_KEYS",
+                "SLUICE_DOWNLOAD_TLS_KEY",
                 "SLUICE_MQTT_PASSWORD",
                 "SLUICE_MQTT_HOOK_SECRET",
             }

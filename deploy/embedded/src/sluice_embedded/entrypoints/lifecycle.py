@@ -18,8 +18,9 @@ from sluice_embedded import running
 from sluice_embedded.adapters import kafka, mqtt, processes, secantusdb
 from sluice_embedded.adapters.state import Endpoints, ServiceState, SystemState
 from sluice_embedded.adapters.supervisor import StartError
-from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT, secrets_among
+from sluice_embedded.domain.services import KAFKA, MONGODB, MQTT
 from sluice_embedded.entrypoints import supervisor
+from sluice_embedded.install import secrets_among
 from sluice_embedded.layout import Layout
 from sluice_embedded.running import RunningStack, reset
 from sluice_embedded.settings import EmbeddedSettings

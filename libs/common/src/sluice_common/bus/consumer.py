@@ -114,7 +114,7 @@ class Consumer:
                 each record of the batch alone.
             producer: For dead letters.
             max_records: Most records of a batch.
-            gather: Seconds to wait after a batch so that the next one is larger (saves CPU at low rates).
+            gather: Seconds to wait after a batch that was not full: the next one is larger (saves CPU at low rates).
             rest: The same in times of what the batch has taken: the busier the database, the less it is asked for what
                 can wait, `LONGEST_REST` seconds at most.
             on_assigned: Called when partitions are assigned: another consumer may have had them meanwhile.

@@ -6,19 +6,19 @@ whether the app still exists; the API asks the database.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, KeySetSerialization, OKPKey
+from joserfc.jwk import KeySet, OKPKey
+
+from sluice_common.sealing import derived
 
 ADMIN = "admin"
 """Client id of the administrator; no app can have it."""
 _ISSUER = "sluice"
 _ALGORITHM = "Ed25519"
-_SEED_BYTES = 32
 _PURPOSE = b"sluice access token"
 
 
@@ -44,7 +44,7 @@ class AccessTokens:
         return cls(KeySet([_key_pair(secret) for secret in secrets]), lifetime)
 
     @property
-    def jwks(self) -> KeySetSerialization:
+    def jwks(self) -> dict[str, Any]:
         """The public keys as a JWK Set (RFC 7517 §5), each named by its thumbprint (RFC 7638)."""
         public = [{**key.as_dict(private=False), "alg": _ALGORITHM, "use": "sig"} for key in self.keys.keys]
         return {"keys": public}
@@ -74,5 +74,4 @@ class AccessTokens:
 
 
 def _key_pair(secret: str) -> OKPKey:
-    seed = HKDF(SHA256(), _SEED_BYTES, salt=None, info=_PURPOSE).derive(secret.encode())
-    return OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(seed))
+    return OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(derived(secret, _PURPOSE)))

@@ -60,7 +60,7 @@ async def issue_token(  # noqa: PLR0917 - form fields are parameters to FastAPI
 @key_set.get("/.well-known/jwks.json")
 async def public_keys_of_access_tokens(services: Wired) -> dict[str, Any]:
     """Get the keys that check access tokens, as a JWK Set (RFC 7517 §5)."""
-    return {"keys": services.tokens.jwks["keys"]}
+    return services.tokens.jwks
 
 
 async def _are_credentials(services: Services, admin_password: SecretStr, name: str, secret: str) -> bool:
