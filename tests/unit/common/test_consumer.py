@@ -43,7 +43,7 @@ class Kafka:
         self._coordination_task: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
-        assert timeout_ms > 0
+        assert timeout_ms >= 0
         await asyncio.sleep(0)
         if self.fetch_failures:
             raise self.fetch_failures.pop()
@@ -91,18 +91,21 @@ def _record(partition: TopicPartition, offset: int, text: str) -> Record:
 class Bench:
     """A consumer, what its handler gets, and what that does with it."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, do: Callable[[list[str]], Awaitable[None]]) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, do: Callable[[list[str]], Awaitable[None]], at_once: int = 1000
+    ) -> None:
         for module in (consumer, handling):
             monkeypatch.setattr(module, "_BACKOFF", Backoff(first=0.0, longest=0.0))
         self.kafka, self.producer, self.handled = Kafka(), Letters(), list[list[str]]()
-        self._do = do
+        self._do, self._at_once = do, at_once
         self.consumer = Consumer(CommonSettings(), [TASK_EVENTS], "g", self._handle, self.producer)
         self.consumer._kafka = self.kafka
 
-    async def _handle(self, records: Sequence[Received]) -> None:
-        texts = [record.message.task_id for record in records]
+    async def _handle(self, records: Sequence[Received]) -> Sequence[Received]:
+        texts = [record.message.task_id for record in records[: self._at_once]]
         await self._do(texts)
         self.handled.append(texts)
+        return records[self._at_once :]
 
     async def run_until(self, committed: Mapping[TopicPartition, int]) -> None:
         """Consume until positions are committed."""
@@ -260,3 +263,57 @@ async def test_a_batch_in_hand_counts_for_the_lag_until_it_is_committed(monkeypa
     await bench.run_until({ONE: 2})
     seen.append(await bench.consumer._positions())
     assert [positions[ONE] for positions in seen] == [Position(done=0, end=2), Position(done=2, end=2)]
+
+
+@pytest.mark.usefixtures("unclosed")
+async def test_what_a_handler_leaves_comes_again_before_what_has_come_meanwhile_and_is_not_committed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    committed = []
+
+    async def do(_: list[str]) -> None:
+        committed.append(bench.kafka.committed.get(ONE))
+        bench.kafka.records[ONE] += ["new"] * (len(bench.handled) == 0)
+
+    bench = Bench(monkeypatch, do, at_once=2)
+    bench.kafka.records[ONE] = ["a", "b", "c", "d", "e"]
+    await bench.run_until({ONE: 6})
+    assert bench.handled == [["a", "b"], ["c", "d"], ["e", "new"]]
+    assert committed == [None, 2, 4]
+
+
+@pytest.mark.usefixtures("unclosed")
+async def test_a_consumer_whose_handler_leaves_as_much_as_it_may_hold_fetches_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    positions = []
+
+    async def do(_: list[str]) -> None:
+        positions.append(bench.kafka.positions[ONE])
+
+    bench = Bench(monkeypatch, do, at_once=1)
+    bench.consumer._max_records = 3
+    bench.kafka.records[ONE] = ["a", "b", "c", "d", "e"]
+    await bench.run_until({ONE: 5})
+    assert bench.handled == [["a"], ["b"], ["c"], ["d"], ["e"]]
+    assert positions == [3, 4, 5, 5, 5]
+
+
+@pytest.mark.usefixtures("unclosed")
+async def test_what_a_handler_has_left_is_read_again_after_trouble_and_forgotten_with_its_partition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failures = [OSError("disk full")]
+
+    async def do(texts: list[str]) -> None:
+        if texts == ["b"] and failures:
+            raise failures.pop()
+        if texts == ["c"]:
+            bench.kafka.positions = {OTHER: 0}  # the first one is another's now
+            bench.kafka.records[OTHER] = ["z"]
+
+    bench = Bench(monkeypatch, do, at_once=1)
+    bench.kafka.records[ONE] = ["a", "b", "c", "d", "e"]
+    await bench.run_until({OTHER: 1})
+    assert bench.handled == [["a"], ["b"], ["c"], ["z"]]
+    assert bench.kafka.committed[ONE] == 3, "the commit after the loss, which the fake takes"

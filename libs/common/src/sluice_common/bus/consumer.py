@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from sluice_common.bus.handling import BatchHandler, Handler, Received
+from sluice_common.bus.in_hand import InHand
 from sluice_common.bus.lag import Position, Positions, lag_watched
 from sluice_common.bus.producer import SEND_TIMEOUT, Producer
 from sluice_common.errors import FatalError
@@ -30,6 +31,7 @@ _log = structlog.get_logger()
 _BACKOFF = Backoff(first=0.5, longest=5.0)
 FINISH_SECONDS = 5.0
 """Seconds that a batch in hand may take at the end of the process; what is not committed then comes again."""
+_FETCH_TIMEOUT_MS = 1000
 LONGEST_REST = 10.0
 """Most seconds between two batches, for the sake of a busy database."""
 FETCH_WAIT_MS = 2_000
@@ -39,25 +41,28 @@ BUSY_FETCH_WAIT_MS = 200
 handler that is busy: what comes to them meanwhile waits until the broker has answered for the silent ones."""
 
 
-async def fetch(kafka: AIOKafkaConsumer, max_records: int) -> Mapping[TopicPartition, Sequence[Any]]:
-    """Return records by partition; none if none came within a second.
+async def fetch(
+    kafka: AIOKafkaConsumer, max_records: int, timeout_ms: int = _FETCH_TIMEOUT_MS
+) -> Mapping[TopicPartition, Sequence[Any]]:
+    """Return records by partition; none if none came in time.
 
     Args:
         kafka: Whose fetches are held for `BUSY_FETCH_WAIT_MS` after records, and for `FETCH_WAIT_MS` after none.
         max_records: Most records.
+        timeout_ms: Milliseconds to wait for them; 0 if there is other work meanwhile.
 
     Raises:
         FatalError: The client's own tasks have ended: it would raise the same for ever.
         KafkaError: Kafka cannot be reached.
     """
     try:
-        batches = await kafka.getmany(timeout_ms=1000, max_records=max_records)
+        batches = await kafka.getmany(timeout_ms=timeout_ms, max_records=max_records)
     except Exception as error:
         if kafka._coordinator._coordination_task.done():  # noqa: SLF001 - it tells nobody
             raise FatalError(f"the consumer has ended: {error!r}") from error
         raise
     news = {partition: batch for partition, batch in batches.items() if batch}
-    hold_fetches(kafka, BUSY_FETCH_WAIT_MS if news else FETCH_WAIT_MS)
+    hold_fetches(kafka, BUSY_FETCH_WAIT_MS if news or not timeout_ms else FETCH_WAIT_MS)
     return news
 
 
@@ -110,10 +115,10 @@ class Consumer:
             settings: Where Kafka is.
             topics: Topics of the subscription; each needs a decoder.
             group: Consumer group.
-            handler: Called with each batch, in the order of each partition; where it raises `PoisonError`, again with
-                each record of the batch alone.
+            handler: Called with each batch, in the order of each partition, behind what it has left of the last one;
+                where it raises `PoisonError`, again with each record of the batch alone.
             producer: For dead letters.
-            max_records: Most records of a batch.
+            max_records: Most records of a batch, with those that were left.
             gather: Seconds to wait after a batch that was not full: the next one is larger (saves CPU at low rates).
             rest: The same in times of what the batch has taken: the busier the database, the less it is asked for what
                 can wait, `LONGEST_REST` seconds at most.
@@ -127,7 +132,7 @@ class Consumer:
         self._gather = gather
         self._rest = rest
         self._group = group
-        self._in_hand: dict[TopicPartition, int] = {}
+        self._in_hand = InHand()
         self._watch = ExitStack()
         self._kafka = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka_bootstrap,
@@ -167,25 +172,28 @@ class Consumer:
         Raises:
             Exception: What the handler or Kafka raised.
         """
-        batches = await fetch(self._kafka, self._max_records)
-        if not batches:
+        left, room = bool(self._in_hand.left), self._max_records - len(self._in_hand.left)
+        batches = await fetch(self._kafka, room, 0 if left else _FETCH_TIMEOUT_MS) if room > 0 else {}
+        if not batches and not left:
             return
         began = time.monotonic()
         await finished(self._handle(batches), within=FINISH_SECONDS)
-        is_full = sum(map(len, batches.values())) >= self._max_records
-        await asyncio.sleep(pause_after(time.monotonic() - began, self._gather, self._rest, is_full=is_full))
+        if not self._in_hand.left:
+            is_full = sum(map(len, batches.values())) >= room
+            await asyncio.sleep(pause_after(time.monotonic() - began, self._gather, self._rest, is_full=is_full))
 
     async def _handle(self, batches: Mapping[TopicPartition, Sequence[Any]]) -> None:
-        self._in_hand = {partition: batch[0].offset for partition, batch in batches.items()}
+        self._in_hand.keep(self._kafka.assignment())
+        self._in_hand.take(batches)
         try:
             records = [r for batch in batches.values() for record in batch if (r := await self._decode(record))]
-            await self._handler.handle(records)
-            await self._commit({partition: batch[-1].offset + 1 for partition, batch in batches.items()})
+            left = await self._handler.handle([*self._in_hand.left, *records])
+            await self._commit(self._in_hand.done(left))
+            self._in_hand.leave(left)
         except Exception:
-            self._rewind(self._in_hand)
+            self._rewind(self._in_hand.begins)
+            self._in_hand = InHand()
             raise
-        finally:
-            self._in_hand = {}
 
     async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit the positions behind a batch; if partitions have moved meanwhile, it comes again to their new owner.
@@ -212,7 +220,7 @@ class Consumer:
         return {(tp.topic, tp.partition): Position(await self._done(tp), end) for tp, end in ends.items()}
 
     async def _done(self, partition: TopicPartition) -> int:
-        in_hand = self._in_hand.get(partition)
+        in_hand = self._in_hand.begins.get(partition)
         return int(await self._kafka.position(partition)) if in_hand is None else in_hand
 
     def _missing(self) -> str | None:

@@ -37,7 +37,9 @@ class Received:
     value: bytes | None = None
 
 
-Handler = Callable[[Sequence[Received]], Awaitable[None]]
+Handler = Callable[[Sequence[Received]], Awaitable[Sequence[Received] | None]]
+"""Handles records, all of them or some; returns those that it has left for later, which come again with what has come
+meanwhile. It leaves nothing of a single one."""
 
 
 class BatchHandler:
@@ -52,8 +54,8 @@ class BatchHandler:
         self._handler = handler
         self._producer = producer
 
-    async def handle(self, records: Sequence[Received]) -> None:
-        """Hand a batch over; if a record of it may be at fault, each record alone.
+    async def handle(self, records: Sequence[Received]) -> Sequence[Received]:
+        """Hand a batch over; if a record of it may be at fault, each record alone. Return what is left for later.
 
         Raises:
             Exception: Trouble, or a fatal error.
@@ -62,7 +64,7 @@ class BatchHandler:
             await self._handle_alone(records[0])
         elif records:
             try:
-                await self._handler(records)
+                return await self._handler(records) or ()
             except Exception as error:
                 if _is_trouble(error):
                     raise
@@ -70,6 +72,7 @@ class BatchHandler:
                     note_failure("batch_taken_apart", error, topic=records[0].topic)
                 for record in records:
                     await self._handle_alone(record)
+        return ()
 
     async def _handle_alone(self, record: Received) -> None:
         """Hand a record over; poison, and what fails again and again without trouble, goes to `dead-letters`.
@@ -80,7 +83,7 @@ class BatchHandler:
         reason = ""
         for attempt in range(_ATTEMPTS):
             try:
-                return await self._handler([record])
+                await self._handler([record])
             except PoisonError as error:
                 reason = str(error)
                 break
@@ -90,7 +93,9 @@ class BatchHandler:
                 note_failure("record_not_handled", error, topic=record.topic, offset=record.offset)
                 reason = repr(error)
                 await asyncio.sleep(_BACKOFF.delay(attempt + 1))
-        return await self._producer.dead_letter(record, reason)
+            else:
+                return
+        await self._producer.dead_letter(record, reason)
 
 
 def _is_trouble(error: Exception) -> bool:

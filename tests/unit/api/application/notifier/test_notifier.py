@@ -114,11 +114,14 @@ class NoClient:
         raise NotImplementedError("the notifier does not ask")
 
 
+def records(*events: ExecutionChanged) -> list[Received]:
+    return [Received(event, "execution-events", 0, 0) for event in events]
+
+
 async def offered(stores: FakeStores, *events: ExecutionChanged, queue: int = 100) -> list[str]:
     """Return the keys of the deliveries that come of events and are claimed."""
     dispatcher = FakeDispatcher(stores, queue)
-    records = [Received(event, "execution-events", 0, 0) for event in events]
-    await Notifier(stores, stores, dispatcher, GIVE_UP).handle(records)
+    assert not await Notifier(stores, stores, dispatcher, GIVE_UP).handle(records(*events))
     return dispatcher.offered
 
 
@@ -155,13 +158,21 @@ async def test_what_a_receiver_has_no_room_for_is_stored_for_anybody_to_claim() 
     assert stores.claimed == set(first)
 
 
-async def test_the_results_of_an_app_with_few_do_not_wait_for_those_of_one_with_many() -> None:
-    stores = FakeStores(subscription("many"), subscription("few", app_id="b"))
-    many = [msgspec.structs.replace(ENDED, execution_id=f"t:{n}") for n in range(3)]
+async def test_results_of_apps_are_stored_in_turns_and_some_at_a_time_so_that_few_do_not_wait_for_many() -> None:
+    stores = FakeStores(subscription("one"), subscription("two"), subscription("few", app_id="b"))
+    many = [msgspec.structs.replace(ENDED, execution_id=f"t:{n}") for n in range(100)]
     few = msgspec.structs.replace(ENDED, app_id="b", execution_id="u:0")
-    keys = ["few:u:0:SUCCEEDED", *(f"many:t:{n}:SUCCEEDED" for n in range(3))]
-    assert await offered(stores, *many, few) == keys
-    assert list(stores.known) == keys, "stored one app after the other"
+    dispatcher = FakeDispatcher(stores, queue=1000)
+    notifier = Notifier(stores, stores, dispatcher, GIVE_UP)
+    left = await notifier.handle(records(*many, few))
+    assert dispatcher.offered[:3] == ["one:t:0:SUCCEEDED", "two:t:0:SUCCEEDED", "few:u:0:SUCCEEDED"]
+    assert len(dispatcher.offered) == 51, "the deliveries of an event are stored together"
+    left = await notifier.handle([*left, *records(msgspec.structs.replace(few, execution_id="u:1"))])
+    assert dispatcher.offered[51:54] == ["one:t:25:SUCCEEDED", "two:t:25:SUCCEEDED", "few:u:1:SUCCEEDED"]
+    while left:
+        left = await notifier.handle(left)
+    ours = [key for key in stores.known if key.startswith("one")]
+    assert ours == [f"one:t:{n}:SUCCEEDED" for n in range(100)], "each once, in their order"
 
 
 async def test_a_callback_is_as_old_as_its_event() -> None:

@@ -1,15 +1,15 @@
 """Turns execution events into deliveries (R086, R151)."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 import structlog
 
 from sluice_api.application.notifier.dispatcher import Dispatcher
 from sluice_api.application.notifier.ports import DeliveryStore, SubscriptionStore
 from sluice_api.application.notifier.records import Delivery
-from sluice_api.application.notifier.rotation import app_of
 from sluice_api.domain.callback_urls import target_of
 from sluice_api.domain.callbacks.dialect import body_of
 from sluice_api.domain.callbacks.happened import Happened, what_happened
@@ -19,7 +19,10 @@ from sluice_common.messages.base import now
 from sluice_common.messages.execution_events import ExecutionChanged
 
 _log = structlog.get_logger()
-_STORED_AT_ONCE = 100
+_STORED_AT_ONCE = 50
+"""Deliveries after which no other event is turned into some; what comes meanwhile waits for so many at most."""
+
+_Event = tuple[Received, Happened]
 
 
 class Notifier:
@@ -43,23 +46,23 @@ class Notifier:
         self._dispatcher = dispatcher
         self._give_up = timedelta(seconds=give_up)
 
-    async def handle(self, records: Sequence[Received]) -> None:
-        """Store and offer the deliveries of a batch of events: those of the app with the fewest first.
+    async def handle(self, records: Sequence[Received]) -> Sequence[Received]:
+        """Store and offer the deliveries of some events, of each app in turn; return the others.
 
-        They are offered as soon as they are stored, so that within a batch nobody waits for the many of another app.
+        So nobody waits for the many of another app, which are still to be stored or have come before.
 
         Raises:
             PoisonError: The delivery of an event can never be stored.
         """
         at = now()
-        happened = self._recent((r.message for r in records if isinstance(r.message, ExecutionChanged)), at)
-        if not happened:
-            return
+        events = _in_turns(self._recent(records, at))
+        if not events:
+            return ()
         # Read after the events: whoever had subscribed when they happened is there.
-        subscriptions = await self._subscriptions.of_apps({h.execution.app_id for h in happened})
-        deliveries = _fewest_first(_deliveries(happened, subscriptions, at).values())
-        for start in range(0, len(deliveries), _STORED_AT_ONCE):
-            await self._store(deliveries[start : start + _STORED_AT_ONCE])
+        subscriptions = await self._subscriptions.of_apps({what.execution.app_id for _, what in events})
+        deliveries, handled = _some_deliveries([what for _, what in events], subscriptions, at)
+        await self._store(deliveries)
+        return [record for record, _ in events[handled:]]
 
     async def _store(self, deliveries: Sequence[Delivery]) -> None:
         """Store deliveries, and offer those that were not stored before as far as there is room for them."""
@@ -67,10 +70,14 @@ class Notifier:
         new = await self._deliveries.add(deliveries, claimed)
         self._dispatcher.offer((delivery for delivery in new if delivery.key in claimed), until)
 
-    def _recent(self, executions: Iterable[ExecutionChanged], at: datetime) -> list[Happened]:
-        """Return what happened recently enough to be told."""
-        happened = [h for execution in executions if (h := what_happened(execution)) is not None]
-        recent = [h for h in happened if h.execution.occurred_at + self._give_up > at]
+    def _recent(self, records: Iterable[Received], at: datetime) -> list[_Event]:
+        """Return the records that report something which happened recently enough to be told."""
+        happened = [
+            (record, what)
+            for record in records
+            if isinstance(record.message, ExecutionChanged) and (what := what_happened(record.message)) is not None
+        ]
+        recent = [(record, what) for record, what in happened if what.execution.occurred_at + self._give_up > at]
         if len(recent) < len(happened):
             _log.warning("callbacks_too_late", count=len(happened) - len(recent))
         return recent
@@ -87,25 +94,30 @@ class Notifier:
         return keys
 
 
-def _fewest_first(deliveries: Iterable[Delivery]) -> list[Delivery]:
-    """Return deliveries, those of the app with the fewest first; of each app they stay in their order."""
-    by_app: defaultdict[str, list[Delivery]] = defaultdict(list)
-    for delivery in deliveries:
-        by_app[app_of(delivery.target)].append(delivery)
-    return [delivery for of_app in sorted(by_app.values(), key=len) for delivery in of_app]
+def _in_turns(events: Iterable[_Event]) -> Sequence[_Event]:
+    """Return events: the first one of each app, then each app's second one, and so on."""
+    counts: Counter[str] = Counter()
+    ranked: list[tuple[int, _Event]] = []
+    for event in events:
+        app_id = event[1].execution.app_id
+        ranked.append((counts[app_id], event))
+        counts[app_id] += 1
+    return [event for _, event in sorted(ranked, key=itemgetter(0))]
 
 
-def _deliveries(
+def _some_deliveries(
     happened: Sequence[Happened], subscriptions: Mapping[str, Sequence[Subscription]], at: datetime
-) -> dict[str, Delivery]:
-    """Return what is to be delivered, by key: the first event of those that report the same."""
+) -> tuple[Sequence[Delivery], int]:
+    """Return what is to be delivered of some first events, once if they report the same, and how many these are."""
     wanted: dict[str, Delivery] = {}
-    for what in happened:
+    for handled, what in enumerate(happened):
+        if len(wanted) >= _STORED_AT_ONCE:
+            return list(wanted.values()), handled
         for subscription in subscriptions.get(what.execution.app_id, ()):
             key = f"{subscription.subscription_id}:{what.delivery_id}"
             if subscription.event == what.event and key not in wanted:
                 wanted[key] = _delivery(key, what, subscription, at)
-    return wanted
+    return list(wanted.values()), len(happened)
 
 
 def _delivery(key: str, what: Happened, subscription: Subscription, at: datetime) -> Delivery:
