@@ -10,7 +10,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectio
 from pymongo.errors import OperationFailure
 from structlog.testing import capture_logs
 
-from sluice_common.bus import Consumer, Position, Positions, Producer, Received, consumer, handling
+from sluice_common.bus import Consumer, Handler, Position, Positions, Producer, Received, consumer, handling
 from sluice_common.errors import FatalError, PoisonError
 from sluice_common.messages.base import now, to_json
 from sluice_common.messages.task_events import TaskStopRequested
@@ -38,12 +38,14 @@ class Kafka:
         self.committed: dict[TopicPartition, int] = {}
         self.failures: list[Exception] = []
         self.fetch_failures: list[Exception] = []
+        self.timeouts: list[int] = []
         self._coordinator = self._fetcher = self
         self._fetch_max_wait_ms = 0
         self._coordination_task: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
-        assert timeout_ms >= 0
+        assert max_records > 0
+        self.timeouts.append(timeout_ms)
         await asyncio.sleep(0)
         if self.fetch_failures:
             raise self.fetch_failures.pop()
@@ -58,7 +60,15 @@ class Kafka:
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         if self.failures:
             raise self.failures.pop()
+        if not offsets:
+            raise ValueError("nothing to commit")
+        if offsets.keys() - self.assignment():
+            raise IllegalStateError("not assigned")
         self.committed |= offsets
+
+    def rebalance(self, *assigned: TopicPartition) -> None:
+        """Assign partitions, whose positions are where they were committed."""
+        self.positions = {partition: self.committed.get(partition, 0) for partition in assigned}
 
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         return {partition: len(self.records[partition]) for partition in partitions}
@@ -92,18 +102,23 @@ class Bench:
     """A consumer, what its handler gets, and what that does with it."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, do: Callable[[list[str]], Awaitable[None]], at_once: int = 1000
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        do: Callable[[list[str]], Awaitable[None]] | None = None,
+        at_once: int = 1000,
+        handle: Handler | None = None,
     ) -> None:
         for module in (consumer, handling):
             monkeypatch.setattr(module, "_BACKOFF", Backoff(first=0.0, longest=0.0))
         self.kafka, self.producer, self.handled = Kafka(), Letters(), list[list[str]]()
         self._do, self._at_once = do, at_once
-        self.consumer = Consumer(CommonSettings(), [TASK_EVENTS], "g", self._handle, self.producer)
+        self.consumer = Consumer(CommonSettings(), [TASK_EVENTS], "g", handle or self._handle, self.producer)
         self.consumer._kafka = self.kafka
 
     async def _handle(self, records: Sequence[Received]) -> Sequence[Received]:
         texts = [record.message.task_id for record in records[: self._at_once]]
-        await self._do(texts)
+        if self._do is not None:
+            await self._do(texts)
         self.handled.append(texts)
         return records[self._at_once :]
 
@@ -280,40 +295,124 @@ async def test_what_a_handler_leaves_comes_again_before_what_has_come_meanwhile_
     await bench.run_until({ONE: 6})
     assert bench.handled == [["a", "b"], ["c", "d"], ["e", "new"]]
     assert committed == [None, 2, 4]
+    assert bench.kafka.timeouts[:3] == [1000, 0, 0], "nobody waits for news while there is work"
+
+
+@pytest.mark.usefixtures("unclosed")
+async def test_what_is_handled_behind_a_record_that_was_left_is_not_committed_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def handle(records: Sequence[Received]) -> Sequence[Received]:
+        """Handle the last record, whatever came before it."""
+        bench.handled.append([records[-1].message.task_id])
+        committed.append(bench.kafka.committed.get(ONE))
+        return records[-2::-1]
+
+    committed: list[int | None] = []
+    bench = Bench(monkeypatch, handle=handle)
+    bench.kafka.records[ONE] = ["a", "b", "c"]
+    await bench.run_until({ONE: 3})
+    assert sorted(bench.handled) == [["a"], ["b"], ["c"]]
+    assert committed == [None, 0, 1], "the lowest that is left"
 
 
 @pytest.mark.usefixtures("unclosed")
 async def test_a_consumer_whose_handler_leaves_as_much_as_it_may_hold_fetches_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    positions = []
+    async def handle(records: Sequence[Received]) -> Sequence[Received]:
+        """Look at the first time, handle all at the second."""
+        bench.handled.append([record.message.task_id for record in records])
+        return () if len(bench.handled) > 1 else records
 
-    async def do(_: list[str]) -> None:
-        positions.append(bench.kafka.positions[ONE])
-
-    bench = Bench(monkeypatch, do, at_once=1)
+    bench = Bench(monkeypatch, handle=handle)
     bench.consumer._max_records = 3
     bench.kafka.records[ONE] = ["a", "b", "c", "d", "e"]
     await bench.run_until({ONE: 5})
-    assert bench.handled == [["a"], ["b"], ["c"], ["d"], ["e"]]
-    assert positions == [3, 4, 5, 5, 5]
+    assert bench.handled == [["a", "b", "c"], ["a", "b", "c"], ["d", "e"]]
+    assert bench.kafka.timeouts[0] == 1000
+    assert len(bench.kafka.timeouts) >= 2
 
 
 @pytest.mark.usefixtures("unclosed")
-async def test_what_a_handler_has_left_is_read_again_after_trouble_and_forgotten_with_its_partition(
+async def test_a_record_that_is_left_again_and_again_keeps_no_endless_number_behind_it_uncommitted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    async def handle(records: Sequence[Received]) -> Sequence[Received]:
+        """Leave the first one until nothing else comes."""
+        bench.handled.append([record.message.task_id for record in records])
+        return records[:1] if len(records) > 1 else ()
+
+    bench = Bench(monkeypatch, handle=handle)
+    bench.consumer._max_records = 2
+    bench.kafka.records[ONE] = ["old", *(str(n) for n in range(20))]
+    await bench.run_until({ONE: 6})
+    assert bench.handled[:6] == [["old", "0"], ["old", "1"], ["old", "2"], ["old", "3"], ["old", "4"], ["old"]]
+
+
+@pytest.mark.usefixtures("unclosed")
+async def test_what_a_handler_has_left_is_read_again_after_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     failures = [OSError("disk full")]
 
     async def do(texts: list[str]) -> None:
+        bench.kafka.records[ONE] += ["new"] * (texts == ["a"])
         if texts == ["b"] and failures:
             raise failures.pop()
-        if texts == ["c"]:
-            bench.kafka.positions = {OTHER: 0}  # the first one is another's now
-            bench.kafka.records[OTHER] = ["z"]
 
     bench = Bench(monkeypatch, do, at_once=1)
-    bench.kafka.records[ONE] = ["a", "b", "c", "d", "e"]
-    await bench.run_until({OTHER: 1})
-    assert bench.handled == [["a"], ["b"], ["c"], ["z"]]
-    assert bench.kafka.committed[ONE] == 3, "the commit after the loss, which the fake takes"
+    bench.kafka.records[ONE] = ["a", "b", "c"]
+    await bench.run_until({ONE: 4})
+    assert bench.handled == [["a"], ["b"], ["c"], ["new"]]
+
+
+@pytest.mark.usefixtures("unclosed")
+@pytest.mark.parametrize("assigned", [(ONE, OTHER), (OTHER,)])
+async def test_what_a_handler_has_left_is_forgotten_in_a_rebalance_and_handled_once_by_whoever_has_its_partition(
+    monkeypatch: pytest.MonkeyPatch, assigned: tuple[TopicPartition, ...]
+) -> None:
+    async def do(texts: list[str]) -> None:
+        if texts == ["b"]:
+            moved.append(True)
+
+    moved: list[bool] = []
+    bench = Bench(monkeypatch, do, at_once=1)
+    bench.kafka.records[ONE] = ["a", "b", "c", "d"]
+    original = bench.kafka.getmany
+
+    async def getmany(**options: int) -> Mapping[TopicPartition, Sequence[Record]]:
+        if moved == [True]:
+            moved.append(False)
+            bench.kafka.rebalance(*assigned)
+            bench.consumer._note_assignment()
+            bench.kafka.records[OTHER] = ["z"]
+        return await original(**options)
+
+    monkeypatch.setattr(bench.kafka, "getmany", getmany)
+    await bench.run_until({OTHER: 1} | ({ONE: 4} if ONE in assigned else {}))
+    later = [["c"], ["d"]] if ONE in assigned else []
+    assert sorted(bench.handled) == [["a"], ["b"], *later, ["z"]]
+    assert bench.kafka.committed[ONE] == (4 if ONE in assigned else 2)
+
+
+@pytest.mark.usefixtures("unclosed")
+async def test_a_handler_that_leaves_its_only_record_ends_the_consumer_instead_of_losing_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(monkeypatch, at_once=0)
+    bench.kafka.records[ONE] = ["a"]
+    with pytest.raises(FatalError):
+        await bench.consumer.run()
+    assert ONE not in bench.kafka.committed
+
+
+@pytest.mark.usefixtures("unclosed")
+async def test_what_a_handler_has_left_counts_for_the_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Positions] = []
+
+    async def do(_: list[str]) -> None:
+        shown.append(await bench.consumer._positions())
+
+    bench = Bench(monkeypatch, do, at_once=2)
+    bench.kafka.records[ONE] = ["a", "b", "c"]
+    await bench.run_until({ONE: 3})
+    assert [positions[ONE.topic, ONE.partition] for positions in shown] == [Position(0, 3), Position(2, 3)]

@@ -2,7 +2,8 @@
 
 Whatever happens in the middle of a batch, the batch comes again: after trouble (`is_passing`) to this consumer, which
 stays in its group meanwhile; after a rebalance to whoever has the partition then. A consumer that is told to end
-handles and commits the batch that it has in hand, so that its successor repeats nothing.
+handles and commits the batch that it has in hand. Its successor repeats only what a handler has done behind a record
+that it had left for later.
 """
 
 import asyncio
@@ -32,6 +33,8 @@ _BACKOFF = Backoff(first=0.5, longest=5.0)
 FINISH_SECONDS = 5.0
 """Seconds that a batch in hand may take at the end of the process; what is not committed then comes again."""
 _FETCH_TIMEOUT_MS = 1000
+_SPANS = 3
+"""Batches of records, at most, that are handled and not committed because a handler has left one before them."""
 LONGEST_REST = 10.0
 """Most seconds between two batches, for the sake of a busy database."""
 FETCH_WAIT_MS = 2_000
@@ -115,8 +118,8 @@ class Consumer:
             settings: Where Kafka is.
             topics: Topics of the subscription; each needs a decoder.
             group: Consumer group.
-            handler: Called with each batch, in the order of each partition, behind what it has left of the last one;
-                where it raises `PoisonError`, again with each record of the batch alone.
+            handler: Called with each batch, in the order of each partition, behind what it has left of the last ones in
+                its own order; where it raises `PoisonError`, again with each of these records alone.
             producer: For dead letters.
             max_records: Most records of a batch, with those that were left.
             gather: Seconds to wait after a batch that was not full: the next one is larger (saves CPU at low rates).
@@ -133,6 +136,7 @@ class Consumer:
         self._rest = rest
         self._group = group
         self._in_hand = InHand()
+        self._is_reassigned = False
         self._watch = ExitStack()
         self._kafka = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka_bootstrap,
@@ -148,7 +152,7 @@ class Consumer:
 
     async def start(self) -> None:
         """Join the group."""
-        self._kafka.subscribe(list(self._decoders), listener=_Assignments(self._on_assigned))
+        self._kafka.subscribe(list(self._decoders), listener=_Assignments(self._note_assignment))
         await self._kafka.start()
         self._watch.enter_context(lag_watched(self._group, self._positions))
         READINESS.require(f"consumer group {self._group}", self._missing)
@@ -172,9 +176,11 @@ class Consumer:
         Raises:
             Exception: What the handler or Kafka raised.
         """
-        left, room = bool(self._in_hand.left), self._max_records - len(self._in_hand.left)
+        left, room = bool(self._in_hand.left), self._room()
         batches = await fetch(self._kafka, room, 0 if left else _FETCH_TIMEOUT_MS) if room > 0 else {}
-        if not batches and not left:
+        if self._is_reassigned:
+            self._is_reassigned, self._in_hand = False, InHand()
+        if not batches and not self._in_hand.left:
             return
         began = time.monotonic()
         await finished(self._handle(batches), within=FINISH_SECONDS)
@@ -182,8 +188,15 @@ class Consumer:
             is_full = sum(map(len, batches.values())) >= room
             await asyncio.sleep(pause_after(time.monotonic() - began, self._gather, self._rest, is_full=is_full))
 
+    def _room(self) -> int:
+        """Return how many more records may be fetched: none while too much is handled behind what is left."""
+        return self._max_records - len(self._in_hand.left) if self._in_hand.span < _SPANS * self._max_records else 0
+
+    def _note_assignment(self) -> None:
+        self._is_reassigned = True
+        self._on_assigned()
+
     async def _handle(self, batches: Mapping[TopicPartition, Sequence[Any]]) -> None:
-        self._in_hand.keep(self._kafka.assignment())
         self._in_hand.take(batches)
         try:
             records = [r for batch in batches.values() for record in batch if (r := await self._decode(record))]

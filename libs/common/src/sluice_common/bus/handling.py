@@ -8,7 +8,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from sluice_common.bus.producer import Producer
-from sluice_common.errors import PoisonError
+from sluice_common.errors import FatalError, PoisonError
 from sluice_common.supervision import Backoff, is_fatal, is_passing, note_failure
 
 _BACKOFF = Backoff(first=0.5, longest=5.0)
@@ -83,7 +83,7 @@ class BatchHandler:
         reason = ""
         for attempt in range(_ATTEMPTS):
             try:
-                await self._handler([record])
+                _require_nothing(await self._handler([record]))
             except PoisonError as error:
                 reason = str(error)
                 break
@@ -96,6 +96,11 @@ class BatchHandler:
             else:
                 return
         await self._producer.dead_letter(record, reason)
+
+
+def _require_nothing(left: Sequence[Received] | None) -> None:
+    if left:
+        raise FatalError("a handler has left its only record, which would be lost")
 
 
 def _is_trouble(error: Exception) -> bool:

@@ -1,6 +1,6 @@
 """What a consumer of a group has fetched and not committed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -11,15 +11,22 @@ from sluice_common.bus.handling import Received
 class InHand:
     """The records that a handler has left for later, and up to where each partition is done.
 
+    It is of one assignment: after a rebalance all partitions are read again from what is committed on.
+
     Attributes:
         begins: Where to begin anew if all of this fails, by partition.
-        left: What has been fetched, decoded and not handled, in the order of each partition.
+        left: What has been fetched, decoded and not handled, in the order in which the handler has left it.
     """
 
     def __init__(self) -> None:
         self.begins: dict[TopicPartition, int] = {}
         self.left: Sequence[Received] = ()
         self._ends: dict[TopicPartition, int] = {}
+
+    @property
+    def span(self) -> int:
+        """Return how many records are not committed, with those handled behind the first that was left."""
+        return sum(end - self.begins[partition] for partition, end in self._ends.items())
 
     def take(self, batches: Mapping[TopicPartition, Sequence[Any]]) -> None:
         """Note that records have been fetched."""
@@ -32,15 +39,9 @@ class InHand:
         return self._ends | _firsts(left)
 
     def leave(self, left: Sequence[Received]) -> None:
-        """Note that all but some has been handled and committed."""
+        """Note that all but some has been handled."""
         self.left, self.begins = left, _firsts(left)
         self._ends = {partition: end for partition, end in self._ends.items() if partition in self.begins}
-
-    def keep(self, assigned: Collection[TopicPartition]) -> None:
-        """Forget partitions that somebody else has now, who begins behind what is committed."""
-        self.left = [record for record in self.left if TopicPartition(record.topic, record.partition) in assigned]
-        self.begins = {partition: offset for partition, offset in self.begins.items() if partition in assigned}
-        self._ends = {partition: offset for partition, offset in self._ends.items() if partition in assigned}
 
 
 def _firsts(records: Sequence[Received]) -> dict[TopicPartition, int]:

@@ -12,7 +12,11 @@ from sluice_common.operations.metrics import gauge
 from sluice_common.operations.refreshing import refreshed
 
 LAG = gauge(
-    "sluice_consumer_lag_records", "Records that a consumer group has not done yet.", "group", "topic", "partition"
+    "sluice_consumer_lag_records",
+    "Records that a consumer group has not done yet, and those done behind such a one.",
+    "group",
+    "topic",
+    "partition",
 )
 OFFSET = gauge(
     "sluice_consumer_offset", "Offset up to which a consumer group has done its work.", "group", "topic", "partition"

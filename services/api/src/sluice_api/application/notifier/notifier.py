@@ -19,8 +19,10 @@ from sluice_common.messages.base import now
 from sluice_common.messages.execution_events import ExecutionChanged
 
 _log = structlog.get_logger()
+_LOOKED_AT = 200
+"""Events, at most, that are turned into deliveries at once: of so many the apps' subscriptions are read."""
 _STORED_AT_ONCE = 50
-"""Deliveries after which no other event is turned into some; what comes meanwhile waits for so many at most."""
+"""Deliveries that are stored at once, unless one event makes more."""
 
 _Event = tuple[Received, Happened]
 
@@ -49,18 +51,20 @@ class Notifier:
     async def handle(self, records: Sequence[Received]) -> Sequence[Received]:
         """Store and offer the deliveries of some events, of each app in turn; return the others.
 
-        So nobody waits for the many of another app, which are still to be stored or have come before.
+        So of all that is here nobody's waits for the many of another app. What the consumer has no room for waits in
+        Kafka.
 
         Raises:
             PoisonError: The delivery of an event can never be stored.
         """
         at = now()
         events = _in_turns(self._recent(records, at))
-        if not events:
+        some = [what for _, what in events[:_LOOKED_AT]]
+        if not some:
             return ()
         # Read after the events: whoever had subscribed when they happened is there.
-        subscriptions = await self._subscriptions.of_apps({what.execution.app_id for _, what in events})
-        deliveries, handled = _some_deliveries([what for _, what in events], subscriptions, at)
+        subscriptions = await self._subscriptions.of_apps({what.execution.app_id for what in some})
+        deliveries, handled = _first_deliveries(some, subscriptions, at)
         await self._store(deliveries)
         return [record for record, _ in events[handled:]]
 
@@ -105,18 +109,21 @@ def _in_turns(events: Iterable[_Event]) -> Sequence[_Event]:
     return [event for _, event in sorted(ranked, key=itemgetter(0))]
 
 
-def _some_deliveries(
+def _first_deliveries(
     happened: Sequence[Happened], subscriptions: Mapping[str, Sequence[Subscription]], at: datetime
 ) -> tuple[Sequence[Delivery], int]:
     """Return what is to be delivered of some first events, once if they report the same, and how many these are."""
     wanted: dict[str, Delivery] = {}
     for handled, what in enumerate(happened):
-        if len(wanted) >= _STORED_AT_ONCE:
+        more = {
+            key: _delivery(key, what, subscription, at)
+            for subscription in subscriptions.get(what.execution.app_id, ())
+            if subscription.event == what.event
+            and (key := f"{subscription.subscription_id}:{what.delivery_id}") not in wanted
+        }
+        if wanted and len(wanted) + len(more) > _STORED_AT_ONCE:
             return list(wanted.values()), handled
-        for subscription in subscriptions.get(what.execution.app_id, ()):
-            key = f"{subscription.subscription_id}:{what.delivery_id}"
-            if subscription.event == what.event and key not in wanted:
-                wanted[key] = _delivery(key, what, subscription, at)
+        wanted |= more
     return list(wanted.values()), len(happened)
 
 
