@@ -105,10 +105,16 @@ def own_settings(folder: Path) -> EmbeddedSettings:
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Bootstrap servers of a real Kafka with all topics of `sluice_common.topics`, one for the session."""
+def kafka_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A real Kafka with all topics of `sluice_common.topics`, one for the session; who holds it lets it go on."""
     with Stack(own_settings(tmp_path_factory.mktemp("kafka")), services={"kafka"}) as stack:
-        yield stack.endpoints.kafka_bootstrap
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_stack: Stack) -> str:
+    """Bootstrap servers of that Kafka."""
+    return kafka_stack.endpoints.kafka_bootstrap
 
 
 @pytest.fixture(scope="session")

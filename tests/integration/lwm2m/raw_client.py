@@ -7,6 +7,7 @@ from collections.abc import Sequence
 _ACK_TIMEOUT = 0.3
 _DEADLINE = 60.0
 _URI_PATH = 11
+_FIRST_RESPONSE = 0x40
 
 
 def update_datagram(location: Sequence[str], mid: int) -> bytes:
@@ -43,12 +44,14 @@ def _option(delta: int, value: bytes) -> bytes:
 
 
 class RawClient:
-    """One socket; every request is repeated until it is answered."""
+    """One socket; every request is repeated until it is acknowledged."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)  # noqa: FBT003 - the standard library's signature
         self._to = ("127.0.0.1", port)
+        self.acknowledged = False
+        """Whether a request was acknowledged without its answer."""
 
     def move_to(self, port: int) -> None:
         """Send to another process from now on."""
@@ -63,16 +66,31 @@ class RawClient:
         return (await self.answer(datagram))[1]
 
     async def answer(self, datagram: bytes) -> bytes:
-        """Return the answer to a request; fail when there is none."""
+        """Return the answer to a request, in its acknowledgement or later; fail when there is none."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(_DEADLINE):
             while True:
                 await loop.sock_sendto(self._socket, datagram, self._to)
                 try:
                     async with asyncio.timeout(_ACK_TIMEOUT):
-                        while True:
-                            answer = await loop.sock_recv(self._socket, 2_048)
-                            if answer[2:4] == datagram[2:4]:
-                                return answer
+                        answer = await self._next(datagram[2:4])
                 except TimeoutError:
                     continue
+                self.acknowledged = not answer[1]
+                return await self._late() if self.acknowledged else answer
+
+    async def _next(self, mid: bytes) -> bytes:
+        """Return the next message with a Message ID."""
+        while True:
+            message = await asyncio.get_running_loop().sock_recv(self._socket, 2_048)
+            if message[2:4] == mid:
+                return message
+
+    async def _late(self) -> bytes:
+        """Return the response to what was acknowledged before, and acknowledge it (RFC 7252 §5.2.2)."""
+        loop = asyncio.get_running_loop()
+        while True:
+            message = await loop.sock_recv(self._socket, 2_048)
+            if message[1] >= _FIRST_RESPONSE:
+                await loop.sock_sendto(self._socket, b"\x60\x00" + message[2:4], self._to)
+                return message

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+from sluice_common.observability import Rarely
+
 PROGRAM = """
 import logging, threading
 import structlog
@@ -36,3 +38,15 @@ def test_each_line_of_a_log_also_of_a_library_is_json_with_time_level_and_servic
     ]
     assert all(line["timestamp"] for line in lines)
     assert "OSError: away" in lines[2]["exception"]
+
+
+def test_a_line_that_thousands_cause_is_written_once_a_second_with_their_number() -> None:
+    now = [0.0]
+    rarely = Rarely(lambda: now[0])
+    assert [rarely.count() for _ in range(4)] == [1, 0, 0, 0]
+    now[0] = 0.9
+    assert rarely.count() == 0
+    now[0] = 1.0
+    assert rarely.count() == 5
+    now[0] = 5.0
+    assert rarely.count() == 1

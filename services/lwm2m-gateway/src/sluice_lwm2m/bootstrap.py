@@ -126,7 +126,12 @@ class _Core:
         self.endpoint = Endpoint(
             self.link,
             Transmission(settings.lwm2m_ack_timeout, settings.lwm2m_max_retransmit, settings.lwm2m_response_timeout),
-            Limits(settings.lwm2m_max_datagram, settings.lwm2m_max_pending, settings.lwm2m_handling_timeout),
+            Limits(
+                settings.lwm2m_max_datagram,
+                settings.lwm2m_max_pending,
+                settings.lwm2m_handling_timeout,
+                settings.lwm2m_acknowledge_after,
+            ),
             Duplicates(settings.lwm2m_exchange_lifetime, settings.lwm2m_max_duplicates),
             self.counters,
             sessions=self.sessions,

@@ -66,7 +66,10 @@ def _send_some(server: tuple[str, int], clients: Sequence[Client], mid: int, *, 
                 raise TimeoutError
             for key, _ in selector.select(1.0):
                 connection = key.fileobj  # type: ignore[assignment]
-                answered.append(_answered(key.data, connection.recv(2_048)))
+                packet = coap.decode(connection.recv(2_048))
+                if packet.code == coap.EMPTY:  # acknowledged, and to be answered later
+                    continue
+                answered.append(_answered(key.data, packet))
                 selector.unregister(connection)
                 connection.close()
     return answered
@@ -87,8 +90,7 @@ def _update(client: Client, mid: int) -> bytes:
     return coap.encode(coap.CON, coap.POST, mid, b"t", options=options)
 
 
-def _answered(client: Client, datagram: bytes) -> Client:
-    packet = coap.decode(datagram)
+def _answered(client: Client, packet: coap.Packet) -> Client:
     if packet.code == coap.CREATED:
         *_, location = [value for number, value in packet.options if number == coap.LOCATION_PATH]
         return client._replace(location=location.decode())

@@ -12,7 +12,7 @@ from tests.unit.lwm2m.fakes import FakeLink
 from sluice_lwm2m.adapters import request_tasks
 from sluice_lwm2m.adapters.endpoint import Endpoint
 from sluice_lwm2m.adapters.request_tasks import Limits
-from sluice_lwm2m.application.ports import NoAnswerError
+from sluice_lwm2m.application.ports import NoAnswerError, UnansweredError
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.duplicates import Duplicates
@@ -46,9 +46,9 @@ class NotAList(list[Message]):
 class Gateway:
     """An endpoint with callbacks that note what they get."""
 
-    def __init__(self, pending: int = 10, duplicates: Duplicates | None = None) -> None:
+    def __init__(self, pending: int = 10, duplicates: Duplicates | None = None, acknowledge: float = 0.0) -> None:
         self.counters = Counters()
-        limits = Limits(datagram=1_280, pending=pending, handling=0.5)
+        limits = Limits(datagram=1_280, pending=pending, handling=0.5, acknowledge=acknowledge)
         kept = duplicates or Duplicates(247, 100)
         self.sessions = NumberedSessions(0, 10)
         self.sent: list[bytes] = []
@@ -356,3 +356,110 @@ def test_no_datagram_raises_anything(datagrams: list[bytes]) -> None:
         assert all(sent[0] >> 6 == 1 for sent in gateway.sent)
 
     asyncio.run(feed())
+
+
+ACKNOWLEDGED = b"\x60\x00\x00\x07"
+
+
+async def late_answer(gateway: Gateway) -> Message:
+    """Return the response to a request that was acknowledged first."""
+    gateway.gate.clear()
+    assert await gateway.take(request()) == [ACKNOWLEDGED]
+    gateway.gate.set()
+    sent = await gateway.take()
+    return codec.decode(sent[0])
+
+
+async def test_a_request_that_takes_long_is_acknowledged_and_answered_in_a_message_of_its_own() -> None:
+    answer = await late_answer(Gateway(acknowledge=0.001))
+    assert (answer.kind, answer.code, answer.mid, answer.token) == (coap.CON, coap.CHANGED, 99, b"t")
+    assert answer.payload == b"ok"
+
+
+async def test_a_request_that_was_acknowledged_is_acknowledged_again_when_it_is_repeated_and_later_answered() -> None:
+    gateway = Gateway(acknowledge=0.001)
+    gateway.gate.clear()
+    assert await gateway.take(request()) == [ACKNOWLEDGED]
+    assert await gateway.take(request(), request()) == [ACKNOWLEDGED] * 2
+    gateway.gate.set()
+    await gateway.take()
+    await gateway.take(codec.header(coap.ACK, coap.EMPTY, 99))
+    assert await gateway.take(request()) == [b"\x61\x44\x00\x07t\xffok"]
+    assert len(gateway.requests) == 1
+
+
+@pytest.mark.parametrize("kind", [coap.ACK, coap.RST])
+async def test_a_late_answer_is_repeated_until_it_is_acknowledged_or_reset(kind: int) -> None:
+    gateway = Gateway(acknowledge=0.001)
+    await late_answer(gateway)
+    assert len(gateway.endpoint._late) == 1
+    assert await gateway.take(codec.header(kind, coap.EMPTY, 99)) == []
+    assert len(gateway.endpoint._late) == 0
+    await asyncio.sleep(0.05)
+    assert gateway.unmatched == []
+
+
+async def test_a_late_answer_that_nobody_acknowledges_is_repeated_a_few_times() -> None:
+    gateway = Gateway(acknowledge=0.001)
+    first = await late_answer(gateway)
+    await asyncio.sleep(0.1)
+    answers = [codec.decode(datagram) for datagram in gateway.sent[1:]]
+    assert answers == [first, first]
+    assert len(gateway.endpoint._late) == 0
+
+
+async def test_an_acknowledgement_from_elsewhere_ends_no_late_answer() -> None:
+    gateway = Gateway(acknowledge=0.001)
+    await late_answer(gateway)
+    gateway.link.hear(codec.header(coap.ACK, coap.EMPTY, 99), Peer(("10.0.0.2", 5683)))
+    assert len(gateway.endpoint._late) == 1
+    await gateway.endpoint.close()
+
+
+async def test_a_request_that_was_acknowledged_and_is_left_unanswered_is_told_to_come_again() -> None:
+    gateway = Gateway(acknowledge=0.001)
+    gateway.failure = UnansweredError()
+    answer = await late_answer(gateway)
+    assert (answer.code, answer.options) == (coap.SERVICE_UNAVAILABLE, ((coap.MAX_AGE, b"\x0a"),))
+    gateway.failure = None
+    await gateway.take(codec.header(coap.ACK, coap.EMPTY, 99))
+    assert await gateway.take(request()) == [b"\x61\x44\x00\x07t\xffok"], "it is worked on anew"
+
+
+async def test_a_non_confirmable_request_that_takes_long_is_not_acknowledged() -> None:
+    gateway = Gateway(acknowledge=0.001)
+    gateway.gate.clear()
+    assert await gateway.take(request(coap.NON)) == []
+    gateway.gate.set()
+    (answer,) = await gateway.take()
+    assert codec.decode(answer).kind == coap.NON
+
+
+async def test_more_late_answers_than_there_may_be_requests_are_sent_once_each() -> None:
+    gateway = Gateway(pending=1, acknowledge=0.001)
+    await late_answer(gateway)
+    gateway.endpoint._late.send(b"one more", REMOTE, 100)
+    assert gateway.sent[-1] == b"one more"
+    assert len(gateway.endpoint._late) == 1
+    await gateway.endpoint.close()
+
+
+async def test_a_gateway_that_ends_leaves_no_device_waiting_for_the_answer_to_what_it_has_acknowledged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(request_tasks, "_CLOSE_TIMEOUT", 0.01)
+    gateway = Gateway(acknowledge=0.001)
+    gateway.gate.clear()
+    assert await gateway.take(request()) == [ACKNOWLEDGED]
+    await gateway.endpoint.close()
+    answer = codec.decode(gateway.sent[-1])
+    assert (answer.kind, answer.code) == (coap.CON, coap.SERVICE_UNAVAILABLE)
+
+
+async def test_closing_ends_the_repetition_of_late_answers() -> None:
+    gateway = Gateway(acknowledge=0.001)
+    await late_answer(gateway)
+    await gateway.endpoint.close()
+    sent = len(gateway.sent)
+    await asyncio.sleep(0.05)
+    assert len(gateway.sent) == sent

@@ -210,6 +210,15 @@ async def test_a_request_follows_its_device_to_another_address_and_is_answered_f
     assert await asked == ANSWER
 
 
+async def test_a_request_that_is_ended_by_a_close_is_not_repeated_wherever_its_device_has_moved(wire: Wire) -> None:
+    asked = await wire.asked()
+    wire.sessions.owners.heard_from(wire.first, ELSEWHERE, T0)
+    wire.abort(wire.first)
+    assert await failed(asked)
+    await asyncio.sleep(0.035)
+    assert wire.sent == [(codec.encode(REQUEST), REMOTE)]
+
+
 async def test_a_device_that_leaves_an_address_to_another_ends_nothing_of_the_other(wire: Wire) -> None:
     second = wire.register("second", REMOTE)
     asked = await wire.asked(second)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from sluice_lwm2m.adapters.exchanges import Exchanges
+from sluice_lwm2m.adapters.late_responses import LateResponses
 from sluice_lwm2m.adapters.link import Link
 from sluice_lwm2m.adapters.request_tasks import Limits, OnCheck, OnNotification, OnRequest, RequestTasks
 from sluice_lwm2m.domain.coap import codec
@@ -59,6 +60,7 @@ class Endpoint:
             clock: Seconds since 1970.
         """
         self.exchanges = Exchanges(link.send, transmission, sessions.owners, clock)
+        self._late = LateResponses(link.send, transmission, limits.pending)
         self._link = link
         self._is_closing = False
         self._limits = limits
@@ -94,6 +96,7 @@ class Endpoint:
             on_request=on_request,
             on_notification=on_notification,
             respond=self._response_datagram,
+            respond_late=self._respond_late,
             send=self._link.send,
             limits=self._limits,
             duplicates=self._duplicates,
@@ -105,6 +108,7 @@ class Endpoint:
         """Begin nothing more, let what is being worked on end, and close the link."""
         self._is_closing = True
         await self._tasks.close()
+        self._late.close()
         self._link.close()
 
     def receive(self, data: bytes, remote: Peer) -> None:
@@ -130,13 +134,15 @@ class Endpoint:
         options = codec.encode_options(response.options)
         return self._datagram(request, remote, response.code, options, response.payload)
 
+    def _respond_late(self, request: Message, remote: Peer, response: Response) -> None:
+        mid, options = self._next_mid(remote), codec.encode_options(response.options)
+        header = codec.header(coap.CON, response.code, mid, request.token)
+        self._late.send(header + _tail(response.code, options, response.payload), remote, mid)
+
     def _datagram(self, request: Message, remote: Peer, code: int, options: bytes, payload: bytes) -> bytes:
         confirmable = request.kind == coap.CON
         kind, mid = (coap.ACK, request.mid) if confirmable else (coap.NON, self._next_mid(remote))
-        tail = b"\xff" + payload if payload else b""
-        if code == coap.SERVICE_UNAVAILABLE:
-            options = _SOON
-        return codec.header(kind, code, mid, request.token) + options + tail
+        return codec.header(kind, code, mid, request.token) + _tail(code, options, payload)
 
     def _take_get(self, data: bytes, remote: Peer) -> None:
         request = self._decode(data, remote)
@@ -166,7 +172,7 @@ class Endpoint:
 
     def _dispatch(self, key: Key, message: Message) -> None:
         if message.kind in {coap.ACK, coap.RST}:
-            if not self.exchanges.take_reply(message, key[0]):
+            if not (self.exchanges.take_reply(message, key[0]) or self._late.take_reply(message, key[0])):
                 self._report_unmatched(key[0])
         elif message.is_request:
             self._tasks.answer(key, message)
@@ -194,3 +200,8 @@ class Endpoint:
 
     def _reset(self, mid: int, remote: Peer) -> None:
         self._link.send(codec.header(coap.RST, coap.EMPTY, mid), remote)
+
+
+def _tail(code: int, options: bytes, payload: bytes) -> bytes:
+    """Return what follows a header; every 5.03 says when to ask again."""
+    return (_SOON if code == coap.SERVICE_UNAVAILABLE else options) + (b"\xff" + payload if payload else b"")

@@ -1,8 +1,14 @@
-"""Requests and notifications that are worked on, each once: a duplicate gets the first answer (RFC 7252 §4.5)."""
+"""Requests and notifications that are worked on, each once: a duplicate gets the first answer (RFC 7252 §4.5).
+
+A Confirmable request whose answer takes long, as while Kafka is slow, is acknowledged meanwhile, so that its device
+does not repeat it, and answered in a message of its own (§5.2.2). That acknowledgement says that the request has
+arrived; the answer alone says that something is kept. A notification has no answer but its acknowledgement: it waits.
+"""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -36,11 +42,13 @@ class Limits(msgspec.Struct, frozen=True):
         datagram: Bytes of the largest datagram that is taken.
         pending: Requests being worked on at once; more are dropped and will be retransmitted.
         handling: Seconds after which a request that is worked on is answered 5.03.
+        acknowledge: Seconds after which one that is still worked on is acknowledged; 0 if none is before its answer.
     """
 
     datagram: int
     pending: int
     handling: float
+    acknowledge: float = 0.0
 
 
 class RequestTasks:
@@ -53,6 +61,7 @@ class RequestTasks:
         on_request: OnRequest,
         on_notification: OnNotification,
         respond: Callable[[Message, Peer, Response], bytes],
+        respond_late: Callable[[Message, Peer, Response], None],
         send: Send,
         limits: Limits,
         duplicates: Duplicates,
@@ -66,6 +75,7 @@ class RequestTasks:
             on_notification: Takes a notification; it is acknowledged when done. Returns until when one that is the same
                 byte for byte repeats it.
             respond: Returns the datagram of a response.
+            respond_late: Sends a response to a request that was acknowledged.
             send: Sends a datagram.
             limits: Of tasks at once, and of their time.
             duplicates: What was answered.
@@ -75,11 +85,13 @@ class RequestTasks:
         self._on_request = on_request
         self._on_notification = on_notification
         self._respond = respond
+        self._respond_late = respond_late
         self._send = send
         self._limits = limits
         self._duplicates = duplicates
         self._counters = counters
         self._tasks = BackgroundTasks()
+        self._acknowledged: set[Key] = set()
 
     def answer(self, key: Key, request: Message) -> None:
         """Refuse a request, or work on it and answer it."""
@@ -112,21 +124,62 @@ class RequestTasks:
         self._tasks.run("message_not_answered", work)
 
     async def _answer(self, key: Key, request: Message) -> None:
+        with self._acknowledged_meanwhile(key, request):
+            try:
+                response = await self._response(request, key[0])
+            except asyncio.CancelledError:
+                self._give(key, request, None)
+                raise
+            self._give(key, request, response)
+
+    def _give(self, key: Key, request: Message, response: Response | None) -> None:
+        """Answer a request; leave it unanswered if there is no answer, unless its device waits for one.
+
+        A repetition is answered in its acknowledgement, whatever the first one was.
+        """
+        datagram = b""
+        if response is None:
+            self._drop(key)
+        else:
+            datagram = self._respond(request, key[0], response)
+            self._duplicates.note(key, datagram, time.monotonic(), response.is_current)
+        if key in self._acknowledged:
+            self._respond_late(request, key[0], response or Response(coap.SERVICE_UNAVAILABLE))
+        elif datagram:
+            self._send(datagram, key[0])
+
+    @contextmanager
+    def _acknowledged_meanwhile(self, key: Key, request: Message) -> Iterator[None]:
+        """Acknowledge a Confirmable request if the block takes long."""
+        timer: asyncio.TimerHandle | None = None
+        if request.kind == coap.CON and self._limits.acknowledge:
+            timer = asyncio.get_running_loop().call_later(
+                self._limits.acknowledge, self._acknowledge_early, key, request
+            )
+        try:
+            yield
+        finally:
+            self._acknowledged.discard(key)
+            if timer is not None:
+                timer.cancel()
+
+    def _acknowledge_early(self, key: Key, request: Message) -> None:
+        self._acknowledged.add(key)
+        self.acknowledge(key, request)
+
+    async def _response(self, request: Message, peer: Peer) -> Response | None:
+        """Return the answer to a request; None if it is to be left unanswered."""
         try:
             async with asyncio.timeout(self._limits.handling):
-                response = await self._on_request(request, key[0])
+                return await self._on_request(request, peer)
         except UnansweredError:
-            self._drop(key)
-            return
+            return None
         except TimeoutError:
             _log.warning("request_timed_out", code=request.code)
-            self._counters[Counted.FAILED] += 1
-            response = Response(coap.SERVICE_UNAVAILABLE)
         except Exception:  # noqa: BLE001 - the last barrier: the device gets an answer whatever went wrong here
             _log.warning("request_failed", exc_info=True)
-            self._counters[Counted.FAILED] += 1
-            response = Response(coap.SERVICE_UNAVAILABLE)
-        self._reply(key, self._respond(request, key[0], response), response.is_current)
+        self._counters[Counted.FAILED] += 1
+        return Response(coap.SERVICE_UNAVAILABLE)
 
     async def _notify(self, key: Key, message: Message) -> None:
         try:

@@ -1,0 +1,58 @@
+"""Responses to requests that were acknowledged before: Confirmable, repeated until acknowledged (RFC 7252 §5.2.2)."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from random import random
+
+from sluice_lwm2m.domain.coap.message import Message
+from sluice_lwm2m.domain.coap.peer import Peer
+from sluice_lwm2m.domain.coap.transmission import Transmission
+
+Send = Callable[[bytes, Peer], None]
+_Key = tuple[Peer, int]
+
+
+class LateResponses:
+    """The late responses that nobody has acknowledged yet.
+
+    Args:
+        send: Sends a datagram.
+        transmission: How they are repeated.
+        limit: How many are repeated at once; any more is sent once.
+    """
+
+    def __init__(self, send: Send, transmission: Transmission, limit: int) -> None:
+        self._send = send
+        self._transmission = transmission
+        self._limit = limit
+        self._open: dict[_Key, asyncio.TimerHandle] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def send(self, datagram: bytes, remote: Peer, mid: int) -> None:
+        """Send a Confirmable response with this Message ID."""
+        if len(self._open) >= self._limit:
+            self._send(datagram, remote)
+            return
+        chance = random()  # noqa: S311 - RFC 7252 asks for spread, not for secrecy
+        self._transmit((remote, mid), datagram, self._transmission.timeouts(chance))
+
+    def take_reply(self, message: Message, remote: Peer) -> bool:
+        """Take an Acknowledgement or Reset; return whether it was expected."""
+        timer = self._open.pop((remote, message.mid), None)
+        if timer is not None:
+            timer.cancel()
+        return timer is not None
+
+    def close(self) -> None:
+        """Repeat nothing any more."""
+        for timer in self._open.values():
+            timer.cancel()
+        self._open.clear()
+
+    def _transmit(self, key: _Key, datagram: bytes, timeouts: Iterator[float]) -> None:
+        self._open.pop(key, None)
+        if (timeout := next(timeouts, None)) is not None:
+            self._send(datagram, key[0])
+            self._open[key] = asyncio.get_running_loop().call_later(timeout, self._transmit, key, datagram, timeouts)
