@@ -15,10 +15,10 @@ def update_datagram(location: Sequence[str], mid: int) -> bytes:
     return _request(0x02, mid, location)
 
 
-def register_datagram(endpoint: str, mid: int = 0) -> bytes:
+def register_datagram(endpoint: str, mid: int = 0, token: bytes = b"") -> bytes:
     """Return a Confirmable registration in queue mode."""
     options = _option(4, f"ep={endpoint}".encode()) + _option(0, b"lt=300") + _option(0, b"lwm2m=1.1")
-    return _request(0x02, mid, ("rd",)) + options
+    return _request(0x02, mid, ("rd",), token) + options
 
 
 def get_datagram(path: str, mid: int, block2: bytes | None = None) -> bytes:
@@ -27,12 +27,12 @@ def get_datagram(path: str, mid: int, block2: bytes | None = None) -> bytes:
     return datagram if block2 is None else datagram + bytes((0xC0 | len(block2),)) + block2
 
 
-def _request(code: int, mid: int, path: Sequence[str]) -> bytes:
+def _request(code: int, mid: int, path: Sequence[str], token: bytes = b"") -> bytes:
     options, delta = b"", _URI_PATH
     for segment in path:
         options += _option(delta, segment.encode())
         delta = 0
-    return bytes((0x40, code)) + mid.to_bytes(2) + options
+    return bytes((0x40 | len(token), code)) + mid.to_bytes(2) + token + options
 
 
 def _option(delta: int, value: bytes) -> bytes:

@@ -20,7 +20,7 @@ END_SECONDS = 25.0
 
 @pytest.fixture
 def gateway(new_gateway: NewGateway) -> GatewayProcess:
-    return new_gateway()
+    return new_gateway(acknowledge_after=1.5)
 
 
 @contextmanager
@@ -37,7 +37,7 @@ async def test_a_registration_that_kafka_is_slow_to_take_is_acknowledged_at_once
 ) -> None:
     device, client = await new_device(gateway), RawClient(gateway.port)
     with held(kafka_stack):
-        answering = asyncio.create_task(client.answer(register_datagram(device.endpoint)))
+        answering = asyncio.create_task(client.answer(register_datagram(device.endpoint, token=b"t")))
         await asyncio.sleep(4.0)
         assert client.acknowledged, "the device goes on repeating its registration"
         assert not answering.done(), "nothing may be answered that Kafka does not have"
@@ -53,7 +53,7 @@ async def test_a_gateway_that_is_told_to_end_while_kafka_is_held_ends_and_tells_
 ) -> None:
     device, client = await new_device(gateway), RawClient(gateway.port)
     with held(kafka_stack):
-        answering = asyncio.create_task(client.answer(register_datagram(device.endpoint)))
+        answering = asyncio.create_task(client.answer(register_datagram(device.endpoint, token=b"t")))
         await asyncio.sleep(2.5)
         assert client.acknowledged
         async with asyncio.timeout(END_SECONDS):

@@ -54,10 +54,10 @@ class GatewaySettings(CommonSettings):
         20.0, gt=0, description="A device's request that takes longer is answered 5.03."
     )
     lwm2m_acknowledge_after: float = Field(
-        1.5,
+        5.0,
         ge=0,
         description="A device's Confirmable request that takes longer is acknowledged and answered later in a message "
-        "of its own, for devices that understand it (RFC 7252, 5.2.2); 0: never.",
+        "of its own (RFC 7252, 5.2.2); clients made of Wakaama wait for that some seconds only; 0: never.",
     )
 
     lwm2m_max_unknown: float = Field(

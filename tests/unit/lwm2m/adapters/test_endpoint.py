@@ -376,7 +376,7 @@ async def test_a_request_that_takes_long_is_acknowledged_and_answered_in_a_messa
     assert answer.payload == b"ok"
 
 
-async def test_a_request_that_was_acknowledged_is_acknowledged_again_when_it_is_repeated_and_later_answered() -> None:
+async def test_a_request_that_was_acknowledged_is_never_answered_in_an_acknowledgement_that_repeats_it() -> None:
     gateway = Gateway(acknowledge=0.001)
     gateway.gate.clear()
     assert await gateway.take(request()) == [ACKNOWLEDGED]
@@ -384,7 +384,7 @@ async def test_a_request_that_was_acknowledged_is_acknowledged_again_when_it_is_
     gateway.gate.set()
     await gateway.take()
     await gateway.take(codec.header(coap.ACK, coap.EMPTY, 99))
-    assert await gateway.take(request()) == [b"\x61\x44\x00\x07t\xffok"]
+    assert await gateway.take(request()) == [ACKNOWLEDGED, b"\x41\x44\x00\x63t\xffok"]
     assert len(gateway.requests) == 1
 
 
@@ -395,8 +395,9 @@ async def test_a_late_answer_is_repeated_until_it_is_acknowledged_or_reset(kind:
     assert len(gateway.endpoint._late) == 1
     assert await gateway.take(codec.header(kind, coap.EMPTY, 99)) == []
     assert len(gateway.endpoint._late) == 0
+    sent = len(gateway.sent)
     await asyncio.sleep(0.05)
-    assert gateway.unmatched == []
+    assert (len(gateway.sent), gateway.unmatched) == (sent, [])
 
 
 async def test_a_late_answer_that_nobody_acknowledges_is_repeated_a_few_times() -> None:
@@ -406,6 +407,43 @@ async def test_a_late_answer_that_nobody_acknowledges_is_repeated_a_few_times() 
     answers = [codec.decode(datagram) for datagram in gateway.sent[1:]]
     assert answers == [first, first]
     assert len(gateway.endpoint._late) == 0
+
+
+async def test_a_late_answer_is_not_repeated_once_its_address_is_another_devices() -> None:
+    gateway = Gateway(acknowledge=0.001)
+    await late_answer(gateway)
+    gateway.sessions.register(registration("other", address=REMOTE.text, epoch=1, lifetime=100), T0)
+    sent = len(gateway.sent)
+    await asyncio.sleep(0.05)
+    assert len(gateway.sent) == sent
+
+
+async def test_a_late_answer_is_not_repeated_once_it_is_not_true_any_more() -> None:
+    gateway, current = Gateway(acknowledge=0.001), [True]
+    gateway.endpoint._late.send(b"answer", REMOTE, 5, lambda: current[0])
+    current[0] = False
+    await asyncio.sleep(0.05)
+    assert gateway.sent == [b"answer"]
+
+
+async def test_a_request_without_a_token_is_answered_in_its_acknowledgement_however_long_it_takes() -> None:
+    gateway = Gateway(acknowledge=0.001)
+    gateway.gate.clear()
+    assert await gateway.take(request(token=b"")) == []
+    gateway.gate.set()
+    assert await gateway.take() == [b"\x60\x44\x00\x07\xffok"]
+
+
+async def test_who_was_told_to_come_again_is_heard_when_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_tasks, "ASK_AGAIN", 0.05)
+    gateway = Gateway()
+    gateway.failure = RuntimeError("Kafka is slow")
+    (refused,) = await gateway.take(request())
+    assert codec.decode(refused).code == coap.SERVICE_UNAVAILABLE
+    gateway.failure = None
+    assert await gateway.take(request()) == [refused], "a repetition"
+    await asyncio.sleep(0.06)
+    assert await gateway.take(request()) == [b"\x61\x44\x00\x07t\xffok"]
 
 
 async def test_an_acknowledgement_from_elsewhere_ends_no_late_answer() -> None:

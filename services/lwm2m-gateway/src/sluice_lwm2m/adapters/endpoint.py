@@ -13,7 +13,7 @@ import structlog
 from sluice_lwm2m.adapters.exchanges import Exchanges
 from sluice_lwm2m.adapters.late_responses import LateResponses
 from sluice_lwm2m.adapters.link import Link
-from sluice_lwm2m.adapters.request_tasks import Limits, OnCheck, OnNotification, OnRequest, RequestTasks
+from sluice_lwm2m.adapters.request_tasks import ASK_AGAIN, Limits, OnCheck, OnNotification, OnRequest, RequestTasks
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
 from sluice_lwm2m.domain.coap.codec import MessageFormatError, NotCoapError
@@ -27,8 +27,8 @@ from sluice_lwm2m.domain.sessions import Sessions
 
 _log = structlog.get_logger()
 _GET = bytes((coap.GET,))
-_SOON = codec.encode_options(((coap.MAX_AGE, coap.uint_bytes(10)),))
-"""Options of every 5.03: seconds after which to ask again (RFC 7252 §5.9.3.4); without it a device waits for 60."""
+_SOON = codec.encode_options(((coap.MAX_AGE, coap.uint_bytes(ASK_AGAIN)),))
+"""Options of every 5.03."""
 
 OnGet = Callable[[Message, Peer], None]
 OnUnmatched = Callable[[Peer], None]
@@ -60,7 +60,7 @@ class Endpoint:
             clock: Seconds since 1970.
         """
         self.exchanges = Exchanges(link.send, transmission, sessions.owners, clock)
-        self._late = LateResponses(link.send, transmission, limits.pending)
+        self._late = LateResponses(link.send, transmission, limits.pending, sessions.owners)
         self._link = link
         self._is_closing = False
         self._limits = limits
@@ -134,10 +134,12 @@ class Endpoint:
         options = codec.encode_options(response.options)
         return self._datagram(request, remote, response.code, options, response.payload)
 
-    def _respond_late(self, request: Message, remote: Peer, response: Response) -> None:
+    def _respond_late(self, request: Message, remote: Peer, response: Response) -> bytes:
         mid, options = self._next_mid(remote), codec.encode_options(response.options)
         header = codec.header(coap.CON, response.code, mid, request.token)
-        self._late.send(header + _tail(response.code, options, response.payload), remote, mid)
+        datagram = header + _tail(response.code, options, response.payload)
+        self._late.send(datagram, remote, mid, response.is_current)
+        return datagram
 
     def _datagram(self, request: Message, remote: Peer, code: int, options: bytes, payload: bytes) -> bytes:
         confirmable = request.kind == coap.CON
@@ -153,8 +155,8 @@ class Endpoint:
         key = remote, data
         if (answer := self._duplicates.find(key, time.monotonic())) is not None:
             self._counters[Counted.DUPLICATES] += 1
-            if answer:
-                self._link.send(answer, remote)
+            for datagram in answer:
+                self._link.send(datagram, remote)
         elif (message := self._decode(data, remote)) is not None:
             self._dispatch(key, message)
 

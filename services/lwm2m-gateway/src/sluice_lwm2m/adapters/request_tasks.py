@@ -18,7 +18,7 @@ from sluice_common.background import BackgroundTasks
 from sluice_lwm2m.application.ports import UnansweredError
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
-from sluice_lwm2m.domain.coap.duplicates import Duplicates, Key
+from sluice_lwm2m.domain.coap.duplicates import Answer, Duplicates, Key
 from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.request_response import IsCurrent, Response
@@ -26,6 +26,8 @@ from sluice_lwm2m.domain.counters import Counted, Counters
 
 _log = structlog.get_logger()
 
+ASK_AGAIN = 10
+"""Seconds after which who got 5.03 may ask again (RFC 7252 §5.9.3.4); without its Max-Age a device waits for 60."""
 _CLOSE_TIMEOUT = 3.0
 """Seconds that a close waits for what is worked on: for Kafka, and not for a device (`CLOSING_SECONDS`)."""
 
@@ -61,7 +63,7 @@ class RequestTasks:
         on_request: OnRequest,
         on_notification: OnNotification,
         respond: Callable[[Message, Peer, Response], bytes],
-        respond_late: Callable[[Message, Peer, Response], None],
+        respond_late: Callable[[Message, Peer, Response], bytes],
         send: Send,
         limits: Limits,
         duplicates: Duplicates,
@@ -75,7 +77,7 @@ class RequestTasks:
             on_notification: Takes a notification; it is acknowledged when done. Returns until when one that is the same
                 byte for byte repeats it.
             respond: Returns the datagram of a response.
-            respond_late: Sends a response to a request that was acknowledged.
+            respond_late: Sends a response to a request that was acknowledged, and returns its datagram.
             send: Sends a datagram.
             limits: Of tasks at once, and of their time.
             duplicates: What was answered.
@@ -108,7 +110,7 @@ class RequestTasks:
     def acknowledge(self, key: Key, message: Message, is_current: IsCurrent | None = None) -> None:
         """Acknowledge a message at once, if it is Confirmable."""
         if message.kind == coap.CON:
-            self._reply(key, codec.header(coap.ACK, coap.EMPTY, message.mid), is_current)
+            self._reply(key, _acknowledgement(message), is_current)
 
     async def close(self) -> None:
         """Return when nothing is being worked on; what takes too long is cancelled, and its device repeats it."""
@@ -120,7 +122,7 @@ class RequestTasks:
             self._counters[Counted.OVERLOADED] += 1
             work.close()
             return
-        self._duplicates.note(key, b"", time.monotonic())
+        self._duplicates.note(key, (), time.monotonic())
         self._tasks.run("message_not_answered", work)
 
     async def _answer(self, key: Key, request: Message) -> None:
@@ -135,24 +137,28 @@ class RequestTasks:
     def _give(self, key: Key, request: Message, response: Response | None) -> None:
         """Answer a request; leave it unanswered if there is no answer, unless its device waits for one.
 
-        A repetition is answered in its acknowledgement, whatever the first one was.
+        What was acknowledged without an answer never gets one in an acknowledgement, nor if it is repeated (§5.2.2).
         """
-        datagram = b""
+        acknowledged = key in self._acknowledged
         if response is None:
             self._drop(key)
+        if response is None and not acknowledged:
+            return
+        given = response or Response(coap.SERVICE_UNAVAILABLE)
+        datagrams: Answer
+        if acknowledged:
+            datagrams = (_acknowledgement(request), self._respond_late(request, key[0], given))
         else:
-            datagram = self._respond(request, key[0], response)
-            self._duplicates.note(key, datagram, time.monotonic(), response.is_current)
-        if key in self._acknowledged:
-            self._respond_late(request, key[0], response or Response(coap.SERVICE_UNAVAILABLE))
-        elif datagram:
-            self._send(datagram, key[0])
+            datagrams = (self._respond(request, key[0], given),)
+            self._send(datagrams[0], key[0])
+        if response is not None:
+            self._duplicates.note(key, datagrams, time.monotonic(), _until_asked_again(given))
 
     @contextmanager
     def _acknowledged_meanwhile(self, key: Key, request: Message) -> Iterator[None]:
-        """Acknowledge a Confirmable request if the block takes long."""
+        """Acknowledge a Confirmable request if the block takes long; none whose answer would have no token to match."""
         timer: asyncio.TimerHandle | None = None
-        if request.kind == coap.CON and self._limits.acknowledge:
+        if request.kind == coap.CON and request.token and self._limits.acknowledge:
             timer = asyncio.get_running_loop().call_later(
                 self._limits.acknowledge, self._acknowledge_early, key, request
             )
@@ -199,5 +205,17 @@ class RequestTasks:
         self._duplicates.forget(key)
 
     def _reply(self, key: Key, datagram: bytes, is_current: IsCurrent | None) -> None:
-        self._duplicates.note(key, datagram, time.monotonic(), is_current)
+        self._duplicates.note(key, (datagram,), time.monotonic(), is_current)
         self._send(datagram, key[0])
+
+
+def _acknowledgement(message: Message) -> bytes:
+    return codec.header(coap.ACK, coap.EMPTY, message.mid)
+
+
+def _until_asked_again(response: Response) -> IsCurrent | None:
+    """Return until when a response answers repetitions: 5.03 until its device may ask again."""
+    if response.code != coap.SERVICE_UNAVAILABLE:
+        return response.is_current
+    until = time.monotonic() + ASK_AGAIN
+    return lambda: time.monotonic() < until

@@ -18,8 +18,12 @@ Key = tuple[Peer, bytes]
 """
 
 
+Answer = tuple[bytes, ...]
+"""Datagrams: the acknowledgement with the response, or both one after the other (RFC 7252 §5.2.2)."""
+
+
 class _Noted(NamedTuple):
-    answer: bytes
+    answer: Answer
     until: float
     is_current: IsCurrent | None
 
@@ -40,7 +44,7 @@ class Duplicates:
         self._old: dict[int, _Noted] = {}
         self._next_generation_at = 0.0
 
-    def find(self, key: Key, now: float) -> bytes | None:
+    def find(self, key: Key, now: float) -> Answer | None:
         """Return the answer to a message seen before, empty while it is being worked on; None for a new message."""
         hashed = hash(key)
         noted = self._young.get(hashed) or self._old.get(hashed)
@@ -48,7 +52,7 @@ class Duplicates:
             return None
         return noted.answer
 
-    def note(self, key: Key, answer: bytes, now: float, is_current: IsCurrent | None = None) -> None:
+    def note(self, key: Key, answer: Answer, now: float, is_current: IsCurrent | None = None) -> None:
         """Remember a message with its answer, while that is current."""
         if now >= self._next_generation_at or len(self._young) >= self._capacity:
             self._old, self._young = self._young, {}
