@@ -74,6 +74,8 @@ class AwakeDevice(asyncio.DatagramProtocol):
         packet = coap.decode(data)
         if packet.code == coap.CREATED:
             self.registered.set()
+            if packet.kind == coap.CON and self._transport is not None:  # the request was acknowledged before
+                self._transport.sendto(coap.encode(coap.ACK, coap.EMPTY, packet.mid, b""))
         elif packet.is_request and self._transport is not None:
             self._transport.sendto(_answer(packet))
             self.asked_at.put_nowait((packet.path, now))
