@@ -1,3 +1,4 @@
+import socket
 import time
 
 import httpx
@@ -48,6 +49,16 @@ def test_without_a_valid_token_everything_is_refused(base_url: str, header: str)
     problem = httpx.get(f"{base_url}/api/v1/devices", headers=headers, timeout=DEADLINE)
     refused(problem, 401, "unauthorized")
     assert problem.headers["www-authenticate"] == "Bearer"
+
+
+def test_who_has_no_token_is_refused_and_hung_up_on_before_anything_of_the_body_has_come(base_url: str) -> None:
+    url = httpx.URL(base_url)
+    head = "POST /api/v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n"
+    with socket.create_connection((url.host, url.port or 0), DEADLINE) as client:
+        client.sendall(head.encode())
+        answer = b"".join(iter(lambda: client.recv(10_000), b"")).decode()
+    assert answer.startswith("HTTP/1.1 401")
+    assert "unauthorized" in answer
 
 
 def test_an_expired_token_and_one_of_another_key_are_refused(base_url: str) -> None:

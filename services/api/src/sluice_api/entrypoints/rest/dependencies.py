@@ -1,6 +1,7 @@
 """What route functions are given: the wired services and the caller."""
 
 from base64 import b64decode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
@@ -60,15 +61,14 @@ def unauthorized(detail: str) -> Problem:
     return Problem(HTTPStatus.UNAUTHORIZED, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-async def caller_of(
-    request: Request, services: Wired, authorization: Annotated[str | None, Depends(_bearer)]
-) -> Caller:
-    """Return who calls.
+async def identify(request: Request) -> Caller:
+    """Return who calls, by the header alone.
 
     Raises:
         Problem: 401, there is no valid access token, or its app has been deleted.
     """
-    scheme, _, token = (authorization or "").partition(" ")
+    services = services_of(request)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise unauthorized("Send an access token: `Authorization: Bearer …`.")
     try:
@@ -80,18 +80,50 @@ async def caller_of(
     return Caller(client_id, valid_traceparent(request.headers.get("traceparent")))
 
 
-async def _app(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+def require_app(caller: Caller) -> None:
+    """Check that an app calls.
+
+    Raises:
+        Problem: 403, it is the administrator.
+    """
     if caller.app_id == ADMIN:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "The administrator owns nothing; use an app's credentials.")
+
+
+def require_admin(caller: Caller) -> None:
+    """Check that the administrator calls.
+
+    Raises:
+        Problem: 403, it is an app.
+    """
+    if caller.app_id != ADMIN:
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "Only the administrator manages apps.")
+
+
+def require_anybody(_: Caller) -> None:
+    """Check nothing more than that somebody calls."""
+
+
+async def caller_of(request: Request, _: Annotated[str | None, Depends(_bearer)]) -> Caller:
+    """Return who calls, as `GuardedRoute` has found."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+async def _app(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
     return caller
 
 
 async def _admin(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
-    if caller.app_id != ADMIN:
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "Only the administrator manages apps.")
     return caller
 
 
+GUARDS: Mapping[Callable[..., object], Callable[[Caller], None]] = {
+    caller_of: require_anybody,
+    _app: require_app,
+    _admin: require_admin,
+}
+"""What a route that depends on one must see checked before its body is read; `GuardedRoute` does that."""
 App = Annotated[Caller, Depends(_app)]
 Admin = Annotated[Caller, Depends(_admin)]
 

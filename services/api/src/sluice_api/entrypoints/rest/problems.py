@@ -1,7 +1,7 @@
 """Problem documents (RFC 9457): every refusal with its HTTP status and headers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -20,7 +20,7 @@ from sluice_api.domain.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
-_HANG_UP = {"Connection": "close"}
+_HANG_UP: Mapping[str, str] = {"Connection": "close"}
 """The rest of the body is not read, so that no further request can follow it."""
 _STATUS: Mapping[type[DomainError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
@@ -94,6 +94,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
 def _given(members: Mapping[str, Any]) -> dict[str, Any]:
     """Return the members that say something."""
     return {name: value for name, value in members.items() if value not in (None, [])}
+
+
+def hung_up(problem: Problem) -> Problem:
+    """Return a refusal after which the rest of the body is not read."""
+    return replace(problem, headers={**problem.headers, **_HANG_UP})
 
 
 def too_large(limit: int) -> Problem:

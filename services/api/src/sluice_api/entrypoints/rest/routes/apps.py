@@ -13,14 +13,15 @@ from sluice_api.domain.access_tokens import ADMIN
 from sluice_api.domain.errors import ConflictError
 from sluice_api.domain.secrets import new_secret
 from sluice_api.entrypoints.rest.dependencies import Admin, Settings, Wired, basic_credentials
+from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.problems import Problem
 from sluice_api.entrypoints.rest.schemas.apps import App, AppIn, AppPage, AppQuery, NewApp, Token
 
-access = APIRouter(tags=["access"])
-key_set = APIRouter(tags=["access"])
-router = APIRouter(prefix="/apps", tags=["apps"])
+access = APIRouter(route_class=GuardedRoute, tags=["access"])
+key_set = APIRouter(route_class=GuardedRoute, tags=["access"])
+router = APIRouter(route_class=GuardedRoute, prefix="/apps", tags=["apps"])
 _LONGEST_SECRET = 1024
 
 

@@ -13,12 +13,16 @@ from sluice_api.domain.commands import device_request
 from sluice_api.domain.errors import NotFoundError
 from sluice_api.domain.models import DeviceCommand, Protocol
 from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.commands import Command, CommandIn, CommandPage, CommandQuery
 
 router = APIRouter(
-    prefix="/devices/{device_id}/commands", tags=["device commands"], responses=responses(HTTPStatus.NOT_FOUND)
+    route_class=GuardedRoute,
+    prefix="/devices/{device_id}/commands",
+    tags=["device commands"],
+    responses=responses(HTTPStatus.NOT_FOUND),
 )
 
 

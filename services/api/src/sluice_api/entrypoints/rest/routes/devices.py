@@ -10,6 +10,7 @@ from sluice_api.application import devices
 from sluice_api.domain import models
 from sluice_api.domain.device_secrets import NewDevice as DeviceOrder
 from sluice_api.entrypoints.rest.dependencies import App, Settings, Wired
+from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import NO_STORE, Creation, Key, key_name
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.devices import (
@@ -26,7 +27,7 @@ from sluice_api.entrypoints.rest.schemas.devices import (
 from sluice_api.entrypoints.rest.uploads.bulk import BulkUpload
 from sluice_common.sealing import Sealer
 
-router = APIRouter(prefix="/devices", tags=["devices"])
+router = APIRouter(route_class=GuardedRoute, prefix="/devices", tags=["devices"])
 
 
 @router.post(

@@ -9,11 +9,12 @@ from fastapi import Query as FromQuery
 from sluice_api.domain import models
 from sluice_api.domain.errors import NotFoundError
 from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.devices import Group, GroupIn, GroupPage, GroupQuery, Members, MembersResult
 
-router = APIRouter(prefix="/groups", tags=["groups"])
+router = APIRouter(route_class=GuardedRoute, prefix="/groups", tags=["groups"])
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Group, responses=responses(HTTPStatus.CONFLICT))

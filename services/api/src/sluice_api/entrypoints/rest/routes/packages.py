@@ -10,12 +10,13 @@ from fastapi.responses import StreamingResponse
 
 from sluice_api.application import packages
 from sluice_api.entrypoints.rest.dependencies import App, Settings, Wired
+from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Key, key_name
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.packages import Package, PackageFields, PackagePage, PackageQuery
 from sluice_api.entrypoints.rest.uploads.package import PackageUpload
 
-router = APIRouter(prefix="/packages", tags=["packages"])
+router = APIRouter(route_class=GuardedRoute, prefix="/packages", tags=["packages"])
 _FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}
 _form = PackageFields.model_json_schema()
 _FORM = {

@@ -12,6 +12,7 @@ from sluice_api.application import products
 from sluice_api.domain import models
 from sluice_api.domain.versions import check_minimum
 from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.problems import Problem
@@ -25,7 +26,7 @@ from sluice_api.entrypoints.rest.schemas.products import (
 )
 from sluice_api.entrypoints.rest.uploads.profiles import read_profile
 
-router = APIRouter(prefix="/products", tags=["products"])
+router = APIRouter(route_class=GuardedRoute, prefix="/products", tags=["products"])
 _PROFILE_TYPES = ("application/zip", "application/x-zip-compressed", "application/octet-stream", "application/json")
 _PROFILE_BODY: dict[str, Any] = {
     "requestBody": {

@@ -10,11 +10,12 @@ from sluice_api.application import public_keys
 from sluice_api.domain.models import KeyStatus, PublicKey
 from sluice_api.domain.public_keys import read_public_key
 from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.products import Key, KeyIn, KeyPage, KeyQuery, KeyRevocation
 
-router = APIRouter(prefix="/public-keys", tags=["public keys"])
+router = APIRouter(route_class=GuardedRoute, prefix="/public-keys", tags=["public keys"])
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Key, responses=responses(HTTPStatus.CONFLICT))

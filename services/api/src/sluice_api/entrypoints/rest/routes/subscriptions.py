@@ -10,6 +10,7 @@ from sluice_api.domain import models
 from sluice_api.domain.callback_urls import CallbackUrlError, check_callback_url
 from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.entrypoints.rest.dependencies import App, Settings, Wired
+from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.subscriptions import (
@@ -19,7 +20,7 @@ from sluice_api.entrypoints.rest.schemas.subscriptions import (
     SubscriptionQuery,
 )
 
-router = APIRouter(prefix="/subscriptions", tags=["subscriptions"])
+router = APIRouter(route_class=GuardedRoute, prefix="/subscriptions", tags=["subscriptions"])
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Subscription, responses=responses(HTTPStatus.CONFLICT))

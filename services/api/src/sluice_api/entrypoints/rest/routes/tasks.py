@@ -10,6 +10,7 @@ from sluice_api.application import tasks
 from sluice_api.domain import models
 from sluice_api.domain.tasks import NewTask, check_end
 from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.tasks import (
@@ -23,8 +24,8 @@ from sluice_api.entrypoints.rest.schemas.tasks import (
     TaskQuery,
 )
 
-router = APIRouter(prefix="/tasks", tags=["tasks"])
-executions = APIRouter(tags=["executions"])
+router = APIRouter(route_class=GuardedRoute, prefix="/tasks", tags=["tasks"])
+executions = APIRouter(route_class=GuardedRoute, tags=["executions"])
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Task, responses=responses(HTTPStatus.CONFLICT))

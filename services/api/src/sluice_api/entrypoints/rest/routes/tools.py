@@ -8,9 +8,10 @@ from starlette.datastructures import Headers
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
 from sluice_api.entrypoints.rest.dependencies import Wired
+from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_common.mongo import SIGNATURE_TOOL
 
-router = APIRouter(tags=["tools"])
+router = APIRouter(route_class=GuardedRoute, tags=["tools"])
 _ZIP: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {}}},
     304: {"description": "Not Modified"},
