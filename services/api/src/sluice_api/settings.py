@@ -28,6 +28,21 @@ class ApiSettings(SealingSettings):
     admin_password: SecretStr = Field(SecretStr(""), description="Password of `admin`; empty disables it.")
     body_limit: int = Field(4 * _MIB, ge=_KIB, description="Most bytes of a request body, uploads excepted.")
     body_idle_timeout: float = Field(60.0, gt=0, description="Seconds that the next piece of a body may take.")
+    api_max_headers: int = Field(100, ge=1, description="Most headers of a request; more are answered 431.")
+    api_max_head: int = Field(32 * _KIB, ge=_KIB, description="Most bytes of a request line and headers; else 431.")
+    api_head_timeout: float = Field(
+        10.0,
+        gt=0,
+        description="Seconds in which they must have come, from a connection's begin or the first byte; else 408.",
+    )
+    api_max_connections: int = Field(
+        1000, ge=1, description="Most connections, and most requests at once; more are answered 503."
+    )
+    api_max_connections_of_address: int = Field(
+        0,
+        ge=0,
+        description="Most connections from one address, others are closed; 0 for any number, as behind a proxy.",
+    )
     package_limit: int = Field(
         _GIB + 4 * _MIB, ge=1, description="Most bytes of an uploaded package: 1 GiB of content, headers and manifest."
     )

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from sluice_api.entrypoints.bounded_http import EdgeLimits, bounded
 from sluice_api.entrypoints.rest.application import create_http
 from sluice_api.settings import ApiSettings
 from sluice_common.lifecycle import run_service
@@ -90,7 +91,15 @@ def main() -> None:
         create_http(settings),
         host=settings.api_host,
         port=settings.api_port,
-        http="httptools",
+        http=bounded(
+            EdgeLimits(
+                headers=settings.api_max_headers,
+                head=settings.api_max_head,
+                head_seconds=settings.api_head_timeout,
+                connections=settings.api_max_connections_of_address,
+            )
+        ),
+        limit_concurrency=settings.api_max_connections,
         ws="none",
         access_log=False,
         log_config=None,
