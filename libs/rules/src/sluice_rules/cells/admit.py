@@ -33,7 +33,7 @@ class Admission:
 def admit(window: Window, request: CellRequest) -> Admission:
     """Apply a request to its window, in place, and return what follows.
 
-    Every request ends with giving the free slots to the longest-waiting waiters that are awake long enough, so that
+    Every request ends with giving the free slots, in rounds of the apps, to waiters that are awake long enough, so that
     no slot idles beside one (invariant 6). Only a return frees a slot; time alone never does.
     """
     events: list[WindowEvent] = []
@@ -127,7 +127,7 @@ def _probe(window: Window, due: ProbeDue, events: list[WindowEvent]) -> None:
 
 
 def _give(window: Window, request: CellRequest, events: list[WindowEvent]) -> None:
-    """Give the free slots, in order of waiting, to those who are awake long enough to begin."""
+    """Give the free slots, in rounds of the apps, to those who are awake long enough to begin."""
     now = request.at
     while window.has_free_slot:
         waiter = window.first_awake(now + window.rules.begin_margin)
@@ -140,7 +140,7 @@ def _give(window: Window, request: CellRequest, events: list[WindowEvent]) -> No
             position=waiter.position,
             deadline=now + window.rules.probe_interval,
         )
-        window.leave(waiter)
+        window.serve(waiter)
         window.hold(holder)
         events.append(_granted(window, request, holder, waiter.traceparent))
 

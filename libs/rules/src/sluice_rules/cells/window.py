@@ -1,17 +1,18 @@
 """One cell window as data: who holds a slot, who waits in which order, and what of it has changed.
 
-The rules that move attempts between holding and waiting stand in `admit`; this module keeps them cheap. No
-operation looks at all waiters: the awake ones lie in a heap by position with lazy deletion, and one that is found
-asleep when a slot is offered is passed over until it asks again. Every change is noted ticket by ticket, so that a
-queue of 50,000 is stored as the few entries that a request touched (`docs/upgrade.md`, "Sleeping devices").
+The rules that move attempts between holding and waiting stand in `admit`, the order of serving in `rounds`; this module
+keeps them cheap. Every change is noted ticket by ticket, so that a queue of 50,000 is stored as the few entries that a
+request touched (`docs/upgrade.md`, "Sleeping devices").
 """
 
-import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 
 from sluice_common.messages.base import Value
 from sluice_common.messages.slots import Grant, WindowKey
+from sluice_rules.cells.rounds import Rounds
 
 Ticket = tuple[str, int]
 """A place in the queue: execution id and attempt."""
@@ -40,7 +41,7 @@ class Waiter(Value, frozen=True, kw_only=True, array_like=True, tag="waiter"):
         attempt: The attempt; an execution waits with its newest one only.
         app_id: Tenant of the execution; windows span apps (D02).
         device_id: Where the grant goes.
-        position: Place in the queue: of those awake the lowest is served first.
+        position: Place in the queue: of those of an app that are awake the lowest is served first.
         ask_no: Number of the newest ask, hence of the grant that answers it.
         awake_until: Seconds since 1970 after which a grant is wasted.
         traceparent: Trace context of the ask.
@@ -111,8 +112,9 @@ class Window:
                 self.holders[ticket] = entry
             else:
                 self.waiters[entry.execution_id] = entry
-        self._queue = [(waiter.position, waiter.execution_id) for waiter in self.waiters.values()]
-        heapq.heapify(self._queue)
+        self._rounds = Rounds()
+        for waiter in sorted(self.waiters.values(), key=attrgetter("position")):
+            self._rounds.join(waiter.app_id, (waiter.position, waiter.execution_id))
         self._asleep: set[str] = set()
         self._next_position = 1 + max((entry.position for entry in (entries or {}).values()), default=-1)
         self._changes: dict[Ticket, Entry | None] = {}
@@ -160,7 +162,7 @@ class Window:
         self._note((waiter.execution_id, waiter.attempt), old, waiter)
         if old is None or waiter.execution_id in self._asleep:
             self._asleep.discard(waiter.execution_id)
-            heapq.heappush(self._queue, (waiter.position, waiter.execution_id))
+            self._rounds.join(waiter.app_id, (waiter.position, waiter.execution_id))
 
     def leave(self, waiter: Waiter) -> None:
         """Take a waiter out; its place in the heap is dropped when it comes up."""
@@ -169,16 +171,24 @@ class Window:
         self._note((waiter.execution_id, waiter.attempt), waiter, None)
 
     def first_awake(self, until: float) -> Waiter | None:
-        """Return the longest-waiting waiter that is awake until then; those before it are asleep."""
-        while self._queue:
-            position, execution_id = self._queue[0]
-            waiter = self.waiters.get(execution_id)
-            if waiter is not None and waiter.position == position:
-                if waiter.awake_until >= until:
-                    return waiter
-                self._asleep.add(execution_id)
-            heapq.heappop(self._queue)
-        return None
+        """Return who is served next of those awake until then."""
+        entry = self._rounds.first(partial(self._is_awake, until))
+        return None if entry is None else self.waiters[entry[1]]
+
+    def serve(self, waiter: Waiter) -> None:
+        """Take out the waiter that was returned last: it gets a slot."""
+        self._rounds.serve(waiter.app_id)
+        self.leave(waiter)
+
+    def _is_awake(self, until: float, entry: tuple[int, str]) -> bool:
+        position, execution_id = entry
+        waiter = self.waiters.get(execution_id)
+        if waiter is None or waiter.position != position:
+            return False
+        if waiter.awake_until >= until:
+            return True
+        self._asleep.add(execution_id)
+        return False
 
     def hold(self, holder: Holder) -> None:
         """Give a slot, rename its grant or move its deadline."""
