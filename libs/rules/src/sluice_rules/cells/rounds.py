@@ -12,69 +12,51 @@ is found asleep when a slot is offered is passed over until it asks again.
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-Entry = tuple[int, str]
-"""Position and execution id."""
-_NOBODY = -1
-
-
-@dataclass(slots=True)
-class _App:
-    """The waiters of an app that are not known to sleep.
-
-    Attributes:
-        queue: Heap of their entries, and of some that have left.
-        place: Its round, and its number among all that were given one; `_NOBODY` if it has none.
-    """
-
-    queue: list[Entry] = field(default_factory=list)
-    place: tuple[int, int] = (_NOBODY, 0)
+Queued = tuple[int, str]
+"""A waiter that is not known to sleep: its position and its execution id."""
 
 
 class Rounds:
-    """The order of serving; knows waiters by name only."""
+    """The order of serving; knows waiters by name only. An app is in one round as long as it has somebody queued."""
 
     def __init__(self) -> None:
-        self._apps: dict[str, _App] = {}
-        self._places: list[tuple[tuple[int, int], str]] = []
+        self._queues: dict[str, list[Queued]] = {}
+        self._places: list[tuple[int, int, str]] = []
         self._round = 0
         self._count = 0
 
-    def join(self, app_id: str, entry: Entry) -> None:
+    def join(self, app_id: str, waiter: Queued) -> None:
         """Let a waiter be offered slots from now on."""
-        app = self._apps.setdefault(app_id, _App())
-        heapq.heappush(app.queue, entry)
-        if app.place[0] == _NOBODY:
-            self._give_place(app_id, app)
+        if app_id in self._queues:
+            heapq.heappush(self._queues[app_id], waiter)
+        else:
+            self._queues[app_id] = [waiter]
+            self._give_place(app_id)
 
-    def first(self, is_awake: Callable[[Entry], bool]) -> Entry | None:
+    def first(self, is_awake: Callable[[Queued], bool]) -> Queued | None:
         """Return who is served next; None if everybody sleeps.
 
         Args:
             is_awake: Whether a waiter has not left, and is awake for long enough.
         """
         while self._places:
-            place, app_id = self._places[0]
-            app = self._apps.get(app_id)
-            if app is not None and app.place == place:
-                while app.queue:
-                    if is_awake(app.queue[0]):
-                        return app.queue[0]
-                    heapq.heappop(app.queue)
-                del self._apps[app_id]
+            _, _, app_id = self._places[0]
+            queue = self._queues[app_id]
+            while queue:
+                if is_awake(queue[0]):
+                    return queue[0]
+                heapq.heappop(queue)
+            del self._queues[app_id]
             heapq.heappop(self._places)
         return None
 
-    def serve(self, app_id: str) -> None:
-        """Note that the first one, of this app, has got a slot: its app is in the next round."""
-        app = self._apps[app_id]
-        self._round = max(self._round, app.place[0])
-        heapq.heappop(app.queue)
-        heapq.heappop(self._places)
-        self._give_place(app_id, app)
+    def serve(self) -> None:
+        """Note that whom `first` has returned gets a slot: its app is in the next round."""
+        self._round, _, app_id = heapq.heappop(self._places)
+        heapq.heappop(self._queues[app_id])
+        self._give_place(app_id)
 
-    def _give_place(self, app_id: str, app: _App) -> None:
+    def _give_place(self, app_id: str) -> None:
         self._count += 1
-        app.place = (self._round + 1, self._count)
-        heapq.heappush(self._places, (app.place, app_id))
+        heapq.heappush(self._places, (self._round + 1, self._count, app_id))

@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from sluice_common.messages.base import Value
 from sluice_common.messages.slots import Grant, WindowKey
-from sluice_rules.cells.rounds import Rounds
+from sluice_rules.cells.rounds import Queued, Rounds
 
 Ticket = tuple[str, int]
 """A place in the queue: execution id and attempt."""
@@ -172,16 +172,16 @@ class Window:
 
     def first_awake(self, until: float) -> Waiter | None:
         """Return who is served next of those awake until then."""
-        entry = self._rounds.first(partial(self._is_awake, until))
-        return None if entry is None else self.waiters[entry[1]]
+        queued = self._rounds.first(partial(self._is_awake, until))
+        return None if queued is None else self.waiters[queued[1]]
 
     def serve(self, waiter: Waiter) -> None:
         """Take out the waiter that was returned last: it gets a slot."""
-        self._rounds.serve(waiter.app_id)
+        self._rounds.serve()
         self.leave(waiter)
 
-    def _is_awake(self, until: float, entry: tuple[int, str]) -> bool:
-        position, execution_id = entry
+    def _is_awake(self, until: float, queued: Queued) -> bool:
+        position, execution_id = queued
         waiter = self.waiters.get(execution_id)
         if waiter is None or waiter.position != position:
             return False

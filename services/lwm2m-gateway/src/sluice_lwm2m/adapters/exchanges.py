@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from random import random
 
+from sluice_lwm2m.adapters.link import Send
 from sluice_lwm2m.application.ports import NoAnswerError
 from sluice_lwm2m.domain.address_owners import AddressOwners
 from sluice_lwm2m.domain.coap import codec
@@ -16,8 +17,6 @@ from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.transmission import Transmission
 from sluice_lwm2m.domain.session import Session
-
-Send = Callable[[bytes, Peer], None]
 
 
 class _Exchange:

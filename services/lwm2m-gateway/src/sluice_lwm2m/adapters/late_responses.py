@@ -4,16 +4,16 @@ One is repeated as long as it is true, and its address is still whose it was.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from random import random
 
+from sluice_lwm2m.adapters.link import Send
 from sluice_lwm2m.domain.address_owners import AddressOwners
 from sluice_lwm2m.domain.coap.message import Message
 from sluice_lwm2m.domain.coap.peer import Peer
 from sluice_lwm2m.domain.coap.request_response import IsCurrent
 from sluice_lwm2m.domain.coap.transmission import Transmission
 
-Send = Callable[[bytes, Peer], None]
 _Key = tuple[Peer, int]
 
 

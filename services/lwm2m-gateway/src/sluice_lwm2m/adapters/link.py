@@ -6,6 +6,7 @@ from typing import Protocol
 from sluice_lwm2m.domain.coap.peer import Peer
 
 Hear = Callable[[bytes, Peer], None]
+Send = Callable[[bytes, Peer], None]
 
 
 class Link(Protocol):

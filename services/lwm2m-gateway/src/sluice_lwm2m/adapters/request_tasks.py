@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from sluice_common.background import BackgroundTasks
+from sluice_lwm2m.adapters.link import Send
 from sluice_lwm2m.application.ports import UnansweredError
 from sluice_lwm2m.domain.coap import codec
 from sluice_lwm2m.domain.coap import message as coap
@@ -31,7 +32,6 @@ ASK_AGAIN = 10
 _CLOSE_TIMEOUT = 3.0
 """Seconds that a close waits for what is worked on: for Kafka, and not for a device (`CLOSING_SECONDS`)."""
 
-Send = Callable[[bytes, Peer], None]
 OnCheck = Callable[[Message, Peer], Response | None]
 OnRequest = Callable[[Message, Peer], Awaitable[Response]]
 OnNotification = Callable[[Message, Peer], Awaitable[IsCurrent | None]]
@@ -113,7 +113,10 @@ class RequestTasks:
             self._reply(key, _acknowledgement(message), is_current)
 
     async def close(self) -> None:
-        """Return when nothing is being worked on; what takes too long is cancelled, and its device repeats it."""
+        """Return when nothing is being worked on.
+
+        What takes too long is cancelled: its device repeats it, or is told to come again if it was acknowledged.
+        """
         async with self._tasks:
             await self._tasks.wait(_CLOSE_TIMEOUT)
 
@@ -122,7 +125,7 @@ class RequestTasks:
             self._counters[Counted.OVERLOADED] += 1
             work.close()
             return
-        self._duplicates.note(key, (), time.monotonic())
+        self._note(key, ())
         self._tasks.run("message_not_answered", work)
 
     async def _answer(self, key: Key, request: Message) -> None:
@@ -140,19 +143,15 @@ class RequestTasks:
         What was acknowledged without an answer never gets one in an acknowledgement, nor if it is repeated (§5.2.2).
         """
         acknowledged = key in self._acknowledged
+        given = response or Response(coap.SERVICE_UNAVAILABLE)
         if response is None:
             self._drop(key)
-        if response is None and not acknowledged:
-            return
-        given = response or Response(coap.SERVICE_UNAVAILABLE)
-        datagrams: Answer
         if acknowledged:
-            datagrams = (_acknowledgement(request), self._respond_late(request, key[0], given))
-        else:
-            datagrams = (self._respond(request, key[0], given),)
-            self._send(datagrams[0], key[0])
-        if response is not None:
-            self._duplicates.note(key, datagrams, time.monotonic(), _until_asked_again(given))
+            datagram = self._respond_late(request, key[0], given)
+            if response is not None:
+                self._note(key, (_acknowledgement(request), datagram), _until_asked_again(given))
+        elif response is not None:
+            self._reply(key, self._respond(request, key[0], given), _until_asked_again(given))
 
     @contextmanager
     def _acknowledged_meanwhile(self, key: Key, request: Message) -> Iterator[None]:
@@ -205,8 +204,11 @@ class RequestTasks:
         self._duplicates.forget(key)
 
     def _reply(self, key: Key, datagram: bytes, is_current: IsCurrent | None) -> None:
-        self._duplicates.note(key, (datagram,), time.monotonic(), is_current)
+        self._note(key, (datagram,), is_current)
         self._send(datagram, key[0])
+
+    def _note(self, key: Key, answer: Answer, is_current: IsCurrent | None = None) -> None:
+        self._duplicates.note(key, answer, time.monotonic(), is_current)
 
 
 def _acknowledgement(message: Message) -> bytes:

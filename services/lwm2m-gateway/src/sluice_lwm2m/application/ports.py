@@ -59,7 +59,7 @@ class ClaimLog(Protocol):
 
 
 class UnansweredError(Exception):
-    """A message is dropped, as if it were lost: the device repeats it (RFC 7252 §4.2)."""
+    """A message is dropped, as if it were lost: the device repeats it (RFC 7252 §4.2), unless it was acknowledged."""
 
 
 class NoAnswerError(Exception):

@@ -80,7 +80,7 @@ class Sessions:
     def next_mid(self, remote: Peer) -> int:
         """Return a Message ID for a message to an address: a device's next one, for it must not repeat (RFC 7252 §4.4).
 
-        Unknown addresses share a counter: they get no requests, so their acknowledgements match nothing.
+        Unknown addresses share a counter: they get no requests, and acknowledge late responses at most.
         """
         session = self.owners.owner(remote)
         if session is not None:
