@@ -80,7 +80,7 @@ class Bus(ABC):
         effects: list[Effect] = []
         for offset, event in chunk:
             device = fresh.get(event.device_id, self.records.get(event.device_id))
-            decision = decide(device, event, offset, RULES)
+            decision = decide(device, event, offset, RULES, self.now)
             if decision.device is not None:
                 self.check_decision(decision.device)
                 fresh[event.device_id] = decision.device

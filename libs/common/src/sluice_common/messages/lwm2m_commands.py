@@ -73,7 +73,8 @@ class DeviceRequests(Message, frozen=True, kw_only=True):
 
     Attributes:
         device_id: The device.
-        command_id: Never re-used; made as grants are (execution, attempt, offset), or a device command's id.
+        command_id: Made as grants are (execution, attempt, offset), or a device command's id. It comes again, with
+            another `expires_at`, if its event was decided on twice or nothing had been sent.
         execution_id: The execution it serves; None for device commands.
         attempt: The attempt it serves; 0 for device commands.
         epoch: Epoch of the registration that the sender knows; another one is answered `stale`.

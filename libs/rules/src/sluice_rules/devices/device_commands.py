@@ -22,6 +22,7 @@ from sluice_common.messages.lwm2m_commands import DeviceRequests
 from sluice_rules.devices import inventory
 from sluice_rules.devices.device import CommandState, DeviceCommand
 from sluice_rules.devices.effects import ToGateway
+from sluice_rules.devices.judgements import NOT_SENT
 from sluice_rules.devices.transition import Transition
 
 
@@ -83,12 +84,15 @@ def send_next(transition: Transition) -> bool:
 
 
 def on_outcome(transition: Transition, outcome: CommandOutcome) -> None:
-    """End the command with the device's answer; one that was not sent waits on."""
+    """End the command with the device's answer; one that was not sent waits on.
+
+    Of a command that went out twice, as it was decided on twice, the copy that was sent counts (`handlers.on_outcome`).
+    """
     inventory.see_results(transition, outcome.results)
-    command = _find(transition, outcome.command_id)
-    if command is None or command.state is not CommandState.SENT:
+    command, is_not_sent = _find(transition, outcome.command_id), outcome.status in NOT_SENT
+    if command is None or (is_not_sent and command.state is not CommandState.SENT):
         return
-    if outcome.status in (OutcomeStatus.ASLEEP, OutcomeStatus.STALE):
+    if is_not_sent:
         pending = replace(command, state=CommandState.PENDING, deadline=command.expires_at)
         _publish(transition, pending, DeviceCommandStatus.PENDING)
         if command.epoch < transition.link.epoch:

@@ -53,6 +53,7 @@ class Execution(msgspec.Struct, kw_only=True, omit_defaults=True):
         ask_at: Seconds since 1970 before which a busy device does not want to be asked again; 0 if it is not busy.
         redrives: How often the step was driven again by its deadline.
         awaited: The command in flight, None if the gateway has answered.
+        not_sent: Id of the step's newest command if the gateway says that it was not sent; a copy of it may be.
         observed: `/5/0/3` may be observed; cancelled at the end (R085).
         verdict: Set while the attempt is being cleaned up.
         traceparent: Trace context of the task: what devices do of themselves carries none.
@@ -75,6 +76,7 @@ class Execution(msgspec.Struct, kw_only=True, omit_defaults=True):
     ask_at: float = 0.0
     redrives: int = 0
     awaited: Awaited | None = None
+    not_sent: str | None = None
     observed: bool = False
     verdict: Verdict | None = None
     source_version: str | None = None

@@ -25,7 +25,7 @@ from sluice_rules.devices.attempt import Attempt, SlotState
 from sluice_rules.devices.completion import stop
 from sluice_rules.devices.device import Link
 from sluice_rules.devices.endings import refuse, stop_unknown
-from sluice_rules.devices.execution import Execution
+from sluice_rules.devices.execution import Awaited, Execution
 from sluice_rules.devices.judgements import DOWNLOADED, NOT_SENT
 from sluice_rules.devices.readings import text
 from sluice_rules.devices.transition import Transition
@@ -92,16 +92,23 @@ def on_deregistered(transition: Transition, event: DeviceDeregistered) -> None:
 
 
 def on_outcome(transition: Transition, event: CommandOutcome) -> None:
-    """Give an outcome to whom it belongs; one that nobody awaits is history."""
+    """Give an outcome to whom it belongs; one that nobody awaits is history.
+
+    A command that is decided on twice goes out twice under one id, and may be answered twice: by a copy that came too
+    late to be sent, and by one that was sent. The latter counts, as long as nothing else was asked.
+    """
     if event.execution_id is None:
         device_commands.on_outcome(transition, event)
         return
     execution = transition.device.execution
     if execution is None:
         return
+    if event.command_id == execution.not_sent and execution.awaited is None and event.status not in NOT_SENT:
+        execution.awaited = Awaited(event.command_id, transition.link.epoch)
     if execution.awaited is None or execution.awaited.command_id != event.command_id:
         _outcome_too_late(transition, event)
         return
+    execution.not_sent = event.command_id if event.status in NOT_SENT else None
     transition.see_awake(event.awake_until)
     transition.see_fetching(event)
     if event.status is OutcomeStatus.ASLEEP and execution.awaited.epoch == transition.link.epoch:

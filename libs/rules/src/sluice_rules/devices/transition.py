@@ -160,7 +160,7 @@ class Transition:
         execution = self.execution
         execution.step = step
         execution.redrives = 0
-        execution.awaited = None
+        execution.awaited = execution.not_sent = None
         execution.ends_at = execution.ask_at = 0.0
         retried = execution.verdict if step is Step.RETRY_WAIT else None
         self.note(step, retried.reason if retried else None)
