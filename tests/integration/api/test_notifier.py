@@ -5,7 +5,7 @@ import gc
 import json
 import socket
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ from sluice_api.adapters.mongo.subscriptions import Subscriptions
 from sluice_api.application.notifier.records import Delivery
 from sluice_api.bootstrap.notifier import run_notifier
 from sluice_api.domain.callback_urls import host_of, target_of
-from sluice_api.domain.callbacks.dialect import headers_of
+from sluice_api.domain.callbacks.signatures import signature_of
 from sluice_api.settings import NotifierSettings
 from sluice_common.bus import Producer
 from sluice_common.ids import new_id
@@ -39,7 +39,7 @@ class Receiver:
     def __init__(self, *statuses: int) -> None:
         self.statuses = list(statuses) or [200]
         self.bodies: list[dict[str, object]] = []
-        self.signatures: list[tuple[str | None, bytes]] = []
+        self.posts: list[tuple[Mapping[str, str], bytes]] = []
         self.url = ""
         self.pause = 0.0
 
@@ -48,7 +48,7 @@ class Receiver:
         raw = await request.read()
         self.bodies.append(json.loads(raw))
         await asyncio.sleep(self.pause)
-        self.signatures.append((request.headers.get("Sluice-Signature"), raw))
+        self.posts.append((request.headers, raw))
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
         return web.Response(status=status, headers={"Location": self.url + "/elsewhere"})
 
@@ -116,6 +116,13 @@ async def subscribe(database: Database, app_id: str, url: str, secret: str | Non
     )
 
 
+def is_signed(headers: Mapping[str, str], raw: bytes, *keys: bytes) -> bool:
+    """Return whether a post carries the signatures of these keys."""
+    timestamp = int(headers["webhook-timestamp"])
+    assert abs(timestamp - now().timestamp()) < 60
+    return headers["webhook-signature"] == signature_of(keys, headers["webhook-id"], timestamp, raw)
+
+
 def ended(app_id: str) -> ExecutionChanged:
     task_id, device_id = new_id(), new_id()
     return ExecutionChanged(
@@ -151,7 +158,7 @@ async def test_a_result_reaches_the_receiver_once_and_signed_though_the_event_co
         await receiver.wait_for(2)
         await asyncio.sleep(0.5)
     assert sorted(str(b["execution_id"]) for b in receiver.bodies) == sorted([first.execution_id, second.execution_id])
-    assert all(given == headers_of("d", raw, b"secret")["Sluice-Signature"] for given, raw in receiver.signatures)
+    assert all(is_signed(headers, raw, b"secret") for headers, raw in receiver.posts)
 
 
 async def test_a_receiver_that_fails_is_tried_again_until_it_answers_with_success(settings: NotifierSettings) -> None:

@@ -120,11 +120,11 @@ def test_an_answer_that_is_kept_to_be_repeated_holds_its_secret_sealed(app: http
 
 @pytest.mark.requirement("D17")
 def test_the_secret_of_a_subscription_is_stored_sealed_and_never_shown(app: httpx.Client, database: Documents) -> None:
-    body = {"event": "execution_result", "callback_url": "http://127.0.0.1/", "secret": "correct horse"}
+    body = {"event": "execution_result", "callback_url": "http://127.0.0.1/", "secret": "correct horse battery staple"}
     created = app.post("/subscriptions", json=body)
-    assert "correct horse" not in created.text
+    assert "correct horse battery staple" not in created.text
     stored = database["subscriptions"].find_one({"_id": made(created)["subscription_id"]}) or {}
-    assert SEALER.open(stored["secret"]) == b"correct horse"
+    assert SEALER.open(stored["secret"]) == b"correct horse battery staple"
     assert app.delete(f"/subscriptions/{made(created)['subscription_id']}").is_success
 
 

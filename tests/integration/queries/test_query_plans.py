@@ -15,6 +15,7 @@ from tests.integration.queries.recorder import Callers, Recorder, functions_that
 from tests.unit.api import records
 
 from sluice_api.adapters.mongo.apps import Apps
+from sluice_api.adapters.mongo.callbacks import Callbacks
 from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS, ensure_indexes
 from sluice_api.adapters.mongo.commands import Commands
 from sluice_api.adapters.mongo.device_conflicts import DeviceConflicts
@@ -43,7 +44,7 @@ from sluice_api.adapters.mongo.task_progress import MongoProgressStore
 from sluice_api.adapters.mongo.tasks import Tasks
 from sluice_api.adapters.mongo.tools import Tools
 from sluice_api.application.counting import CountChange, Counts, Place, RowWrite
-from sluice_api.application.notifier.records import Delivery, DeliveryStatus, Outcome, Trouble
+from sluice_api.application.notifier.records import Delivery, Outcome, Trouble
 from sluice_api.application.ports import Answer
 from sluice_api.application.projector.news import DeviceNews
 from sluice_api.application.relay.deleted_devices import DeletedDevice
@@ -55,6 +56,7 @@ from sluice_api.domain.models import (
     App,
     CallbackEvent,
     Checkpoint,
+    DeliveryStatus,
     DeviceChange,
     DeviceFilter,
     Group,
@@ -70,6 +72,7 @@ from sluice_api.domain.models import (
     Rejection,
     Subscription,
     SubscriptionFilter,
+    SubscriptionSecrets,
     Targets,
     TaskFilter,
     TaskStatus,
@@ -100,13 +103,20 @@ from sluice_signing.domain.verdict import Accepted
 MESSAGE = OutboxMessage("task-events", "t", "{}")
 READ_WHOLE = {
     "apps": "the administrator's list of them all",
-    "subscriptions": "the notifier reads where all subscriptions lead, some thousands at most, every second",
+    "subscriptions": "sealing anew reads all secrets; a notifier that starts reads where all of them lead",
     "devices": "sealing anew reads all secrets",
     "deliveries": "sealing anew reads all secrets",
     "idempotency_keys": "sealing anew reads all secrets",
 }
 """Collections of which a query without a field of an index may be sent, and why."""
-_WHOLE_FIELDS: tuple[set[str], ...] = (set(), {"ended_at"}, {"mqtt_secret"}, {"psk"}, {"secret"}, {"sealed"})
+_WHOLE_FIELDS: tuple[set[str], ...] = (
+    set(),
+    {"mqtt_secret"},
+    {"psk"},
+    {"secret"},
+    {"previous_secret"},
+    {"sealed"},
+)
 
 
 class Product:
@@ -359,17 +369,25 @@ class Product:
         await Subscriptions(self.database).add(subscription)
         await Subscriptions(self.database).count("a")
         await subscriptions.of_apps(["a"])
-        await subscriptions.targets()
+        await subscriptions.active(["s"])
         delivery = Delivery(
             key="s:d", delivery_id="d", target="h", url="http://h/", body=b"", secret=None, created_at=self.at
         )
         await deliveries.add([delivery], [delivery.key])
+        await deliveries.next_target("")
         await deliveries.claim_due("h", 10)
         await deliveries.release([delivery.key])
         await deliveries.count_pending()
         await deliveries.give_up_overdue("h", self.at, 10)
         await deliveries.give_up_all("s")
         await subscriptions.adopt_deliveries(deliveries)
+        callbacks = Callbacks(self.database)
+        secrets = SubscriptionSecrets(secret="s", previous_secret="p", previous_until=self.at)
+        await callbacks.page("s", DeliveryStatus.GIVEN_UP, 10, None)
+        await callbacks.get("s", "d")
+        await callbacks.repeat(subscription, self.at, "d")
+        await callbacks.repeat(subscription, self.at)
+        await callbacks.change_secrets(await Subscriptions(self.database).change_secrets("a", "s", secrets), self.at)
         await subscriptions.report({"s": Trouble(failure="f", given_up=1)}, self.at)
         await deliveries.record([Outcome(delivery=delivery, status=DeliveryStatus.DELIVERED)])
         await Subscriptions(self.database).delete("a", "s")

@@ -37,7 +37,8 @@ SIMULATOR = "simulator"
 """Name of the devices' process among the processor times."""
 _CALLBACK_PORT = 90
 """Offset of the callback receiver's port."""
-_REGISTERED_DEADLINE = 60.0
+_REGISTERED_DEADLINE, _REGISTERED_SECONDS_PER_DEVICE = 60.0, 0.02
+"""Until when all devices must have come online."""
 _MQTT_TASKS = {Role.TO_STOP: "mqtt-to-stop", Role.MAIN: "mqtt", Role.ONE_BASED: "mqtt-one-based"}
 """Groups of MQTT devices, each of which has a task, in the order in which these are created."""
 _CAMPAIGN_SECONDS, _CAMPAIGN_SECONDS_PER_DEVICE = 180.0, 0.2
@@ -297,7 +298,7 @@ async def _mqtt_evidence(scenario: MqttScenario, devices: DeviceProcess) -> Mqtt
 async def _until_registered(devices: DeviceProcess, expected: int, mqtt: MqttSimulation | None) -> None:
     """Wait for the devices that are to come online, by either protocol."""
     expected += sum(spec.online for spec in mqtt.scenario.plan().devices) if mqtt else 0
-    until = time.monotonic() + _REGISTERED_DEADLINE
+    until = time.monotonic() + _REGISTERED_DEADLINE + expected * _REGISTERED_SECONDS_PER_DEVICE
     while True:
         look = await devices.look()
         registered = look.registered + look.mqtt_online

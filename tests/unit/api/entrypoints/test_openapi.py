@@ -57,7 +57,7 @@ def test_all_but_the_token_and_the_offline_tool_need_a_token(method: str, path: 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=NAMES)
 def test_what_creates_takes_an_idempotency_key(method: str, path: str, operation: dict[str, Any]) -> None:
-    repeatable = path.endswith(("/stop", "/cancel", "/revoke"))
+    repeatable = path.endswith(("/stop", "/cancel", "/revoke", "/redeliver", "/test"))
     creates = method == "post" and ({"201", "202"} & set(operation["responses"])) and not repeatable
     names = {p["name"] for p in operation.get("parameters", ())}
     assert ("Idempotency-Key" in names) == (bool(creates) or path.endswith("/bulk")), path

@@ -11,6 +11,7 @@ from sluice_api.adapters.callback_resolver import CallbackResolver, system_resol
 from sluice_api.application.notifier.records import Delivery
 from sluice_api.domain.callback_urls import check_callback_url
 from sluice_api.domain.callbacks.dialect import Answer, headers_of, judge
+from sluice_api.domain.callbacks.signatures import key_of
 from sluice_common.sealing import Sealer
 
 
@@ -59,12 +60,13 @@ class HttpCallbackClient:
         if self._session is None:
             raise RuntimeError("the client is not open")
         try:
-            secret = None if delivery.secret is None else self._sealer.open(delivery.secret)
+            sealed = (delivery.secret, delivery.previous_secret)
+            keys = [key_of(self._sealer.open(secret).decode()) for secret in sealed if secret is not None]
             check_callback_url(delivery.url, allow_private=self._allow_private)
             async with self._session.post(
                 delivery.url,
                 data=delivery.body,
-                headers=headers_of(delivery.delivery_id, delivery.body, secret),
+                headers=headers_of(delivery.delivery_id, delivery.body, keys, datetime.now(UTC)),
                 allow_redirects=False,
             ) as response:
                 return judge(response.status, response.headers.get("Retry-After"), datetime.now(UTC))

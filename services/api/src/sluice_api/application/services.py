@@ -34,6 +34,7 @@ class Services:
     executions: ports.ExecutionRepository
     commands: ports.CommandRepository
     subscriptions: ports.SubscriptionRepository
+    callbacks: ports.CallbackRepository
     conflicts: ports.DeviceConflicts
     idempotency: ports.IdempotencyKeys
     tools: ports.ToolRepository

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from sluice_api.adapters.mongo.apps import Apps
+from sluice_api.adapters.mongo.callbacks import Callbacks
 from sluice_api.adapters.mongo.collections import ensure_indexes
 from sluice_api.adapters.mongo.commands import Commands
 from sluice_api.adapters.mongo.device_conflicts import DeviceConflicts
@@ -79,6 +80,7 @@ def _services(database: Database, tokens: AccessTokens, sealer: Sealer, hint: Ca
         executions=Executions(database),
         commands=Commands(database, hint),
         subscriptions=Subscriptions(database),
+        callbacks=Callbacks(database),
         conflicts=DeviceConflicts(database),
         idempotency=Idempotency(database, sealer),
         tools=Tools(database),

@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from sluice_api.application.notifier.dispatcher import Dispatcher
-from sluice_api.application.notifier.records import Delivery, DeliveryStatus, DispatchLimits, Outcome, Trouble
+from sluice_api.application.notifier.records import Delivery, DispatchLimits, Outcome, Trouble
 from sluice_api.application.notifier.troubles import Troubles
 from sluice_api.domain.callbacks.dialect import Answer
-from sluice_api.domain.models import Subscription
+from sluice_api.domain.models import DeliveryStatus, Subscription
 from sluice_common.messages.base import now
 from sluice_common.supervision import Backoff
 
@@ -45,6 +45,8 @@ class Database:
         self.released: list[str] = []
         self.unreachable: set[str] = set()
         self.failing = False
+        self.waiting_elsewhere: set[str] = set()
+        self.seeks = 0
 
     async def of_apps(self, app_ids: Collection[str]) -> Mapping[str, Sequence[Subscription]]:
         raise NotImplementedError("the dispatcher does not ask")
@@ -52,8 +54,13 @@ class Database:
     async def add(self, deliveries: Sequence[Delivery], claimed: Collection[str]) -> Sequence[Delivery]:
         raise NotImplementedError("the dispatcher does not ask")
 
-    async def targets(self) -> dict[str, str]:
-        return dict(self.subscribed)
+    async def active(self, subscription_ids: Collection[str]) -> set[str]:
+        return set(subscription_ids) & set(self.subscribed)
+
+    async def next_target(self, after: str) -> str | None:
+        self.seeks += 1
+        waiting = {delivery.target for delivery in self.due} | self.waiting_elsewhere
+        return min((target for target in waiting if target > after), default=None)
 
     async def claim_due(self, target: str, limit: int) -> list[Delivery]:
         self.asked[target] += 1
@@ -135,7 +142,7 @@ async def test_deliveries_to_a_dead_receiver_keep_no_other_back() -> None:
         await rest()
     assert "b:0" in receivers.called
     assert len([d for d in database.due if d.target == DEAD]) == 990
-    assert database.asked == {DEAD: 1, GOOD: 5}
+    assert database.asked == {DEAD: 1, GOOD: 1}
 
 
 async def test_however_many_slow_receivers_an_app_has_another_app_is_called_at_once() -> None:
@@ -182,6 +189,7 @@ async def test_a_subscription_that_is_new_since_the_last_scan_is_called() -> Non
 
 async def test_scans_claim_for_every_receiver_in_turn() -> None:
     database = Database(**{f"s{n}": f"a/host{n}:80" for n in range(250)})
+    database.waiting_elsewhere = set(database.subscribed.values())
     deliveries = dispatcher(database, Receivers())
     for _ in range(5):
         await deliveries.scan()
@@ -189,8 +197,16 @@ async def test_scans_claim_for_every_receiver_in_turn() -> None:
     assert set(database.asked.values()) == {2}
 
 
+async def test_a_scan_costs_nothing_for_subscriptions_that_nothing_waits_for() -> None:
+    database = Database(**{f"s{n}": f"a/host{n}:80" for n in range(3000)})
+    await dispatcher(database, Receivers()).scan()
+    assert not database.asked
+    assert database.seeks <= 2
+
+
 async def test_an_app_with_thousands_of_receivers_keeps_no_other_app_waiting_for_its_scan() -> None:
     database = Database(**{f"s{n}": f"a/host{n}:80" for n in range(3000)}, b=GOOD)
+    database.waiting_elsewhere = set(database.subscribed.values())
     deliveries = dispatcher(database, Receivers())
     for _ in range(5):
         await deliveries.scan()

@@ -55,7 +55,7 @@ class FakeStores:
     async def of_apps(self, app_ids: Collection[str]) -> Mapping[str, Sequence[Subscription]]:
         return {app_id: [s for s in self.subscriptions if s.app_id == app_id] for app_id in app_ids}
 
-    async def targets(self) -> Mapping[str, str]:
+    async def active(self, subscription_ids: Collection[str]) -> set[str]:
         raise NotImplementedError("the notifier does not ask")
 
     async def add(self, deliveries: Sequence[Delivery], claimed: Collection[str]) -> Sequence[Delivery]:
@@ -66,6 +66,9 @@ class FakeStores:
         new = [delivery for delivery in deliveries if delivery.key not in self.known]
         self.known |= {delivery.key: delivery for delivery in new}
         return new
+
+    async def next_target(self, after: str) -> str | None:
+        raise NotImplementedError("the notifier does not ask")
 
     async def claim_due(self, target: str, limit: int) -> Sequence[Delivery]:
         raise NotImplementedError("the notifier does not ask")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sluice_api.domain.callbacks.dialect import Answer, body_of, headers_of, judge
 from sluice_api.domain.callbacks.happened import what_happened
+from sluice_api.domain.callbacks.signatures import signature_of
 from sluice_api.domain.models import CallbackEvent
 from sluice_common.messages.execution_events import ExecutionChanged, ExecutionStatus, Reason, Step
 from sluice_common.reasons import ReasonCode
@@ -81,10 +82,17 @@ def test_a_result_says_why_in_both_languages_and_how_long_it_took() -> None:
     assert found["reason"] == {"code": "invalid_uri", "params": {}, "text": "Invalid URI", "text_zh": "无效的URI"}
 
 
-def test_the_signature_is_an_hmac_over_the_body() -> None:
-    expected = hmac.new(b"secret", b"{}", hashlib.sha256).hexdigest()
-    assert headers_of("d", b"{}", b"secret")["Sluice-Signature"] == f"sha256={expected}"
-    assert "Sluice-Signature" not in headers_of("d", b"{}", None)
+def test_a_callback_is_signed_as_standard_webhooks_are_and_as_before() -> None:
+    headers = headers_of("d", b"{}", [b"new", b"old"], START)
+    assert headers["webhook-id"] == headers["Sluice-Delivery-Id"] == "d"
+    assert headers["webhook-timestamp"] == str(int(START.timestamp()))
+    assert headers["webhook-signature"] == signature_of([b"new", b"old"], "d", int(START.timestamp()), b"{}")
+    expected = hmac.new(b"new", b"{}", hashlib.sha256).hexdigest()
+    assert headers["Sluice-Signature"] == f"sha256={expected}"
+
+
+def test_a_callback_without_a_secret_has_no_signature() -> None:
+    assert not {"webhook-signature", "Sluice-Signature"} & set(headers_of("d", b"{}", [], START))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ _SEALED = (
     (DEVICES, "mqtt_secret"),
     (DEVICES, "psk"),
     (SUBSCRIPTIONS, "secret"),
+    (SUBSCRIPTIONS, "previous_secret"),
     (DELIVERIES, "secret"),
+    (DELIVERIES, "previous_secret"),
     (IDEMPOTENCY, "sealed"),
 )
 """Every collection and field that holds sealed secrets."""

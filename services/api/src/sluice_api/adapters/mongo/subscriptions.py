@@ -3,8 +3,7 @@
 from sluice_api.adapters.mongo.collections import DELIVERIES, SUBSCRIPTIONS
 from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import TenantRepository
-from sluice_api.application.notifier.records import DeliveryStatus
-from sluice_api.domain.models import Subscription, SubscriptionFilter
+from sluice_api.domain.models import DeliveryStatus, Subscription, SubscriptionFilter, SubscriptionSecrets
 from sluice_common.mongo import Database
 
 CODEC = RecordCodec(Subscription, "subscription_id")
@@ -23,6 +22,14 @@ class Subscriptions(TenantRepository[Subscription, SubscriptionFilter]):
             ConflictError: It exists already.
         """
         await self._insert(CODEC.document(subscription), "The subscription exists already.")
+
+    async def change_secrets(self, app_id: str, identifier: str, secrets: SubscriptionSecrets) -> Subscription:
+        """Store what signs the callbacks of a subscription; return it as it is then.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        return await self._change(app_id, identifier, secrets)
 
     async def delete(self, app_id: str, identifier: str) -> None:
         """Delete a subscription; what waits to be delivered is given up.

@@ -72,7 +72,7 @@ class Dispatcher:
         self._lanes: dict[str, Lane] = {}
         self._pools: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(limits.app_concurrency))
         self._workers = BackgroundTasks()
-        self._rotation = Rotation(_TARGETS_AT_ONCE)
+        self._rotation = Rotation(_TARGETS_AT_ONCE, deliveries.next_target)
         self._is_stopping = False
         self._ended: set[str] = set()
         self._released: list[str] = []
@@ -145,14 +145,16 @@ class Dispatcher:
             self._released += lane.clear()
 
     async def scan(self) -> None:
-        """Claim what is due for receivers that can take more; see which subscriptions have ended, tell which fail."""
+        """Claim what is due for receivers that can take more; see which subscriptions have ended, tell which fail.
+
+        Only receivers for which something waits are looked at, however many have subscribed.
+        """
         await self._troubles.report()
         known = self._outcomes.subscriptions.union(*(lane.subscriptions for lane in self._lanes.values()))
-        subscribed = await self._subscriptions.targets()
-        targets = set(subscribed.values())
-        self._ended = known - set(subscribed)
+        self._ended = known - await self._subscriptions.active(known)
+        targets = await self._rotation.round()
         self._lanes = {target: lane for target, lane in self._lanes.items() if target in targets or not lane.is_idle}
-        for target in self._rotation.next_of(targets):
+        for target in targets:
             await self._look_after(target)
 
     async def _look_after(self, target: str) -> None:
@@ -169,6 +171,8 @@ class Dispatcher:
         """Claim some of what is due; return whether there may be more."""
         until, limit = self.claim_end(), min(lane.room(time.monotonic()), _CLAIMED_AT_ONCE)
         found = await self._deliveries.claim_due(target, limit)
+        subscriptions = {delivery.subscription_id for delivery in found}
+        self._ended |= subscriptions - await self._subscriptions.active(subscriptions)
         self.offer(found, until)
         return len(found) == limit
 

@@ -135,6 +135,7 @@ def _delivery(key: str, what: Happened, subscription: Subscription, at: datetime
         url=subscription.callback_url,
         body=body_of(what),
         secret=subscription.secret,
+        previous_secret=subscription.previous_at(at),
         created_at=min(what.execution.occurred_at, at),
         traceparent=what.execution.traceparent,
     )

@@ -8,10 +8,11 @@ import msgspec
 import structlog
 
 from sluice_api.application.notifier.ports import DeliveryStore
-from sluice_api.application.notifier.records import Delivery, DeliveryStatus, DispatchLimits, Outcome
+from sluice_api.application.notifier.records import Delivery, DispatchLimits, Outcome
 from sluice_api.application.notifier.troubles import Troubles
 from sluice_api.domain.callbacks.dialect import Answer
 from sluice_api.domain.callbacks.retries import retry_delay
+from sluice_api.domain.models import DeliveryStatus
 from sluice_common.messages.base import now
 
 _log = structlog.get_logger()

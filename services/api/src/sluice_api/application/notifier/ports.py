@@ -19,8 +19,8 @@ class SubscriptionStore(Protocol):
         """Return the subscriptions of apps, by app."""
         ...
 
-    async def targets(self) -> Mapping[str, str]:
-        """Return the receivers of all subscriptions, by subscription."""
+    async def active(self, subscription_ids: Collection[str]) -> set[str]:
+        """Return those that are there and have not ended."""
         ...
 
     async def report(self, troubles: Mapping[str, Trouble], at: datetime) -> None:
@@ -41,6 +41,10 @@ class DeliveryStore(Protocol):
         Raises:
             PoisonError: One of them can never be stored.
         """
+        ...
+
+    async def next_target(self, after: str) -> str | None:
+        """Return the next receiver in the order of names for which something waits; None if there is none."""
         ...
 
     async def claim_due(self, target: str, limit: int) -> Sequence[Delivery]:

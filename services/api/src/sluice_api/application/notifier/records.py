@@ -1,17 +1,10 @@
 """Callbacks that shall reach their receivers, and how they are posted."""
 
 from datetime import datetime
-from enum import StrEnum
 
 import msgspec
 
-
-class DeliveryStatus(StrEnum):
-    """State of a delivery."""
-
-    PENDING = "PENDING"
-    DELIVERED = "DELIVERED"
-    GIVEN_UP = "GIVEN_UP"
+from sluice_api.domain.models import DeliveryStatus
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +16,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         target: Receiver, `app/host:port`.
         url: Where to post.
         body: The JSON.
-        secret: Key of the signature, sealed; None sends none.
+        secret: Secret that signs it, sealed; None signs nothing.
+        previous_secret: One that `secret` is taking over from, sealed; it signs too.
         created_at: When it happened, UTC.
         attempts: Attempts that have failed.
         traceparent: Trace context of the task.
@@ -36,6 +30,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     secret: str | None
     created_at: datetime
+    previous_secret: str | None = None
     attempts: int = 0
     traceparent: str | None = None
 

@@ -1,6 +1,7 @@
 """What the use cases behind the routes need of the world: small interfaces that `adapters` implement and tests fake."""
 
 from sluice_api.application.ports.apps import AppRepository, SubscriptionRepository
+from sluice_api.application.ports.callbacks import CallbackRepository
 from sluice_api.application.ports.devices import DeviceConflicts, DeviceRepository, GroupRepository
 from sluice_api.application.ports.idempotency import Answer, IdempotencyKeys, Reservation
 from sluice_api.application.ports.packages import PackageFile, PackageRepository
@@ -12,6 +13,7 @@ from sluice_api.application.ports.tools import Tool, ToolRepository
 __all__ = [
     "Answer",
     "AppRepository",
+    "CallbackRepository",
     "CommandRepository",
     "DeviceConflicts",
     "DeviceRepository",

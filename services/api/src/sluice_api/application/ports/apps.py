@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from sluice_api.application.ports.repository import Repository
-from sluice_api.domain.models import App, Page, Subscription, SubscriptionFilter
+from sluice_api.domain.models import App, Page, Subscription, SubscriptionFilter, SubscriptionSecrets
 
 
 class AppRepository(Protocol):
@@ -62,5 +62,13 @@ class SubscriptionRepository(Repository[Subscription, SubscriptionFilter], Proto
 
         Raises:
             ConflictError: It exists already.
+        """
+        ...
+
+    async def change_secrets(self, app_id: str, identifier: str, secrets: SubscriptionSecrets) -> Subscription:
+        """Store what signs the callbacks of a subscription; return it as it is then.
+
+        Raises:
+            NotFoundError: There is none of that id.
         """
         ...

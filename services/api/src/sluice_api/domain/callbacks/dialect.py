@@ -1,9 +1,10 @@
-"""How it is said: Sluice's own dialect of callbacks, a JSON body with a signature, and what a receiver's answer means.
+"""How it is said: Sluice's own dialect of callbacks, a signed JSON body, and what a receiver's answer means.
 
 Another dialect is another module with the same three functions: `body_of`, `headers_of`, `judge`.
 """
 
 import hmac
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -11,7 +12,8 @@ from http import HTTPStatus
 import msgspec
 
 from sluice_api.domain.callbacks.happened import Happened
-from sluice_api.domain.models import CallbackEvent
+from sluice_api.domain.callbacks.signatures import signature_of
+from sluice_api.domain.models import CallbackEvent, Subscription
 from sluice_common.messages.base import to_json
 from sluice_common.messages.execution_events import ExecutionChanged, Reason
 from sluice_common.reasons import reason_text
@@ -64,11 +66,40 @@ def body_of(happened: Happened) -> bytes:
     return to_json(body)
 
 
-def headers_of(delivery_id: str, body: bytes, secret: bytes | None) -> dict[str, str]:
-    """Return the headers of a post; with a secret, `Sluice-Signature` is HMAC-SHA256 over the body (RFC 2104)."""
-    headers = {"Content-Type": "application/json", "Sluice-Delivery-Id": delivery_id}
-    if secret is not None:
-        headers["Sluice-Signature"] = f"sha256={hmac.digest(secret, body, 'sha256').hex()}"
+def body_of_test(subscription: Subscription, delivery_id: str, at: datetime) -> bytes:
+    """Return the JSON of a callback that reports nothing."""
+    body = {
+        "event": "test",
+        "delivery_id": delivery_id,
+        "app_id": subscription.app_id,
+        "subscription_id": subscription.subscription_id,
+        "occurred_at": at,
+    }
+    return to_json(body)
+
+
+def headers_of(delivery_id: str, body: bytes, keys: Sequence[bytes], now: datetime) -> dict[str, str]:
+    """Return the headers of a post, those of Standard Webhooks.
+
+    `Sluice-Delivery-Id` and `Sluice-Signature`, HMAC-SHA256 over the body alone under the newest key, are for receivers
+    that were written before: who only knows these takes an old callback that somebody repeats for a new one.
+
+    Args:
+        delivery_id: What is told, the same in each attempt.
+        body: The body.
+        keys: Keys of signatures, the newest first; none signs nothing.
+        now: UTC time of this attempt.
+    """
+    timestamp = int(now.timestamp())
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": delivery_id,
+        "webhook-timestamp": str(timestamp),
+        "Sluice-Delivery-Id": delivery_id,
+    }
+    if keys:
+        headers["webhook-signature"] = signature_of(keys, delivery_id, timestamp, body)
+        headers["Sluice-Signature"] = f"sha256={hmac.digest(keys[0], body, 'sha256').hex()}"
     return headers
 
 

@@ -1,7 +1,8 @@
 """The records of the API: what it keeps of each thing, as structs. How they lie in MongoDB, the adapters know alone."""
 
-from sluice_api.domain.models.apps import App, CallbackEvent, Subscription, SubscriptionFilter
+from sluice_api.domain.models.apps import App, CallbackEvent, Subscription, SubscriptionFilter, SubscriptionSecrets
 from sluice_api.domain.models.base import Page, Record
+from sluice_api.domain.models.deliveries import CallbackDelivery, DeliveryStatus
 from sluice_api.domain.models.devices import Device, DeviceChange, DeviceFilter, DeviceRegistration, Group, GroupFilter
 from sluice_api.domain.models.executions import DeviceCommand, Execution, Operation
 from sluice_api.domain.models.packages import MANIFEST_WITH_VERSION, Package, PackageFilter, PackageStatus, Rejection
@@ -33,8 +34,10 @@ __all__ = [
     "MANIFEST_WITH_VERSION",
     "AntiRollback",
     "App",
+    "CallbackDelivery",
     "CallbackEvent",
     "Checkpoint",
+    "DeliveryStatus",
     "Device",
     "DeviceChange",
     "DeviceCommand",
@@ -63,6 +66,7 @@ __all__ = [
     "Rejection",
     "Subscription",
     "SubscriptionFilter",
+    "SubscriptionSecrets",
     "Targets",
     "Task",
     "TaskFilter",

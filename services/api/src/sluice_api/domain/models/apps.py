@@ -36,7 +36,9 @@ class Subscription(Record, frozen=True, kw_only=True):
 
     Attributes:
         callback_url: Where to post.
-        secret: Key of the signature header, sealed; None sends none.
+        secret: Secret that signs callbacks, sealed; None signs none.
+        previous_secret: One that it is taking over from, sealed; it signs too.
+        previous_until: Until when it does.
         given_up: Callbacks that were given up.
         last_failure: Why the last callback failed that did.
         last_failure_at: When that was noted.
@@ -53,11 +55,25 @@ class Subscription(Record, frozen=True, kw_only=True):
     last_failure: str | None = None
     last_failure_at: datetime | None = None
     ended_at: datetime | None = None
+    previous_secret: str | None = None
+    previous_until: datetime | None = None
 
     @property
     def signed(self) -> bool:
         """Return whether callbacks carry a signature."""
         return self.secret is not None
+
+    def previous_at(self, now: datetime) -> str | None:
+        """Return the secret that signs beside `secret` at a time, sealed; None if there is none (any more)."""
+        return self.previous_secret if self.previous_until and now < self.previous_until else None
+
+
+class SubscriptionSecrets(Record, frozen=True, kw_only=True):
+    """The secrets of a subscription; of the fields of its name."""
+
+    secret: str
+    previous_secret: str | None
+    previous_until: datetime | None
 
 
 class SubscriptionFilter(Record, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from sluice_api.entrypoints.rest.openapi import describe, responses
 from sluice_api.entrypoints.rest.routes import (
     apps,
     commands,
+    deliveries,
     devices,
     groups,
     health,
@@ -96,6 +97,7 @@ def _routes() -> APIRouter:
         tasks.router,
         tasks.executions,
         subscriptions.router,
+        deliveries.router,
         tools.router,
     ):
         routes.include_router(router)

@@ -16,7 +16,8 @@ from sluice_api.adapters.mongo.collections import DELIVERIES, Document, chunks
 from sluice_api.adapters.mongo.outbox import MAX_COUNTED
 from sluice_api.adapters.mongo.poison import DUPLICATE_KEY, content_errors_as_poison
 from sluice_api.adapters.mongo.updates import MAX_EACH, each_of
-from sluice_api.application.notifier.records import Delivery, DeliveryStatus, Outcome
+from sluice_api.application.notifier.records import Delivery, Outcome
+from sluice_api.domain.models import DeliveryStatus
 from sluice_common.ids import new_id
 from sluice_common.messages.base import now
 from sluice_common.mongo import Database
@@ -56,7 +57,7 @@ class MongoDeliveryStore:
         if not deliveries:
             return []
         at = now()
-        documents = [_document(d, at + self._lease if d.key in claimed else at) for d in deliveries]
+        documents = [document_of(d, at + self._lease if d.key in claimed else at) for d in deliveries]
         known: set[str] = set()
         try:
             with content_errors_as_poison():
@@ -67,6 +68,13 @@ class MongoDeliveryStore:
                 raise
             known = {documents[failure["index"]]["_id"] for failure in failures}
         return [delivery for delivery in deliveries if delivery.key not in known]
+
+    async def next_target(self, after: str) -> str | None:
+        """Return the next receiver in the order of names for which something waits; None if there is none."""
+        waiting = {"status": DeliveryStatus.PENDING.value, "target": {"$gt": after}}
+        order = [("target", ASCENDING), ("next_at", ASCENDING)]
+        found = await self._collection.find(waiting, {"_id": 0, "target": 1}).sort(order).limit(1).to_list(None)
+        return found[0]["target"] if found else None
 
     async def claim_due(self, target: str, limit: int) -> list[Delivery]:
         """Claim deliveries to a receiver that are due, oldest first: failed ones, and those whose notifier has died."""
@@ -136,10 +144,12 @@ def _change(outcome: Outcome, at: datetime) -> Document:
         "next_at": outcome.next_at or at,
         "ended_at": at,
         "attempts": outcome.delivery.attempts,
+        "failure": outcome.failure,
     }
 
 
-def _document(delivery: Delivery, next_at: datetime) -> Document:
+def document_of(delivery: Delivery, next_at: datetime) -> Document:
+    """Return the document of a new delivery that is due at a time."""
     fields = msgspec.structs.asdict(delivery)
     return {"_id": fields.pop("key"), **fields, "status": DeliveryStatus.PENDING.value, "next_at": next_at}
 

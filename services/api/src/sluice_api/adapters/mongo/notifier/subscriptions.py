@@ -41,10 +41,13 @@ class MongoSubscriptionStore:
                     _log.error("subscription_unreadable", subscription_id=document["_id"], detail=str(error))
         return found
 
-    async def targets(self) -> Mapping[str, str]:
-        """Return the receivers of all subscriptions, by subscription."""
-        found = self._subscriptions.find(_ACTIVE, {"app_id": 1, "callback_url": 1})
-        return {document["_id"]: target_of(document["app_id"], document["callback_url"]) async for document in found}
+    async def active(self, subscription_ids: Collection[str]) -> set[str]:
+        """Return those that are there and have not ended."""
+        found: set[str] = set()
+        for some in chunks(sorted(subscription_ids)):
+            active = self._subscriptions.find({"_id": {"$in": list(some)}} | _ACTIVE, {"_id": 1})
+            found |= {document["_id"] async for document in active}
+        return found
 
     async def report(self, troubles: Mapping[str, Trouble], at: datetime) -> None:
         """Tell the owners of subscriptions of callbacks that did not arrive, by subscription."""

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
+from sluice_api.application import subscriptions
 from sluice_api.domain import models
 from sluice_api.domain.callback_urls import CallbackUrlError, check_callback_url
 from sluice_api.domain.errors import ConflictError, InvalidError
@@ -18,6 +19,7 @@ from sluice_api.entrypoints.rest.schemas.subscriptions import (
     SubscriptionIn,
     SubscriptionPage,
     SubscriptionQuery,
+    SubscriptionSecretIn,
 )
 
 router = APIRouter(route_class=GuardedRoute, prefix="/subscriptions", tags=["subscriptions"])
@@ -69,6 +71,15 @@ async def list_subscriptions(
 async def get_subscription(caller: App, services: Wired, subscription_id: str) -> Subscription:
     """Get a subscription."""
     return Subscription.of(await services.subscriptions.get(caller.app_id, subscription_id))
+
+
+@router.post("/{subscription_id}/secret", responses=responses(HTTPStatus.NOT_FOUND))
+async def renew_secret(caller: App, services: Wired, subscription_id: str, body: SubscriptionSecretIn) -> Subscription:
+    """Sign callbacks with another secret; the one before signs them for a while, too, so that receivers can change."""
+    changed = await subscriptions.renew_secret(
+        services, caller.app_id, subscription_id, body.secret, body.previous_valid_for
+    )
+    return Subscription.of(changed)
 
 
 @router.delete("/{subscription_id}", status_code=HTTPStatus.NO_CONTENT, responses=responses(HTTPStatus.NOT_FOUND))

@@ -1,0 +1,91 @@
+"""What app servers do with their callbacks: try them, have them posted again, and change the secret that signs them."""
+
+from datetime import timedelta
+
+from sluice_api.application.notifier.records import Delivery
+from sluice_api.application.ports import SubscriptionRepository
+from sluice_api.application.services import Services
+from sluice_api.domain.callback_urls import target_of
+from sluice_api.domain.callbacks.dialect import body_of_test
+from sluice_api.domain.errors import ConflictError
+from sluice_api.domain.models import CallbackDelivery, Subscription, SubscriptionSecrets
+from sluice_common.ids import new_id
+
+
+async def renew_secret(
+    services: Services, app_id: str, subscription_id: str, secret: str, previous_valid_for: float
+) -> Subscription:
+    """Sign the callbacks of a subscription with another secret, and for a while with the one before, too.
+
+    Repeating it changes nothing. Callbacks that wait are signed so as well.
+
+    Raises:
+        NotFoundError: The app has no such subscription.
+    """
+    subscription, at = await services.subscriptions.get(app_id, subscription_id), services.now()
+    before = subscription.secret
+    if before is not None and services.sealer.open(before) == secret.encode():
+        return subscription
+    overlaps = before is not None and previous_valid_for > 0
+    secrets = SubscriptionSecrets(
+        secret=services.sealer.seal(secret.encode()),
+        previous_secret=before if overlaps else None,
+        previous_until=at + timedelta(seconds=previous_valid_for) if overlaps else None,
+    )
+    changed = await services.subscriptions.change_secrets(app_id, subscription_id, secrets)
+    await services.callbacks.change_secrets(changed, at)
+    return changed
+
+
+async def send_test(services: Services, app_id: str, subscription_id: str) -> CallbackDelivery:
+    """Have a callback posted that reports nothing; return it as it waits.
+
+    Raises:
+        NotFoundError: The app has no such subscription.
+        ConflictError: It has ended.
+    """
+    subscription, at = await _active(services.subscriptions, app_id, subscription_id), services.now()
+    delivery_id = f"test:{new_id()}"
+    delivery = Delivery(
+        key=f"{subscription_id}:{delivery_id}",
+        delivery_id=delivery_id,
+        target=target_of(app_id, subscription.callback_url),
+        url=subscription.callback_url,
+        body=body_of_test(subscription, delivery_id, at),
+        secret=subscription.secret,
+        previous_secret=subscription.previous_at(at),
+        created_at=at,
+    )
+    await services.callbacks.add(delivery)
+    return await services.callbacks.get(subscription_id, delivery_id)
+
+
+async def redeliver(services: Services, app_id: str, subscription_id: str, delivery_id: str) -> CallbackDelivery:
+    """Have a callback posted again, whatever became of it, and tried anew for as long as a new one.
+
+    Raises:
+        NotFoundError: The app has no such subscription, or that no such callback (any more).
+        ConflictError: The subscription has ended.
+    """
+    subscription, at = await _active(services.subscriptions, app_id, subscription_id), services.now()
+    await services.callbacks.get(subscription_id, delivery_id)
+    await services.callbacks.repeat(subscription, at, delivery_id)
+    return await services.callbacks.get(subscription_id, delivery_id)
+
+
+async def redeliver_given_up(services: Services, app_id: str, subscription_id: str) -> int:
+    """Have all callbacks posted again that were given up; return how many there are.
+
+    Raises:
+        NotFoundError: The app has no such subscription.
+        ConflictError: It has ended.
+    """
+    subscription = await _active(services.subscriptions, app_id, subscription_id)
+    return await services.callbacks.repeat(subscription, services.now())
+
+
+async def _active(subscriptions: SubscriptionRepository, app_id: str, subscription_id: str) -> Subscription:
+    subscription = await subscriptions.get(app_id, subscription_id)
+    if subscription.ended_at is not None:
+        raise ConflictError("subscription_ended", "Its receiver has said that it is gone; make another subscription.")
+    return subscription

@@ -1,0 +1,63 @@
+"""Callbacks of a subscription: what became of them, and once more, please."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi import Query as FromQuery
+
+from sluice_api.application import subscriptions
+from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
+from sluice_api.entrypoints.rest.openapi import responses
+from sluice_api.entrypoints.rest.schemas.deliveries import (
+    Delivery,
+    DeliveryPage,
+    DeliveryQuery,
+    DeliveryWithBody,
+    Redelivery,
+)
+
+router = APIRouter(
+    route_class=GuardedRoute,
+    prefix="/subscriptions/{subscription_id}",
+    tags=["subscriptions"],
+    responses=responses(HTTPStatus.NOT_FOUND),
+)
+
+
+@router.post("/test", status_code=HTTPStatus.ACCEPTED, responses=responses(HTTPStatus.CONFLICT))
+async def test_subscription(caller: App, services: Wired, subscription_id: str) -> Delivery:
+    """Have a callback with the event `test` posted; the list of deliveries shows what becomes of it."""
+    return Delivery.of(await subscriptions.send_test(services, caller.app_id, subscription_id))
+
+
+@router.post("/redeliver", status_code=HTTPStatus.ACCEPTED, responses=responses(HTTPStatus.CONFLICT))
+async def redeliver_all(caller: App, services: Wired, subscription_id: str) -> Redelivery:
+    """Have every callback posted again that was given up and is still kept."""
+    return Redelivery(count=await subscriptions.redeliver_given_up(services, caller.app_id, subscription_id))
+
+
+@router.get("/deliveries")
+async def list_deliveries(
+    caller: App, services: Wired, subscription_id: str, query: Annotated[DeliveryQuery, FromQuery()]
+) -> DeliveryPage:
+    """List callbacks of a subscription, two days back."""
+    await services.subscriptions.get(caller.app_id, subscription_id)
+    page = await services.callbacks.page(subscription_id, query.status, query.limit, query.after)
+    return DeliveryPage(items=[Delivery.of(item) for item in page.items], next=page.next)
+
+
+@router.get("/deliveries/{delivery_id}")
+async def get_delivery(caller: App, services: Wired, subscription_id: str, delivery_id: str) -> DeliveryWithBody:
+    """Get a callback with its body."""
+    await services.subscriptions.get(caller.app_id, subscription_id)
+    return DeliveryWithBody.of(await services.callbacks.get(subscription_id, delivery_id))
+
+
+@router.post(
+    "/deliveries/{delivery_id}/redeliver", status_code=HTTPStatus.ACCEPTED, responses=responses(HTTPStatus.CONFLICT)
+)
+async def redeliver(caller: App, services: Wired, subscription_id: str, delivery_id: str) -> Delivery:
+    """Have a callback posted again, whatever became of it."""
+    return Delivery.of(await subscriptions.redeliver(services, caller.app_id, subscription_id, delivery_id))
