@@ -30,6 +30,7 @@ def environment(kafka: str, mongodb: str) -> dict[str, str]:
         "SLUICE_ADMIN_PASSWORD": ADMIN_PASSWORD,
         "SLUICE_PACKAGE_LIMIT": str(8 * 1024 * 1024),
         "SLUICE_PROJECTOR_GATHER": "0.05",
+        "SLUICE_CALLBACK_ALLOW_PRIVATE": "true",
     }
 
 

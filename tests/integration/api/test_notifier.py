@@ -85,6 +85,7 @@ def settings(kafka: str, mongodb: str) -> NotifierSettings:
         callback_retry_first=0.2,
         callback_scan=0.2,
         callback_timeout=2.0,
+        callback_allow_private=True,
         notifier_gather=0.0,
         sealing_keys=SecretStr(KEY),
     )

@@ -128,3 +128,19 @@ def test_no_sealing_key_is_made_where_a_file_with_them_is_given(tmp_path: Path) 
     env = gateway_env(tmp_path, None, SLUICE_SEALING_KEYS_FILE="/etc/sealing")
     assert env["SLUICE_SEALING_KEYS_FILE"] == "/etc/sealing"
     assert "SLUICE_SEALING_KEYS" not in env
+
+
+@pytest.mark.parametrize(
+    ("listen", "given", "allowed"),
+    [
+        ("127.0.0.1", {}, "true"),
+        ("192.0.2.7", {}, "false"),
+        ("192.0.2.7", {"SLUICE_CALLBACK_ALLOW_PRIVATE": "true"}, "true"),
+    ],
+)
+def test_callbacks_to_this_machine_are_allowed_to_whom_nobody_else_reaches(
+    listen: str, given: dict[str, str], allowed: str, tmp_path: Path
+) -> None:
+    layout = Layout(EmbeddedSettings(state_dir=tmp_path, listen=IPv4Address(listen)), None, given)
+    for service in layout.services():
+        assert layout.program(service).env["SLUICE_CALLBACK_ALLOW_PRIVATE"] == allowed

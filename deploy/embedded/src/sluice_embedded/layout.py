@@ -137,6 +137,8 @@ class Layout:
         common = self.common()
         return {
             **(_OWN_BROKER if self.owns(MQTT) else {}),
+            # Who can only be reached from this machine has no strangers for apps, and receivers on it.
+            "SLUICE_CALLBACK_ALLOW_PRIVATE": str(self.settings.listen.is_loopback).lower(),
             **without_secrets({**os.environ, **self.env}),
             "SLUICE_KAFKA_BOOTSTRAP": common.kafka_bootstrap,
             "SLUICE_MONGODB_DATABASE": common.mongodb_database,

@@ -51,8 +51,8 @@ class ApiSettings(SealingSettings):
         100, ge=1, description="Most subscriptions of an app: each has a delivery for every event of all its devices."
     )
     callback_allow_private: bool = Field(
-        default=True,
-        description="Whether callbacks may go to loopback and private addresses; off where apps are strangers.",
+        default=False,
+        description="Whether callbacks may go to loopback and private addresses: not where apps are strangers.",
     )
 
 
@@ -101,8 +101,8 @@ class NotifierSettings(SealingSettings):
 
     notifier_gather: float = Field(0.2, ge=0, description="Seconds between batches of events.")
     callback_allow_private: bool = Field(
-        default=True,
-        description="Whether callbacks may go to loopback and private addresses; off where apps are strangers.",
+        default=False,
+        description="Whether callbacks may go to loopback and private addresses: not where apps are strangers.",
     )
     callback_timeout: float = Field(10.0, gt=0, description="Seconds a receiver has to answer.")
     callback_concurrency: int = Field(8, ge=1, description="Callbacks at the same time to one receiver.")

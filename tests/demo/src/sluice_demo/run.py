@@ -233,7 +233,7 @@ async def _system(place: Place, scenario: Scenario, console: Console) -> AsyncIt
     stack = Stack(
         settings,
         services=None if scenario.mqtt else _without_mqtt(settings),
-        env=scenario.services,
+        env={"SLUICE_CALLBACK_ALLOW_PRIVATE": "true", **scenario.services},  # the receiver is on this machine
         python=place.python,
         progress=lambda text: console.print(text, style="dim"),
     )

@@ -94,6 +94,8 @@ def values(
     services["mqtt-gateway"]["hookService"] = {"type": "NodePort", "nodePort": HOOKS_PORT}
     # What the launcher's broker does better than any other must (docs/broker.md).
     services["mqtt-gateway"]["settings"] |= {"mqtt_broker_lists": True, "mqtt_session_expiry": 3600}
+    for service in ("api", "notifier"):  # callbacks of the trial go to this machine
+        services[service]["settings"] |= {"callback_allow_private": True}
     services["scheduler-devices"]["persistence"] = {"size": "1Gi"}
     return {
         "image": {"repository": image, "tag": tag, "pullPolicy": "Never"},
@@ -102,7 +104,7 @@ def values(
         "publicAddresses": {"lwm2m": places.coap, "downloads": places.downloads},
         "settings": {"replication_factor": 1},
         "services": services,
-        # The parts' ports are the launcher's, and callbacks go to this machine.
+        # The parts' ports are the launcher's, and that of the receiver of callbacks.
         "networkPolicy": {name: [{"ports": [{"port": 1024, "endPort": 65_535, "protocol": "TCP"}]}] for name in _PARTS},
     }
 
