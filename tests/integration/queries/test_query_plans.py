@@ -18,6 +18,7 @@ from sluice_api.adapters.mongo.apps import Apps
 from sluice_api.adapters.mongo.callbacks import Callbacks
 from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS, ensure_indexes
 from sluice_api.adapters.mongo.commands import Commands
+from sluice_api.adapters.mongo.credentials import CredentialStore
 from sluice_api.adapters.mongo.device_conflicts import DeviceConflicts
 from sluice_api.adapters.mongo.devices import Devices
 from sluice_api.adapters.mongo.executions import Executions
@@ -51,11 +52,14 @@ from sluice_api.application.relay.deleted_devices import DeletedDevice
 from sluice_api.application.relay.records import OutboxDocument, PlannedPage
 from sluice_api.application.relay.revocation import RevokedKey
 from sluice_api.application.resealing import ResealedSecret, SealedSecret
+from sluice_api.domain.access import ALL_SCOPES
 from sluice_api.domain.errors import DomainError
 from sluice_api.domain.models import (
     App,
     CallbackEvent,
     Checkpoint,
+    Credential,
+    CredentialFilter,
     DeliveryStatus,
     DeviceChange,
     DeviceFilter,
@@ -183,7 +187,20 @@ class Product:
         await self._executions()
 
     async def _apps(self) -> None:
-        apps = Apps(self.database)
+        apps, credentials = Apps(self.database), CredentialStore(self.database)
+        credential = Credential(
+            client_id="c",
+            app_id="a",
+            name="n",
+            scopes=ALL_SCOPES,
+            secret_hash="h",
+            created_at=self.at,
+            created_by="a",
+        )
+        await credentials.add(credential)
+        await credentials.of_client("c")
+        await credentials.page("a", CredentialFilter(name="n"), 10, None)
+        await credentials.delete_all("a")
         await apps.page(None, 10, None)
         await apps.page("name", 10, None)
         await apps.put(App(app_id="a", name="n", secret_hash="h", created_at=self.at))

@@ -73,7 +73,9 @@ def test_no_label_is_an_id() -> None:
     assert not {label for label in labels if "id" in label.split("_") or label in {"device", "task", "app", "url"}}
 
 
-@pytest.mark.parametrize("script", ["deploy/observability/generate_dashboards.py", "docs/generate_metrics.py"])
+@pytest.mark.parametrize(
+    "script", ["deploy/observability/generate_dashboards.py", "docs/generate_metrics.py", "docs/generate_access.py"]
+)
 def test_what_is_made_is_as_it_would_be_made_today(script: str) -> None:
     assert subprocess.run([sys.executable, ROOT / script, "--check"], check=False).returncode == 0
 

@@ -1,32 +1,39 @@
-"""Apps with their secrets, and whether they still exist."""
+"""Who may call: apps and their credentials, with their secrets and scopes."""
 
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from sluice_api.application.ports import AppRepository
-from sluice_api.domain import secrets
-from sluice_api.domain.errors import ConflictError
-from sluice_api.domain.models import App
+import msgspec
 
-_REMEMBERED = 5.0
-"""Seconds for which an app that exists is taken to exist."""
+from sluice_api.application.ports import AppRepository, CredentialRepository
+from sluice_api.domain import secrets
+from sluice_api.domain.errors import ConflictError, InvalidError
+from sluice_api.domain.models import App, Credential, Principal
+
+_REMEMBERED = 1.0
+"""Seconds for which a credential that was there is taken to be: one that is revoked is refused as soon."""
+_MAX_REMEMBERED = 10_000
 _HASHES_AT_ONCE = 2
 """Each takes 16 MiB and 50 ms of a core: guessing secrets must not use up the machine."""
 
 
 class Credentials:
-    """Makes apps with secrets and checks them.
+    """Makes apps and credentials with secrets and checks them.
+
+    An app has a credential of its own id with every scope, from its creation on, and may have others.
 
     Args:
         apps: The apps.
+        others: Their other credentials.
         monotonic: Seconds, for remembering.
     """
 
-    def __init__(self, apps: AppRepository, monotonic: Callable[[], float]) -> None:
+    def __init__(self, apps: AppRepository, others: CredentialRepository, monotonic: Callable[[], float]) -> None:
         self._apps = apps
+        self._others = others
         self._monotonic = monotonic
-        self._seen: dict[str, float] = {}
+        self._seen: dict[str, tuple[float, Principal]] = {}
         self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
 
     async def create(self, app_id: str, name: str, secret: str, at: datetime) -> App:
@@ -44,23 +51,70 @@ class Credentials:
         elif not await self._is_secret(secret, app.secret_hash):
             await self._apps.set_secret_hash(app_id, await self._hash(secret))
 
-    async def are_valid(self, app_id: str, secret: str) -> bool:
-        """Return whether an app has this secret."""
-        app = await self._apps.find(app_id)
-        return app is not None and await self._is_secret(secret, app.secret_hash)
+    async def add(self, credential: Credential, secret: str) -> Credential:
+        """Give an app another credential.
 
-    async def app_exists(self, app_id: str) -> bool:
-        """Return whether an app exists; remembers for a few seconds that it does."""
+        Raises:
+            InvalidError: It may do nothing.
+            ConflictError: It exists already.
+        """
+        if not credential.scopes:
+            raise InvalidError("scopes", "A credential needs at least one scope.")
+        made = msgspec.structs.replace(credential, secret_hash=await self._hash(secret))
+        await self._others.add(made)
+        return made
+
+    async def revoke(self, app_id: str, client_id: str) -> None:
+        """Revoke a credential with all its tokens.
+
+        Raises:
+            NotFoundError: The app has none of that id.
+            ConflictError: It is the one that the app was made with.
+        """
+        if client_id == app_id:
+            raise ConflictError(
+                "first_credential", "The administrator changes the secret of this one, or the settings do."
+            )
+        await self._others.delete(app_id, client_id)
+        self._seen.pop(client_id, None)
+
+    async def renew_app_secret(self, app_id: str, secret: str) -> None:
+        """Give the credential that an app was made with another secret.
+
+        Raises:
+            NotFoundError: There is no such app.
+        """
+        await self._apps.get(app_id)
+        await self._apps.set_secret_hash(app_id, await self._hash(secret))
+
+    async def are_valid(self, client_id: str, secret: str) -> bool:
+        """Return whether a client id has this secret."""
+        found = await self._apps.find(client_id) or await self._others.of_client(client_id)
+        return found is not None and await self._is_secret(secret, found.secret_hash)
+
+    async def principal(self, client_id: str) -> Principal | None:
+        """Return for whom a client id calls; None if there is none (any more). Remembered for a second."""
         now = self._monotonic()
-        if now - self._seen.get(app_id, -_REMEMBERED) < _REMEMBERED:
-            return True
-        if await self._apps.find(app_id) is None:
-            return False
-        self._seen[app_id] = now
-        return True
+        at, principal = self._seen.get(client_id, (-_REMEMBERED, None))
+        if principal is not None and now - at < _REMEMBERED:
+            return principal
+        found = await self._find(client_id)
+        if found is not None:
+            if len(self._seen) >= _MAX_REMEMBERED:
+                self._seen.clear()
+            self._seen[client_id] = (now, found)
+        return found
+
+    async def _find(self, client_id: str) -> Principal | None:
+        if await self._apps.find(client_id) is not None:
+            return Principal(client_id=client_id, app_id=client_id)
+        credential = await self._others.of_client(client_id)
+        if credential is None:
+            return None
+        return Principal(client_id=client_id, app_id=credential.app_id, scopes=credential.scopes)
 
     async def delete_app(self, app_id: str) -> None:
-        """Delete an app that owns nothing any more.
+        """Delete an app that owns nothing any more, with its credentials.
 
         Raises:
             NotFoundError: There is none of that id.
@@ -69,8 +123,9 @@ class Credentials:
         await self._apps.get(app_id)
         if (kind := await self._apps.owned_kind(app_id)) is not None:
             raise ConflictError("app_not_empty", f"The app still owns {kind}; delete them first.")
+        await self._others.delete_all(app_id)
         await self._apps.delete(app_id)
-        self._seen.pop(app_id, None)
+        self._seen.clear()
 
     async def _hash(self, secret: str) -> str:
         async with self._hashing:

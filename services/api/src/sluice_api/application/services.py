@@ -25,6 +25,7 @@ class Services:
     credentials: Credentials
     sealer: Sealer
     apps: ports.AppRepository
+    other_credentials: ports.CredentialRepository
     products: ports.ProductRepository
     public_keys: ports.PublicKeyRepository
     packages: ports.PackageRepository

@@ -8,6 +8,7 @@ from sluice_api.adapters.mongo.apps import Apps
 from sluice_api.adapters.mongo.callbacks import Callbacks
 from sluice_api.adapters.mongo.collections import ensure_indexes
 from sluice_api.adapters.mongo.commands import Commands
+from sluice_api.adapters.mongo.credentials import CredentialStore
 from sluice_api.adapters.mongo.device_conflicts import DeviceConflicts
 from sluice_api.adapters.mongo.devices import Devices
 from sluice_api.adapters.mongo.executions import Executions
@@ -63,14 +64,15 @@ def _services(database: Database, tokens: AccessTokens, sealer: Sealer, hint: Ca
     async def ping() -> None:
         await database.command("ping")
 
-    apps = Apps(database)
+    apps, others = Apps(database), CredentialStore(database)
     return Services(
         ping=ping,
         now=now,
         tokens=tokens,
-        credentials=Credentials(apps, time.monotonic),
+        credentials=Credentials(apps, others, time.monotonic),
         sealer=sealer,
         apps=apps,
+        other_credentials=others,
         products=Products(database),
         public_keys=PublicKeys(database, hint),
         packages=Packages(database, hint),

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from sluice_api.domain.access import ALL_SCOPES, Scope
 from sluice_api.domain.access_tokens import ADMIN, InvalidAccessTokenError
+from sluice_api.domain.models import Principal
 from sluice_api.entrypoints.rest.application import create_http
 from sluice_api.settings import ApiSettings
 from sluice_common.messages.base import now
@@ -15,10 +17,10 @@ APP, GONE = "app", "gone"
 
 
 class Tokens:
-    """A token is the name of its owner."""
+    """A token is the name of its owner, or of the scope that its owner has not."""
 
     def client_of(self, token: str, _: float) -> str:
-        if token not in {APP, GONE, ADMIN}:
+        if token not in {APP, GONE, ADMIN, *Scope}:
             raise InvalidAccessTokenError
         return token
 
@@ -26,8 +28,10 @@ class Tokens:
 class Credentials:
     """One app exists."""
 
-    async def app_exists(self, app_id: str) -> bool:
-        return app_id == APP
+    async def principal(self, client_id: str) -> Principal | None:
+        if client_id == GONE:
+            return None
+        return Principal(client_id=client_id, app_id=APP, scopes=ALL_SCOPES - {client_id})
 
 
 def application() -> FastAPI:
@@ -101,3 +105,23 @@ async def test_the_administrator_is_refused_what_is_an_apps_before_the_body_is_r
 @pytest.mark.parametrize(("method", "path"), OF_ADMIN)
 async def test_an_app_is_refused_what_is_the_administrators_before_the_body_is_read(method: str, path: str) -> None:
     assert (await asked(method, path, f"Bearer {APP}"))[0] == 403
+
+
+def scope_of(method: str, path: str) -> Scope:
+    """Return the scope that an operation of apps needs, by its method and the first part of its path."""
+    part = path.split("/")[3]
+    if part == "credentials":
+        return Scope.OWN
+    if method == "GET":
+        return Scope.READ
+    return {"packages": Scope.PUBLISH, "public-keys": Scope.KEYS}.get(part, Scope.OPERATE)
+
+
+@pytest.mark.parametrize(("method", "path"), OF_APPS)
+async def test_a_credential_without_the_one_scope_of_an_operation_is_refused_before_the_body_is_read(
+    method: str, path: str
+) -> None:
+    scope = scope_of(method, path)
+    status, headers = await asked(method, path, f"Bearer {scope}")
+    assert status == 403
+    assert headers[b"www-authenticate"] == f'Bearer error="insufficient_scope", scope="{scope}"'.encode()

@@ -15,6 +15,7 @@ Document = dict[str, Any]
 Filter = dict[str, Any]
 
 APPS = "apps"
+CREDENTIALS = "credentials"
 PRODUCTS = "products"
 PUBLIC_KEYS = "public_keys"
 PACKAGES = "packages"
@@ -58,6 +59,7 @@ _RELAY = _index("relay_at", sparse=True)
 
 _INDEXES: dict[str, Sequence[IndexModel]] = {
     APPS: [_index("name", "_id")],
+    CREDENTIALS: [_index("app_id", "_id")],
     PRODUCTS: [_index("app_id", "manufacturer", "model", unique=True), _index("app_id", "_id")],
     PUBLIC_KEYS: [_index("app_id", "manufacturer", "fingerprint", unique=True), _index("app_id", "_id"), _RELAY],
     PACKAGES: [

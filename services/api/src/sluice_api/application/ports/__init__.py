@@ -2,6 +2,7 @@
 
 from sluice_api.application.ports.apps import AppRepository, SubscriptionRepository
 from sluice_api.application.ports.callbacks import CallbackRepository
+from sluice_api.application.ports.credentials import CredentialRepository
 from sluice_api.application.ports.devices import DeviceConflicts, DeviceRepository, GroupRepository
 from sluice_api.application.ports.idempotency import Answer, IdempotencyKeys, Reservation
 from sluice_api.application.ports.packages import PackageFile, PackageRepository
@@ -15,6 +16,7 @@ __all__ = [
     "AppRepository",
     "CallbackRepository",
     "CommandRepository",
+    "CredentialRepository",
     "DeviceConflicts",
     "DeviceRepository",
     "ExecutionRepository",

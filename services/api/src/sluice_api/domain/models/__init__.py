@@ -2,6 +2,7 @@
 
 from sluice_api.domain.models.apps import App, CallbackEvent, Subscription, SubscriptionFilter, SubscriptionSecrets
 from sluice_api.domain.models.base import Page, Record
+from sluice_api.domain.models.credentials import Credential, CredentialFilter, Principal
 from sluice_api.domain.models.deliveries import CallbackDelivery, DeliveryStatus
 from sluice_api.domain.models.devices import Device, DeviceChange, DeviceFilter, DeviceRegistration, Group, GroupFilter
 from sluice_api.domain.models.executions import DeviceCommand, Execution, Operation
@@ -37,6 +38,8 @@ __all__ = [
     "CallbackDelivery",
     "CallbackEvent",
     "Checkpoint",
+    "Credential",
+    "CredentialFilter",
     "DeliveryStatus",
     "Device",
     "DeviceChange",
@@ -54,6 +57,7 @@ __all__ = [
     "PackageFilter",
     "PackageStatus",
     "Page",
+    "Principal",
     "Product",
     "ProductChange",
     "ProductFilter",

@@ -16,6 +16,7 @@ from sluice_api.entrypoints.rest.openapi import describe, responses
 from sluice_api.entrypoints.rest.routes import (
     apps,
     commands,
+    credentials,
     deliveries,
     devices,
     groups,
@@ -88,6 +89,7 @@ def _routes() -> APIRouter:
     for router in (
         apps.access,
         apps.router,
+        credentials.router,
         products.router,
         public_keys.router,
         packages.router,

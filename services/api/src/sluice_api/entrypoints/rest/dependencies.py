@@ -1,21 +1,25 @@
 """What route functions are given: the wired services and the caller."""
 
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 from fastapi.openapi.models import OAuthFlowClientCredentials, OAuthFlows
 from fastapi.security import OAuth2
 
 from sluice_api.application.services import Services
+from sluice_api.domain.access import Scope
 from sluice_api.domain.access_tokens import ADMIN, InvalidAccessTokenError
+from sluice_api.domain.models import Principal
 from sluice_api.domain.outbox import valid_traceparent
 from sluice_api.entrypoints.rest.problems import Problem
 from sluice_api.settings import ApiSettings
 
+_ADMIN = Principal(client_id=ADMIN, app_id=ADMIN)
 TOKEN_URL = "/api/v1/oauth2/token"  # noqa: S105 - an address, no secret
 
 
@@ -41,15 +45,27 @@ class Caller:
 
     Attributes:
         app_id: The app, or `ADMIN`.
+        client_id: The credential by which it calls.
+        scopes: What that may do.
         traceparent: W3C Trace Context of the request.
     """
 
     app_id: str
+    client_id: str
+    scopes: frozenset[Scope]
     traceparent: str | None
 
 
+_SCOPES: dict[str, str] = {
+    Scope.READ: "Look at everything of the app.",
+    Scope.OPERATE: "Products, devices, groups, device commands, tasks, subscriptions.",
+    Scope.PUBLISH: "Packages.",
+    Scope.KEYS: "Public keys.",
+    Scope.OWN: "Credentials of the app.",
+    ADMIN: "Apps; of the administrator alone.",
+}
 _bearer = OAuth2(
-    flows=OAuthFlows(clientCredentials=OAuthFlowClientCredentials(tokenUrl=TOKEN_URL)),
+    flows=OAuthFlows(clientCredentials=OAuthFlowClientCredentials(tokenUrl=TOKEN_URL, scopes=_SCOPES)),
     scheme_name="client_credentials",
     description="Client id and secret of an app; `admin` and its password for apps themselves.",
     auto_error=False,
@@ -75,19 +91,25 @@ async def identify(request: Request) -> Caller:
         client_id = services.tokens.client_of(token, services.now().timestamp())
     except InvalidAccessTokenError as error:
         raise unauthorized("The access token is not valid, or no longer.") from error
-    if client_id != ADMIN and not await services.credentials.app_exists(client_id):
-        raise unauthorized("The app of this access token has been deleted.")
-    return Caller(client_id, valid_traceparent(request.headers.get("traceparent")))
+    principal = _ADMIN if client_id == ADMIN else await services.credentials.principal(client_id)
+    if principal is None:
+        raise unauthorized("The credential of this access token has been revoked, or its app deleted.")
+    traceparent = valid_traceparent(request.headers.get("traceparent"))
+    return Caller(principal.app_id, client_id, principal.scopes, traceparent)
 
 
-def require_app(caller: Caller) -> None:
-    """Check that an app calls.
+def require_scope(caller: Caller, scope: Scope) -> None:
+    """Check that an app calls, by a credential with a scope.
 
     Raises:
-        Problem: 403, it is the administrator.
+        Problem: 403, it is the administrator, or the credential has not that scope (RFC 6750 §3.1).
     """
     if caller.app_id == ADMIN:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "The administrator owns nothing; use an app's credentials.")
+    if scope not in caller.scopes:
+        challenge = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+        detail = f"This needs a credential with the scope `{scope}`."
+        raise Problem(HTTPStatus.FORBIDDEN, "insufficient_scope", detail, headers=challenge)
 
 
 def require_admin(caller: Caller) -> None:
@@ -110,21 +132,27 @@ async def caller_of(request: Request, _: Annotated[str | None, Depends(_bearer)]
     return caller
 
 
-async def _app(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+def _requiring(scope: Scope) -> Callable[..., object]:
+    """Return a dependency of routes that need a scope."""
+
+    async def scoped(caller: Annotated[Caller, Security(caller_of, scopes=[scope])]) -> Caller:
+        return caller
+
+    GUARDS[scoped] = partial(require_scope, scope=scope)
+    return scoped
+
+
+async def _admin(caller: Annotated[Caller, Security(caller_of, scopes=[ADMIN])]) -> Caller:
     return caller
 
 
-async def _admin(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
-    return caller
-
-
-GUARDS: Mapping[Callable[..., object], Callable[[Caller], None]] = {
-    caller_of: require_anybody,
-    _app: require_app,
-    _admin: require_admin,
-}
+GUARDS: dict[Callable[..., object], Callable[[Caller], None]] = {caller_of: require_anybody, _admin: require_admin}
 """What a route that depends on one must see checked before its body is read; `GuardedRoute` does that."""
-App = Annotated[Caller, Depends(_app)]
+Reader = Annotated[Caller, Depends(_requiring(Scope.READ))]
+Operator = Annotated[Caller, Depends(_requiring(Scope.OPERATE))]
+Publisher = Annotated[Caller, Depends(_requiring(Scope.PUBLISH))]
+KeyManager = Annotated[Caller, Depends(_requiring(Scope.KEYS))]
+Owner = Annotated[Caller, Depends(_requiring(Scope.OWN))]
 Admin = Annotated[Caller, Depends(_admin)]
 
 

@@ -14,10 +14,11 @@ from sluice_api.domain.errors import ConflictError
 from sluice_api.domain.secrets import new_secret
 from sluice_api.entrypoints.rest.dependencies import Admin, Settings, Wired, basic_credentials
 from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
-from sluice_api.entrypoints.rest.idempotency import Creation
+from sluice_api.entrypoints.rest.idempotency import NO_STORE, Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.problems import Problem
 from sluice_api.entrypoints.rest.schemas.apps import App, AppIn, AppPage, AppQuery, NewApp, Token
+from sluice_api.settings import ApiSettings
 
 access = APIRouter(route_class=GuardedRoute, tags=["access"])
 key_set = APIRouter(route_class=GuardedRoute, tags=["access"])
@@ -96,6 +97,16 @@ async def get_app(_: Admin, services: Wired, app_id: str) -> App:
     return App.of(await services.apps.get(app_id))
 
 
+@router.post("/{app_id}/secret", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
+async def renew_app_secret(_: Admin, services: Wired, settings: Settings, response: Response, app_id: str) -> NewApp:
+    """Give the first credential of an app another secret, for one that is lost; it is shown this once."""
+    _require_not_first(settings, app_id)
+    secret = new_secret()
+    await services.credentials.renew_app_secret(app_id, secret)
+    response.headers.update(NO_STORE)
+    return NewApp(**App.of(await services.apps.get(app_id)).model_dump(), client_secret=secret)
+
+
 @router.delete(
     "/{app_id}",
     status_code=HTTPStatus.NO_CONTENT,
@@ -103,6 +114,10 @@ async def get_app(_: Admin, services: Wired, app_id: str) -> App:
 )
 async def delete_app(_: Admin, services: Wired, settings: Settings, app_id: str) -> None:
     """Delete an app that owns nothing any more."""
-    if app_id == settings.bootstrap_app_id:
-        raise ConflictError("bootstrap_app", "The first app comes from the settings and would come back.")
+    _require_not_first(settings, app_id)
     await services.credentials.delete_app(app_id)
+
+
+def _require_not_first(settings: ApiSettings, app_id: str) -> None:
+    if app_id == settings.bootstrap_app_id:
+        raise ConflictError("bootstrap_app", "The first app and its secret come from the settings and would come back.")

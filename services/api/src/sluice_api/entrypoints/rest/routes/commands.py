@@ -12,7 +12,7 @@ from sluice_api.application.services import Services
 from sluice_api.domain.commands import device_request
 from sluice_api.domain.errors import NotFoundError
 from sluice_api.domain.models import DeviceCommand, Protocol
-from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.dependencies import Operator, Reader, Wired
 from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
@@ -27,7 +27,9 @@ router = APIRouter(
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Command, responses=responses(HTTPStatus.CONFLICT))
-async def create_command(caller: App, services: Wired, creation: Creation, device_id: str, body: CommandIn) -> Response:
+async def create_command(
+    caller: Operator, services: Wired, creation: Creation, device_id: str, body: CommandIn
+) -> Response:
     """Have a request sent to an LwM2M device at its next uplink; 409 while an upgrade of it is active (D08)."""
     request = device_request(body.operation, body.path, body.value)
     device = await require_device_protocol(services, caller.app_id, device_id, Protocol.LWM2M)
@@ -51,7 +53,7 @@ async def create_command(caller: App, services: Wired, creation: Creation, devic
 
 @router.get("")
 async def list_commands(
-    caller: App, services: Wired, device_id: str, query: Annotated[CommandQuery, FromQuery()]
+    caller: Reader, services: Wired, device_id: str, query: Annotated[CommandQuery, FromQuery()]
 ) -> CommandPage:
     """List the commands of a device (R111)."""
     await services.devices.get(caller.app_id, device_id)
@@ -60,13 +62,13 @@ async def list_commands(
 
 
 @router.get("/{command_id}")
-async def get_command(caller: App, services: Wired, device_id: str, command_id: str) -> Command:
+async def get_command(caller: Reader, services: Wired, device_id: str, command_id: str) -> Command:
     """Get a command with the device's answer."""
     return Command.of(await _command(services, caller.app_id, device_id, command_id))
 
 
 @router.post("/{command_id}/cancel", status_code=HTTPStatus.ACCEPTED, responses=responses(HTTPStatus.CONFLICT))
-async def cancel_command(caller: App, services: Wired, device_id: str, command_id: str) -> Command:
+async def cancel_command(caller: Operator, services: Wired, device_id: str, command_id: str) -> Command:
     """Take a pending command back; `status` becomes CANCELLED unless it was sent meanwhile."""
     command = await _command(services, caller.app_id, device_id, command_id)
     return Command.of(await commands.cancel_command(services.commands, command, services.now(), caller.traceparent))

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi import Query as FromQuery
 
 from sluice_api.application import subscriptions
-from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.dependencies import Operator, Reader, Wired
 from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.schemas.deliveries import (
@@ -27,20 +27,20 @@ router = APIRouter(
 
 
 @router.post("/test", status_code=HTTPStatus.ACCEPTED, responses=responses(HTTPStatus.CONFLICT))
-async def test_subscription(caller: App, services: Wired, subscription_id: str) -> Delivery:
+async def test_subscription(caller: Operator, services: Wired, subscription_id: str) -> Delivery:
     """Have a callback with the event `test` posted; the list of deliveries shows what becomes of it."""
     return Delivery.of(await subscriptions.send_test(services, caller.app_id, subscription_id))
 
 
 @router.post("/redeliver", status_code=HTTPStatus.ACCEPTED, responses=responses(HTTPStatus.CONFLICT))
-async def redeliver_all(caller: App, services: Wired, subscription_id: str) -> Redelivery:
+async def redeliver_all(caller: Operator, services: Wired, subscription_id: str) -> Redelivery:
     """Have every callback posted again that was given up and is still kept."""
     return Redelivery(count=await subscriptions.redeliver_given_up(services, caller.app_id, subscription_id))
 
 
 @router.get("/deliveries")
 async def list_deliveries(
-    caller: App, services: Wired, subscription_id: str, query: Annotated[DeliveryQuery, FromQuery()]
+    caller: Reader, services: Wired, subscription_id: str, query: Annotated[DeliveryQuery, FromQuery()]
 ) -> DeliveryPage:
     """List callbacks of a subscription, two days back."""
     await services.subscriptions.get(caller.app_id, subscription_id)
@@ -49,7 +49,7 @@ async def list_deliveries(
 
 
 @router.get("/deliveries/{delivery_id}")
-async def get_delivery(caller: App, services: Wired, subscription_id: str, delivery_id: str) -> DeliveryWithBody:
+async def get_delivery(caller: Reader, services: Wired, subscription_id: str, delivery_id: str) -> DeliveryWithBody:
     """Get a callback with its body."""
     await services.subscriptions.get(caller.app_id, subscription_id)
     return DeliveryWithBody.of(await services.callbacks.get(subscription_id, delivery_id))
@@ -58,6 +58,6 @@ async def get_delivery(caller: App, services: Wired, subscription_id: str, deliv
 @router.post(
     "/deliveries/{delivery_id}/redeliver", status_code=HTTPStatus.ACCEPTED, responses=responses(HTTPStatus.CONFLICT)
 )
-async def redeliver(caller: App, services: Wired, subscription_id: str, delivery_id: str) -> Delivery:
+async def redeliver(caller: Operator, services: Wired, subscription_id: str, delivery_id: str) -> Delivery:
     """Have a callback posted again, whatever became of it."""
     return Delivery.of(await subscriptions.redeliver(services, caller.app_id, subscription_id, delivery_id))

@@ -9,7 +9,7 @@ from fastapi import Query as FromQuery
 from sluice_api.application import devices
 from sluice_api.domain import models
 from sluice_api.domain.device_secrets import NewDevice as DeviceOrder
-from sluice_api.entrypoints.rest.dependencies import App, Settings, Wired
+from sluice_api.entrypoints.rest.dependencies import Operator, Reader, Settings, Wired
 from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import NO_STORE, Creation, Key, key_name
 from sluice_api.entrypoints.rest.openapi import responses
@@ -36,7 +36,7 @@ router = APIRouter(route_class=GuardedRoute, prefix="/devices", tags=["devices"]
     response_model=Device | NewDevice,
     responses=responses(HTTPStatus.CONFLICT),
 )
-async def create_device(caller: App, services: Wired, creation: Creation, body: DeviceIn) -> Response:
+async def create_device(caller: Operator, services: Wired, creation: Creation, body: DeviceIn) -> Response:
     """Create a device; its endpoint is unique on the platform.
 
     A device of an MQTT product has a secret, the given one or a fresh one; the answer shows it this once.
@@ -82,7 +82,7 @@ def _created(sealer: Sealer, device: models.Device) -> Device:
     },
 )
 async def create_devices(
-    request: Request, caller: App, services: Wired, settings: Settings, idempotency_key: Key = None
+    request: Request, caller: Operator, services: Wired, settings: Settings, idempotency_key: Key = None
 ) -> Response:
     """Create tens of thousands of devices, one per line of NDJSON or CSV (lists separated by `;`).
 
@@ -94,27 +94,27 @@ async def create_devices(
 
 
 @router.get("")
-async def list_devices(caller: App, services: Wired, query: Annotated[DeviceQuery, FromQuery()]) -> DevicePage:
+async def list_devices(caller: Reader, services: Wired, query: Annotated[DeviceQuery, FromQuery()]) -> DevicePage:
     """List devices."""
     page = await services.devices.page(caller.app_id, query.wanted(), query.limit, query.after)
     return DevicePage(items=[Device.of(item) for item in page.items], next=page.next)
 
 
 @router.get("/{device_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def get_device(caller: App, services: Wired, device_id: str) -> Device:
+async def get_device(caller: Reader, services: Wired, device_id: str) -> Device:
     """Get a device with its registration and firmware version."""
     return Device.of(await services.devices.get(caller.app_id, device_id))
 
 
 @router.patch("/{device_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def change_device(caller: App, services: Wired, device_id: str, body: DeviceChange) -> Device:
+async def change_device(caller: Operator, services: Wired, device_id: str, body: DeviceChange) -> Device:
     """Change name, tags, groups or the pre-shared key."""
     return Device.of(await devices.change_device(services, caller.app_id, device_id, body.change(), body.psk))
 
 
 @router.post("/{device_id}/mqtt-secret", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
 async def renew_secret(
-    caller: App, services: Wired, response: Response, device_id: str, body: SecretIn | None = None
+    caller: Operator, services: Wired, response: Response, device_id: str, body: SecretIn | None = None
 ) -> DeviceSecret:
     """Give an MQTT device another secret, the given one or a fresh one; the answer shows it this once.
 
@@ -130,6 +130,6 @@ async def renew_secret(
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def delete_device(caller: App, services: Wired, device_id: str) -> None:
+async def delete_device(caller: Operator, services: Wired, device_id: str) -> None:
     """Delete a device that has no active upgrade and no pending command."""
     await devices.delete_device(services, caller.app_id, device_id)

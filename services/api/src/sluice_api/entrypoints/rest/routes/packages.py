@@ -9,7 +9,7 @@ from fastapi import Query as FromQuery
 from fastapi.responses import StreamingResponse
 
 from sluice_api.application import packages
-from sluice_api.entrypoints.rest.dependencies import App, Settings, Wired
+from sluice_api.entrypoints.rest.dependencies import Publisher, Reader, Settings, Wired
 from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Key, key_name
 from sluice_api.entrypoints.rest.openapi import responses
@@ -40,7 +40,7 @@ _FORM = {
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
 )
 async def upload_package(
-    request: Request, caller: App, services: Wired, settings: Settings, idempotency_key: Key = None
+    request: Request, caller: Publisher, services: Wired, settings: Settings, idempotency_key: Key = None
 ) -> Response:
     """Upload a signed zip; verification follows at once, `status` tells its outcome.
 
@@ -55,14 +55,14 @@ async def upload_package(
 
 
 @router.get("")
-async def list_packages(caller: App, services: Wired, query: Annotated[PackageQuery, FromQuery()]) -> PackagePage:
+async def list_packages(caller: Reader, services: Wired, query: Annotated[PackageQuery, FromQuery()]) -> PackagePage:
     """List packages."""
     page = await services.packages.page(caller.app_id, query.wanted(), query.limit, query.after)
     return PackagePage(items=[Package.of(item) for item in page.items], next=page.next)
 
 
 @router.get("/{package_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def get_package(caller: App, services: Wired, package_id: str) -> Package:
+async def get_package(caller: Reader, services: Wired, package_id: str) -> Package:
     """Get a package with the outcome of its verification."""
     return Package.of(await services.packages.get(caller.app_id, package_id))
 
@@ -72,7 +72,7 @@ async def get_package(caller: App, services: Wired, package_id: str) -> Package:
     response_class=StreamingResponse,
     responses=_FILE | responses(HTTPStatus.NOT_FOUND),
 )
-async def get_package_file(caller: App, services: Wired, package_id: str) -> StreamingResponse:
+async def get_package_file(caller: Reader, services: Wired, package_id: str) -> StreamingResponse:
     """Download the zip as it was uploaded."""
     package = await services.packages.get(caller.app_id, package_id)
     headers = {
@@ -87,7 +87,7 @@ async def get_package_file(caller: App, services: Wired, package_id: str) -> Str
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def delete_package(caller: App, services: Wired, package_id: str) -> None:
+async def delete_package(caller: Publisher, services: Wired, package_id: str) -> None:
     """Delete a package that no task under way uses.
 
     Repeat it where it was cut short: the package is DELETING until then, and no task can use it.

@@ -11,7 +11,7 @@ from fastapi import Query as FromQuery
 from sluice_api.application import products
 from sluice_api.domain import models
 from sluice_api.domain.versions import check_minimum
-from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.dependencies import Operator, Reader, Wired
 from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
@@ -56,7 +56,7 @@ _PROFILE_BODY: dict[str, Any] = {
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Product, responses=responses(HTTPStatus.CONFLICT))
-async def create_product(caller: App, services: Wired, creation: Creation, body: ProductIn) -> Response:
+async def create_product(caller: Operator, services: Wired, creation: Creation, body: ProductIn) -> Response:
     """Create a product model; manufacturer and model are unique."""
     products.check_maintenance(body.maintenance.as_record(models.Maintenance), body.protocol)
     check_minimum(body.anti_rollback.as_record(models.AntiRollback))
@@ -80,7 +80,7 @@ async def create_product(caller: App, services: Wired, creation: Creation, body:
     responses=responses(HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     openapi_extra=_PROFILE_BODY,
 )
-async def import_products(request: Request, caller: App, services: Wired, creation: Creation) -> Response:
+async def import_products(request: Request, caller: Operator, services: Wired, creation: Creation) -> Response:
     """Create product models from a Huawei product profile: its zip, or `devicetype-capability.json` alone.
 
     Taken are manufacturer, model, device type, protocol and the maintenance capability; services and codecs are not.
@@ -110,20 +110,20 @@ def _require_profile_type(request: Request) -> None:
 
 
 @router.get("")
-async def list_products(caller: App, services: Wired, query: Annotated[ProductQuery, FromQuery()]) -> ProductPage:
+async def list_products(caller: Reader, services: Wired, query: Annotated[ProductQuery, FromQuery()]) -> ProductPage:
     """List product models."""
     page = await services.products.page(caller.app_id, query.wanted(), query.limit, query.after)
     return ProductPage(items=[Product.of(item) for item in page.items], next=page.next)
 
 
 @router.get("/{product_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def get_product(caller: App, services: Wired, product_id: str) -> Product:
+async def get_product(caller: Reader, services: Wired, product_id: str) -> Product:
     """Get a product model, with its maintenance capability."""
     return Product.of(await services.products.get(caller.app_id, product_id))
 
 
 @router.patch("/{product_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def change_product(caller: App, services: Wired, product_id: str, body: ProductChange) -> Product:
+async def change_product(caller: Operator, services: Wired, product_id: str, body: ProductChange) -> Product:
     """Change what does not identify the model; tasks under way keep what they began with."""
     return Product.of(await products.change_product(services.products, caller.app_id, product_id, body.change()))
 
@@ -133,6 +133,6 @@ async def change_product(caller: App, services: Wired, product_id: str, body: Pr
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def delete_product(caller: App, services: Wired, product_id: str) -> None:
+async def delete_product(caller: Operator, services: Wired, product_id: str) -> None:
     """Delete a product model that no device and no package has."""
     await products.delete_product(services.products, caller.app_id, product_id)

@@ -10,7 +10,7 @@ from sluice_api.application import subscriptions
 from sluice_api.domain import models
 from sluice_api.domain.callback_urls import CallbackUrlError, check_callback_url
 from sluice_api.domain.errors import ConflictError, InvalidError
-from sluice_api.entrypoints.rest.dependencies import App, Settings, Wired
+from sluice_api.entrypoints.rest.dependencies import Operator, Reader, Settings, Wired
 from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
@@ -27,7 +27,7 @@ router = APIRouter(route_class=GuardedRoute, prefix="/subscriptions", tags=["sub
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Subscription, responses=responses(HTTPStatus.CONFLICT))
 async def create_subscription(
-    caller: App, services: Wired, settings: Settings, creation: Creation, body: SubscriptionIn
+    caller: Operator, services: Wired, settings: Settings, creation: Creation, body: SubscriptionIn
 ) -> Response:
     """Have results or state changes posted to a URL."""
     try:
@@ -60,7 +60,7 @@ async def create_subscription(
 
 @router.get("")
 async def list_subscriptions(
-    caller: App, services: Wired, query: Annotated[SubscriptionQuery, FromQuery()]
+    caller: Reader, services: Wired, query: Annotated[SubscriptionQuery, FromQuery()]
 ) -> SubscriptionPage:
     """List subscriptions."""
     page = await services.subscriptions.page(caller.app_id, query.wanted(), query.limit, query.after)
@@ -68,13 +68,15 @@ async def list_subscriptions(
 
 
 @router.get("/{subscription_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def get_subscription(caller: App, services: Wired, subscription_id: str) -> Subscription:
+async def get_subscription(caller: Reader, services: Wired, subscription_id: str) -> Subscription:
     """Get a subscription."""
     return Subscription.of(await services.subscriptions.get(caller.app_id, subscription_id))
 
 
 @router.post("/{subscription_id}/secret", responses=responses(HTTPStatus.NOT_FOUND))
-async def renew_secret(caller: App, services: Wired, subscription_id: str, body: SubscriptionSecretIn) -> Subscription:
+async def renew_secret(
+    caller: Operator, services: Wired, subscription_id: str, body: SubscriptionSecretIn
+) -> Subscription:
     """Sign callbacks with another secret; the one before signs them for a while, too, so that receivers can change."""
     changed = await subscriptions.renew_secret(
         services, caller.app_id, subscription_id, body.secret, body.previous_valid_for
@@ -83,6 +85,6 @@ async def renew_secret(caller: App, services: Wired, subscription_id: str, body:
 
 
 @router.delete("/{subscription_id}", status_code=HTTPStatus.NO_CONTENT, responses=responses(HTTPStatus.NOT_FOUND))
-async def delete_subscription(caller: App, services: Wired, subscription_id: str) -> None:
+async def delete_subscription(caller: Operator, services: Wired, subscription_id: str) -> None:
     """Delete a subscription; callbacks that wait are given up."""
     await services.subscriptions.delete(caller.app_id, subscription_id)

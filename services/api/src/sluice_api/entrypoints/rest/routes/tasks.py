@@ -9,7 +9,7 @@ from fastapi import Query as FromQuery
 from sluice_api.application import tasks
 from sluice_api.domain import models
 from sluice_api.domain.tasks import NewTask, check_end
-from sluice_api.entrypoints.rest.dependencies import App, Wired
+from sluice_api.entrypoints.rest.dependencies import Operator, Reader, Wired
 from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
@@ -29,7 +29,7 @@ executions = APIRouter(route_class=GuardedRoute, tags=["executions"])
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Task, responses=responses(HTTPStatus.CONFLICT))
-async def create_task(caller: App, services: Wired, creation: Creation, body: TaskIn) -> Response:
+async def create_task(caller: Operator, services: Wired, creation: Creation, body: TaskIn) -> Response:
     """Upgrade devices to a package: those that are listed, or those that are in groups now.
 
     Answers 409 and names devices that have a pending command or an active upgrade. Devices of another product than
@@ -58,14 +58,14 @@ async def create_task(caller: App, services: Wired, creation: Creation, body: Ta
 
 
 @router.get("")
-async def list_tasks(caller: App, services: Wired, query: Annotated[TaskQuery, FromQuery()]) -> TaskPage:
+async def list_tasks(caller: Reader, services: Wired, query: Annotated[TaskQuery, FromQuery()]) -> TaskPage:
     """List tasks with their progress."""
     page = await services.tasks.page(caller.app_id, query.wanted(), query.limit, query.after)
     return TaskPage(items=[Task.of(item) for item in page.items], next=page.next)
 
 
 @router.get("/{task_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def get_task(caller: App, services: Wired, task_id: str) -> Task:
+async def get_task(caller: Reader, services: Wired, task_id: str) -> Task:
     """Get a task with its progress, which follows what devices do within seconds."""
     return Task.of(await services.tasks.get(caller.app_id, task_id))
 
@@ -75,7 +75,7 @@ async def get_task(caller: App, services: Wired, task_id: str) -> Task:
     status_code=HTTPStatus.ACCEPTED,
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def stop_task(caller: App, services: Wired, task_id: str) -> Task:
+async def stop_task(caller: Operator, services: Wired, task_id: str) -> Task:
     """Stop a task; executions that have not ended end as STOPPED. Repeating it is harmless."""
     return Task.of(await tasks.stop_task(services.tasks, caller.app_id, task_id, services.now(), caller.traceparent))
 
@@ -85,14 +85,14 @@ async def stop_task(caller: App, services: Wired, task_id: str) -> Task:
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def delete_task(caller: App, services: Wired, task_id: str) -> None:
+async def delete_task(caller: Operator, services: Wired, task_id: str) -> None:
     """Delete a task that has ended, with its executions; one that is under way answers 409."""
     await tasks.delete_task(services.tasks, caller.app_id, task_id, services.now())
 
 
 @executions.get("/tasks/{task_id}/executions", responses=responses(HTTPStatus.NOT_FOUND))
 async def list_task_executions(
-    caller: App, services: Wired, task_id: str, query: Annotated[TaskExecutionQuery, FromQuery()]
+    caller: Reader, services: Wired, task_id: str, query: Annotated[TaskExecutionQuery, FromQuery()]
 ) -> ExecutionPage:
     """List the executions of a task, by device."""
     page = await services.executions.of_task(
@@ -107,7 +107,7 @@ async def list_task_executions(
 
 @executions.get("/devices/{device_id}/executions", responses=responses(HTTPStatus.NOT_FOUND))
 async def list_device_executions(
-    caller: App, services: Wired, device_id: str, query: Annotated[ExecutionQuery, FromQuery()]
+    caller: Reader, services: Wired, device_id: str, query: Annotated[ExecutionQuery, FromQuery()]
 ) -> ExecutionPage:
     """List the executions of a device, oldest task first."""
     await services.devices.get(caller.app_id, device_id)
@@ -116,6 +116,6 @@ async def list_device_executions(
 
 
 @executions.get("/executions/{execution_id}", responses=responses(HTTPStatus.NOT_FOUND))
-async def get_execution(caller: App, services: Wired, execution_id: str) -> Execution:
+async def get_execution(caller: Reader, services: Wired, execution_id: str) -> Execution:
     """Get an execution with the history of its attempts."""
     return Execution.of(await services.executions.get(caller.app_id, execution_id))

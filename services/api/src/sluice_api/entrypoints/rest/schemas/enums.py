@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from sluice_api.domain import models
+from sluice_api.domain import access, models
 from sluice_common.messages import execution_events
 from sluice_common.open_enum import OpenStrEnum
 
@@ -41,6 +41,7 @@ PackageStatus = Annotated[models.PackageStatus, _Inline()]
 TaskStatus = Annotated[models.TaskStatus, _Inline()]
 TaskResult = Annotated[models.TaskResult, _Inline()]
 Operation = Annotated[models.Operation, _Inline()]
+Scope = Annotated[access.Scope, _Inline()]
 DeliveryStatus = Annotated[models.DeliveryStatus, _Inline()]
 CallbackEvent = Annotated[models.CallbackEvent, _Inline()]
 KnownExecutionStatus = Annotated[execution_events.ExecutionStatus, AfterValidator(_known)]

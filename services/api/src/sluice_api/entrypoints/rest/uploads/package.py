@@ -125,7 +125,7 @@ class PackageUpload:
             file_sha256=received.digest.hexdigest(),
             stored_status=PackageStatus.VERIFYING,
             created_at=self._services.now(),
-            uploaded_by=self._caller.app_id,
+            uploaded_by=self._caller.client_id,
         )
 
     async def _create(self, upload: PackageFile, package: Package) -> PackageOut:
