@@ -89,6 +89,7 @@ class Tenant:
         """Add devices, create a task for them, and return the relay's seconds of CPU and its most memory, MiB."""
         self._groups += 1
         group = (await self.client.create("/groups", {"name": f"group-{self._groups}"}))["group_id"]
+        self.group_id = str(group)
         for first in range(0, devices, _BULK):
             numbers = range(first, min(first + _BULK, devices))
             await self.client.add_devices(self._device(f"{self._groups}-{number}", group) for number in numbers)

@@ -126,7 +126,7 @@ async def _upgraded(system: System, owner: Tenant, devices: int, console: Consol
     """Have devices upgraded until each has a slot or waits for one, and return their ids."""
     console.print(f"The API takes {devices} devices in, and the relay expands their task.", style="dim")
     await owner.expand(devices)
-    ids = await _device_ids(system.common)
+    ids = await _device_ids(system.common, owner.group_id)
     console.print("The stages bring all of them to a slot, or to the queue for one.", style="dim")
     await Campaign(system.common, ids, "1.0.0", "2.0.0").run()
     return ids
@@ -138,12 +138,13 @@ async def _copied(system: System, owner: Tenant, originals: list[str], devices: 
         return []
     for stage in _STAGES:
         await asyncio.to_thread(system.stack.stop_service, stage)
+    copies: list[str] = []
     for first in range(0, devices, _LARGEST_GROUP):
         some = min(_LARGEST_GROUP, devices - first)
         console.print(f"The API takes {some} more in, and the relay expands their task.", style="dim")
         await owner.expand(some)
+        copies += await _device_ids(system.common, owner.group_id)
     await commit_ends(system.common, "sluice-devices", [DEVICE_EVENTS])
-    copies = sorted(set(await _device_ids(system.common)) - set(originals))
     console.print("The changelogs get what they have of the others.", style="dim")
     await copy_fleet(system.common, originals, copies)
     for stage in _STAGES:
@@ -151,9 +152,11 @@ async def _copied(system: System, owner: Tenant, originals: list[str], devices: 
     return copies
 
 
-async def _device_ids(common: CommonSettings) -> list[str]:
+async def _device_ids(common: CommonSettings, group_id: str) -> list[str]:
+    """Return the devices of a group; of all that there are, the embedded database does not find the first in time."""
     async with connect(common) as database:
-        return [str(device["_id"]) async for device in database["devices"].find({}, {"_id": 1})]
+        found = database["devices"].find({"group_ids": group_id}, {"_id": 1})
+        return [str(device["_id"]) async for device in found]
 
 
 async def _add_spare(common: CommonSettings, owner: Tenant) -> str:
