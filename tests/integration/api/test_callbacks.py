@@ -14,6 +14,7 @@ from tests.integration.api.waiting import eventually
 
 from sluice_api.domain.callbacks.signatures import signature_of
 from sluice_common.messages.base import now
+from sluice_common.sealing import Sealer
 
 OLD, NEW = "an old secret of a receiver", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OLD_KEY = OLD.encode()
@@ -148,6 +149,32 @@ def test_what_was_given_up_is_listed_with_its_reason_and_posted_again_when_asked
     assert made(app.post(f"{subscription}/redeliver")) == {"count": 2}
     assert {ended(app, subscription, test)["status"] for test in tests} == {"DELIVERED"}
     assert made(app.post(f"{subscription}/redeliver")) == {"count": 0}
+
+
+def test_the_time_of_the_secret_before_can_be_ended_by_repeating_the_new_one(
+    app: httpx.Client, receiver: Receiver
+) -> None:
+    subscription = subscribed(app, receiver)
+    made(app.post(f"{subscription}/secret", json={"secret": NEW}))
+    assert (
+        made(app.post(f"{subscription}/secret", json={"secret": NEW, "previous_valid_for": 0}))["previous_until"]
+        is None
+    )
+    made(app.post(f"{subscription}/test"))
+    receiver.wait_for(1)
+    assert is_signed(receiver.posts[0], NEW_KEY)
+
+
+def test_a_secret_that_no_key_opens_any_more_can_be_renewed(
+    app: httpx.Client, receiver: Receiver, database: Documents
+) -> None:
+    subscription = subscribed(app, receiver)
+    lost = Sealer(["l" * 40]).seal(b"lost")
+    database["subscriptions"].update_one({"_id": subscription.rpartition("/")[2]}, {"$set": {"secret": lost}})
+    assert made(app.post(f"{subscription}/secret", json={"secret": NEW}))["previous_until"] is None
+    made(app.post(f"{subscription}/test"))
+    receiver.wait_for(1)
+    assert is_signed(receiver.posts[0], NEW_KEY)
 
 
 def test_callbacks_of_another_app_are_not_found(app: httpx.Client, stranger: httpx.Client, receiver: Receiver) -> None:

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 from tests.integration.api.api_client import APP, Json, client_of, made, refused
+from tests.integration.api.service_process import Documents
 from tests.integration.api.waiting import eventually
 
 from sluice_common.ids import new_id
@@ -71,7 +72,10 @@ def test_a_credential_needs_scopes_that_there_are(app: httpx.Client, scopes: obj
 
 def test_the_administrator_gives_an_app_another_first_secret(admin: httpx.Client, base_url: str) -> None:
     created = made(admin.post("/apps", json={"name": new_id()}))
-    renewed = made(admin.post(f"/apps/{created['app_id']}/secret"))
+    with client_of(base_url, created["client_id"], created["client_secret"]) as before:
+        made(before.get("/products"))
+        renewed = made(admin.post(f"/apps/{created['app_id']}/secret"))
+        eventually(lambda: before.get("/products").status_code == 401, seconds=2)
     form = {"grant_type": "client_credentials", **{k: created[k] for k in ("client_id", "client_secret")}}
     refused(httpx.post(f"{base_url}/api/v1/oauth2/token", data=form), 401, "invalid_client")
     with client_of(base_url, renewed["client_id"], renewed["client_secret"]) as client:
@@ -82,3 +86,23 @@ def test_the_administrator_gives_an_app_another_first_secret(admin: httpx.Client
     refused(httpx.post(f"{base_url}/api/v1/oauth2/token", data=form), 401, "invalid_client")
     refused(admin.post(f"/apps/{APP}/secret"), 409, "bootstrap_app")
     refused(admin.post(f"/apps/{new_id()}/secret"), 404, "not_found")
+
+
+def test_a_credential_does_not_outlive_its_app(admin: httpx.Client, base_url: str, database: Documents) -> None:
+    created = made(admin.post("/apps", json={"name": new_id()}))
+    with client_of(base_url, created["client_id"], created["client_secret"]) as client:
+        other = credential(client, "own")
+    stored = database["credentials"].find_one({"_id": other["client_id"]})
+    assert stored
+    assert admin.delete(f"/apps/{created['app_id']}").status_code == 204
+    database["credentials"].insert_one(stored)  # as one that was being made meanwhile
+    form = {"grant_type": "client_credentials", **{k: other[k] for k in ("client_id", "client_secret")}}
+    refused(httpx.post(f"{base_url}/api/v1/oauth2/token", data=form), 401, "invalid_client")
+
+
+def test_an_app_has_no_more_credentials_than_it_may(admin: httpx.Client, base_url: str) -> None:
+    created = made(admin.post("/apps", json={"name": new_id()}))
+    with client_of(base_url, created["client_id"], created["client_secret"]) as client:
+        for _ in range(100):
+            credential(client, "read")
+        refused(client.post("/credentials", json={"name": "x", "scopes": ["read"]}), 409, "too_many_credentials")

@@ -17,16 +17,16 @@ TOKENS = AccessTokens.of([KEY], 60)
 @given(st.floats(min_value=0, max_value=59))
 def test_a_token_names_its_client_until_it_expires(age: float) -> None:
     token = TOKENS.issue("app", 1000)
-    assert TOKENS.client_of(token, 1000 + age) == "app"
+    assert TOKENS.verified(token, 1000 + age) == ("app", 1000)
     with pytest.raises(InvalidAccessTokenError):
-        TOKENS.client_of(token, 1060 + age)
+        TOKENS.verified(token, 1060 + age)
 
 
 def test_a_token_outlives_a_new_key_as_long_as_the_old_one_is_kept() -> None:
     token = TOKENS.issue("app", 1000)
-    assert AccessTokens.of([OTHER, KEY], 60).client_of(token, 1001) == "app"
+    assert AccessTokens.of([OTHER, KEY], 60).verified(token, 1001).client_id == "app"
     with pytest.raises(InvalidAccessTokenError):
-        AccessTokens.of([OTHER], 60).client_of(token, 1001)
+        AccessTokens.of([OTHER], 60).verified(token, 1001)
 
 
 def test_who_knows_the_public_keys_can_check_tokens_and_make_none() -> None:
@@ -38,7 +38,7 @@ def test_who_knows_the_public_keys_can_check_tokens_and_make_none() -> None:
 @given(st.text(max_size=300))
 def test_text_is_no_token(text: str) -> None:
     with pytest.raises(InvalidAccessTokenError):
-        TOKENS.client_of(text, 0)
+        TOKENS.verified(text, 0)
 
 
 def other_key(token: str) -> str:
@@ -58,7 +58,7 @@ def with_header(token: str, header: bytes) -> str:
 @pytest.mark.parametrize("critical", [b'["unheard-of"]', b"null", b"true", b"7", b'"exp"', b"{}", b"[]", b"[7]"])
 def test_a_token_with_a_critical_header_is_refused_whatever_it_holds(critical: bytes) -> None:
     with pytest.raises(InvalidAccessTokenError):
-        TOKENS.client_of(with_header(TOKENS.issue("app", 1000), b'{"alg":"Ed25519","crit":%b}' % critical), 1001)
+        TOKENS.verified(with_header(TOKENS.issue("app", 1000), b'{"alg":"Ed25519","crit":%b}' % critical), 1001)
 
 
 def cut(token: str) -> str:
@@ -72,7 +72,7 @@ def unsigned(token: str) -> str:
 @pytest.mark.parametrize("forge", [other_key, by_what_is_public, cut, unsigned])
 def test_a_forged_token_is_refused(forge: Callable[[str], str]) -> None:
     with pytest.raises(InvalidAccessTokenError):
-        TOKENS.client_of(forge(TOKENS.issue("app", 1000)), 1001)
+        TOKENS.verified(forge(TOKENS.issue("app", 1000)), 1001)
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_a_token_needs_all_claims(claims: dict[str, str | int]) -> None:
     key = TOKENS.keys.keys[0]
     token = jwt.encode({"alg": "Ed25519", "kid": key.kid}, claims, key, algorithms=["Ed25519"])
     with pytest.raises(InvalidAccessTokenError):
-        TOKENS.client_of(token, 1000)
+        TOKENS.verified(token, 1000)

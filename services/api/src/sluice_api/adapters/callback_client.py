@@ -1,6 +1,7 @@
 """HTTP to strangers: one POST, with a deadline, no redirects, and no way into private networks unless allowed."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -11,8 +12,7 @@ from sluice_api.adapters.callback_resolver import CallbackResolver, system_resol
 from sluice_api.application.notifier.records import Delivery
 from sluice_api.domain.callback_urls import check_callback_url
 from sluice_api.domain.callbacks.dialect import Answer, headers_of, judge
-from sluice_api.domain.callbacks.signatures import key_of
-from sluice_common.sealing import Sealer
+from sluice_common.sealing import CannotOpenError, Sealer
 
 
 class HttpCallbackClient:
@@ -60,13 +60,13 @@ class HttpCallbackClient:
         if self._session is None:
             raise RuntimeError("the client is not open")
         try:
-            sealed = (delivery.secret, delivery.previous_secret)
-            keys = [key_of(self._sealer.open(secret).decode()) for secret in sealed if secret is not None]
+            now = datetime.now(UTC)
+            secrets = self._secrets_of(delivery, now)
             check_callback_url(delivery.url, allow_private=self._allow_private)
             async with self._session.post(
                 delivery.url,
                 data=delivery.body,
-                headers=headers_of(delivery.delivery_id, delivery.body, keys, datetime.now(UTC)),
+                headers=headers_of(delivery.delivery_id, delivery.body, secrets, now),
                 allow_redirects=False,
             ) as response:
                 return judge(response.status, response.headers.get("Retry-After"), datetime.now(UTC))
@@ -74,3 +74,17 @@ class HttpCallbackClient:
             return Answer(failure=f"no answer within {self._timeout.total:g} s")
         except Exception as error:  # noqa: BLE001 - strangers choose URLs and answers: one must not end a worker
             return Answer(failure=f"{type(error).__name__}: {error}")
+
+    def _secrets_of(self, delivery: Delivery, now: datetime) -> list[str]:
+        """Return what signs a delivery, the newest first; a previous one that cannot be read is left out.
+
+        Raises:
+            SealingError: There is no key that opens the newest one.
+        """
+        if delivery.secret is None:
+            return []
+        secrets = [self._sealer.open(delivery.secret).decode()]
+        if delivery.previous_secret and delivery.previous_until and now < delivery.previous_until:
+            with suppress(CannotOpenError):
+                secrets.append(self._sealer.open(delivery.previous_secret).decode())
+        return secrets

@@ -4,16 +4,15 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-import msgspec
-
 from sluice_api.application.ports import AppRepository, CredentialRepository
 from sluice_api.domain import secrets
-from sluice_api.domain.errors import ConflictError, InvalidError
+from sluice_api.domain.errors import ConflictError
 from sluice_api.domain.models import App, Credential, Principal
 
 _REMEMBERED = 1.0
 """Seconds for which a credential that was there is taken to be: one that is revoked is refused as soon."""
 _MAX_REMEMBERED = 10_000
+_MAX_OF_AN_APP = 100
 _HASHES_AT_ONCE = 2
 """Each takes 16 MiB and 50 ms of a core: guessing secrets must not use up the machine."""
 
@@ -49,20 +48,18 @@ class Credentials:
             first = App(app_id=app_id, name="first app", secret_hash=await self._hash(secret), created_at=at)
             await self._apps.add(first)
         elif not await self._is_secret(secret, app.secret_hash):
-            await self._apps.set_secret_hash(app_id, await self._hash(secret))
+            await self._apps.set_secret_hash(app_id, await self._hash(secret), at)
 
-    async def add(self, credential: Credential, secret: str) -> Credential:
-        """Give an app another credential.
+    async def add(self, credential: Credential) -> None:
+        """Give an app another credential, or again one whose creation was interrupted.
 
         Raises:
-            InvalidError: It may do nothing.
-            ConflictError: It exists already.
+            ConflictError: It has as many as an app may have.
         """
-        if not credential.scopes:
-            raise InvalidError("scopes", "A credential needs at least one scope.")
-        made = msgspec.structs.replace(credential, secret_hash=await self._hash(secret))
-        await self._others.add(made)
-        return made
+        if await self._others.count(credential.app_id) >= _MAX_OF_AN_APP:
+            detail = f"An app has at most {_MAX_OF_AN_APP}; revoke those that are not needed."
+            raise ConflictError("too_many_credentials", detail)
+        await self._others.put(credential)
 
     async def revoke(self, app_id: str, client_id: str) -> None:
         """Revoke a credential with all its tokens.
@@ -78,18 +75,19 @@ class Credentials:
         await self._others.delete(app_id, client_id)
         self._seen.pop(client_id, None)
 
-    async def renew_app_secret(self, app_id: str, secret: str) -> None:
-        """Give the credential that an app was made with another secret.
+    async def renew_app_secret(self, app_id: str, secret: str, at: datetime) -> None:
+        """Give the credential that an app was made with another secret; its tokens are worth nothing from then on.
 
         Raises:
             NotFoundError: There is no such app.
         """
         await self._apps.get(app_id)
-        await self._apps.set_secret_hash(app_id, await self._hash(secret))
+        await self._apps.set_secret_hash(app_id, await self._hash(secret), at)
+        self._seen.pop(app_id, None)
 
     async def are_valid(self, client_id: str, secret: str) -> bool:
         """Return whether a client id has this secret."""
-        found = await self._apps.find(client_id) or await self._others.of_client(client_id)
+        found = await self._apps.find(client_id) or await self._of_an_app(client_id)
         return found is not None and await self._is_secret(secret, found.secret_hash)
 
     async def principal(self, client_id: str) -> Principal | None:
@@ -106,12 +104,17 @@ class Credentials:
         return found
 
     async def _find(self, client_id: str) -> Principal | None:
-        if await self._apps.find(client_id) is not None:
-            return Principal(client_id=client_id, app_id=client_id)
+        if (app := await self._apps.find(client_id)) is not None:
+            since = app.secret_since.timestamp() if app.secret_since else 0.0
+            return Principal(client_id=client_id, app_id=client_id, since=since)
+        if (credential := await self._of_an_app(client_id)) is not None:
+            return Principal(client_id=client_id, app_id=credential.app_id, scopes=credential.scopes)
+        return None
+
+    async def _of_an_app(self, client_id: str) -> Credential | None:
+        """Return a credential; one that was being made while its app was deleted is none."""
         credential = await self._others.of_client(client_id)
-        if credential is None:
-            return None
-        return Principal(client_id=client_id, app_id=credential.app_id, scopes=credential.scopes)
+        return None if credential is None or await self._apps.find(credential.app_id) is None else credential
 
     async def delete_app(self, app_id: str) -> None:
         """Delete an app that owns nothing any more, with its credentials.
@@ -123,8 +126,8 @@ class Credentials:
         await self._apps.get(app_id)
         if (kind := await self._apps.owned_kind(app_id)) is not None:
             raise ConflictError("app_not_empty", f"The app still owns {kind}; delete them first.")
-        await self._others.delete_all(app_id)
         await self._apps.delete(app_id)
+        await self._others.delete_all(app_id)
         self._seen.clear()
 
     async def _hash(self, secret: str) -> str:
@@ -132,5 +135,7 @@ class Credentials:
             return await asyncio.to_thread(secrets.hash_secret, secret)
 
     async def _is_secret(self, secret: str, hashed: str) -> bool:
+        if not secrets.is_slow(hashed):
+            return secrets.is_secret(secret, hashed)
         async with self._hashing:
             return await asyncio.to_thread(secrets.is_secret, secret, hashed)

@@ -1,6 +1,6 @@
 """What app servers do with their callbacks: try them, have them posted again, and change the secret that signs them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sluice_api.application.notifier.records import Delivery
 from sluice_api.application.ports import SubscriptionRepository
@@ -10,6 +10,7 @@ from sluice_api.domain.callbacks.dialect import body_of_test
 from sluice_api.domain.errors import ConflictError
 from sluice_api.domain.models import CallbackDelivery, Subscription, SubscriptionSecrets
 from sluice_common.ids import new_id
+from sluice_common.sealing import CannotOpenError, Sealer
 
 
 async def renew_secret(
@@ -17,24 +18,39 @@ async def renew_secret(
 ) -> Subscription:
     """Sign the callbacks of a subscription with another secret, and for a while with the one before, too.
 
-    Repeating it changes nothing. Callbacks that wait are signed so as well.
+    Repeating it ends the time of the one before if that is to be 0, and changes nothing else. Callbacks that wait are
+    signed so as well.
 
     Raises:
         NotFoundError: The app has no such subscription.
     """
-    subscription, at = await services.subscriptions.get(app_id, subscription_id), services.now()
-    before = subscription.secret
-    if before is not None and services.sealer.open(before) == secret.encode():
-        return subscription
-    overlaps = before is not None and previous_valid_for > 0
-    secrets = SubscriptionSecrets(
-        secret=services.sealer.seal(secret.encode()),
-        previous_secret=before if overlaps else None,
-        previous_until=at + timedelta(seconds=previous_valid_for) if overlaps else None,
-    )
+    subscription = await services.subscriptions.get(app_id, subscription_id)
+    secrets = _renewed(subscription, secret, previous_valid_for, services.sealer, services.now())
     changed = await services.subscriptions.change_secrets(app_id, subscription_id, secrets)
-    await services.callbacks.change_secrets(changed, at)
+    await services.callbacks.change_secrets(changed)
     return changed
+
+
+def _renewed(
+    subscription: Subscription, secret: str, previous_valid_for: float, sealer: Sealer, at: datetime
+) -> SubscriptionSecrets:
+    """Return the secrets that follow; one that no key opens any more signs nothing."""
+    sealed = sealer.seal(secret.encode())
+    before = _opened(subscription.secret, sealer)
+    if before is None or previous_valid_for == 0:
+        return SubscriptionSecrets(secret=sealed, previous_secret=None, previous_until=None)
+    if before == secret:
+        previous, until = subscription.previous_secret, subscription.previous_until
+    else:
+        previous, until = subscription.secret, at + timedelta(seconds=previous_valid_for)
+    return SubscriptionSecrets(secret=sealed, previous_secret=previous, previous_until=until)
+
+
+def _opened(sealed: str | None, sealer: Sealer) -> str | None:
+    try:
+        return None if sealed is None else sealer.open(sealed).decode()
+    except CannotOpenError:
+        return None
 
 
 async def send_test(services: Services, app_id: str, subscription_id: str) -> CallbackDelivery:
@@ -53,7 +69,8 @@ async def send_test(services: Services, app_id: str, subscription_id: str) -> Ca
         url=subscription.callback_url,
         body=body_of_test(subscription, delivery_id, at),
         secret=subscription.secret,
-        previous_secret=subscription.previous_at(at),
+        previous_secret=subscription.previous_secret,
+        previous_until=subscription.previous_until,
         created_at=at,
     )
     await services.callbacks.add(delivery)
@@ -74,14 +91,14 @@ async def redeliver(services: Services, app_id: str, subscription_id: str, deliv
 
 
 async def redeliver_given_up(services: Services, app_id: str, subscription_id: str) -> int:
-    """Have all callbacks posted again that were given up; return how many there are.
+    """Have callbacks posted again that were given up, some thousand at most; return how many these are.
 
     Raises:
         NotFoundError: The app has no such subscription.
         ConflictError: It has ended.
     """
     subscription = await _active(services.subscriptions, app_id, subscription_id)
-    return await services.callbacks.repeat(subscription, services.now())
+    return await services.callbacks.repeat_given_up(subscription, services.now())
 
 
 async def _active(subscriptions: SubscriptionRepository, app_id: str, subscription_id: str) -> Subscription:

@@ -6,7 +6,7 @@ whether the app still exists; the API asks the database.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
@@ -24,6 +24,18 @@ _PURPOSE = b"sluice access token"
 
 class InvalidAccessTokenError(ValueError):
     """Malformed, expired, or not signed with one of these keys."""
+
+
+class AccessToken(NamedTuple):
+    """What a token says.
+
+    Attributes:
+        client_id: Who calls.
+        issued_at: When it was issued, seconds since 1970.
+    """
+
+    client_id: str
+    issued_at: float
 
 
 @dataclass(frozen=True)
@@ -52,11 +64,11 @@ class AccessTokens:
     def issue(self, client_id: str, now: float) -> str:
         """Return a token for an app, or for `ADMIN`, at `now` (seconds since 1970)."""
         issued, key = int(now), self.keys.keys[0]
-        claims = {"iss": _ISSUER, "sub": client_id, "iat": issued, "exp": issued + self.lifetime}
+        claims = {"iss": _ISSUER, "sub": client_id, "iat": now, "exp": issued + self.lifetime}
         return jwt.encode({"alg": _ALGORITHM, "kid": key.kid}, claims, key, algorithms=[_ALGORITHM])
 
-    def client_of(self, token: str, now: float) -> str:
-        """Return the client id of a valid token.
+    def verified(self, token: str, now: float) -> AccessToken:
+        """Return what a valid token says.
 
         Raises:
             InvalidAccessTokenError: Malformed, expired, or not signed with one of these keys.
@@ -65,12 +77,12 @@ class AccessTokens:
             claims = jwt.decode(token, self.keys, algorithms=[_ALGORITHM]).claims
         except (JoseError, ValueError, TypeError) as error:  # the last for a `crit` that is no list
             raise InvalidAccessTokenError(str(error)) from error
-        subject, expires = claims.get("sub"), claims.get("exp")
+        subject, issued, expires = (claims.get(name) for name in ("sub", "iat", "exp"))
         if claims.get("iss") != _ISSUER or not isinstance(subject, str) or not isinstance(expires, int):
             raise InvalidAccessTokenError("claims missing")
         if now >= expires:
             raise InvalidAccessTokenError("expired")
-        return subject
+        return AccessToken(subject, float(issued) if isinstance(issued, int | float) else 0.0)
 
 
 def _key_pair(secret: str) -> OKPKey:

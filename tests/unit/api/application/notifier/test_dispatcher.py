@@ -204,6 +204,15 @@ async def test_a_scan_costs_nothing_for_subscriptions_that_nothing_waits_for() -
     assert database.seeks <= 2
 
 
+async def test_of_more_apps_than_a_scan_looks_at_each_has_all_its_receivers_looked_at() -> None:
+    database = Database(**{f"s{app}x{n}": f"app{app}/host{n}:80" for app in range(250) for n in range(3)})
+    database.waiting_elsewhere = set(database.subscribed.values())
+    deliveries = dispatcher(database, Receivers())
+    for _ in range(8):
+        await deliveries.scan()
+    assert set(database.asked) == set(database.subscribed.values())
+
+
 async def test_an_app_with_thousands_of_receivers_keeps_no_other_app_waiting_for_its_scan() -> None:
     database = Database(**{f"s{n}": f"a/host{n}:80" for n in range(3000)}, b=GOOD)
     database.waiting_elsewhere = set(database.subscribed.values())

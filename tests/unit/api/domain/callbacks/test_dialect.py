@@ -83,11 +83,11 @@ def test_a_result_says_why_in_both_languages_and_how_long_it_took() -> None:
 
 
 def test_a_callback_is_signed_as_standard_webhooks_are_and_as_before() -> None:
-    headers = headers_of("d", b"{}", [b"new", b"old"], START)
+    headers = headers_of("d", b"{}", ["whsec_bmV3", "old"], START)
     assert headers["webhook-id"] == headers["Sluice-Delivery-Id"] == "d"
     assert headers["webhook-timestamp"] == str(int(START.timestamp()))
     assert headers["webhook-signature"] == signature_of([b"new", b"old"], "d", int(START.timestamp()), b"{}")
-    expected = hmac.new(b"new", b"{}", hashlib.sha256).hexdigest()
+    expected = hmac.new(b"whsec_bmV3", b"{}", hashlib.sha256).hexdigest()
     assert headers["Sluice-Signature"] == f"sha256={expected}"
 
 

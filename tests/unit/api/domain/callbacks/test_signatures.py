@@ -35,6 +35,7 @@ def test_a_shorter_key_or_one_that_is_no_base64_is_refused(secret: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS\n", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSü", "MfKQ 9r8G"])
-def test_what_is_no_base64_after_whsec_is_refused(text: str) -> None:
+def test_what_is_no_base64_after_whsec_is_refused_and_signs_by_its_bytes_where_it_was_taken_before(text: str) -> None:
     with pytest.raises(CallbackSecretError):
-        key_of(f"whsec_{text}")
+        check_secret(f"whsec_{text}")
+    assert key_of(f"whsec_{text}") == f"whsec_{text}".encode()

@@ -7,22 +7,22 @@ import pytest
 from fastapi import FastAPI
 
 from sluice_api.domain.access import ALL_SCOPES, Scope
-from sluice_api.domain.access_tokens import ADMIN, InvalidAccessTokenError
+from sluice_api.domain.access_tokens import ADMIN, AccessToken, InvalidAccessTokenError
 from sluice_api.domain.models import Principal
 from sluice_api.entrypoints.rest.application import create_http
 from sluice_api.settings import ApiSettings
 from sluice_common.messages.base import now
 
-APP, GONE = "app", "gone"
+APP, GONE, CHANGED = "app", "gone", "changed"
 
 
 class Tokens:
     """A token is the name of its owner, or of the scope that its owner has not."""
 
-    def client_of(self, token: str, _: float) -> str:
-        if token not in {APP, GONE, ADMIN, *Scope}:
+    def verified(self, token: str, _: float) -> AccessToken:
+        if token not in {APP, GONE, CHANGED, ADMIN, *Scope}:
             raise InvalidAccessTokenError
-        return token
+        return AccessToken(token, 1000.0)
 
 
 class Credentials:
@@ -31,7 +31,8 @@ class Credentials:
     async def principal(self, client_id: str) -> Principal | None:
         if client_id == GONE:
             return None
-        return Principal(client_id=client_id, app_id=APP, scopes=ALL_SCOPES - {client_id})
+        since = 1000.001 if client_id == CHANGED else 1000.0
+        return Principal(client_id=client_id, app_id=APP, scopes=ALL_SCOPES - {client_id}, since=since)
 
 
 def application() -> FastAPI:
@@ -88,7 +89,9 @@ def test_most_operations_need_a_token_and_some_the_administrators() -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", f"Basic {APP}", f"Bearer {GONE}"])
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer", "Bearer wrong", f"Basic {APP}", f"Bearer {GONE}", f"Bearer {CHANGED}"]
+)
 async def test_without_a_token_that_counts_a_request_is_refused_before_its_body_is_read(
     method: str, path: str, authorization: str | None
 ) -> None:

@@ -1,5 +1,7 @@
 """Apps: tenants and their secrets."""
 
+from datetime import datetime
+
 from pymongo.errors import DuplicateKeyError
 
 from sluice_api.adapters.mongo.collections import (
@@ -41,9 +43,9 @@ class Apps:
             return False
         return True
 
-    async def set_secret_hash(self, app_id: str, secret_hash: str) -> None:
+    async def set_secret_hash(self, app_id: str, secret_hash: str, at: datetime) -> None:
         """Give an app another secret."""
-        await self._apps.update_one({"_id": app_id}, {"$set": {"secret_hash": secret_hash}})
+        await self._apps.update_one({"_id": app_id}, {"$set": {"secret_hash": secret_hash, "secret_since": at}})
 
     async def find(self, app_id: str) -> App | None:
         """Return an app, None if there is none of that id."""

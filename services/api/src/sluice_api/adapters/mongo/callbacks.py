@@ -2,16 +2,18 @@
 
 from datetime import datetime
 
-from sluice_api.adapters.mongo.collections import DELIVERIES, Filter
+from sluice_api.adapters.mongo.collections import DELIVERIES, Filter, chunks
 from sluice_api.adapters.mongo.notifier.deliveries import document_of
 from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import page_of
 from sluice_api.application.notifier.records import Delivery
+from sluice_api.domain.callback_urls import target_of
 from sluice_api.domain.errors import NotFoundError
 from sluice_api.domain.models import CallbackDelivery, DeliveryStatus, Page, Subscription
 from sluice_common.mongo import Database
 
 _CODEC = RecordCodec(CallbackDelivery, "key")
+_REPEATED_AT_ONCE = 5_000
 
 
 class Callbacks:
@@ -21,15 +23,15 @@ class Callbacks:
         self._deliveries = database[DELIVERIES]
 
     async def page(
-        self, subscription_id: str, status: DeliveryStatus | None, limit: int, after: str | None
+        self, subscription: Subscription, status: DeliveryStatus | None, limit: int, after: str | None
     ) -> Page[CallbackDelivery]:
-        """Return one page of a subscription's deliveries.
+        """Return one page of a subscription's deliveries, without what they say.
 
         Raises:
             InvalidError: `after` is no cursor.
         """
-        query = of_subscription(subscription_id) | ({"status": status.value} if status else {})
-        return await page_of(self._deliveries, _CODEC, query, limit, after)
+        query = _in_status(subscription, *((status,) if status else DeliveryStatus))
+        return await page_of(self._deliveries, _CODEC, query, limit, after, leave_out=("body",))
 
     async def get(self, subscription_id: str, delivery_id: str) -> CallbackDelivery:
         """Return a delivery.
@@ -46,25 +48,47 @@ class Callbacks:
         """Let a delivery wait for the notifier."""
         await self._deliveries.insert_one(document_of(delivery, delivery.created_at))
 
-    async def repeat(self, subscription: Subscription, at: datetime, delivery_id: str | None = None) -> int:
-        """Let a delivery wait again from now on as a new one does, or all that were given up; return how many."""
-        wanted = of_subscription(subscription.subscription_id) | {"status": DeliveryStatus.GIVEN_UP.value}
-        if delivery_id is not None:
-            wanted = {"_id": f"{subscription.subscription_id}:{delivery_id}"}
-        again = {"status": DeliveryStatus.PENDING.value, "created_at": at, "next_at": at, "attempts": 0}
-        changed = await self._deliveries.update_many(wanted, {"$set": again | _secrets(subscription, at)})
-        return changed.modified_count
+    async def repeat(self, subscription: Subscription, at: datetime, delivery_id: str) -> None:
+        """Let a delivery that has ended wait again as a new one does; have one that waits posted at once."""
+        ours, pending = {"_id": f"{subscription.subscription_id}:{delivery_id}"}, DeliveryStatus.PENDING.value
+        again = await self._deliveries.update_one(ours | {"status": {"$ne": pending}}, _anew(subscription, at))
+        if not again.matched_count:
+            await self._deliveries.update_one(ours | {"status": pending}, {"$set": {"next_at": at}})
 
-    async def change_secrets(self, subscription: Subscription, at: datetime) -> None:
+    async def repeat_given_up(self, subscription: Subscription, at: datetime) -> int:
+        """Let deliveries that were given up wait again, some thousand at most; return how many these are."""
+        given_up = _in_status(subscription, DeliveryStatus.GIVEN_UP)
+        found = await self._deliveries.find(given_up, {"_id": 1}).limit(_REPEATED_AT_ONCE).to_list(None)
+        for some in chunks([document["_id"] for document in found]):
+            ours = {"_id": {"$in": list(some)}, "status": DeliveryStatus.GIVEN_UP.value}
+            await self._deliveries.update_many(ours, _anew(subscription, at))
+        return len(found)
+
+    async def change_secrets(self, subscription: Subscription) -> None:
         """Have what waits signed as the subscription says."""
-        pending = of_subscription(subscription.subscription_id) | {"status": DeliveryStatus.PENDING.value}
-        await self._deliveries.update_many(pending, {"$set": _secrets(subscription, at)})
+        pending = _in_status(subscription, DeliveryStatus.PENDING)
+        await self._deliveries.update_many(pending, {"$set": _secrets(subscription)})
 
 
-def of_subscription(subscription_id: str) -> Filter:
-    """Return the query of a subscription's deliveries, whose ids begin with its own."""
-    return {"_id": {"$gt": f"{subscription_id}:", "$lt": f"{subscription_id};"}}
+def _in_status(subscription: Subscription, *statuses: DeliveryStatus) -> Filter:
+    """Return the query of a subscription's deliveries in some statuses; an index has those of its receiver."""
+    target = target_of(subscription.app_id, subscription.callback_url)
+    begin = f"{subscription.subscription_id}:"
+    return {
+        "status": {"$in": [status.value for status in statuses]},
+        "target": target,
+        "_id": {"$gt": begin, "$lt": f"{begin[:-1]};"},  # `;` follows `:`
+    }
 
 
-def _secrets(subscription: Subscription, at: datetime) -> Filter:
-    return {"secret": subscription.secret, "previous_secret": subscription.previous_at(at)}
+def _anew(subscription: Subscription, at: datetime) -> Filter:
+    again = {"status": DeliveryStatus.PENDING.value, "created_at": at, "next_at": at, "attempts": 0}
+    return {"$set": again | _secrets(subscription)}
+
+
+def _secrets(subscription: Subscription) -> Filter:
+    return {
+        "secret": subscription.secret,
+        "previous_secret": subscription.previous_secret,
+        "previous_until": subscription.previous_until,
+    }

@@ -15,13 +15,10 @@ class CredentialStore(TenantRepository[Credential, CredentialFilter]):
     def __init__(self, database: Database) -> None:
         super().__init__(database, CREDENTIALS, _CODEC, "credential")
 
-    async def add(self, credential: Credential) -> None:
-        """Store a credential.
-
-        Raises:
-            ConflictError: It exists already.
-        """
-        await self._insert(_CODEC.document(credential), "The credential exists already.")
+    async def put(self, credential: Credential) -> None:
+        """Store a credential, or another in its place: one whose creation was interrupted."""
+        ours = {"_id": credential.client_id, "app_id": credential.app_id}
+        await self._documents.replace_one(ours, _CODEC.document(credential), upsert=True)
 
     async def of_client(self, client_id: str) -> Credential | None:
         """Return the credential of a client id, whoever's; None if there is none."""

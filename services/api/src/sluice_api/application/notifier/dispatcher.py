@@ -153,7 +153,8 @@ class Dispatcher:
         known = self._outcomes.subscriptions.union(*(lane.subscriptions for lane in self._lanes.values()))
         self._ended = known - await self._subscriptions.active(known)
         targets = await self._rotation.round()
-        self._lanes = {target: lane for target, lane in self._lanes.items() if target in targets or not lane.is_idle}
+        at = time.monotonic()
+        self._lanes = {name: lane for name, lane in self._lanes.items() if name in targets or not lane.is_idle(at)}
         for target in targets:
             await self._look_after(target)
 

@@ -5,6 +5,8 @@ from sluice_api.domain.callbacks.dialect import Answer
 from sluice_api.domain.callbacks.retries import Breaker
 
 _LEAST_SECONDS = 0.001
+_PACE_KEPT = 300.0
+"""Seconds for which the pace of a receiver is remembered that nothing is posted to."""
 _WEIGHT = 0.2
 """Of the last post in the mean."""
 
@@ -30,6 +32,8 @@ class Lane:
         """Tasks that post what waits."""
         self.sweep_at = 0.0
         """When to look for what has waited here for too long."""
+        self.used_at = 0.0
+        """When the last post ended."""
         self.failure = ""
         """Why the last post failed that did."""
 
@@ -37,10 +41,10 @@ class Lane:
         """Return how many deliveries wait."""
         return len(self._waiting)
 
-    @property
-    def is_idle(self) -> bool:
-        """Return whether nothing is known of the receiver that would be missed."""
-        return not (self._waiting or self.workers) and self._breaker.is_closed
+    def is_idle(self, now: float) -> bool:
+        """Return whether nothing is known of the receiver that would be missed: its pace is not after a while."""
+        is_used = self._waiting or self.workers or now - self.used_at < _PACE_KEPT
+        return not is_used and self._breaker.is_closed
 
     @property
     def is_suspended(self) -> bool:
@@ -90,6 +94,7 @@ class Lane:
     def note(self, answer: Answer, seconds: float, now: float) -> None:
         """Note a post that has ended."""
         self._posting -= 1
+        self.used_at = now
         self._seconds += (seconds - self._seconds) * (_WEIGHT if self._seconds else 1.0)
         if answer.failure is None:
             self._breaker.succeed()

@@ -135,7 +135,8 @@ def _delivery(key: str, what: Happened, subscription: Subscription, at: datetime
         url=subscription.callback_url,
         body=body_of(what),
         secret=subscription.secret,
-        previous_secret=subscription.previous_at(at),
+        previous_secret=subscription.previous_secret,
+        previous_until=subscription.previous_until,
         created_at=min(what.execution.occurred_at, at),
         traceparent=what.execution.traceparent,
     )

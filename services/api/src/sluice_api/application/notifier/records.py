@@ -18,6 +18,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         body: The JSON.
         secret: Secret that signs it, sealed; None signs nothing.
         previous_secret: One that `secret` is taking over from, sealed; it signs too.
+        previous_until: Until when it does.
         created_at: When it happened, UTC.
         attempts: Attempts that have failed.
         traceparent: Trace context of the task.
@@ -31,6 +32,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     secret: str | None
     created_at: datetime
     previous_secret: str | None = None
+    previous_until: datetime | None = None
     attempts: int = 0
     traceparent: str | None = None
 

@@ -6,6 +6,10 @@ NextTarget = Callable[[str], Awaitable[str | None]]
 """Returns the next receiver for which something waits, `app/host:port`, in the order of names; None for none."""
 
 
+_MAX_REMEMBERED = 10_000
+"""Apps whose last receiver is remembered."""
+
+
 class Rotation:
     """Remembers who came last. What a round costs depends on those in it, not on how many there are.
 
@@ -22,40 +26,45 @@ class Rotation:
 
     async def round(self) -> list[str]:
         """Return the receivers that are next: one of each app, then another one of each, and so on."""
-        apps = await self._next_apps()
-        self._last_target = {app: self._last_target.get(app, "") for app in apps}
+        first = await self._next_apps()
         chosen: dict[str, None] = {}
-        while apps and len(chosen) < self._at_once:
-            for app in tuple(apps):
-                target = await self._next_of(app)
-                if target is None or target in chosen:
-                    apps.remove(app)
+        while first and len(chosen) < self._at_once:
+            for app in tuple(first):
+                target = await self._next_of(app, first[app])
+                if target in chosen:
+                    del first[app]
                 elif len(chosen) < self._at_once:
                     chosen[target] = None
-                    self._last_app, self._last_target[app] = app, target
+                    self._remember(app, target)
         return list(chosen)
 
-    async def _next_apps(self) -> list[str]:
-        """Return apps, those behind the last one first."""
-        found: list[str] = []
-        after = _behind(self._last_app)
-        for begin in (after, ""):
+    async def _next_apps(self) -> dict[str, str]:
+        """Return apps, those behind the last one first, each with its first receiver."""
+        found: dict[str, str] = {}
+        for begin in (_behind(self._last_app), ""):
             after = begin
             while len(found) < self._at_once and (target := await self._next_target(after)) is not None:
                 app = app_of(target)
                 if app in found:
                     return found
-                found.append(app)
+                found[app] = target
                 after = _behind(app)
         return found
 
-    async def _next_of(self, app: str) -> str | None:
+    async def _next_of(self, app: str, first: str) -> str:
         """Return the next receiver of an app; behind its last one comes its first."""
-        for after in (self._last_target[app], f"{app}/"):
-            target = await self._next_target(after or f"{app}/")
-            if target is not None and app_of(target) == app:
-                return target
-        return None
+        if (last := self._last_target.get(app)) is None:
+            return first
+        target = await self._next_target(last)
+        return first if target is None or app_of(target) != app else target
+
+    def _remember(self, app: str, target: str) -> None:
+        """Remember the last receiver of an app, also while the app sits rounds out; of the latest so many apps."""
+        self._last_app = app
+        self._last_target.pop(app, None)
+        self._last_target[app] = target
+        if len(self._last_target) > _MAX_REMEMBERED:
+            del self._last_target[next(iter(self._last_target))]
 
 
 def app_of(target: str) -> str:

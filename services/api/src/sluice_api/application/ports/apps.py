@@ -1,5 +1,6 @@
 """Apps and their subscriptions."""
 
+from datetime import datetime
 from typing import Protocol
 
 from sluice_api.application.ports.repository import Repository
@@ -17,7 +18,7 @@ class AppRepository(Protocol):
         """Store an app unless there is one of its id; return whether it was stored."""
         ...
 
-    async def set_secret_hash(self, app_id: str, secret_hash: str) -> None:
+    async def set_secret_hash(self, app_id: str, secret_hash: str, at: datetime) -> None:
         """Give an app another secret."""
         ...
 

@@ -11,7 +11,7 @@ class CallbackRepository(Protocol):
     """The deliveries; whose a subscription is, the caller has asked before."""
 
     async def page(
-        self, subscription_id: str, status: DeliveryStatus | None, limit: int, after: str | None
+        self, subscription: Subscription, status: DeliveryStatus | None, limit: int, after: str | None
     ) -> Page[CallbackDelivery]:
         """Return one page of a subscription's deliveries.
 
@@ -32,10 +32,14 @@ class CallbackRepository(Protocol):
         """Let a delivery wait for the notifier."""
         ...
 
-    async def repeat(self, subscription: Subscription, at: datetime, delivery_id: str | None = None) -> int:
-        """Let a delivery wait again from now on as a new one does, or all that were given up; return how many."""
+    async def repeat(self, subscription: Subscription, at: datetime, delivery_id: str) -> None:
+        """Let a delivery that has ended wait again as a new one does; have one that waits posted at once."""
         ...
 
-    async def change_secrets(self, subscription: Subscription, at: datetime) -> None:
+    async def repeat_given_up(self, subscription: Subscription, at: datetime) -> int:
+        """Let deliveries that were given up wait again, some thousand at most; return how many these are."""
+        ...
+
+    async def change_secrets(self, subscription: Subscription) -> None:
         """Have what waits signed as the subscription says."""
         ...

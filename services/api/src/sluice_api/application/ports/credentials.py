@@ -9,12 +9,12 @@ from sluice_api.domain.models import Credential, CredentialFilter
 class CredentialRepository(Repository[Credential, CredentialFilter], Protocol):
     """The credentials; deleting one revokes it."""
 
-    async def add(self, credential: Credential) -> None:
-        """Store a credential.
+    async def put(self, credential: Credential) -> None:
+        """Store a credential, or another in its place: one whose creation was interrupted."""
+        ...
 
-        Raises:
-            ConflictError: It exists already.
-        """
+    async def count(self, app_id: str) -> int:
+        """Return how many the app has."""
         ...
 
     async def of_client(self, client_id: str) -> Credential | None:

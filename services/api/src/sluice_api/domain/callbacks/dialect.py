@@ -12,7 +12,7 @@ from http import HTTPStatus
 import msgspec
 
 from sluice_api.domain.callbacks.happened import Happened
-from sluice_api.domain.callbacks.signatures import signature_of
+from sluice_api.domain.callbacks.signatures import key_of, signature_of
 from sluice_api.domain.models import CallbackEvent, Subscription
 from sluice_common.messages.base import to_json
 from sluice_common.messages.execution_events import ExecutionChanged, Reason
@@ -78,16 +78,17 @@ def body_of_test(subscription: Subscription, delivery_id: str, at: datetime) -> 
     return to_json(body)
 
 
-def headers_of(delivery_id: str, body: bytes, keys: Sequence[bytes], now: datetime) -> dict[str, str]:
+def headers_of(delivery_id: str, body: bytes, secrets: Sequence[str], now: datetime) -> dict[str, str]:
     """Return the headers of a post, those of Standard Webhooks.
 
-    `Sluice-Delivery-Id` and `Sluice-Signature`, HMAC-SHA256 over the body alone under the newest key, are for receivers
-    that were written before: who only knows these takes an old callback that somebody repeats for a new one.
+    `Sluice-Delivery-Id` and `Sluice-Signature`, HMAC-SHA256 over the body alone by the newest secret as it was given,
+    are for receivers that were written before: who only knows these takes an old callback that somebody repeats for a
+    new one.
 
     Args:
         delivery_id: What is told, the same in each attempt.
         body: The body.
-        keys: Keys of signatures, the newest first; none signs nothing.
+        secrets: Those that sign it, the newest first; none signs nothing.
         now: UTC time of this attempt.
     """
     timestamp = int(now.timestamp())
@@ -97,9 +98,10 @@ def headers_of(delivery_id: str, body: bytes, keys: Sequence[bytes], now: dateti
         "webhook-timestamp": str(timestamp),
         "Sluice-Delivery-Id": delivery_id,
     }
-    if keys:
+    if secrets:
+        keys = [key_of(secret) for secret in secrets]
         headers["webhook-signature"] = signature_of(keys, delivery_id, timestamp, body)
-        headers["Sluice-Signature"] = f"sha256={hmac.digest(keys[0], body, 'sha256').hex()}"
+        headers["Sluice-Signature"] = f"sha256={hmac.digest(secrets[0].encode(), body, 'sha256').hex()}"
     return headers
 
 

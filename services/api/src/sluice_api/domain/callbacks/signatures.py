@@ -18,27 +18,29 @@ class CallbackSecretError(ValueError):
 
 
 def key_of(secret: str) -> bytes:
-    """Return the key that a secret stands for.
-
-    Raises:
-        CallbackSecretError: It begins as `whsec_` and goes on as no base64.
-    """
-    if not secret.startswith(PREFIX):
-        return secret.encode()
-    try:
-        return b64decode(secret.removeprefix(PREFIX), validate=True)
-    except (Base64Error, ValueError) as error:  # the latter for what is not ASCII
-        raise CallbackSecretError("after whsec_ there must be base64") from error
+    """Return the key that a secret stands for; of one that begins as `whsec_` and goes on as no base64, its bytes."""
+    return _decoded(secret) or secret.encode()
 
 
 def check_secret(secret: str) -> None:
-    """Refuse a secret that can be guessed.
+    """Refuse a secret that can be guessed, or is not what it seems to be.
 
     Raises:
-        CallbackSecretError: It is no key, or one of fewer than 24 bytes.
+        CallbackSecretError: It is a key of fewer than 24 bytes, or begins as `whsec_` and goes on as no base64.
     """
+    if secret.startswith(PREFIX) and _decoded(secret) is None:
+        raise CallbackSecretError("after whsec_ there must be base64")
     if len(key_of(secret)) < LEAST_KEY_BYTES:
         raise CallbackSecretError(f"the key has fewer than {LEAST_KEY_BYTES} bytes")
+
+
+def _decoded(secret: str) -> bytes | None:
+    if not secret.startswith(PREFIX):
+        return None
+    try:
+        return b64decode(secret.removeprefix(PREFIX), validate=True)
+    except (Base64Error, ValueError):  # the latter for what is not ASCII
+        return None
 
 
 def signature_of(keys: Sequence[bytes], message_id: str, timestamp: int, body: bytes) -> str:

@@ -11,12 +11,14 @@ class App(Record, frozen=True, kw_only=True):
 
     Attributes:
         secret_hash: scrypt hash of the client secret (`sluice_api.domain.secrets`).
+        secret_since: When that was changed last; tokens from before are worth nothing.
     """
 
     app_id: str
     name: str
     secret_hash: str
     created_at: datetime
+    secret_since: datetime | None = None
 
     @property
     def client_id(self) -> str:
@@ -62,10 +64,6 @@ class Subscription(Record, frozen=True, kw_only=True):
     def signed(self) -> bool:
         """Return whether callbacks carry a signature."""
         return self.secret is not None
-
-    def previous_at(self, now: datetime) -> str | None:
-        """Return the secret that signs beside `secret` at a time, sealed; None if there is none (any more)."""
-        return self.previous_secret if self.previous_until and now < self.previous_until else None
 
 
 class SubscriptionSecrets(Record, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ class Credential(Record, frozen=True, kw_only=True):
         app_id: The app that it calls for.
         name: For people.
         scopes: What it may do.
-        secret_hash: scrypt hash of the secret (`sluice_api.domain.secrets`).
+        secret_hash: SHA-256 of the secret (`sluice_api.domain.secrets`).
         created_by: Client id of who made it.
     """
 
@@ -34,8 +34,16 @@ class CredentialFilter(Record, frozen=True, kw_only=True):
 
 
 class Principal(Record, frozen=True, kw_only=True):
-    """For which app a client id calls, and what it may do there."""
+    """For which app a client id calls, and what it may do there.
+
+    Attributes:
+        client_id: The client id.
+        app_id: The app.
+        scopes: What it may do.
+        since: Seconds since 1970 before which its tokens were issued for a secret that was changed.
+    """
 
     client_id: str
     app_id: str
     scopes: frozenset[Scope] = ALL_SCOPES
+    since: float = 0.0

@@ -88,12 +88,12 @@ async def identify(request: Request) -> Caller:
     if scheme.lower() != "bearer" or not token:
         raise unauthorized("Send an access token: `Authorization: Bearer …`.")
     try:
-        client_id = services.tokens.client_of(token, services.now().timestamp())
+        client_id, issued_at = services.tokens.verified(token, services.now().timestamp())
     except InvalidAccessTokenError as error:
         raise unauthorized("The access token is not valid, or no longer.") from error
     principal = _ADMIN if client_id == ADMIN else await services.credentials.principal(client_id)
-    if principal is None:
-        raise unauthorized("The credential of this access token has been revoked, or its app deleted.")
+    if principal is None or issued_at < principal.since:
+        raise unauthorized("The credential of this access token has been revoked or changed, or its app deleted.")
     traceparent = valid_traceparent(request.headers.get("traceparent"))
     return Caller(principal.app_id, client_id, principal.scopes, traceparent)
 

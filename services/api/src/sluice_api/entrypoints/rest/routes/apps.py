@@ -102,7 +102,7 @@ async def renew_app_secret(_: Admin, services: Wired, settings: Settings, respon
     """Give the first credential of an app another secret, for one that is lost; it is shown this once."""
     _require_not_first(settings, app_id)
     secret = new_secret()
-    await services.credentials.renew_app_secret(app_id, secret)
+    await services.credentials.renew_app_secret(app_id, secret, services.now())
     response.headers.update(NO_STORE)
     return NewApp(**App.of(await services.apps.get(app_id)).model_dump(), client_secret=secret)
 

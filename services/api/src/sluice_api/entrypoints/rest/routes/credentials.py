@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
 from sluice_api.domain import models
-from sluice_api.domain.secrets import new_secret
+from sluice_api.domain.secrets import hash_random_secret, new_secret
 from sluice_api.entrypoints.rest.dependencies import Owner, Wired
 from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
@@ -34,12 +34,12 @@ async def create_credential(caller: Owner, services: Wired, creation: Creation, 
             app_id=caller.app_id,
             name=body.name,
             scopes=frozenset(body.scopes),
-            secret_hash="",
+            secret_hash=hash_random_secret(secret),
             created_at=services.now(),
             created_by=caller.client_id,
         )
-        made = await services.credentials.add(credential, secret)
-        return NewCredential(**Credential.of(made).model_dump(), client_secret=secret)
+        await services.credentials.add(credential)
+        return NewCredential(**Credential.of(credential).model_dump(), client_secret=secret)
 
     return await creation.answer(create, secret=True)
 

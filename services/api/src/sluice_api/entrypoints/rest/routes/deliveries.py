@@ -34,7 +34,7 @@ async def test_subscription(caller: Operator, services: Wired, subscription_id: 
 
 @router.post("/redeliver", status_code=HTTPStatus.ACCEPTED, responses=responses(HTTPStatus.CONFLICT))
 async def redeliver_all(caller: Operator, services: Wired, subscription_id: str) -> Redelivery:
-    """Have every callback posted again that was given up and is still kept."""
+    """Have callbacks posted again that were given up and are still kept, some thousand at once; again while any are."""
     return Redelivery(count=await subscriptions.redeliver_given_up(services, caller.app_id, subscription_id))
 
 
@@ -43,8 +43,8 @@ async def list_deliveries(
     caller: Reader, services: Wired, subscription_id: str, query: Annotated[DeliveryQuery, FromQuery()]
 ) -> DeliveryPage:
     """List callbacks of a subscription, two days back."""
-    await services.subscriptions.get(caller.app_id, subscription_id)
-    page = await services.callbacks.page(subscription_id, query.status, query.limit, query.after)
+    subscription = await services.subscriptions.get(caller.app_id, subscription_id)
+    page = await services.callbacks.page(subscription, query.status, query.limit, query.after)
     return DeliveryPage(items=[Delivery.of(item) for item in page.items], next=page.next)
 
 
