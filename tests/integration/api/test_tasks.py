@@ -498,7 +498,11 @@ def test_a_task_for_later_can_be_stopped_before_it_begins(new_fleet: NewFleet, b
 
 
 def test_subscriptions_are_listed_without_their_secret(app: httpx.Client) -> None:
-    body = {"event": "execution_result", "callback_url": f"http://127.0.0.1:1/{new_id()}", "secret": "s3cret"}
+    body = {
+        "event": "execution_result",
+        "callback_url": f"http://127.0.0.1:1/{new_id()}",
+        "secret": "s3cret that is long enough",
+    }
     created = app.post("/subscriptions", json=body)
     subscription = made(created)
     path = f"/subscriptions/{subscription['subscription_id']}"
