@@ -1,6 +1,8 @@
 """Credentials of an app."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
 
 from sluice_api.entrypoints.rest.schemas.base import Body, Created, Name, Page, Query, example
 from sluice_api.entrypoints.rest.schemas.enums import Scope
@@ -30,7 +32,7 @@ class Credential(Created):
 
     client_id: str = Field(description="OAuth2 client id.")
     name: str
-    scopes: list[Scope]
+    scopes: Annotated[list[Scope], BeforeValidator(sorted)]
     created_by: str = Field(description="Client id of who made it.")
 
 
