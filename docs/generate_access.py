@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from generated_table import rewrite
+
 from sluice_api.domain.access import Scope
 from sluice_api.domain.access_tokens import ADMIN
 from sluice_api.entrypoints.rest.application import create_http
@@ -32,16 +34,5 @@ def table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def main() -> int:
-    """Write the table, or with `--check` return 1 if it is not as it would be written."""
-    text = PAGE.read_text()
-    before, _, rest = text.partition(BEGIN)
-    made = before + BEGIN + table() + END + rest.partition(END)[2]
-    if "--check" in sys.argv[1:]:
-        return int(made != text)
-    PAGE.write_text(made)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(rewrite(PAGE, BEGIN, END, table()))

@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from generated_table import rewrite
+
 from sluice_api import metrics as api
 from sluice_common.operations import process
 from sluice_common.operations.metrics import Metric
@@ -47,16 +49,5 @@ def _unit(metric: Metric) -> str:
     return _UNITS.get(word, "number")
 
 
-def main() -> int:
-    """Write the table, or with `--check` return 1 if it is not as it would be written."""
-    text = PAGE.read_text()
-    before, _, rest = text.partition(BEGIN)
-    made = before + BEGIN + table() + END + rest.partition(END)[2]
-    if "--check" in sys.argv[1:]:
-        return int(made != text)
-    PAGE.write_text(made)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(rewrite(PAGE, BEGIN, END, table()))

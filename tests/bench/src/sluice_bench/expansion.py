@@ -73,6 +73,7 @@ class Tenant:
         client: The app's session.
         product_id: The product.
         package: The package, which belongs to it.
+        group_id: The group of the devices that were added last.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Tenant:
         self._stack = stack
         self._package_id = package_id
         self._groups = 0
+        self.group_id = ""
 
     async def expand(self, devices: int) -> tuple[float, float]:
         """Add devices, create a task for them, and return the relay's seconds of CPU and its most memory, MiB."""

@@ -2,10 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from sluice_api.application.notifier.records import Delivery
+from sluice_api.application.notifier.records import delivery_to
 from sluice_api.application.ports import SubscriptionRepository
 from sluice_api.application.services import Services
-from sluice_api.domain.callback_urls import target_of
 from sluice_api.domain.callbacks.dialect import body_of_test
 from sluice_api.domain.errors import ConflictError
 from sluice_api.domain.models import CallbackDelivery, Subscription, SubscriptionSecrets
@@ -62,18 +61,8 @@ async def send_test(services: Services, app_id: str, subscription_id: str) -> Ca
     """
     subscription, at = await _active(services.subscriptions, app_id, subscription_id), services.now()
     delivery_id = f"test:{new_id()}"
-    delivery = Delivery(
-        key=f"{subscription_id}:{delivery_id}",
-        delivery_id=delivery_id,
-        target=target_of(app_id, subscription.callback_url),
-        url=subscription.callback_url,
-        body=body_of_test(subscription, delivery_id, at),
-        secret=subscription.secret,
-        previous_secret=subscription.previous_secret,
-        previous_until=subscription.previous_until,
-        created_at=at,
-    )
-    await services.callbacks.add(delivery)
+    body = body_of_test(subscription, delivery_id, at)
+    await services.callbacks.add(delivery_to(subscription, delivery_id, body, at))
     return await services.callbacks.get(subscription_id, delivery_id)
 
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from sluice_api.adapters.mongo.collections import DELIVERIES, Filter, chunks
-from sluice_api.adapters.mongo.notifier.deliveries import document_of
+from sluice_api.adapters.mongo.notifier.deliveries import document_of, ids_of
 from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import page_of
-from sluice_api.application.notifier.records import Delivery
+from sluice_api.application.notifier.records import Delivery, delivery_key
 from sluice_api.domain.callback_urls import target_of
 from sluice_api.domain.errors import NotFoundError
 from sluice_api.domain.models import CallbackDelivery, DeliveryStatus, Page, Subscription
@@ -39,7 +39,7 @@ class Callbacks:
         Raises:
             NotFoundError: There is none (any more).
         """
-        document = await self._deliveries.find_one({"_id": f"{subscription_id}:{delivery_id}"})
+        document = await self._deliveries.find_one({"_id": delivery_key(subscription_id, delivery_id)})
         if document is None:
             raise NotFoundError("delivery", delivery_id)
         return _CODEC.record(document)
@@ -50,7 +50,7 @@ class Callbacks:
 
     async def repeat(self, subscription: Subscription, at: datetime, delivery_id: str) -> None:
         """Let a delivery that has ended wait again as a new one does; have one that waits posted at once."""
-        ours, pending = {"_id": f"{subscription.subscription_id}:{delivery_id}"}, DeliveryStatus.PENDING.value
+        ours, pending = {"_id": delivery_key(subscription.subscription_id, delivery_id)}, DeliveryStatus.PENDING.value
         again = await self._deliveries.update_one(ours | {"status": {"$ne": pending}}, _anew(subscription, at))
         if not again.matched_count:
             await self._deliveries.update_one(ours | {"status": pending}, {"$set": {"next_at": at}})
@@ -72,12 +72,10 @@ class Callbacks:
 
 def _in_status(subscription: Subscription, *statuses: DeliveryStatus) -> Filter:
     """Return the query of a subscription's deliveries in some statuses; an index has those of its receiver."""
-    target = target_of(subscription.app_id, subscription.callback_url)
-    begin = f"{subscription.subscription_id}:"
     return {
         "status": {"$in": [status.value for status in statuses]},
-        "target": target,
-        "_id": {"$gt": begin, "$lt": f"{begin[:-1]};"},  # `;` follows `:`
+        "target": target_of(subscription.app_id, subscription.callback_url),
+        "_id": ids_of(subscription.subscription_id),
     }
 
 

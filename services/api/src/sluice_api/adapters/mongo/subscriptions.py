@@ -1,6 +1,7 @@
 """Subscriptions, as users ask for them."""
 
 from sluice_api.adapters.mongo.collections import DELIVERIES, SUBSCRIPTIONS
+from sluice_api.adapters.mongo.notifier.deliveries import ids_of
 from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import TenantRepository
 from sluice_api.domain.models import DeliveryStatus, Subscription, SubscriptionFilter, SubscriptionSecrets
@@ -38,6 +39,5 @@ class Subscriptions(TenantRepository[Subscription, SubscriptionFilter]):
             NotFoundError: There is none of that id.
         """
         await super().delete(app_id, identifier)
-        # Delivery ids begin with the subscription's.
-        ours = {"$gt": f"{identifier}:", "$lt": f"{identifier};"}
-        await self._database[DELIVERIES].delete_many({"status": DeliveryStatus.PENDING.value, "_id": ours})
+        waiting = {"status": DeliveryStatus.PENDING.value, "_id": ids_of(identifier)}
+        await self._database[DELIVERIES].delete_many(waiting)

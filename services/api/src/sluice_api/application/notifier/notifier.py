@@ -9,8 +9,7 @@ import structlog
 
 from sluice_api.application.notifier.dispatcher import Dispatcher
 from sluice_api.application.notifier.ports import DeliveryStore, SubscriptionStore
-from sluice_api.application.notifier.records import Delivery
-from sluice_api.domain.callback_urls import target_of
+from sluice_api.application.notifier.records import Delivery, delivery_key, delivery_to
 from sluice_api.domain.callbacks.dialect import body_of
 from sluice_api.domain.callbacks.happened import Happened, what_happened
 from sluice_api.domain.models import Subscription
@@ -116,10 +115,10 @@ def _first_deliveries(
     wanted: dict[str, Delivery] = {}
     for handled, what in enumerate(happened):
         more = {
-            key: _delivery(key, what, subscription, at)
+            key: _delivery(what, subscription, at)
             for subscription in subscriptions.get(what.execution.app_id, ())
             if subscription.event == what.event
-            and (key := f"{subscription.subscription_id}:{what.delivery_id}") not in wanted
+            and (key := delivery_key(subscription.subscription_id, what.delivery_id)) not in wanted
         }
         if wanted and len(wanted) + len(more) > _STORED_AT_ONCE:
             return list(wanted.values()), handled
@@ -127,16 +126,6 @@ def _first_deliveries(
     return list(wanted.values()), len(happened)
 
 
-def _delivery(key: str, what: Happened, subscription: Subscription, at: datetime) -> Delivery:
-    return Delivery(
-        key=key,
-        delivery_id=what.delivery_id,
-        target=target_of(subscription.app_id, subscription.callback_url),
-        url=subscription.callback_url,
-        body=body_of(what),
-        secret=subscription.secret,
-        previous_secret=subscription.previous_secret,
-        previous_until=subscription.previous_until,
-        created_at=min(what.execution.occurred_at, at),
-        traceparent=what.execution.traceparent,
-    )
+def _delivery(what: Happened, subscription: Subscription, at: datetime) -> Delivery:
+    happened_at = min(what.execution.occurred_at, at)
+    return delivery_to(subscription, what.delivery_id, body_of(what), happened_at, what.execution.traceparent)

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from sluice_api.domain.models import DeliveryStatus
+from sluice_api.domain.callback_urls import target_of
+from sluice_api.domain.models import DeliveryStatus, Subscription
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,29 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     def subscription_id(self) -> str:
         """The subscription that it is for."""
         return self.key.partition(":")[0]
+
+
+def delivery_to(
+    subscription: Subscription, delivery_id: str, body: bytes, created_at: datetime, traceparent: str | None = None
+) -> Delivery:
+    """Return what shall be posted to the receiver of a subscription."""
+    return Delivery(
+        key=delivery_key(subscription.subscription_id, delivery_id),
+        delivery_id=delivery_id,
+        target=target_of(subscription.app_id, subscription.callback_url),
+        url=subscription.callback_url,
+        body=body,
+        secret=subscription.secret,
+        previous_secret=subscription.previous_secret,
+        previous_until=subscription.previous_until,
+        created_at=created_at,
+        traceparent=traceparent,
+    )
+
+
+def delivery_key(subscription_id: str, delivery_id: str) -> str:
+    """Return what makes a delivery one: the subscription and what it reports."""
+    return f"{subscription_id}:{delivery_id}"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import structlog
 from pymongo import ASCENDING
 from pymongo.errors import BulkWriteError
 
-from sluice_api.adapters.mongo.collections import DELIVERIES, Document, chunks
+from sluice_api.adapters.mongo.collections import DELIVERIES, Document, Filter, chunks
 from sluice_api.adapters.mongo.outbox import MAX_COUNTED
 from sluice_api.adapters.mongo.poison import DUPLICATE_KEY, content_errors_as_poison
 from sluice_api.adapters.mongo.updates import MAX_EACH, each_of
@@ -115,8 +115,7 @@ class MongoDeliveryStore:
 
     async def give_up_all(self, subscription_id: str) -> int:
         """Give up what waits for a subscription; return how many there were."""
-        # Delivery ids begin with the subscription's.
-        return await self._give_up({"_id": {"$gt": f"{subscription_id}:", "$lt": f"{subscription_id};"}})
+        return await self._give_up({"_id": ids_of(subscription_id)})
 
     async def _give_up(self, wanted: Document) -> int:
         pending = wanted | {"status": DeliveryStatus.PENDING.value}
@@ -125,8 +124,7 @@ class MongoDeliveryStore:
 
     async def rename_target(self, subscription_id: str, before: str, after: str) -> None:
         """Let what waits for a subscription under one name of its receiver wait under another."""
-        ours = {"$gt": f"{subscription_id}:", "$lt": f"{subscription_id};"}
-        waiting = {"status": DeliveryStatus.PENDING.value, "target": before, "_id": ours}
+        waiting = {"status": DeliveryStatus.PENDING.value, "target": before, "_id": ids_of(subscription_id)}
         await self._collection.update_many(waiting, {"$set": {"target": after}})
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
@@ -146,6 +144,11 @@ def _change(outcome: Outcome, at: datetime) -> Document:
         "attempts": outcome.delivery.attempts,
         "failure": outcome.failure,
     }
+
+
+def ids_of(subscription_id: str) -> Filter:
+    """Return the range of the ids of a subscription's deliveries: they begin with its own, and `;` follows `:`."""
+    return {"$gt": f"{subscription_id}:", "$lt": f"{subscription_id};"}
 
 
 def document_of(delivery: Delivery, next_at: datetime) -> Document:
