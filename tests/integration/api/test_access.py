@@ -88,6 +88,23 @@ def test_the_administrator_manages_apps_and_owns_nothing(app: httpx.Client, admi
     refused(admin.get(f"/apps/{created['app_id']}"), 404, "not_found")
 
 
+def test_the_administrator_binds_endpoint_client_names_to_one_app_each(admin: httpx.Client) -> None:
+    one, other = (made(admin.post("/apps", json={"name": name})) for name in ("one", "other"))
+    assert one["endpoint_prefixes"] == []
+    ours = f"urn:{one['app_id']}"
+    bound = made(admin.patch(f"/apps/{one['app_id']}", json={"name": "1", "endpoint_prefixes": [ours, "", ours]}))
+    assert (bound["name"], bound["endpoint_prefixes"]) == ("1", ["", ours])
+    for prefixes in ([ours], ["x", ""]):
+        refused(admin.patch(f"/apps/{other['app_id']}", json={"endpoint_prefixes": prefixes}), 409, "prefix_taken")
+    refused(admin.patch(f"/apps/{one['app_id']}", json={"endpoint_prefixes": ["a\nb"]}), 422, "validation_failed")
+    refused(admin.patch("/apps/nobody", json={"endpoint_prefixes": [f"{ours}/nobody"]}), 404, "not_found")
+    for app in (one, other):  # nothing is bound any more: others may have it
+        assert made(admin.patch(f"/apps/{app['app_id']}", json={"endpoint_prefixes": []}))["endpoint_prefixes"] == []
+    assert made(admin.patch(f"/apps/{other['app_id']}", json={"endpoint_prefixes": [ours]}))["name"] == "other"
+    for app in (one, other):
+        assert admin.delete(f"/apps/{app['app_id']}").is_success
+
+
 def test_an_app_that_owns_something_cannot_be_deleted(base_url: str, admin: httpx.Client) -> None:
     created = made(admin.post("/apps", json={"name": "owner"}))
     with client_of(base_url, created["client_id"], created["client_secret"]) as owner:

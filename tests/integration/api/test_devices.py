@@ -1,11 +1,12 @@
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
-from tests.integration.api.api_client import APP, made, refused
-from tests.integration.api.fleet import NewFleet
+from tests.integration.api.api_client import APP, client_of, made, refused
+from tests.integration.api.fleet import Fleet, NewFleet
 from tests.integration.api.kafka_client import Bus
 from tests.integration.api.service_process import Documents
 from tests.integration.api.waiting import eventually
@@ -39,11 +40,23 @@ def test_a_device_is_created_changed_listed_and_deleted(new_fleet: NewFleet) -> 
     refused(fleet.app.delete(path), 404, "not_found")
 
 
-def test_an_endpoint_is_unique_on_the_platform(new_fleet: NewFleet) -> None:
-    fleet = new_fleet()
-    body = {"endpoint": f"urn:{new_id()}", "product_id": fleet.product["product_id"]}
-    made(fleet.app.post("/devices", json=body))
-    refused(fleet.app.post("/devices", json=body), 409, "duplicate")
+@pytest.fixture
+def other_app(base_url: str, admin: httpx.Client) -> Iterator[httpx.Client]:
+    created = made(admin.post("/apps", json={"name": "other"}))
+    with client_of(base_url, created["client_id"], created["client_secret"]) as client:
+        yield client
+
+
+def test_an_endpoint_is_unique_in_an_app_and_says_nothing_of_other_apps(
+    new_fleet: NewFleet, other_app: httpx.Client, bus: Bus
+) -> None:
+    endpoint = f"urn:{new_id()}"
+    for owner in (new_fleet(), Fleet(other_app, bus)):
+        body = {"endpoint": endpoint, "product_id": owner.product["product_id"]}
+        device = made(owner.app.post("/devices", json=body))
+        refused(owner.app.post("/devices", json=body), 409, "duplicate")
+        listed = made(owner.app.get("/devices", params={"endpoint": endpoint}))["items"]
+        assert [found["device_id"] for found in listed] == [device["device_id"]]
 
 
 @pytest.mark.parametrize(

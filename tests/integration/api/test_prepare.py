@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from pymongo import MongoClient
+from pymongo.errors import DuplicateKeyError
 
 from sluice_common.topics import ALL_TOPICS
 
@@ -38,6 +40,18 @@ def test_indexes_are_there_after_it_and_it_may_be_repeated(mongodb: str, databas
         assert done.returncode == 0, done.stderr
     with MongoClient[dict[str, object]](mongodb) as client:
         assert len(list(client[database_name]["devices"].list_indexes())) > 1
+
+
+def test_what_an_older_version_refused_is_allowed_after_it(mongodb: str, database_name: str) -> None:
+    with MongoClient[dict[str, object]](mongodb) as client:
+        devices = client[f"{database_name}-older"]["devices"]
+        devices.create_index("endpoint", unique=True)  # names were unique on the platform
+        devices.insert_one({"_id": "1", "app_id": "a", "endpoint": "meter"})
+        done = prepare("indexes", SLUICE_MONGODB_URI=mongodb, SLUICE_MONGODB_DATABASE=f"{database_name}-older")
+        assert done.returncode == 0, done.stderr
+        devices.insert_one({"_id": "2", "app_id": "b", "endpoint": "meter"})
+        with pytest.raises(DuplicateKeyError):
+            devices.insert_one({"_id": "3", "app_id": "b", "endpoint": "meter"})
 
 
 def test_it_fails_where_kafka_is_not() -> None:

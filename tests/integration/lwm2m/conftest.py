@@ -23,6 +23,7 @@ def environment(kafka: str, mongodb: str, database_name: str) -> dict[str, str]:
         "MONGODB_URI": mongodb,
         "SLUICE_MONGODB_DATABASE": database_name,
         "SLUICE_IMAGE_TOKEN_KEYS": "k" * 40,
+        "SLUICE_LWM2M_UNBOUND_NAMES": "first_device",
         "SLUICE_SHUTDOWN_GRACE": "120",  # tests that drain need as long as a busy machine takes
     }
 

@@ -22,7 +22,7 @@ async def test_10_000_registered_devices_need_at_most_100_mb_more_than_none(
 ) -> None:
     gateway = new_gateway()
     endpoints = [f"urn:imei:{new_id()}" for _ in range(COUNTS[-1])]
-    await database["devices"].create_index("endpoint", unique=True)  # as the API creates it
+    await database["devices"].create_index(["endpoint", "app_id"], unique=True)  # as the API creates it
     await database["devices"].insert_many(
         [{"_id": new_id(), "app_id": APP, "endpoint": endpoint, "product_id": "p"} for endpoint in endpoints]
     )

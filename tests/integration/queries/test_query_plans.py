@@ -97,6 +97,8 @@ from sluice_common.mongo import IMAGE_BUCKET, Database
 from sluice_common.sealing import Sealer
 from sluice_lwm2m.adapters.device_directory import MongoDeviceDirectory
 from sluice_lwm2m.adapters.images import GridFsImageStore
+from sluice_lwm2m.adapters.name_owner_directory import MongoNameOwners
+from sluice_lwm2m.domain.name_owners import UnboundNames
 from sluice_mqtt.adapters.devices import Lifetimes, MongoDevices
 from sluice_mqtt.adapters.images import GridFsImages
 from sluice_signing.adapters.store import PackageStore, publish_tool
@@ -426,7 +428,8 @@ class Product:
         )
         await store.put_image("i", io.BytesIO(b"1"), verdict)
         devices: Any = database["devices"]
-        await MongoDeviceDirectory(devices, self.background, ttl=1.0, capacity=10, max_waiting=10).find("e")
+        owners = MongoNameOwners(database["apps"], UnboundNames.FIRST_DEVICE).current
+        await MongoDeviceDirectory(devices, owners, self.background, ttl=1.0, capacity=10, max_waiting=10).find("e")
         images = GridFsImageStore(files, chunks, 10)
         await images.load_image("i")
         await images.load_chunk("i", 0)

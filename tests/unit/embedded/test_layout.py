@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice_embedded.domain.services import MQTT_GATEWAY
+from sluice_embedded.domain.services import LWM2M_GATEWAY, MQTT_GATEWAY
 from sluice_embedded.install import secrets_among
 from sluice_embedded.layout import Layout, UnknownServiceError
 from sluice_embedded.settings import EmbeddedSettings
@@ -128,6 +128,13 @@ def test_no_sealing_key_is_made_where_a_file_with_them_is_given(tmp_path: Path) 
     env = gateway_env(tmp_path, None, SLUICE_SEALING_KEYS_FILE="/etc/sealing")
     assert env["SLUICE_SEALING_KEYS_FILE"] == "/etc/sealing"
     assert "SLUICE_SEALING_KEYS" not in env
+
+
+def test_names_of_devices_need_no_binding_where_nobody_else_reaches_the_gateway(tmp_path: Path) -> None:
+    for listen, unbound in (("127.0.0.1", "first_device"), ("192.0.2.7", None)):
+        layout = Layout(EmbeddedSettings(state_dir=tmp_path, listen=IPv4Address(listen)), None, {})
+        (gateway,) = (service for service in layout.services() if service.kind == LWM2M_GATEWAY)
+        assert layout.program(gateway).env.get("SLUICE_LWM2M_UNBOUND_NAMES") == unbound
 
 
 @pytest.mark.parametrize(

@@ -137,8 +137,7 @@ class Layout:
         common = self.common()
         return {
             **(_OWN_BROKER if self.owns(MQTT) else {}),
-            # Who can only be reached from this machine has no strangers for apps, and receivers on it.
-            "SLUICE_CALLBACK_ALLOW_PRIVATE": str(self.settings.listen.is_loopback).lower(),
+            **_defaults(is_loopback=self.settings.listen.is_loopback),
             **without_secrets({**os.environ, **self.env}),
             "SLUICE_KAFKA_BOOTSTRAP": common.kafka_bootstrap,
             "SLUICE_MONGODB_DATABASE": common.mongodb_database,
@@ -205,3 +204,13 @@ class Layout:
     def _downloads(self, host: str) -> str:
         given = {**os.environ, **self.env}.get("SLUICE_DOWNLOAD_PUBLIC_URL")
         return given or f"http://{host}:{self.ports.downloads()}"
+
+
+def _defaults(*, is_loopback: bool) -> dict[str, str]:
+    """Return what differs from a service's defaults where nobody but this machine can reach it.
+
+    It has no strangers for apps, and receivers of callbacks on it.
+    """
+    if not is_loopback:
+        return {"SLUICE_CALLBACK_ALLOW_PRIVATE": "false"}
+    return {"SLUICE_CALLBACK_ALLOW_PRIVATE": "true", "SLUICE_LWM2M_UNBOUND_NAMES": "first_device"}

@@ -25,6 +25,7 @@ from sluice_lwm2m.adapters.command_log import KafkaCommandLog
 from sluice_lwm2m.adapters.device_directory import MongoDeviceDirectory
 from sluice_lwm2m.adapters.endpoint import Endpoint
 from sluice_lwm2m.adapters.images import GridFsImageStore
+from sluice_lwm2m.adapters.name_owner_directory import MongoNameOwners
 from sluice_lwm2m.adapters.publisher import KafkaPublisher
 from sluice_lwm2m.adapters.request_tasks import Limits
 from sluice_lwm2m.adapters.udp_link import UdpLink
@@ -117,6 +118,7 @@ class _Core:
         self.reporter = UplinkReporter(self.sessions, self.mailbox, self.publisher, tasks, clock)
         self.directory = MongoDeviceDirectory(
             database["devices"],
+            MongoNameOwners(database["apps"], settings.lwm2m_unbound_names).current,
             tasks,
             ttl=settings.lwm2m_device_cache_ttl,
             capacity=settings.lwm2m_device_cache_size,

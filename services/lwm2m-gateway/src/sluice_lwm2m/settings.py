@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 
 from sluice_common.settings import CLOSING_SECONDS, CommonSettings
+from sluice_lwm2m.domain.name_owners import UnboundNames
 
 
 class GatewaySettings(CommonSettings):
@@ -68,6 +69,12 @@ class GatewaySettings(CommonSettings):
     )
     lwm2m_max_unknown_per_host: float = Field(
         200.0, gt=0, description="The same for one IP address (IPv6: one /64), which many devices may share."
+    )
+
+    lwm2m_unbound_names: UnboundNames = Field(
+        UnboundNames.REFUSED,
+        description="Whose an endpoint client name is that the administrator has bound to no app: `refused`, it cannot "
+        "register; `first_device`, that of the device of this name that was created first, by whichever app.",
     )
 
     lwm2m_lifetime_default: int = Field(86_400, ge=1, description="Lifetime of a registration that gives none.")

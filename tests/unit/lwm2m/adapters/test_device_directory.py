@@ -9,6 +9,7 @@ import pytest
 from sluice_common.background import BackgroundTasks
 from sluice_lwm2m.adapters.device_directory import MongoDeviceDirectory
 from sluice_lwm2m.application.ports import DirectoryBusyError, KnownDevice
+from sluice_lwm2m.domain.name_owners import NameOwners, UnboundNames
 
 MAX_WAITING = 1_000
 
@@ -18,6 +19,7 @@ class Devices:
 
     def __init__(self, *endpoints: str) -> None:
         self.known = set(endpoints)
+        self.apps = ["a"]
         self.asked: list[list[str]] = []
         self.failure: Exception | None = None
         self.is_back = asyncio.Event()
@@ -31,7 +33,8 @@ class Devices:
             raise self.failure
         for endpoint in query["endpoint"]["$in"]:
             if endpoint in self.known:
-                yield {"_id": f"id-{endpoint}", "app_id": "a", "endpoint": endpoint}
+                for app_id in self.apps:
+                    yield {"_id": f"id-{endpoint}", "app_id": app_id, "endpoint": endpoint}
 
 
 class Clock:
@@ -43,9 +46,20 @@ class Clock:
         return self.now
 
 
+async def all_of_one_app() -> NameOwners:
+    """Return that all names are app `a`'s."""
+    return NameOwners({"": "a"}, UnboundNames.REFUSED)
+
+
 def directory(devices: Devices, clock: Clock | None = None, capacity: int = 10) -> MongoDeviceDirectory:
     return MongoDeviceDirectory(
-        devices, BackgroundTasks(), ttl=60, capacity=capacity, max_waiting=MAX_WAITING, clock=clock or Clock()
+        devices,
+        all_of_one_app,
+        BackgroundTasks(),
+        ttl=60,
+        capacity=capacity,
+        max_waiting=MAX_WAITING,
+        clock=clock or Clock(),
     )
 
 
@@ -53,6 +67,14 @@ async def test_a_known_endpoint_is_found_and_an_unknown_one_is_not() -> None:
     found = directory(Devices("ep"))
     assert await found.find("ep") == KnownDevice("id-ep", "a")
     assert await found.find("stranger") is None
+
+
+async def test_a_device_of_another_app_with_this_name_changes_nothing() -> None:
+    devices = Devices("ep")
+    devices.apps = ["squatter", "a", "another"]
+    assert await directory(devices).find("ep") == KnownDevice("id-ep", "a")
+    devices.apps = ["squatter"]
+    assert await directory(devices).find("ep") is None
 
 
 async def test_a_known_endpoint_is_not_looked_up_again_before_its_ttl_ends() -> None:

@@ -96,6 +96,7 @@ def values(
     services["mqtt-gateway"]["settings"] |= {"mqtt_broker_lists": True, "mqtt_session_expiry": 3600}
     for service in ("api", "notifier"):  # callbacks of the trial go to this machine
         services[service]["settings"] |= {"callback_allow_private": True}
+    services["lwm2m-gateway"]["settings"] |= {"lwm2m_unbound_names": "first_device"}  # apps come and go with campaigns
     services["scheduler-devices"]["persistence"] = {"size": "1Gi"}
     return {
         "image": {"repository": image, "tag": tag, "pullPolicy": "Never"},

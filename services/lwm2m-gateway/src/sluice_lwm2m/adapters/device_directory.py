@@ -1,7 +1,8 @@
 """The devices by endpoint client name: collection `devices` of MongoDB, read through a cache."""
 
 import time
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -9,10 +10,11 @@ import msgspec
 from sluice_common.background import BackgroundTasks
 from sluice_common.lookups import Lookups
 from sluice_lwm2m.application.ports import DirectoryBusyError, KnownDevice
+from sluice_lwm2m.domain.name_owners import NameOwners
 
 
-class DeviceCollection(Protocol):
-    """What is used of the collection `devices`."""
+class Collection(Protocol):
+    """What is used of a collection."""
 
     def find(self, query: Mapping[str, Any], fields: Mapping[str, Any], /) -> AsyncIterable[Mapping[str, Any]]:
         """Return the documents that match."""
@@ -34,7 +36,8 @@ class MongoDeviceDirectory:
 
     def __init__(
         self,
-        devices: DeviceCollection,
+        devices: Collection,
+        owners: Callable[[], Awaitable[NameOwners]],
         tasks: BackgroundTasks,
         *,
         ttl: float,
@@ -46,6 +49,7 @@ class MongoDeviceDirectory:
 
         Args:
             devices: The collection.
+            owners: Returns whose each name is.
             tasks: Owns what is being looked up.
             ttl: Seconds after which a known endpoint is looked up again.
             capacity: Known endpoints that are kept.
@@ -53,6 +57,7 @@ class MongoDeviceDirectory:
             clock: Seconds, from anywhere.
         """
         self._devices = devices
+        self._owners = owners
         self._ttl = ttl
         self._capacity = capacity
         self._clock = clock
@@ -83,9 +88,7 @@ class MongoDeviceDirectory:
         return endpoint in self._cache
 
     async def _read(self, endpoints: Sequence[str]) -> dict[str, KnownDevice]:
-        cursor = self._devices.find({"endpoint": {"$in": list(endpoints)}}, {"endpoint": 1, "app_id": 1})
-        documents = [msgspec.convert(document, _DeviceDocument) async for document in cursor]
-        found = {document.endpoint: KnownDevice(document.device_id, document.app_id) for document in documents}
+        found = await self._chosen(endpoints)
         for endpoint in endpoints:
             self._cache.pop(endpoint, None)
         if len(self._cache) + len(found) > self._capacity:
@@ -93,3 +96,13 @@ class MongoDeviceDirectory:
         until = self._clock() + self._ttl
         self._cache.update({endpoint: (until, device) for endpoint, device in found.items()})
         return found
+
+    async def _chosen(self, endpoints: Sequence[str]) -> dict[str, KnownDevice]:
+        """Return the device that registers by each name; apps do not share a device, but may share a name."""
+        owners = await self._owners()
+        of_name: defaultdict[str, list[KnownDevice]] = defaultdict(list)
+        async for document in self._devices.find({"endpoint": {"$in": list(endpoints)}}, {"endpoint": 1, "app_id": 1}):
+            device = msgspec.convert(document, _DeviceDocument)
+            of_name[device.endpoint].append(KnownDevice(device.device_id, device.app_id))
+        chosen = {name: owners.choose(name, devices) for name, devices in of_name.items()}
+        return {name: device for name, device in chosen.items() if device is not None}

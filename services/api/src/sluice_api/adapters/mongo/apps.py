@@ -14,10 +14,10 @@ from sluice_api.adapters.mongo.collections import (
     SUBSCRIPTIONS,
     TASKS,
 )
-from sluice_api.adapters.mongo.records import RecordCodec
+from sluice_api.adapters.mongo.records import RecordCodec, fields_of
 from sluice_api.adapters.mongo.repository import page_of
-from sluice_api.domain.errors import NotFoundError
-from sluice_api.domain.models import App, Page
+from sluice_api.domain.errors import ConflictError, NotFoundError
+from sluice_api.domain.models import App, AppChange, Page
 from sluice_common.mongo import Database
 
 _OWNED = (PRODUCTS, PUBLIC_KEYS, PACKAGES, DEVICES, GROUPS, TASKS, SUBSCRIPTIONS)
@@ -46,6 +46,23 @@ class Apps:
     async def set_secret_hash(self, app_id: str, secret_hash: str, at: datetime) -> None:
         """Give an app another secret."""
         await self._apps.update_one({"_id": app_id}, {"$set": {"secret_hash": secret_hash, "secret_since": at}})
+
+    async def change(self, app_id: str, change: AppChange) -> App:
+        """Change an app and return it as it is then.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            ConflictError: Another app has one of the prefixes.
+        """
+        fields = fields_of(change)
+        unset = [name for name, value in fields.items() if value == []]  # a unique index has no two empty lists
+        operators = {"$set": {n: v for n, v in fields.items() if n not in unset}, "$unset": dict.fromkeys(unset, True)}
+        try:
+            if wanted := {name: value for name, value in operators.items() if value}:
+                await self._apps.update_one({"_id": app_id}, wanted)
+        except DuplicateKeyError as error:
+            raise ConflictError("prefix_taken", "One of these prefixes is bound to another app.") from error
+        return await self.get(app_id)
 
     async def find(self, app_id: str) -> App | None:
         """Return an app, None if there is none of that id."""

@@ -58,7 +58,7 @@ _RELAY = _index("relay_at", sparse=True)
 """What the relay must look at, and from when on; absent otherwise."""
 
 _INDEXES: dict[str, Sequence[IndexModel]] = {
-    APPS: [_index("name", "_id")],
+    APPS: [_index("name", "_id"), _index("endpoint_prefixes", unique=True, sparse=True)],
     CREDENTIALS: [_index("app_id", "_id")],
     PRODUCTS: [_index("app_id", "manufacturer", "model", unique=True), _index("app_id", "_id")],
     PUBLIC_KEYS: [_index("app_id", "manufacturer", "fingerprint", unique=True), _index("app_id", "_id"), _RELAY],
@@ -71,7 +71,7 @@ _INDEXES: dict[str, Sequence[IndexModel]] = {
     ],
     UPLOADS: [_index("began_at")],
     DEVICES: [
-        _index("endpoint", unique=True),
+        _index("endpoint", "app_id", unique=True),
         _index("app_id", "_id"),
         _index("app_id", "product_id", "_id"),
         _index("app_id", "group_ids", "_id"),
@@ -104,8 +104,14 @@ _INDEXES: dict[str, Sequence[IndexModel]] = {
     IDEMPOTENCY: [_index("expires_at", expireAfterSeconds=0)],
 }
 
+_OBSOLETE = ((DEVICES, "endpoint_1"),)
+"""Names of devices were unique on the platform once, and are in an app now."""
+
 
 async def ensure_indexes(database: Database) -> None:
-    """Create the indexes that do not exist."""
+    """Create the indexes that do not exist, then drop those of older versions that would refuse what is allowed now."""
     for name, indexes in _INDEXES.items():
         await database[name].create_indexes(list(indexes))
+    for name, index in _OBSOLETE:
+        if index in await database[name].index_information():
+            await database[name].drop_index(index)

@@ -69,7 +69,7 @@ class Devices(TenantRepository[Device, DeviceFilter]):
         Raises:
             ConflictError: Its endpoint is taken.
         """
-        await self._insert(_document(device), "A device with this endpoint is registered on the platform already.")
+        await self._insert(_document(device), "The app has a device with this endpoint.")
 
     async def add_all(self, devices: Sequence[Device]) -> list[int]:
         """Store devices; return the indexes of those whose endpoint is taken."""

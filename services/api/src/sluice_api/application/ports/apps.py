@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sluice_api.application.ports.repository import Repository
-from sluice_api.domain.models import App, Page, Subscription, SubscriptionFilter, SubscriptionSecrets
+from sluice_api.domain.models import App, AppChange, Page, Subscription, SubscriptionFilter, SubscriptionSecrets
 
 
 class AppRepository(Protocol):
@@ -20,6 +20,15 @@ class AppRepository(Protocol):
 
     async def set_secret_hash(self, app_id: str, secret_hash: str, at: datetime) -> None:
         """Give an app another secret."""
+        ...
+
+    async def change(self, app_id: str, change: AppChange) -> App:
+        """Change an app and return it as it is then.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            ConflictError: Another app has one of the prefixes.
+        """
         ...
 
     async def find(self, app_id: str) -> App | None:

@@ -1,6 +1,13 @@
 """The records of the API: what it keeps of each thing, as structs. How they lie in MongoDB, the adapters know alone."""
 
-from sluice_api.domain.models.apps import App, CallbackEvent, Subscription, SubscriptionFilter, SubscriptionSecrets
+from sluice_api.domain.models.apps import (
+    App,
+    AppChange,
+    CallbackEvent,
+    Subscription,
+    SubscriptionFilter,
+    SubscriptionSecrets,
+)
 from sluice_api.domain.models.base import Page, Record
 from sluice_api.domain.models.credentials import Credential, CredentialFilter, Principal
 from sluice_api.domain.models.deliveries import CallbackDelivery, DeliveryStatus
@@ -35,6 +42,7 @@ __all__ = [
     "MANIFEST_WITH_VERSION",
     "AntiRollback",
     "App",
+    "AppChange",
     "CallbackDelivery",
     "CallbackEvent",
     "Checkpoint",

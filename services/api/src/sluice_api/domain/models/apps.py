@@ -12,6 +12,8 @@ class App(Record, frozen=True, kw_only=True):
     Attributes:
         secret_hash: scrypt hash of the client secret (`sluice_api.domain.secrets`).
         secret_since: When that was changed last; tokens from before are worth nothing.
+        endpoint_prefixes: What endpoint client names begin with that are its devices' on plain CoAP; the empty one
+            stands for all names that no other app's begin.
     """
 
     app_id: str
@@ -19,11 +21,19 @@ class App(Record, frozen=True, kw_only=True):
     secret_hash: str
     created_at: datetime
     secret_since: datetime | None = None
+    endpoint_prefixes: tuple[str, ...] = ()
 
     @property
     def client_id(self) -> str:
         """Its OAuth2 client id."""
         return self.app_id
+
+
+class AppChange(Record, frozen=True, kw_only=True):
+    """What of an app changes; None leaves a field as it is."""
+
+    name: str | None = None
+    endpoint_prefixes: tuple[str, ...] | None = None
 
 
 class CallbackEvent(StrEnum):

@@ -28,7 +28,7 @@ class Device(Record, frozen=True, kw_only=True):
     """A device.
 
     Attributes:
-        endpoint: LwM2M endpoint client name or MQTT device id, unique on the platform.
+        endpoint: LwM2M endpoint client name, or a name of an MQTT device; unique in its app.
         firmware_version: Last version that the device reported.
         mqtt_secret: Password of MQTT log-ins, sealed.
         psk: Pre-shared key of DTLS, sealed.

@@ -17,7 +17,7 @@ from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import NO_STORE, Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.problems import Problem
-from sluice_api.entrypoints.rest.schemas.apps import App, AppIn, AppPage, AppQuery, NewApp, Token
+from sluice_api.entrypoints.rest.schemas.apps import App, AppChange, AppIn, AppPage, AppQuery, NewApp, Token
 from sluice_api.settings import ApiSettings
 
 access = APIRouter(route_class=GuardedRoute, tags=["access"])
@@ -95,6 +95,15 @@ async def list_apps(_: Admin, services: Wired, query: Annotated[AppQuery, FromQu
 async def get_app(_: Admin, services: Wired, app_id: str) -> App:
     """Get an app."""
     return App.of(await services.apps.get(app_id))
+
+
+@router.patch("/{app_id}", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
+async def change_app(_: Admin, services: Wired, app_id: str, body: AppChange) -> App:
+    """Rename an app, or bind endpoint client names to it: who registers by them on plain CoAP is its device.
+
+    Gateways know it within a minute. A device that is registered stays so until it registers anew, at most for an hour.
+    """
+    return App.of(await services.apps.change(app_id, body.change()))
 
 
 @router.post("/{app_id}/secret", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))

@@ -37,7 +37,7 @@ router = APIRouter(route_class=GuardedRoute, prefix="/devices", tags=["devices"]
     responses=responses(HTTPStatus.CONFLICT),
 )
 async def create_device(caller: Operator, services: Wired, creation: Creation, body: DeviceIn) -> Response:
-    """Create a device; its endpoint is unique on the platform.
+    """Create a device; its endpoint is unique in the app.
 
     A device of an MQTT product has a secret, the given one or a fresh one; the answer shows it this once.
     """

@@ -1,13 +1,18 @@
 """Apps: tenants of the platform."""
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import AfterValidator, Field
+
+from sluice_api.domain import models
 from sluice_api.entrypoints.rest.schemas.base import Body, Created, Item, Name, Page, Query, example
+from sluice_common.endpoint_names import MAX_BYTES, is_endpoint_name
 
 _APP = {
     "app_id": "6745c1f0a1b2c3d4e5f60717",
     "name": "Meter fleet",
     "client_id": "6745c1f0a1b2c3d4e5f60717",
+    "endpoint_prefixes": ["urn:imei:86123"],
     "created_at": "2026-11-22T12:00:00Z",
 }
 
@@ -20,6 +25,38 @@ class AppIn(Body):
     name: Name
 
 
+def _can_begin_a_name(prefix: str) -> str:
+    if prefix and not is_endpoint_name(prefix):
+        raise ValueError(f"no control characters, at most {MAX_BYTES} bytes")
+    return prefix
+
+
+_MAX_PREFIXES = 100
+Prefixes = Annotated[
+    list[Annotated[str, AfterValidator(_can_begin_a_name)]],
+    AfterValidator(lambda prefixes: sorted(set(prefixes))),
+    Field(
+        max_length=_MAX_PREFIXES,
+        description="What endpoint client names begin with that are this app's devices' on plain CoAP, where nobody "
+        "proves anything: of several the longest counts, whichever app has it; the empty one stands for all others.",
+    ),
+]
+
+
+class AppChange(Body):
+    """Changes of an app."""
+
+    model_config = example(endpoint_prefixes=["urn:imei:86123"])
+
+    name: Name | None = None
+    endpoint_prefixes: Prefixes | None = None
+
+    def change(self) -> models.AppChange:
+        """Return what changes."""
+        prefixes = None if self.endpoint_prefixes is None else tuple(self.endpoint_prefixes)
+        return models.AppChange(name=self.name, endpoint_prefixes=prefixes)
+
+
 class App(Created):
     """An app."""
 
@@ -28,6 +65,7 @@ class App(Created):
     app_id: str
     name: str
     client_id: str = Field(description="OAuth2 client id; equals `app_id`.")
+    endpoint_prefixes: list[str] = Field(description="Endpoint client names that are its devices' on plain CoAP.")
 
 
 class NewApp(App):
