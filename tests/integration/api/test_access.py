@@ -89,20 +89,21 @@ def test_the_administrator_manages_apps_and_owns_nothing(app: httpx.Client, admi
 
 
 def test_the_administrator_binds_endpoint_client_names_to_one_app_each(admin: httpx.Client) -> None:
-    one, other = (made(admin.post("/apps", json={"name": name})) for name in ("one", "other"))
-    assert one["endpoint_prefixes"] == []
-    ours = f"urn:{one['app_id']}"
-    bound = made(admin.patch(f"/apps/{one['app_id']}", json={"name": "1", "endpoint_prefixes": [ours, "", ours]}))
-    assert (bound["name"], bound["endpoint_prefixes"]) == ("1", ["", ours])
+    apps = [made(admin.post("/apps", json={"name": name})) for name in ("one", "other")]
+    one, other = (f"/apps/{app['app_id']}/endpoint-prefixes" for app in apps)
+    ours = f"urn:{apps[0]['app_id']}"
+    assert made(admin.get(one)) == {"items": []}
+    for _ in range(2):
+        assert made(admin.put(one, json={"items": [ours, "", ours]})) == {"items": ["", ours]}
     for prefixes in ([ours], ["x", ""]):
-        refused(admin.patch(f"/apps/{other['app_id']}", json={"endpoint_prefixes": prefixes}), 409, "prefix_taken")
-    refused(admin.patch(f"/apps/{one['app_id']}", json={"endpoint_prefixes": ["a\nb"]}), 422, "validation_failed")
-    refused(admin.patch("/apps/nobody", json={"endpoint_prefixes": [f"{ours}/nobody"]}), 404, "not_found")
-    for app in (one, other):  # nothing is bound any more: others may have it
-        assert made(admin.patch(f"/apps/{app['app_id']}", json={"endpoint_prefixes": []}))["endpoint_prefixes"] == []
-    assert made(admin.patch(f"/apps/{other['app_id']}", json={"endpoint_prefixes": [ours]}))["name"] == "other"
-    for app in (one, other):
-        assert admin.delete(f"/apps/{app['app_id']}").is_success
+        refused(admin.put(other, json={"items": prefixes}), 409, "prefix_taken")
+    refused(admin.put(one, json={"items": ["a\nb"]}), 422, "validation_failed")
+    refused(admin.put("/apps/nobody/endpoint-prefixes", json={"items": ["y"]}), 404, "not_found")
+    assert made(admin.put(one, json={"items": [""]})) == {"items": [""]}
+    assert made(admin.put(other, json={"items": [ours]})) == {"items": [ours]}
+    assert admin.delete(f"/apps/{apps[0]['app_id']}").is_success
+    assert made(admin.put(other, json={"items": ["", ours]})) == {"items": ["", ours]}  # nobody's any more
+    assert admin.delete(f"/apps/{apps[1]['app_id']}").is_success
 
 
 def test_an_app_that_owns_something_cannot_be_deleted(base_url: str, admin: httpx.Client) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from tests.integration.api.api_client import made, refused
+from tests.integration.api.api_client import client_of, made, refused
 from tests.integration.api.fleet import NewFleet, signed_zip
 
 from sluice_common.ids import new_id
@@ -60,6 +60,23 @@ def test_an_lwm2m_model_cannot_be_switched_to_another_upgrade_protocol(app: http
 def test_a_wrong_product_is_refused_by_field(app: httpx.Client, change: dict[str, object], field: str) -> None:
     problem = refused(app.post("/products", json=PRODUCT | change), 422, "validation_failed")
     assert [e["field"] for e in problem["errors"]] == [field]
+
+
+def test_a_product_names_a_network_of_the_administrator_s_list(base_url: str, admin: httpx.Client) -> None:
+    created = made(admin.post("/apps", json={"name": "with networks"}))
+    assert created["networks"] == ["default"]
+    path = f"/apps/{created['app_id']}"
+    with client_of(base_url, created["client_id"], created["client_secret"]) as app:
+        own = made(app.post("/products", json=PRODUCT | {"network": None}))
+        assert own["network"] == "default"
+        refused(app.post("/products", json=PRODUCT | {"model": "M2", "network": "mine"}), 422, "unknown_network")
+        made(admin.patch(path, json={"networks": ["46001", "46002"]}))
+        assert made(app.get("/networks"))["items"] == ["46001", "46002"]
+        one = f"/products/{own['product_id']}"
+        assert made(app.patch(one, json={"network": "46002"}))["network"] == "46002"
+        refused(app.patch(one, json={"network": "default"}), 422, "unknown_network")
+        assert made(app.post("/products", json=PRODUCT | {"model": "M3", "network": None}))["network"] == "46001"
+    refused(admin.patch(path, json={"networks": []}), 422, "validation_failed")
 
 
 def test_manufacturer_and_model_are_unique_within_an_app(app: httpx.Client, stranger: httpx.Client) -> None:

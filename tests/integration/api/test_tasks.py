@@ -95,10 +95,10 @@ def test_what_is_edited_later_does_not_change_a_task_under_way(new_fleet: NewFle
     task = made(fleet.task(package, start_at=start_at))
     assert task["status"] == "SCHEDULED"
     path = f"/products/{fleet.product['product_id']}"
-    made(fleet.app.patch(path, json={"maintenance": {"firmware_upgrade": False}, "network": "other"}))
+    made(fleet.app.patch(path, json={"maintenance": {"firmware_upgrade": False}, "radio": {"sinr_path": "/1/2/3"}}))
     (request,) = requests_of_all(bus, task, 1)
     assert request.product.firmware_upgrade
-    assert request.product.network == "default"
+    assert request.product.sinr_path != "/1/2/3"
     assert request.created_at.isoformat(timespec="milliseconds") == start_at[:23] + "+00:00"
 
 

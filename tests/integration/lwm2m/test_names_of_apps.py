@@ -18,8 +18,7 @@ def gateway(new_gateway: NewGateway) -> GatewayProcess:
 
 
 async def bind(database: Database, app_id: str, *prefixes: str) -> None:
-    bound = {"$set": {"endpoint_prefixes": list(prefixes)}}
-    await database["apps"].update_one({"_id": app_id}, bound, upsert=True)
+    await database["endpoint_prefixes"].insert_many([{"_id": prefix, "app_id": app_id} for prefix in prefixes])
 
 
 async def device_of(database: Database, gateway: GatewayProcess, app_id: str, endpoint: str) -> Device:
@@ -48,7 +47,7 @@ async def test_a_device_is_that_of_the_app_to_which_its_name_is_bound_whoever_el
 
 
 async def test_a_name_that_is_bound_to_no_app_cannot_register(gateway: GatewayProcess, database: Database) -> None:
-    await database["apps"].delete_many({})
+    await database["endpoint_prefixes"].delete_many({})
     device = await device_of(database, gateway, "owner", f"urn:uuid:{new_id()}")
     answer = await device.request(aiocoap.POST, f"/rd?ep={device.endpoint}&lt=300", b"</5/0>", content_format=40)
     assert answer.code == aiocoap.FORBIDDEN

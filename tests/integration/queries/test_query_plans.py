@@ -56,6 +56,7 @@ from sluice_api.domain.access import ALL_SCOPES
 from sluice_api.domain.errors import DomainError
 from sluice_api.domain.models import (
     App,
+    AppChange,
     CallbackEvent,
     Checkpoint,
     Credential,
@@ -109,6 +110,7 @@ from sluice_signing.domain.verdict import Accepted
 MESSAGE = OutboxMessage("task-events", "t", "{}")
 READ_WHOLE = {
     "apps": "the administrator's list of them all",
+    "endpoint_prefixes": "gateways know all names that are bound",
     "subscriptions": "sealing anew reads all secrets; a notifier that starts reads where all of them lead",
     "devices": "sealing anew reads all secrets",
     "deliveries": "sealing anew reads all secrets",
@@ -209,6 +211,9 @@ class Product:
         await apps.put(App(app_id="a", name="n", secret_hash="h", created_at=self.at))
         await apps.set_secret_hash("a", "h", self.at)
         await apps.find("a")
+        await apps.change("a", AppChange(name="m"))
+        await apps.bind("a", ["p"])
+        await apps.endpoint_prefixes("a")
         await apps.owned_kind("a")
         await apps.delete("a")
 
@@ -428,7 +433,7 @@ class Product:
         )
         await store.put_image("i", io.BytesIO(b"1"), verdict)
         devices: Any = database["devices"]
-        owners = MongoNameOwners(database["apps"], UnboundNames.FIRST_DEVICE).current
+        owners = MongoNameOwners(database["endpoint_prefixes"], UnboundNames.FIRST_DEVICE).current
         await MongoDeviceDirectory(devices, owners, self.background, ttl=1.0, capacity=10, max_waiting=10).find("e")
         images = GridFsImageStore(files, chunks, 10)
         await images.load_image("i")

@@ -118,7 +118,7 @@ class _Core:
         self.reporter = UplinkReporter(self.sessions, self.mailbox, self.publisher, tasks, clock)
         self.directory = MongoDeviceDirectory(
             database["devices"],
-            MongoNameOwners(database["apps"], settings.lwm2m_unbound_names).current,
+            MongoNameOwners(database["endpoint_prefixes"], settings.lwm2m_unbound_names).current,
             tasks,
             ttl=settings.lwm2m_device_cache_ttl,
             capacity=settings.lwm2m_device_cache_size,

@@ -2,7 +2,13 @@ import pytest
 from tests.unit.api.application.fakes import FakeProducts
 from tests.unit.api.records import product
 
-from sluice_api.application.products import change_product, delete_product, import_products, product_named
+from sluice_api.application.products import (
+    change_product,
+    delete_product,
+    import_products,
+    network_among,
+    product_named,
+)
 from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.domain.models import AntiRollback, Maintenance, Ordering, ProductChange, Protocol
 
@@ -23,22 +29,33 @@ async def test_an_import_that_was_cut_short_is_completed_by_repeating_it() -> No
 
 async def test_of_a_product_changes_what_is_given() -> None:
     products = FakeProducts(m=product())
-    changed = await change_product(products, "a", "m", ProductChange(network="n2", one_based_ranges=True))
+    changed = await change_product(products, ["n2"], "a", "m", ProductChange(network="n2", one_based_ranges=True))
     assert changed == product(network="n2", one_based_ranges=True)
+
+
+async def test_a_product_names_no_network_but_those_that_the_administrator_lets_its_app_name() -> None:
+    assert network_among(["n1", "n2"], None) == "n1"
+    assert network_among(["n1", "n2"], "n2") == "n2"
+    with pytest.raises(InvalidError, match="n1, n2"):
+        network_among(["n1", "n2"], "a window of my own")
+    products = FakeProducts(m=product(network="of before"))
+    with pytest.raises(InvalidError):
+        await change_product(products, ["n1"], "a", "m", ProductChange(network="n2"))
+    assert (await change_product(products, ["n1"], "a", "m", ProductChange(network="of before"))).network == "of before"
 
 
 @pytest.mark.requirement("R012", "R013")
 async def test_an_lwm2m_product_is_upgraded_by_lwm2m_or_not_at_all() -> None:
     change = ProductChange(maintenance=Maintenance(firmware_upgrade=True, upgrade_protocol="PCP"))
     with pytest.raises(InvalidError, match="must be LWM2M"):
-        await change_product(FakeProducts(m=product()), "a", "m", change)
-    await change_product(FakeProducts(m=product(protocol=Protocol.MQTT)), "a", "m", change)
+        await change_product(FakeProducts(m=product()), ["n1"], "a", "m", change)
+    await change_product(FakeProducts(m=product(protocol=Protocol.MQTT)), ["n1"], "a", "m", change)
 
 
 async def test_a_minimum_version_must_have_a_place_in_its_ordering() -> None:
     change = ProductChange(anti_rollback=AntiRollback(ordering=Ordering.SEMVER, minimum_version="one"))
     with pytest.raises(InvalidError):
-        await change_product(FakeProducts(m=product()), "a", "m", change)
+        await change_product(FakeProducts(m=product()), ["n1"], "a", "m", change)
 
 
 async def test_a_product_in_use_is_not_deleted() -> None:

@@ -27,14 +27,32 @@ async def import_products(products: ProductRepository, imported: Sequence[Produc
     return [await products.get(p.app_id, p.product_id) for p in imported]
 
 
-async def change_product(products: ProductRepository, app_id: str, product_id: str, change: ProductChange) -> Product:
-    """Change what does not identify a product model.
+def network_among(networks: Sequence[str], wanted: str | None) -> str:
+    """Return the network of a product: the one that is named, or the first.
+
+    Args:
+        networks: Those that the administrator lets its app name.
+        wanted: The one that is named, if any.
+
+    Raises:
+        InvalidError: It is none of them.
+    """
+    if wanted is not None and wanted not in networks:
+        raise InvalidError("network", f"must be one of this app's: {', '.join(networks)}", "unknown_network")
+    return wanted or networks[0]
+
+
+async def change_product(
+    products: ProductRepository, networks: Sequence[str], app_id: str, product_id: str, change: ProductChange
+) -> Product:
+    """Change what does not identify a product model; it may keep a network that its app may not name any more.
 
     Raises:
         NotFoundError: There is none of that id.
-        InvalidError: A field does not go with its protocol, or with another.
+        InvalidError: A field does not go with its protocol, or with another, or the app may not name the network.
     """
     product = await products.get(app_id, product_id)
+    network_among((*networks, product.network), change.network)
     if change.maintenance is not None:
         check_maintenance(change.maintenance, product.protocol)
     if change.anti_rollback is not None:

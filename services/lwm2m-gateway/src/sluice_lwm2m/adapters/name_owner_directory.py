@@ -1,4 +1,4 @@
-"""Which names the administrator has bound to which app: collection `apps` of MongoDB."""
+"""Which names the administrator has bound to which app: collection `endpoint_prefixes` of MongoDB."""
 
 import time
 from collections.abc import Callable
@@ -11,16 +11,18 @@ TTL = 10.0
 
 
 class MongoNameOwners:
-    """Reads the bindings of all apps, which are few, when somebody asks and they are old.
+    """Reads all bindings, which are few, when somebody asks and they are old.
 
     Args:
-        apps: The collection.
+        prefixes: The collection.
         unbound: Whose names are that are bound to no app.
         clock: Seconds, from anywhere.
     """
 
-    def __init__(self, apps: Collection, unbound: UnboundNames, clock: Callable[[], float] = time.monotonic) -> None:
-        self._apps = apps
+    def __init__(
+        self, prefixes: Collection, unbound: UnboundNames, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._prefixes = prefixes
         self._unbound = unbound
         self._clock = clock
         self._owners: NameOwners | None = None
@@ -33,8 +35,7 @@ class MongoNameOwners:
             PyMongoError: MongoDB cannot answer.
         """
         if self._owners is None or self._clock() >= self._until:
-            bound = self._apps.find({"endpoint_prefixes": {"$exists": True}}, {"endpoint_prefixes": 1})
-            prefixes = {prefix: app["_id"] async for app in bound for prefix in app["endpoint_prefixes"]}
-            self._owners = NameOwners(prefixes, self._unbound)
+            apps = {found["_id"]: found["app_id"] async for found in self._prefixes.find({}, {"app_id": 1})}
+            self._owners = NameOwners(apps, self._unbound)
             self._until = self._clock() + TTL
         return self._owners

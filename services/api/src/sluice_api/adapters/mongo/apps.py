@@ -1,5 +1,6 @@
 """Apps: tenants and their secrets."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
@@ -7,6 +8,7 @@ from pymongo.errors import DuplicateKeyError
 from sluice_api.adapters.mongo.collections import (
     APPS,
     DEVICES,
+    ENDPOINT_PREFIXES,
     GROUPS,
     PACKAGES,
     PRODUCTS,
@@ -30,6 +32,7 @@ class Apps:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._apps = database[APPS]
+        self._prefixes = database[ENDPOINT_PREFIXES]
 
     async def put(self, app: App) -> None:
         """Store an app, or another in its place."""
@@ -52,17 +55,27 @@ class Apps:
 
         Raises:
             NotFoundError: There is none of that id.
-            ConflictError: Another app has one of the prefixes.
         """
-        fields = fields_of(change)
-        unset = [name for name, value in fields.items() if value == []]  # a unique index has no two empty lists
-        operators = {"$set": {n: v for n, v in fields.items() if n not in unset}, "$unset": dict.fromkeys(unset, True)}
-        try:
-            if wanted := {name: value for name, value in operators.items() if value}:
-                await self._apps.update_one({"_id": app_id}, wanted)
-        except DuplicateKeyError as error:
-            raise ConflictError("prefix_taken", "One of these prefixes is bound to another app.") from error
+        if fields := fields_of(change):
+            await self._apps.update_one({"_id": app_id}, {"$set": fields})
         return await self.get(app_id)
+
+    async def endpoint_prefixes(self, app_id: str) -> list[str]:
+        """Return the prefixes of endpoint client names that are bound to an app, in their order."""
+        return [prefix["_id"] async for prefix in self._prefixes.find({"app_id": app_id}).sort("_id", 1)]
+
+    async def bind(self, app_id: str, prefixes: Sequence[str]) -> None:
+        """Bind endpoint client names that begin so to an app, and no others.
+
+        Raises:
+            ConflictError: One is bound to another app.
+        """
+        for prefix in prefixes:
+            try:
+                await self._prefixes.replace_one({"_id": prefix, "app_id": app_id}, {"app_id": app_id}, upsert=True)
+            except DuplicateKeyError as error:
+                raise ConflictError("prefix_taken", f"{prefix!r} is bound to another app.") from error
+        await self._prefixes.delete_many({"app_id": app_id, "_id": {"$nin": list(prefixes)}})
 
     async def find(self, app_id: str) -> App | None:
         """Return an app, None if there is none of that id."""
@@ -92,5 +105,6 @@ class Apps:
         return None
 
     async def delete(self, app_id: str) -> None:
-        """Delete an app if it is there."""
+        """Delete an app if it is there; names are bound to it no more."""
+        await self._prefixes.delete_many({"app_id": app_id})
         await self._apps.delete_one({"_id": app_id})

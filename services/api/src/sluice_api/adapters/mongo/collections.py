@@ -15,6 +15,8 @@ Document = dict[str, Any]
 Filter = dict[str, Any]
 
 APPS = "apps"
+ENDPOINT_PREFIXES = "endpoint_prefixes"
+"""The app to which endpoint client names are bound, by what they begin with; gateways read all of it."""
 CREDENTIALS = "credentials"
 PRODUCTS = "products"
 PUBLIC_KEYS = "public_keys"
@@ -58,7 +60,8 @@ _RELAY = _index("relay_at", sparse=True)
 """What the relay must look at, and from when on; absent otherwise."""
 
 _INDEXES: dict[str, Sequence[IndexModel]] = {
-    APPS: [_index("name", "_id"), _index("endpoint_prefixes", unique=True, sparse=True)],
+    APPS: [_index("name", "_id")],
+    ENDPOINT_PREFIXES: [_index("app_id", "_id")],
     CREDENTIALS: [_index("app_id", "_id")],
     PRODUCTS: [_index("app_id", "manufacturer", "model", unique=True), _index("app_id", "_id")],
     PUBLIC_KEYS: [_index("app_id", "manufacturer", "fingerprint", unique=True), _index("app_id", "_id"), _RELAY],

@@ -1,5 +1,6 @@
 """Apps and their subscriptions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -27,7 +28,18 @@ class AppRepository(Protocol):
 
         Raises:
             NotFoundError: There is none of that id.
-            ConflictError: Another app has one of the prefixes.
+        """
+        ...
+
+    async def endpoint_prefixes(self, app_id: str) -> Sequence[str]:
+        """Return the prefixes of endpoint client names that are bound to an app, in their order."""
+        ...
+
+    async def bind(self, app_id: str, prefixes: Sequence[str]) -> None:
+        """Bind endpoint client names that begin so to an app, and no others.
+
+        Raises:
+            ConflictError: One is bound to another app; those before it are bound to this one.
         """
         ...
 

@@ -12,8 +12,8 @@ class App(Record, frozen=True, kw_only=True):
     Attributes:
         secret_hash: scrypt hash of the client secret (`sluice_api.domain.secrets`).
         secret_since: When that was changed last; tokens from before are worth nothing.
-        endpoint_prefixes: What endpoint client names begin with that are its devices' on plain CoAP; the empty one
-            stands for all names that no other app's begin.
+        networks: Radio networks that its products may name, as first part of a cell's key (D02); at least one. Apps
+            with devices in the same cells need the same name: by another one an app would have windows of its own.
     """
 
     app_id: str
@@ -21,7 +21,7 @@ class App(Record, frozen=True, kw_only=True):
     secret_hash: str
     created_at: datetime
     secret_since: datetime | None = None
-    endpoint_prefixes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ("default",)
 
     @property
     def client_id(self) -> str:
@@ -33,7 +33,7 @@ class AppChange(Record, frozen=True, kw_only=True):
     """What of an app changes; None leaves a field as it is."""
 
     name: str | None = None
-    endpoint_prefixes: tuple[str, ...] | None = None
+    networks: tuple[str, ...] | None = None
 
 
 class CallbackEvent(StrEnum):

@@ -89,6 +89,7 @@ def _routes() -> APIRouter:
     for router in (
         apps.access,
         apps.router,
+        apps.networks,
         credentials.router,
         products.router,
         public_keys.router,

@@ -12,17 +12,28 @@ from sluice_api.application.services import Services
 from sluice_api.domain.access_tokens import ADMIN
 from sluice_api.domain.errors import ConflictError
 from sluice_api.domain.secrets import new_secret
-from sluice_api.entrypoints.rest.dependencies import Admin, Settings, Wired, basic_credentials
+from sluice_api.entrypoints.rest.dependencies import Admin, Reader, Settings, Wired, basic_credentials
 from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import NO_STORE, Creation
 from sluice_api.entrypoints.rest.openapi import responses
 from sluice_api.entrypoints.rest.problems import Problem
-from sluice_api.entrypoints.rest.schemas.apps import App, AppChange, AppIn, AppPage, AppQuery, NewApp, Token
+from sluice_api.entrypoints.rest.schemas.apps import (
+    App,
+    AppChange,
+    AppIn,
+    AppPage,
+    AppQuery,
+    EndpointPrefixes,
+    Networks,
+    NewApp,
+    Token,
+)
 from sluice_api.settings import ApiSettings
 
 access = APIRouter(route_class=GuardedRoute, tags=["access"])
 key_set = APIRouter(route_class=GuardedRoute, tags=["access"])
 router = APIRouter(route_class=GuardedRoute, prefix="/apps", tags=["apps"])
+networks = APIRouter(route_class=GuardedRoute, tags=["products"])
 _LONGEST_SECRET = 1024
 
 
@@ -97,13 +108,34 @@ async def get_app(_: Admin, services: Wired, app_id: str) -> App:
     return App.of(await services.apps.get(app_id))
 
 
-@router.patch("/{app_id}", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
+@networks.get("/networks")
+async def list_networks(caller: Reader, services: Wired) -> Networks:
+    """List the radio networks that products may name; the administrator keeps the list."""
+    return Networks(items=list((await services.apps.get(caller.app_id)).networks))
+
+
+@router.patch("/{app_id}", responses=responses(HTTPStatus.NOT_FOUND))
 async def change_app(_: Admin, services: Wired, app_id: str, body: AppChange) -> App:
-    """Rename an app, or bind endpoint client names to it: who registers by them on plain CoAP is its device.
+    """Rename an app, or say which networks its products may name."""
+    return App.of(await services.apps.change(app_id, body.change()))
+
+
+@router.get("/{app_id}/endpoint-prefixes", responses=responses(HTTPStatus.NOT_FOUND))
+async def get_endpoint_prefixes(_: Admin, services: Wired, app_id: str) -> EndpointPrefixes:
+    """Get which endpoint client names are bound to an app."""
+    await services.apps.get(app_id)
+    return EndpointPrefixes(items=list(await services.apps.endpoint_prefixes(app_id)))
+
+
+@router.put("/{app_id}/endpoint-prefixes", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
+async def bind_endpoint_names(_: Admin, services: Wired, app_id: str, body: EndpointPrefixes) -> EndpointPrefixes:
+    """Bind endpoint client names to an app: who registers by them on plain CoAP is its device.
 
     Gateways know it within a minute. A device that is registered stays so until it registers anew, at most for an hour.
     """
-    return App.of(await services.apps.change(app_id, body.change()))
+    await services.apps.get(app_id)
+    await services.apps.bind(app_id, body.items)
+    return EndpointPrefixes(items=list(await services.apps.endpoint_prefixes(app_id)))
 
 
 @router.post("/{app_id}/secret", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))

@@ -1,6 +1,7 @@
 """Products."""
 
 import asyncio
+from collections.abc import Sequence
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -9,9 +10,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Query as FromQuery
 
 from sluice_api.application import products
+from sluice_api.application.services import Services
 from sluice_api.domain import models
 from sluice_api.domain.versions import check_minimum
-from sluice_api.entrypoints.rest.dependencies import Operator, Reader, Wired
+from sluice_api.entrypoints.rest.dependencies import Caller, Operator, Reader, Wired
 from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
@@ -62,7 +64,8 @@ async def create_product(caller: Operator, services: Wired, creation: Creation, 
     check_minimum(body.anti_rollback.as_record(models.AntiRollback))
 
     async def create(product_id: str) -> Product:
-        product = body.product(product_id, caller.app_id, services.now())
+        network = products.network_among(await _networks(caller, services), body.network)
+        product = body.product(product_id, caller.app_id, network, services.now())
         await services.products.add(product)
         return Product.of(product)
 
@@ -90,11 +93,15 @@ async def import_products(request: Request, caller: Operator, services: Wired, c
     bodies = await asyncio.to_thread(read_profile, await request.body())
 
     async def create(import_id: str) -> ProductImport:
-        at = services.now()
-        imported = [body.product(_nth_id(import_id, n), caller.app_id, at) for n, body in enumerate(bodies)]
+        at, network = services.now(), products.network_among(await _networks(caller, services), None)
+        imported = [body.product(_nth_id(import_id, n), caller.app_id, network, at) for n, body in enumerate(bodies)]
         return ProductImport(items=[Product.of(p) for p in await products.import_products(services.products, imported)])
 
     return await creation.answer(create)
+
+
+async def _networks(caller: Caller, services: Services) -> Sequence[str]:
+    return (await services.apps.get(caller.app_id)).networks
 
 
 def _nth_id(import_id: str, number: int) -> str:
@@ -125,7 +132,9 @@ async def get_product(caller: Reader, services: Wired, product_id: str) -> Produ
 @router.patch("/{product_id}", responses=responses(HTTPStatus.NOT_FOUND))
 async def change_product(caller: Operator, services: Wired, product_id: str, body: ProductChange) -> Product:
     """Change what does not identify the model; tasks under way keep what they began with."""
-    return Product.of(await products.change_product(services.products, caller.app_id, product_id, body.change()))
+    networks = await _networks(caller, services)
+    change = body.change()
+    return Product.of(await products.change_product(services.products, networks, caller.app_id, product_id, change))
 
 
 @router.delete(

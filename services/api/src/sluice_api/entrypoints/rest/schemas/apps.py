@@ -5,14 +5,14 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from sluice_api.domain import models
-from sluice_api.entrypoints.rest.schemas.base import Body, Created, Item, Name, Page, Query, example
+from sluice_api.entrypoints.rest.schemas.base import Body, Created, Item, Name, Network, Page, Query, example
 from sluice_common.endpoint_names import MAX_BYTES, is_endpoint_name
 
 _APP = {
     "app_id": "6745c1f0a1b2c3d4e5f60717",
     "name": "Meter fleet",
     "client_id": "6745c1f0a1b2c3d4e5f60717",
-    "endpoint_prefixes": ["urn:imei:86123"],
+    "networks": ["default"],
     "created_at": "2026-11-22T12:00:00Z",
 }
 
@@ -43,18 +43,30 @@ Prefixes = Annotated[
 ]
 
 
+class EndpointPrefixes(Body):
+    """Which endpoint client names are bound to an app."""
+
+    model_config = example(items=["urn:imei:86123"])
+
+    items: Prefixes
+
+
 class AppChange(Body):
     """Changes of an app."""
 
-    model_config = example(endpoint_prefixes=["urn:imei:86123"])
+    model_config = example(networks=["default"])
 
     name: Name | None = None
-    endpoint_prefixes: Prefixes | None = None
+    networks: list[Network] | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Radio networks that its products may name; apps with devices in the same cells need one name.",
+    )
 
     def change(self) -> models.AppChange:
         """Return what changes."""
-        prefixes = None if self.endpoint_prefixes is None else tuple(self.endpoint_prefixes)
-        return models.AppChange(name=self.name, endpoint_prefixes=prefixes)
+        return self.as_record(models.AppChange)
 
 
 class App(Created):
@@ -65,7 +77,7 @@ class App(Created):
     app_id: str
     name: str
     client_id: str = Field(description="OAuth2 client id; equals `app_id`.")
-    endpoint_prefixes: list[str] = Field(description="Endpoint client names that are its devices' on plain CoAP.")
+    networks: list[str] = Field(description="Radio networks that its products may name.")
 
 
 class NewApp(App):
@@ -74,6 +86,14 @@ class NewApp(App):
     model_config = example(client_secret="9f1c04…", **_APP)  # noqa: S106 - an example
 
     client_secret: str
+
+
+class Networks(Item):
+    """Radio networks."""
+
+    model_config = example(items=["default"])
+
+    items: list[str]
 
 
 class AppPage(Page):

@@ -18,6 +18,8 @@ Identifier = Annotated[str, Field(min_length=1, max_length=64)]
 """An id of the platform."""
 Version = Annotated[str, Field(max_length=64, pattern=r"^[!-~]([ -~]*[!-~])?$")]
 """A firmware version: printable ASCII (R027: no Chinese characters)."""
+Network = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x20\x7f/]+$")]
+"""The name of a radio network, as part of a key."""
 Tag = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f;]+$")]
 
 

@@ -13,6 +13,7 @@ from sluice_api.entrypoints.rest.schemas.base import (
     Identifier,
     Item,
     Name,
+    Network,
     Page,
     Query,
     ResourcePath,
@@ -80,19 +81,15 @@ class ProductIn(Body):
     device_type: Name
     protocol: Protocol
     maintenance: Maintenance = Maintenance(firmware_upgrade=False)
-    network: str = Field(
-        "default",
-        min_length=1,
-        max_length=64,
-        pattern=r"^[^\x00-\x20\x7f/]+$",
-        description="First part of the cell's key (D02).",
+    network: Network | None = Field(
+        None, description="First part of the cell's key (D02): one of `GET /networks`, by default the first of them."
     )
     radio: Radio = Radio()
     anti_rollback: AntiRollback = AntiRollback()
     one_based_ranges: bool = Field(default=False, description=_ONE_BASED)
 
-    def product(self, product_id: str, app_id: str, at: datetime) -> models.Product:
-        """Return the product that is asked for."""
+    def product(self, product_id: str, app_id: str, network: str, at: datetime) -> models.Product:
+        """Return the product that is asked for, in a network that the app may name."""
         return models.Product(
             product_id=product_id,
             app_id=app_id,
@@ -101,7 +98,7 @@ class ProductIn(Body):
             device_type=self.device_type,
             protocol=self.protocol,
             maintenance=self.maintenance.as_record(models.Maintenance),
-            network=self.network,
+            network=network,
             radio=self.radio.as_record(models.Radio),
             anti_rollback=self.anti_rollback.as_record(models.AntiRollback),
             one_based_ranges=self.one_based_ranges,
@@ -116,7 +113,7 @@ class ProductChange(Body):
     model_config = example(maintenance={"firmware_upgrade": True, "upgrade_protocol": "LWM2M"})
 
     maintenance: Maintenance | None = None
-    network: str | None = Field(None, min_length=1, max_length=64, pattern=r"^[^\x00-\x20\x7f/]+$")
+    network: Network | None = None
     radio: Radio | None = None
     anti_rollback: AntiRollback | None = None
     one_based_ranges: bool | None = Field(None, description=_ONE_BASED)
