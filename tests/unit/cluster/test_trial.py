@@ -65,3 +65,12 @@ def test_a_setting_goes_to_the_services_that_have_it() -> None:
 def test_a_setting_that_nobody_has_is_no_setting() -> None:
     with pytest.raises(KeyError, match="SLUICE_NONE"):
         trial.placed({"SLUICE_NONE": "1"}, SCHEMA)
+
+
+def test_each_campaign_has_devices_of_its_own_beside_those_of_the_campaigns_before() -> None:
+    one, other = patient(1, 1, 1, 1), patient(1, 1, 1, 1)
+    assert one.fleet.endpoint_prefix != other.fleet.endpoint_prefix
+    assert one.mqtt is not None
+    assert other.mqtt is not None
+    names = {one.mqtt.fleet.endpoint_prefix, other.mqtt.fleet.endpoint_prefix}
+    assert len(names | {one.fleet.endpoint_prefix}) == 3

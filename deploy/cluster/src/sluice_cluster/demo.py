@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -40,18 +41,23 @@ class Release:
 
 
 def patient(devices: int, cells: int, seed: int, mqtt_devices: int) -> Scenario:
-    """Return the demo's scenario with healthy devices and deadlines that outlast a pod's replacement."""
+    """Return the demo's scenario with healthy devices and deadlines that outlast a pod's replacement.
+
+    Names of devices are new each time: those of the campaigns before are still there.
+    """
     scenario = scaled.scenario(devices, cells, seed, mqtt_devices)
+    prefix = f"demo-{secrets.token_hex(4)}"
     timeouts = {**scenario.policy["timeouts"], **dict.fromkeys(("online", "download", "update"), _PATIENT)}
     timeouts |= dict.fromkeys(("version", "coverage", "observe", "download_start", "update_start", "result"), 60.0)
     mqtt = scenario.mqtt
     if mqtt is not None:
         longer = dict.fromkeys(("online", "mqtt_download", "update", "result"), _PATIENT) | {"version": 40.0}
         policy = {**mqtt.policy, "max_retries": 3, "timeouts": {**mqtt.policy["timeouts"], **longer}}
-        mqtt = replace(mqtt, fleet=replace(mqtt.fleet, failing=0.0, retries=3), policy=policy)
+        fleet = replace(mqtt.fleet, endpoint_prefix=f"{prefix}-mqtt", failing=0.0, retries=3)
+        mqtt = replace(mqtt, fleet=fleet, policy=policy)
     return replace(
         scenario,
-        fleet=replace(scenario.fleet, failing=0.0, retries=3),
+        fleet=replace(scenario.fleet, endpoint_prefix=prefix, failing=0.0, retries=3),
         policy={**scenario.policy, "max_retries": 3, "timeouts": timeouts},
         services={**scenario.services, **({"SLUICE_DOWNLOAD_IDLE": str(_PATIENT)} if mqtt else {})},
         fills_windows=False,  # retries and harm decide who meets whom
@@ -91,7 +97,7 @@ def _upgrade(found: Trial, times: dict[str, dict[str, str]], **overrides: str) -
 
 @asynccontextmanager
 async def _running(found: Trial) -> AsyncIterator[Release]:
-    places, secrets = found.places(), found.parts.secrets()
+    places = found.places()
     yield Release(
         Endpoints(
             api=places.api,
@@ -102,7 +108,7 @@ async def _running(found: Trial) -> AsyncIterator[Release]:
             app_id="",
             app_secret="",
             admin_user="admin",
-            admin_password=secrets.admin_password,
+            admin_password=found.parts.secrets().admin_password,
             mqtt=places.broker,
             downloads=places.downloads,
         )
