@@ -2,16 +2,23 @@
 
 The defaults suit a step that asks the device one thing and waits for the answer: it asks when the device is awake,
 asks again when its deadline passes (as often as the rules say) or when the device can be reached again after the
-gateway could not reach it, and then gives up. A device that answers that it is busy is asked again when it wants to be,
-as long as the step has time.
+gateway could not reach it, and then gives up. Silence at a registration says nothing of a device that has a newer one.
+A device that answers that it is busy is asked again when it wants to be, as long as the step has time.
 """
 
 from sluice_common.messages.device_events import CommandOutcome, OutcomeStatus, RequestResult
+from sluice_rules.devices.judgements import NOT_SENT
 from sluice_rules.devices.transition import StepHandler, Transition
 
 
 class StepRules(StepHandler):
-    """The rules of one step; they have no state of their own."""
+    """The rules of one step; they have no state of their own.
+
+    Attributes:
+        may_repeat: Whether the device may be asked again, though nobody knows what became of the first request.
+    """
+
+    may_repeat = True
 
     def timeout(self, transition: Transition) -> float:
         """Return the seconds that the step may take, all attempts at an answer together.
@@ -80,7 +87,7 @@ class StepRules(StepHandler):
         if outcome.status is OutcomeStatus.DONE:
             if not self.put_off(transition, outcome.results):
                 self.answered(transition, outcome.results)
-        elif outcome.status is OutcomeStatus.STALE and awaited and awaited.epoch < transition.link.epoch:
+        elif awaited and awaited.epoch < transition.link.epoch and (self.may_repeat or outcome.status in NOT_SENT):
             self.drive(transition)
         else:
             self.unanswered(transition)

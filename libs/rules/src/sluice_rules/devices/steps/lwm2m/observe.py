@@ -40,11 +40,14 @@ class Observe(StepRules):
         super().begin(transition)
 
     def arm(self, transition: Transition) -> None:
-        """Give the device the time that a slot may stand still."""
+        """Give the device the time that a slot may stand still; one that registers again and again has an end, too."""
         execution = transition.execution
         timeouts = execution.policy.timeouts
+        answered_by = transition.after(min(timeouts.slot_response, timeouts.observe))
         execution.ends_at = execution.ends_at or transition.after(timeouts.observe)
-        execution.deadline = transition.after(min(timeouts.slot_response, timeouts.observe))
+        if transition.is_late:
+            execution.ends_at = max(execution.ends_at, answered_by)
+        execution.deadline = min(answered_by, execution.ends_at)
 
     def drive(self, transition: Transition) -> None:
         """Ask for what is missing; a registration that has changed meanwhile gets the same URI again."""
@@ -92,9 +95,14 @@ class Observe(StepRules):
         self._gone(transition)
 
     def on_deadline(self, transition: Transition) -> None:
-        """Silence costs the slot, not a retry."""
-        if transition.execution.ask_at:
+        """Silence costs the slot, not a retry; a gateway that is gone costs neither."""
+        execution = transition.execution
+        awaited = execution.awaited
+        has_registered_anew = awaited is not None and awaited.epoch < transition.link.epoch
+        if execution.ask_at:
             self.ask_again(transition)
+        elif has_registered_anew and transition.now < self.ends_at(transition):
+            self.drive(transition)
         else:
             self._gone(transition)
 

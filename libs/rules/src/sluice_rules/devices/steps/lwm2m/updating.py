@@ -22,6 +22,8 @@ from sluice_rules.devices.transition import Transition
 class Updating(StepRules):
     """Tells the device to update and waits."""
 
+    may_repeat = False
+
     def begin(self, transition: Transition) -> None:
         """Send the Execute; a device that updates, or has updated, by itself is not told."""
         execution, attempt = transition.execution, transition.execution.attempt
