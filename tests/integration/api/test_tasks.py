@@ -87,6 +87,15 @@ def test_devices_that_cannot_be_upgraded_are_let_into_a_task_and_left_to_fail(ne
     assert not request.product.firmware_upgrade
 
 
+def test_a_task_names_no_timeout_beyond_what_the_platform_lets_a_slot_be_held(new_fleet: NewFleet) -> None:
+    fleet = new_fleet()
+    package = fleet.package()
+    fleet.devices(1)
+    problem = refused(fleet.task(package, timeouts={"download": 14_401}), 422, "validation_failed")
+    assert [error["field"] for error in problem["errors"]] == ["policy.timeouts.download"]
+    made(fleet.task(package, timeouts={"download": 14_400, "online": 2_592_000}))
+
+
 def test_what_is_edited_later_does_not_change_a_task_under_way(new_fleet: NewFleet, bus: Bus) -> None:
     fleet = new_fleet()
     package = fleet.package()

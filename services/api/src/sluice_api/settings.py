@@ -50,6 +50,12 @@ class ApiSettings(SealingSettings):
     max_subscriptions: int = Field(
         100, ge=1, description="Most subscriptions of an app: each has a delivery for every event of all its devices."
     )
+    max_slot_timeout: float = Field(
+        14_400.0,
+        gt=0,
+        description="Most seconds of each timeout that a task sets for what devices do while they hold a slot of their "
+        "cell, which all apps share.",
+    )
     callback_allow_private: bool = Field(
         default=False,
         description="Whether callbacks may go to loopback and private addresses: not where apps are strangers.",

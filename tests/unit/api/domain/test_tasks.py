@@ -9,13 +9,37 @@ from tests.unit.api.records import AT, package, product
 
 from sluice_api.domain.errors import InvalidError
 from sluice_api.domain.models import Maintenance, Targets, TaskPolicy, TaskStatus
-from sluice_api.domain.tasks import NewTask, check_end, is_done, new_task, product_for, progress_of, result_of
+from sluice_api.domain.tasks import (
+    SLOT_TIMEOUTS,
+    NewTask,
+    bounded_timeouts,
+    check_end,
+    is_done,
+    new_task,
+    product_for,
+    progress_of,
+    result_of,
+)
 from sluice_api.entrypoints.rest.schemas.tasks import Policy
 from sluice_common.messages.execution_events import ExecutionStatus
-from sluice_common.messages.snapshots import UpgradePolicy
+from sluice_common.messages.snapshots import Timeouts, UpgradePolicy
 
 END = datetime(2030, 1, 1, tzinfo=UTC)
 COUNTS = st.dictionaries(st.sampled_from([s for s in ExecutionStatus if s.is_final]), st.integers(0, 10**6))
+
+
+@pytest.mark.parametrize("name", SLOT_TIMEOUTS)
+def test_no_task_lets_a_device_hold_its_slot_for_longer_than_the_platform_does(name: str) -> None:
+    timeouts = msgspec.structs.replace(Timeouts(), **{name: 7_200.5})
+    assert bounded_timeouts(timeouts, {name}, 7_200.5) == timeouts
+    with pytest.raises(InvalidError, match=f"policy.timeouts.{name}"):
+        bounded_timeouts(timeouts, {name}, 7_200.0)
+
+
+def test_defaults_are_shortened_to_what_the_platform_allows_and_waits_without_a_slot_are_not() -> None:
+    bounded = bounded_timeouts(Timeouts(), set(), 60.0)
+    assert {getattr(bounded, name) for name in SLOT_TIMEOUTS} == {60.0, 30.0}
+    assert (bounded.online, bounded.mqtt_download) == (Timeouts().online, Timeouts().mqtt_download)
 
 
 @pytest.mark.requirement("R139")

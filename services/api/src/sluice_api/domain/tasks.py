@@ -1,7 +1,9 @@
 """Rules of tasks: their progress, their end, and what an execution carries of them. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from sluice_api.domain.errors import InvalidError
 from sluice_api.domain.models import (
@@ -17,10 +19,12 @@ from sluice_api.domain.models import (
     TaskStatus,
 )
 from sluice_common.messages.execution_events import ExecutionStatus
-from sluice_common.messages.snapshots import ProductSnapshot
+from sluice_common.messages.snapshots import ProductSnapshot, Timeouts
 
 UNDER_WAY = (TaskStatus.SCHEDULED, TaskStatus.EXPANDING, TaskStatus.RUNNING, TaskStatus.STOPPING)
 STOPPABLE = (TaskStatus.SCHEDULED, TaskStatus.EXPANDING, TaskStatus.RUNNING)
+SLOT_TIMEOUTS = ("observe", "download_start", "download", "update_start", "update", "result", "slot_response", "close")
+"""Timeouts of an LwM2M device that holds a slot; MQTT devices share theirs with nobody but their task."""
 FINAL = tuple(status for status in TaskStatus if status.is_final)
 
 
@@ -43,6 +47,24 @@ def check_end(policy: TaskPolicy, now: datetime) -> None:
     """
     if policy.end_at is not None and policy.end_at <= now:
         raise InvalidError("policy.end_at", "lies in the past")
+
+
+def bounded_timeouts(timeouts: Timeouts, given: Collection[str], longest: float) -> Timeouts:
+    """Return the timeouts of a new task, none longer than the platform lets a device hold its cell's slot for a step.
+
+    Args:
+        timeouts: As asked for, with defaults.
+        given: Those that the user has set; defaults are shortened.
+        longest: Seconds.
+
+    Raises:
+        InvalidError: One that the user has set is longer.
+    """
+    too_long = {name for name in SLOT_TIMEOUTS if getattr(timeouts, name) > longest}
+    for name in sorted(too_long & {*given}):
+        detail = f"at most {longest:g} seconds: devices hold a slot meanwhile that all apps share"
+        raise InvalidError(f"policy.timeouts.{name}", detail)
+    return replace(timeouts, **dict.fromkeys(too_long, longest))
 
 
 def new_task(new: NewTask, package: Package, product: Product, at: datetime) -> Task:

@@ -3,13 +3,14 @@
 from http import HTTPStatus
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
 from sluice_api.application import tasks
 from sluice_api.domain import models
-from sluice_api.domain.tasks import NewTask, check_end
-from sluice_api.entrypoints.rest.dependencies import Operator, Reader, Wired
+from sluice_api.domain.tasks import NewTask, bounded_timeouts, check_end
+from sluice_api.entrypoints.rest.dependencies import Operator, Reader, Settings, Wired
 from sluice_api.entrypoints.rest.guarded_route import GuardedRoute
 from sluice_api.entrypoints.rest.idempotency import Creation
 from sluice_api.entrypoints.rest.openapi import responses
@@ -29,7 +30,9 @@ executions = APIRouter(route_class=GuardedRoute, tags=["executions"])
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=Task, responses=responses(HTTPStatus.CONFLICT))
-async def create_task(caller: Operator, services: Wired, creation: Creation, body: TaskIn) -> Response:
+async def create_task(
+    caller: Operator, services: Wired, settings: Settings, creation: Creation, body: TaskIn
+) -> Response:
     """Upgrade devices to a package: those that are listed, or those that are in groups now.
 
     Answers 409 and names devices that have a pending command or an active upgrade. Devices of another product than
@@ -38,6 +41,8 @@ async def create_task(caller: Operator, services: Wired, creation: Creation, bod
     """
     now, policy = services.now(), body.policy.as_record(models.TaskPolicy)
     check_end(policy, now)
+    given = body.policy.timeouts.model_fields_set
+    timeouts = bounded_timeouts(policy.timeouts, given, settings.max_slot_timeout)
 
     async def create(task_id: str) -> Task:
         new = NewTask(
@@ -46,7 +51,7 @@ async def create_task(caller: Operator, services: Wired, creation: Creation, bod
             name=body.name,
             package_id=body.package_id,
             targets=body.targets.targets(),
-            policy=policy,
+            policy=msgspec.structs.replace(policy, timeouts=timeouts),
         )
         return Task.of(await tasks.create_task(services, new, now, caller.traceparent))
 
