@@ -90,10 +90,14 @@ class DeviceConflicts:
         return await self._of_both(app_id, {*(one.group_ids or ())}, {*(other.group_ids or ())})
 
     async def _of_both(self, app_id: str, one: set[str], other: set[str]) -> list[str]:
-        for pair in sorted({tuple(sorted({a, b})) for a in one for b in other}, key=len):
-            both = {"app_id": app_id, "group_ids": pair[0] if len(pair) == 1 else {"$all": list(pair)}}
-            found = await self._database[DEVICES].find(both, {"_id": 1}).limit(MAX_NAMED).to_list(None)
-            if found:
+        """Return devices that are in a group of each: a query for each group of the shorter list, not for each pair."""
+        few, many = sorted((one - other, other - one), key=len)
+        queries: list[Document] = [{"group_ids": group_id} for group_id in sorted(one & other)]
+        # Once these have been asked, nobody is in a group that both have.
+        queries += [{"group_ids": group_id, **_in_any(many)} for group_id in sorted(few)]
+        for query in queries:
+            devices = self._database[DEVICES].find({"app_id": app_id, **query}, {"_id": 1})
+            if found := await devices.limit(MAX_NAMED).to_list(None):
                 return [d["_id"] for d in found]
         return []
 
@@ -116,3 +120,8 @@ def _named(found: Document, why: str) -> NamedDevice:
     if why == _PENDING:
         return NamedDevice(found["device_id"], why, command_id=found["_id"])
     return NamedDevice(found["device_id"], why, task_id=found["_id"].partition(":")[0])
+
+
+def _in_any(group_ids: set[str]) -> Document:
+    """Return the condition of being in one of some groups, for devices that another one finds by its index."""
+    return {"$and": [{"group_ids": {"$in": sorted(group_ids)}}]}
