@@ -204,3 +204,25 @@ def test_devices_that_come_after_the_task_are_not_its_targets(
     relay.start()
     assert wait_for(fleet.app, task, status="RUNNING")["progress"]["total"] == 2
     assert {m.device_id for m in requested(bus, task)} == set(device_ids)
+
+
+def test_a_task_is_stopped_before_3_000_others_begin(
+    new_fleet: NewFleet, bus: Bus, relay: ServiceProcess, database: Documents
+) -> None:
+    fleet = new_fleet()
+    package, device_ids = fleet.package(), fleet.devices(30)
+    task = made(fleet.task(package))
+    wait_for(fleet.app, task, status="RUNNING")
+    relay.stop()
+    stored = database["tasks"].find_one({"_id": task["task_id"]})
+    assert stored is not None
+    empty = {"app_id": "nobody", "status": "EXPANDING", "targets": {"group_ids": ["none"]}, "relay_at": now()}
+    begins = [stored | empty | {"_id": f"{n:024}", "expansion": {"page": 1}} for n in range(3_000)]
+    for first in range(0, len(begins), 1000):  # Their ids, and their time, come before those of the stop.
+        database["tasks"].insert_many(begins[first : first + 1000])
+    made(fleet.app.post(f"/tasks/{task['task_id']}/stop"))
+    relay.start()
+    assert {m.device_id for m in requests_of_all(bus, task, 30, ExecutionStopRequested)} == set(device_ids)
+    eventually(lambda: "relay_at" not in (database["tasks"].find_one({"_id": task["task_id"]}) or {}))
+    assert database["tasks"].count_documents({"app_id": "nobody", "status": "EXPANDING"}) > 2_500
+    database["tasks"].delete_many({"app_id": "nobody"})

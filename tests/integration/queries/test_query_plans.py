@@ -276,7 +276,10 @@ class Product:
         await tasks.under_way_of("p")
         await tasks.ended_before(at, 10)
         await tasks.remove("a", "i", at)
-        await store.due_tasks(at, "", 10)
+        for stops in (True, False):
+            await store.due_ids(at, stops=stops, limit=10)
+        await store.due_task("t", at)
+        await store.postpone(["t"], at)
         await store.begin_expansion("t")
         members = await store.members(["d"])
         await drain(store.members_of_group("a", "g", after="", before="f", page=10))

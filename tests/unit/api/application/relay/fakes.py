@@ -73,13 +73,20 @@ class FakeTasks:
         self.open_cursors = 0
         self._log = log
 
-    async def due_tasks(self, now: datetime, after: str, limit: int) -> Sequence[DueTask]:
-        """Return what is due, with the checkpoint as it is."""
-        chosen = [due for due in self.due if due.id > after] or self.due
-        return [
-            due if due.task is None else msgspec.structs.replace(due, task=self._current(due.task))
-            for due in chosen[:limit]
-        ]
+    async def due_ids(self, now: datetime, *, stops: bool, limit: int) -> Sequence[str]:
+        """Return what is due, as it stands in the queue."""
+        return [due.id for due in self.due if not stops or _is_stopping(due)][:limit]
+
+    async def postpone(self, task_ids: Sequence[str], now: datetime) -> None:
+        """Put tasks at the end of the queue."""
+        self.due.sort(key=lambda due: due.id in task_ids)
+
+    async def due_task(self, task_id: str, now: datetime) -> DueTask | None:
+        """Return a task that is due, with the checkpoint as it is."""
+        due = next((due for due in self.due if due.id == task_id), None)
+        if due is None or due.task is None:
+            return due
+        return msgspec.structs.replace(due, task=self._current(due.task))
 
     def _current(self, known: Task) -> Task:
         return msgspec.structs.replace(known, expansion=self.checkpoint)
@@ -181,3 +188,7 @@ class FakeTasks:
         """Note it."""
         self.due = []
         self._log.append("purged")
+
+
+def _is_stopping(due: DueTask) -> bool:
+    return due.task is not None and due.task.status is TaskStatus.STOPPING

@@ -3,11 +3,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 from tests.unit.api import records
 from tests.unit.api.application.relay.fakes import AT, TASK_ID, FakeKafka, FakeTasks, task
 
-from sluice_api.application.relay import units
+from sluice_api.application.relay import due_tasks, units
 from sluice_api.application.relay.outbox import Outbox
 from sluice_api.application.relay.records import DueTask, Member, OutboxDocument
 from sluice_api.application.relay.start_check import StartCheck
@@ -214,14 +215,66 @@ async def test_a_failing_task_is_looked_at_again_after_a_pause_that_grows() -> N
     assert 8 <= len(logs) <= 30
 
 
-async def test_more_tasks_than_one_round_has_take_turns() -> None:
+def idle(number: int) -> DueTask:
+    """Return a task that has nothing to do and stays due."""
+    return DueTask(id=f"{number:024}", task=task(task_id=f"{number:024}", status=TaskStatus.RUNNING))
+
+
+def worked_on(case: Case) -> list[str]:
+    """Return the tasks that are given a turn from now on."""
+    had: list[str] = []
+    read = case.store.due_task
+
+    async def due_task(task_id: str, now: datetime) -> DueTask | None:
+        had.append(task_id)
+        return await read(task_id, now)
+
+    case.store.due_task = due_task  # type: ignore[method-assign]
+    return had
+
+
+async def test_more_tasks_than_are_read_at_once_have_a_turn_each_before_one_has_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(due_tasks, "MAX_READ", 10)
     case = Case(task())
-    ids = [f"{n:024}" for n in range(120)]
-    case.store.due = [DueTask(id=i, task=None, unreadable="no task") for i in ids]
-    with capture_logs() as logs:
-        for _ in range(3):
-            await case.work.work_on_due()
-    assert [log["task_id"] for log in logs] == ids
+    case.store.due = [idle(n) for n in range(25)]
+    had = worked_on(case)
+    for _ in range(60):
+        assert await case.work.work_on_due()
+    # A round of ten may begin with some that the one before has left: nobody waits for more than two rounds.
+    assert set(had[:30]) == set(had[30:]) == {due.id for due in case.store.due}
+
+
+async def test_a_stop_comes_before_10_000_other_tasks_of_which_few_are_read() -> None:
+    case = Case(task(status=TaskStatus.STOPPING, expansion=Checkpoint(page=1, complete=True)), page=1)
+    await case.store.insert_executions(task(), 0, await case.store.members(["11", "12"]))
+    read, choose = [0], case.store.due_ids
+
+    async def due_ids(now: datetime, *, stops: bool, limit: int) -> Sequence[str]:
+        ids = await choose(now, stops=stops, limit=limit)
+        read[0] += len(ids)
+        return ids
+
+    case.store.due_ids = due_ids  # type: ignore[method-assign]
+    case.store.due = [*(idle(n) for n in range(10_000)), *case.store.due]
+    had = worked_on(case)
+    while "all asked to stop" not in case.log:
+        await case.work.work_on_due()
+    assert had[:5] == [TASK_ID, f"{0:024}", TASK_ID, f"{1:024}", TASK_ID]
+    assert read == [1000 + 3]
+
+
+async def test_tasks_that_are_stopped_in_many_pages_leave_others_a_turn_between_theirs() -> None:
+    case = Case(None, page=1)
+    await case.store.insert_executions(task(), 0, await case.store.members(["11", "12"]))
+    stopped = task(status=TaskStatus.STOPPING, expansion=Checkpoint(page=1, complete=True))
+    due = [DueTask(id=f"{n:023}s", task=replace(stopped, task_id=f"{n:023}s")) for n in range(60)]
+    case.store.checkpoint = stopped.expansion
+    case.store.due = [idle(1), *due]
+    had = worked_on(case)
+    await case.work.work_on_due()
+    assert had == [*(stop.id for stop in due[:50]), f"{1:024}"]
 
 
 async def test_a_task_that_another_relay_works_on_is_left_and_looked_at_anew() -> None:

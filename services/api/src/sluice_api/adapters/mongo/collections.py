@@ -87,6 +87,7 @@ _INDEXES: dict[str, Sequence[IndexModel]] = {
         _index("app_id", "status", "_id"),
         _index("status", "ended_at"),
         _index("package_id", "status"),
+        _index("status", "relay_at", partialFilterExpression={"status": "STOPPING"}, name="stopping"),
         _RELAY,
     ],
     EXECUTIONS: [

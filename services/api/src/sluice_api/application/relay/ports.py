@@ -142,12 +142,24 @@ class PurgeStore(Protocol):
         ...
 
 
-class TaskStore(ExpansionStore, Protocol):
+class DueTaskStore(Protocol):
     """Tasks that are due."""
 
-    async def due_tasks(self, now: datetime, after: str, limit: int) -> Sequence[DueTask]:
-        """Return tasks that the relay has to look at now, in the order of ids: those behind one, else the first."""
+    async def due_ids(self, now: datetime, *, stops: bool, limit: int) -> Sequence[str]:
+        """Return the ids of tasks that the relay has to look at, the oldest first: all, or those being stopped."""
         ...
+
+    async def postpone(self, task_ids: Sequence[str], now: datetime) -> None:
+        """Put those of the tasks that are due behind all others that are."""
+        ...
+
+    async def due_task(self, task_id: str, now: datetime) -> DueTask | None:
+        """Return a task as it is now, None if the relay has not to look at it any more."""
+        ...
+
+
+class TaskStore(ExpansionStore, DueTaskStore, Protocol):
+    """Tasks that are due, and their expansion."""
 
 
 class TaskEndStore(StopStore, PurgeStore, Protocol):

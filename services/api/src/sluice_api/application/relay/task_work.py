@@ -1,14 +1,17 @@
 """What the relay does for tasks: each is expanded, stopped or purged in pages, and they take turns.
 
-A turn that fails ends that turn only: the task has another one after a back-off of its own.
+Before each turn of another task those that are being stopped have theirs: a stop never waits for an expansion, nor a
+task for ever for stops. A turn that fails ends that turn only: the task has another one after a back-off of its own.
 """
 
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from itertools import islice
 
 import structlog
 
+from sluice_api.application.relay.due_tasks import DueTasks
 from sluice_api.application.relay.expansion import Expansion, LastPage, OvertakenError
 from sluice_api.application.relay.outbox import Outbox
 from sluice_api.application.relay.ports import Publisher, TaskEndings, TaskEndStore, TaskStore
@@ -19,7 +22,8 @@ from sluice_api.application.relay.units import Units
 from sluice_api.domain.models import Task, TaskStatus
 
 _log = structlog.get_logger()
-_TASKS_AT_ONCE = 50
+_MAX_STOPS = 50
+"""Tasks being stopped that have a turn before one of another."""
 Work = Expansion | LastPage | Stop | Purge
 
 
@@ -63,13 +67,29 @@ class TaskWork:
         self._page = page
         self._works: dict[str, Work] = {}
         self._units = Units("task_turn_failed", "task_id")
-        self._last = ""
+        self._stops = DueTasks(store, stops=True)
+        self._all = DueTasks(store, stops=False)
 
     async def work_on_due(self) -> bool:
-        """Give the next tasks that are due a turn each; return whether anything was done."""
-        found = await self._store.due_tasks(self._now(), self._last, _TASKS_AT_ONCE)
-        self._last = found[-1].id if found else ""
-        return any([await self._units.attempt(due.id, partial(self._work_alone, due)) for due in found])
+        """Give tasks being stopped a turn each, then one other that is due; return whether anything was done."""
+        await self._stops.fill(self._now())
+        stopped = [await self._attempt(task_id) for task_id in islice(self._stops.rest(), _MAX_STOPS)]
+        return await self._work_on_one() or any(stopped)
+
+    async def _work_on_one(self) -> bool:
+        await self._all.fill(self._now())
+        for task_id in self._all.rest():
+            if await self._attempt(task_id):
+                return True
+        return False
+
+    async def _attempt(self, task_id: str) -> bool:
+        return await self._units.attempt(task_id, partial(self._work_as_it_is, task_id))
+
+    async def _work_as_it_is(self, task_id: str) -> None:
+        """Read a task at the last moment: since it was chosen it may have been stopped, or have stopped."""
+        if (due := await self._store.due_task(task_id, self._now())) is not None:
+            await self._work_alone(due)
 
     async def _work_alone(self, due: DueTask) -> None:
         try:

@@ -24,8 +24,6 @@ from sluice_common.ids import execution_id
 from sluice_common.messages.execution_events import ExecutionStatus, Step
 from sluice_common.mongo import Database
 
-_MAX_DUE = 10_000
-"""Tasks of which some are chosen; more are seen once others are done."""
 _MEMBER = {"endpoint": 1, "product_id": 1, "group_ids": 1}
 
 
@@ -38,13 +36,22 @@ class MongoTaskStore:
         self._executions = database[EXECUTIONS]
         self._pages = database[EXECUTION_PAGES]
 
-    async def due_tasks(self, now: datetime, after: str, limit: int) -> list[DueTask]:
-        """Return tasks that the relay has to look at now, in the order of ids: those behind one, else the first."""
-        due = self._tasks.find({"relay_at": {"$lte": now}}, {"_id": 1}).limit(_MAX_DUE)
-        ids = sorted([document["_id"] async for document in due])
-        chosen = ([task_id for task_id in ids if task_id > after] or ids)[:limit]
-        found = {d["_id"]: d async for d in self._tasks.find({"_id": {"$in": chosen}})} if chosen else {}
-        return [_due_task(found[task_id]) for task_id in chosen if task_id in found]
+    async def due_ids(self, now: datetime, *, stops: bool, limit: int) -> list[str]:
+        """Return the ids of tasks that the relay has to look at, the oldest first: all, or those being stopped."""
+        state = {"status": TaskStatus.STOPPING.value} if stops else {}
+        due = self._tasks.find({**state, "relay_at": {"$lte": now}}, {"_id": 1}).sort("relay_at", 1).limit(limit)
+        return [document["_id"] async for document in due]
+
+    async def postpone(self, task_ids: Sequence[str], now: datetime) -> None:
+        """Put those of the tasks that are due behind all others that are."""
+        for ids in chunks(task_ids):
+            due = {"_id": {"$in": list(ids)}, "relay_at": {"$lte": now}}
+            await self._tasks.update_many(due, {"$set": {"relay_at": now}})
+
+    async def due_task(self, task_id: str, now: datetime) -> DueTask | None:
+        """Return a task as it is now, None if the relay has not to look at it any more."""
+        found = await self._tasks.find_one({"_id": task_id, "relay_at": {"$lte": now}})
+        return None if found is None else _due_task(found)
 
     async def begin_expansion(self, task_id: str) -> None:
         """Let a scheduled task expand."""
