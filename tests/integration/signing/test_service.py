@@ -7,6 +7,7 @@ import signal
 import zipfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from hashlib import sha256
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -81,12 +82,12 @@ class Platform:
             self.answers += [r.message for r in batch if isinstance(r.message, PackageVerified | PackageRejected)]
             self._answered.notify_all()
 
-    async def upload(self, raw: bytes, *keys: KeyPair) -> PackageUploaded:
+    async def upload(self, raw: bytes, *keys: KeyPair, app_id: str = "app-1") -> PackageUploaded:
         """Store a zip and return the message that announces it."""
         package_id = new_id()
         await bucket(self.database, PACKAGE_BUCKET).upload_from_stream_with_id(package_id, "a.zip", raw)
         return PackageUploaded(
-            app_id="app-1",
+            app_id=app_id,
             occurred_at=now(),
             package_id=package_id,
             file_size=len(raw),
@@ -265,3 +266,20 @@ async def test_a_broken_message_does_not_stop_the_service(platform: Platform, si
     upload = await platform.upload(signed, pair)
     await platform.announce(upload)
     assert isinstance((await platform.answers_to(upload))[0], PackageVerified)
+
+
+@pytest.mark.usefixtures("service")
+async def test_large_uploads_of_an_app_do_not_hold_up_a_small_one_of_another(
+    platform: Platform, signed: bytes, pair: KeyPair, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "large.zip", "w") as archive:
+        archive.writestr("app.bin", os.urandom(40 * 1024 * 1024))
+    content = sign(tmp_path / "large.zip", pair.private_pem, PASSPHRASE).read_bytes()
+    large = [await platform.upload(content, pair, app_id="busy") for _ in range(3)]
+    small = await platform.upload(signed, pair, app_id="other")
+    for upload in (*large, small):
+        await platform.announce(upload)
+    for upload in (*large, small):
+        assert isinstance((await platform.answers_to(upload))[0], PackageVerified)
+    these = {upload.package_id for upload in (*large, small)}
+    assert next(a.package_id for a in platform.answers if a.package_id in these) == small.package_id

@@ -395,14 +395,36 @@ async def test_what_a_handler_has_left_is_forgotten_in_a_rebalance_and_handled_o
 
 
 @pytest.mark.usefixtures("unclosed")
-async def test_a_handler_that_leaves_its_only_record_ends_the_consumer_instead_of_losing_it(
+async def test_a_handler_that_leaves_its_only_record_has_it_again_with_what_has_come_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = Bench(monkeypatch, at_once=0)
+    async def handle(records: Sequence[Received]) -> Sequence[Received]:
+        bench.handled.append([record.message.task_id for record in records])
+        committed.append(bench.kafka.committed.get(ONE))
+        bench.kafka.records[ONE] += ["new"] * (len(bench.handled) == 1)
+        return records[:1] if len(bench.handled) < 3 else ()
+
+    committed: list[int | None] = []
+    bench = Bench(monkeypatch, handle=handle)
     bench.kafka.records[ONE] = ["a"]
-    with pytest.raises(FatalError):
-        await bench.consumer.run()
-    assert ONE not in bench.kafka.committed
+    await bench.run_until({ONE: 2})
+    assert bench.handled == [["a"], ["a", "new"], ["a"]]
+    assert committed == [None, 0, 0]
+
+
+@pytest.mark.usefixtures("unclosed")
+async def test_a_record_that_is_left_when_a_batch_is_taken_apart_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def handle(records: Sequence[Received]) -> Sequence[Received]:
+        texts = [record.message.task_id for record in records]
+        bench.handled.append(texts)
+        if "poison" in texts:
+            raise PoisonError("no")
+        return records if texts == ["late"] and bench.handled.count(texts) == 1 else ()
+
+    bench = Bench(monkeypatch, handle=handle)
+    bench.kafka.records[ONE] = ["late", "poison"]
+    await bench.run_until({ONE: 2})
+    assert bench.handled == [["late", "poison"], ["late"], ["poison"], ["late"]]
 
 
 @pytest.mark.usefixtures("unclosed")

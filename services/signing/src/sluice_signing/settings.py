@@ -20,10 +20,16 @@ class SigningSettings(CommonSettings):
     signing_time_limit: float = Field(
         120.0,
         gt=0,
-        le=200,
-        description="Most seconds for verifying a package; below Kafka's 300 s between two polls.",
+        description="Most seconds for verifying a package.",
+    )
+    signing_concurrency: int = Field(
+        4, ge=1, description="Packages verified at once, each in a process of its own; apps take turns."
+    )
+    signing_app_concurrency: int = Field(
+        2, ge=1, description="Packages of one app verified at once: fewer than all, so that there is room for others."
     )
     signing_work_folder: Path | None = Field(
         None,
-        description="Folder for two temporary files of up to 1 GiB each; the system's if unset.",
+        description="Folder for two temporary files, of up to 1 GiB each, of every package that is verified; the "
+        "system's if unset. What it has no room for waits.",
     )

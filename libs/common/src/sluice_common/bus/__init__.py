@@ -6,7 +6,7 @@ What cannot be decoded goes to `dead-letters` and never stops a consumer.
 
 from sluice_common.bus.admin import AdminClient, create_topics
 from sluice_common.bus.consumer import BUSY_FETCH_WAIT_MS, FETCH_WAIT_MS, Consumer, fetch, hold_fetches
-from sluice_common.bus.handling import Handler, Received
+from sluice_common.bus.handling import BatchHandler, Handler, Received
 from sluice_common.bus.lag import Position, Positions, lag_watched
 from sluice_common.bus.lost_connections import expect_lost_connections
 from sluice_common.bus.producer import Producer, acknowledged
@@ -15,6 +15,7 @@ __all__ = [
     "BUSY_FETCH_WAIT_MS",
     "FETCH_WAIT_MS",
     "AdminClient",
+    "BatchHandler",
     "Consumer",
     "Handler",
     "Position",

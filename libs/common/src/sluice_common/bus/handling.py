@@ -8,7 +8,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from sluice_common.bus.producer import Producer
-from sluice_common.errors import FatalError, PoisonError
+from sluice_common.errors import PoisonError
 from sluice_common.supervision import Backoff, is_fatal, is_passing, note_failure
 
 _BACKOFF = Backoff(first=0.5, longest=5.0)
@@ -39,7 +39,7 @@ class Received:
 
 Handler = Callable[[Sequence[Received]], Awaitable[Sequence[Received] | None]]
 """Handles records, all of them or some; returns those that it has left for later, which come again with what has come
-meanwhile. It leaves nothing of a single one."""
+meanwhile: who leaves all of them waits meanwhile, as it is asked again at once."""
 
 
 class BatchHandler:
@@ -61,21 +61,22 @@ class BatchHandler:
             Exception: Trouble, or a fatal error.
         """
         if len(records) == 1:
-            await self._handle_alone(records[0])
-        elif records:
-            try:
-                return await self._handler(records) or ()
-            except Exception as error:
-                if _is_trouble(error):
-                    raise
-                if not isinstance(error, PoisonError):
-                    note_failure("batch_taken_apart", error, topic=records[0].topic)
-                for record in records:
-                    await self._handle_alone(record)
-        return ()
+            return await self._handle_alone(records[0])
+        if not records:
+            return ()
+        try:
+            return await self._handler(records) or ()
+        except Exception as error:
+            if _is_trouble(error):
+                raise
+            if not isinstance(error, PoisonError):
+                note_failure("batch_taken_apart", error, topic=records[0].topic)
+            return [left for record in records for left in await self._handle_alone(record)]
 
-    async def _handle_alone(self, record: Received) -> None:
-        """Hand a record over; poison, and what fails again and again without trouble, goes to `dead-letters`.
+    async def _handle_alone(self, record: Received) -> Sequence[Received]:
+        """Hand a record over and return it if it is left for later.
+
+        Poison, and what fails again and again without trouble, goes to `dead-letters`.
 
         Raises:
             Exception: Trouble, or a fatal error.
@@ -83,7 +84,7 @@ class BatchHandler:
         reason = ""
         for attempt in range(_ATTEMPTS):
             try:
-                _require_nothing(await self._handler([record]))
+                return await self._handler([record]) or ()
             except PoisonError as error:
                 reason = str(error)
                 break
@@ -93,14 +94,8 @@ class BatchHandler:
                 note_failure("record_not_handled", error, topic=record.topic, offset=record.offset)
                 reason = repr(error)
                 await asyncio.sleep(_BACKOFF.delay(attempt + 1))
-            else:
-                return
         await self._producer.dead_letter(record, reason)
-
-
-def _require_nothing(left: Sequence[Received] | None) -> None:
-    if left:
-        raise FatalError("a handler has left its only record, which would be lost")
+        return ()
 
 
 def _is_trouble(error: Exception) -> bool:

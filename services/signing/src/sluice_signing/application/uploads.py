@@ -33,6 +33,11 @@ _FILES = 2
 """Temporary files of an upload, of about its size: the zip, and its image."""
 
 
+def room_for(upload: PackageUploaded) -> int:
+    """Return how many bytes the temporary files of an upload may take."""
+    return _FILES * upload.file_size
+
+
 class Store(Protocol):
     """Where uploads come from and images go to."""
 
@@ -85,8 +90,7 @@ class Uploads:
             temporary_file: Opens a file that is gone when it is closed, also by a crash.
             free_bytes: Returns how many bytes there is room for in such files.
             clock: Returns the UTC time of answers.
-            retry_seconds: Seconds after which an upload is not tried again whose files fail; well below Kafka's 300 s
-                between two polls.
+            retry_seconds: Seconds after which an upload is not tried again whose files fail.
             on_answer: Called with the seconds that each answer has taken.
         """
         self._store = store
@@ -138,7 +142,7 @@ class Uploads:
             raise VerifierFailedError(detail=error.strerror or "a file failed") from error
 
     async def _settle(self, upload: PackageUploaded) -> Verdict:
-        if self._free_bytes() < _FILES * upload.file_size:
+        if self._free_bytes() < room_for(upload):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         with self._temporary_file() as package, self._temporary_file() as image:
             await self._store.fetch(upload.package_id, package)
