@@ -32,6 +32,7 @@ class ReasonCode(OpenStrEnum):
     KEY_REVOKED = "key_revoked"
     KEY_DELETED = "key_deleted"
     PACKAGE_DELETED = "package_deleted"
+    RETRIED_TASK_DELETED = "retried_task_deleted"
     VERSION_BELOW_MINIMUM = "version_below_minimum"
     VERSION_NOT_COMPARABLE = "version_not_comparable"
     MANIFEST_V1_NOT_ALLOWED = "manifest_v1_not_allowed"
@@ -163,6 +164,7 @@ _TEXTS: dict[ReasonCode, tuple[str, str]] = {
         "验证该固件包的公钥已被删除",
     ),
     ReasonCode.PACKAGE_DELETED: ("The package was deleted", "固件包已被删除"),
+    ReasonCode.RETRIED_TASK_DELETED: ("The task to be retried was deleted", "待重试的任务已被删除"),
     ReasonCode.VERSION_BELOW_MINIMUM: (
         "Version {version} lies below {minimum}, the least that the product allows ({ordering})",
         "版本{version}低于产品允许的最低版本{minimum}({ordering})",

@@ -26,7 +26,7 @@ from sluice_api.domain.models import (
     TaskStatus,
 )
 from sluice_api.domain.outbox import OutboxMessage
-from sluice_api.domain.tasks import STOPPABLE
+from sluice_api.domain.tasks import READING, STOPPABLE
 from sluice_common.messages.execution_events import Reason
 from sluice_common.messages.package_events import PublicKeyRef
 
@@ -193,7 +193,13 @@ class FakeTasks(FakeRepository[Task, TaskFilter]):
 
     async def remove(self, app_id: str, task_id: str, at: datetime) -> bool:
         ended = task_id in self.records and self.records[task_id].status.is_final
+        if await self.retries_of(task_id, READING):
+            return False
         return ended and self.records.pop(task_id) is not None
+
+    async def retries_of(self, task_id: str, statuses: Collection[TaskStatus]) -> Sequence[NamedTask]:
+        found = [t for t in self.records.values() if t.targets.failed_of == task_id and t.status in statuses]
+        return [NamedTask(t.task_id, t.name, t.status) for t in found]
 
     async def under_way_of(self, package_id: str) -> Sequence[NamedTask]:
         return self.looks.pop(0) if self.looks else ()

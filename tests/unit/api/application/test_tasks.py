@@ -1,11 +1,12 @@
 import pytest
+from msgspec.structs import replace
 from tests.unit.api.application.fakes import FakeTasks
 from tests.unit.api.records import AT, task
 
 from sluice_api.application.tasks import TaskStopper, delete_task, stop_task
 from sluice_api.domain.errors import ConflictError, NotFoundError
-from sluice_api.domain.models import TaskStatus
-from sluice_common.messages.execution_events import Reason
+from sluice_api.domain.models import Targets, TaskStatus
+from sluice_common.messages.execution_events import ExecutionStatus, Reason
 from sluice_common.reasons import ReasonCode
 
 
@@ -37,6 +38,20 @@ async def test_a_task_is_deleted_once_it_has_ended() -> None:
     await delete_task(tasks, "a", "t", AT)
     with pytest.raises(NotFoundError):
         await delete_task(tasks, "a", "t", AT)
+
+
+@pytest.mark.parametrize("status", [TaskStatus.SCHEDULED, TaskStatus.EXPANDING])
+async def test_a_task_is_not_deleted_before_the_task_that_retries_it_has_read_its_executions(
+    status: TaskStatus,
+) -> None:
+    retry = task(task_id="r", status=status, targets=Targets(failed_of="t", statuses=(ExecutionStatus.FAILED,)))
+    tasks = FakeTasks(t=task(status=TaskStatus.FINISHED), r=retry)
+    with pytest.raises(ConflictError) as caught:
+        await delete_task(tasks, "a", "t", AT)
+    assert (caught.value.code, [named.task_id for named in caught.value.tasks]) == ("task_being_retried", ["r"])
+    tasks.records["r"] = replace(retry, status=TaskStatus.RUNNING)
+    await delete_task(tasks, "a", "t", AT)
+    assert "t" not in tasks.records
 
 
 async def test_the_platform_stops_all_tasks_of_a_package_and_says_why() -> None:

@@ -56,6 +56,7 @@ HEALED_BY_RETRY = MappingProxyType(
         ReasonCode.KEY_REVOKED: False,
         ReasonCode.KEY_DELETED: False,
         ReasonCode.PACKAGE_DELETED: False,
+        ReasonCode.RETRIED_TASK_DELETED: False,
         # Notes on a success.
         ReasonCode.SAME_VERSION: False,
         ReasonCode.CONTRADICTORY_RESULT: False,

@@ -10,7 +10,7 @@ from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.domain.models import Package, Targets, Task
 from sluice_api.domain.outbox import OutboxMessage, entry
 from sluice_api.domain.packages import require_usable, require_version_allowed
-from sluice_api.domain.tasks import NewTask, new_task
+from sluice_api.domain.tasks import READING, UNDER_WAY, NewTask, new_task, require_expanded
 from sluice_common.messages.execution_events import Reason
 from sluice_common.messages.task_events import TaskCreated, TaskStopRequested
 from sluice_common.reasons import ReasonCode
@@ -23,9 +23,9 @@ async def create_task(services: Services, new: NewTask, at: datetime, traceparen
     What changes from here on the relay sees when the task begins (`StartCheck`).
 
     Raises:
-        InvalidError: Package, devices or groups are not there.
-        ConflictError: The package is not verified, revoked, or of a version below the product's minimum; or devices
-            are busy.
+        InvalidError: Package, devices, groups or the task to be retried are not there.
+        ConflictError: The package is not verified, revoked, or of a version below the product's minimum; devices
+            are busy; or the task to be retried has not all its executions yet, or is being retried.
     """
     await _require_targets(services, new.app_id, new.targets)
     await services.conflicts.require_free(new.app_id, new.targets)
@@ -40,10 +40,21 @@ async def create_task(services: Services, new: NewTask, at: datetime, traceparen
 
 
 async def _require_targets(services: Services, app_id: str, targets: Targets) -> None:
-    if targets.group_ids is not None:
+    if targets.failed_of is not None:
+        await _require_retriable(services, app_id, targets.failed_of)
+    elif targets.group_ids is not None:
         await services.groups.require_all(app_id, targets.group_ids)
     else:
         await services.devices.require_all(app_id, targets.device_ids or ())
+
+
+async def _require_retriable(services: Services, app_id: str, task_id: str) -> None:
+    retried = await services.tasks.find(app_id, task_id)
+    if retried is None:
+        raise InvalidError("targets.failed_of", "no task of this app", "unknown_task")
+    require_expanded(retried)
+    if under_way := await services.tasks.retries_of(task_id, UNDER_WAY):
+        raise ConflictError("retry_under_way", "Another task that retries this one is under way.", tasks=under_way)
 
 
 async def _usable_package(services: Services, app_id: str, package_id: str) -> Package:
@@ -87,11 +98,14 @@ async def delete_task(tasks: TaskRepository, app_id: str, task_id: str, at: date
 
     Raises:
         NotFoundError: There is none of that id.
-        ConflictError: It is under way.
+        ConflictError: It is under way, or a task that retries it has yet to read its executions.
     """
-    if not await tasks.remove(app_id, task_id, at):
-        await tasks.get(app_id, task_id)
+    if await tasks.remove(app_id, task_id, at):
+        return
+    if not (await tasks.get(app_id, task_id)).status.is_final:
         raise ConflictError("task_running", "A task that is under way cannot be deleted; stop it first.")
+    detail = "A task that retries this one has yet to read its executions; wait until it runs, or stop it."
+    raise ConflictError("task_being_retried", detail, tasks=await tasks.retries_of(task_id, READING))
 
 
 class TaskStopper:

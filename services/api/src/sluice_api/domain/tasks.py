@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from sluice_api.domain.errors import InvalidError
+from sluice_api.domain.errors import ConflictError, InvalidError
 from sluice_api.domain.models import (
     Checkpoint,
     Package,
@@ -25,6 +25,8 @@ UNDER_WAY = (TaskStatus.SCHEDULED, TaskStatus.EXPANDING, TaskStatus.RUNNING, Tas
 STOPPABLE = (TaskStatus.SCHEDULED, TaskStatus.EXPANDING, TaskStatus.RUNNING)
 SLOT_TIMEOUTS = ("observe", "download_start", "download", "update_start", "update", "result", "slot_response", "close")
 """Timeouts of an LwM2M device that holds a slot; MQTT devices share theirs with nobody but their task."""
+READING = (TaskStatus.SCHEDULED, TaskStatus.EXPANDING)
+"""A task of these has yet to read the executions that it retries."""
 FINAL = tuple(status for status in TaskStatus if status.is_final)
 
 
@@ -86,6 +88,16 @@ def new_task(new: NewTask, package: Package, product: Product, at: datetime) -> 
         created_at=at,
         ended_at=None,
     )
+
+
+def require_expanded(retried: Task) -> None:
+    """Check that a task whose failed executions are to be retried has all its executions.
+
+    Raises:
+        ConflictError: It has not.
+    """
+    if retried.status in READING:
+        raise ConflictError("task_not_expanded", "The task to be retried has not all its executions yet.")
 
 
 def progress_of(total: int, counts: Mapping[ExecutionStatus, int]) -> Progress:

@@ -11,6 +11,7 @@ import msgspec
 from sluice_api.application.relay.records import ActiveExecution, DueTask, Member, PlannedPage
 from sluice_api.domain.models import Checkpoint, Progress, Targets, Task, TaskPolicy, TaskStatus
 from sluice_common.ids import execution_id
+from sluice_common.messages.execution_events import ExecutionStatus
 from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot
 from sluice_common.topics import Topic
 
@@ -71,6 +72,8 @@ class FakeTasks:
         self.pages: dict[int, PlannedPage] = {}
         self.checkpoint = Checkpoint()
         self.open_cursors = 0
+        self.ended: dict[tuple[str, ExecutionStatus], Sequence[str]] = {}
+        self.is_retried = False
         self._log = log
 
     async def due_ids(self, now: datetime, *, stops: bool, limit: int) -> Sequence[str]:
@@ -106,6 +109,14 @@ class FakeTasks:
                 yield await self.members(ids[first : first + page])
         finally:
             self.open_cursors -= 1
+
+    async def devices_of_task(
+        self, task_id: str, status: ExecutionStatus, *, after: str, page: int
+    ) -> AsyncGenerator[Sequence[str], None]:
+        """Yield pages of the devices of `ended`."""
+        ids = [i for i in self.ended.get((task_id, status), ()) if i > after]
+        for first in range(0, len(ids), page):
+            yield ids[first : first + page]
 
     async def members(self, device_ids: Sequence[str]) -> Sequence[Member]:
         """Return devices; one whose id begins with `x` does not exist."""
@@ -183,6 +194,15 @@ class FakeTasks:
         for i in execution_ids:
             del self.rows[i]
             self._log.append(f"delete {i}")
+
+    async def is_being_retried(self, task_id: str) -> bool:
+        """Return what was set."""
+        return self.is_retried
+
+    async def postpone_purge(self, task_id: str, until: datetime) -> None:
+        """Note it."""
+        self.due = []
+        self._log.append(f"purge in {until - AT}")
 
     async def finish_purge(self, task_id: str) -> None:
         """Note it."""

@@ -6,6 +6,7 @@ from tests.unit.api.application.relay.fakes import AT, FakeKafka, FakeTasks, tas
 from sluice_api.application.relay.expansion import Expansion, LastPage, OvertakenError
 from sluice_api.application.relay.records import PlannedPage
 from sluice_api.domain.models import Checkpoint, Targets, Task
+from sluice_common.messages.execution_events import ExecutionStatus
 
 GROUPS = {"g1": ("11", "12", "13"), "g2": ("13", "14")}
 
@@ -129,3 +130,27 @@ async def test_the_last_page_of_a_task_that_is_stopped_is_completed_and_no_furth
     await last.finish()
     assert case.requested == ["11"]
     assert (case.log[-1], case.store.checkpoint.total) == ("complete", 1)
+
+
+RETRY = Targets(failed_of="o", statuses=(ExecutionStatus.FAILED, ExecutionStatus.STOPPED))
+
+
+async def test_a_retry_has_the_devices_that_ended_so_in_the_other_task_and_still_exist() -> None:
+    case = Case(task(targets=RETRY))
+    case.store.ended = {
+        ("o", ExecutionStatus.FAILED): ("11", "13", "x4", "x5", "x6"),
+        ("o", ExecutionStatus.STOPPED): ("12",),
+        ("o", ExecutionStatus.SUCCEEDED): ("14",),
+    }
+    await case.expand()
+    assert case.requested == ["11", "13", "12"]
+    assert case.store.checkpoint == Checkpoint(page=4, group=1, after="12", total=3)
+
+
+async def test_a_retry_that_is_resumed_reads_on_behind_its_checkpoint() -> None:
+    checkpoint = Checkpoint(page=2, group=0, after="12", total=2)
+    case = Case(task(targets=RETRY, expansion=checkpoint))
+    case.store.ended = {("o", ExecutionStatus.FAILED): ("11", "12", "13"), ("o", ExecutionStatus.STOPPED): ("10",)}
+    await case.expand()
+    assert case.requested == ["13", "10"]
+    assert case.store.checkpoint.total == 4

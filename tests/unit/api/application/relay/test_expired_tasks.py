@@ -14,6 +14,7 @@ class FakeTasks:
     def __init__(self, **ends: datetime) -> None:
         self.ends = ends
         self.looks = 0
+        self.kept: set[str] = set()
 
     async def ended_before(self, at: datetime, limit: int) -> Sequence[tuple[str, str]]:
         self.looks += 1
@@ -21,7 +22,7 @@ class FakeTasks:
 
     async def remove(self, app_id: str, task_id: str, at: datetime) -> bool:
         assert (app_id, at) == ("a", AT)
-        return self.ends.pop(task_id, None) is not None
+        return task_id not in self.kept and self.ends.pop(task_id, None) is not None
 
 
 async def test_tasks_that_ended_long_ago_are_removed_and_no_others() -> None:
@@ -40,6 +41,15 @@ async def test_after_a_look_that_found_nothing_the_next_is_minutes_away() -> Non
     at[0] += timedelta(hours=1)
     await expired.remove_when_due()
     assert tasks.looks == 2
+
+
+async def test_tasks_that_others_have_yet_to_read_do_not_keep_the_relay_busy() -> None:
+    tasks = FakeTasks(retried=AT - 3 * DAY)
+    tasks.kept = {"retried"}
+    expired = ExpiredTasks(tasks, DAY, lambda: AT)
+    for _ in range(3):
+        assert not await expired.remove_when_due()
+    assert (tasks.looks, list(tasks.ends)) == (1, ["retried"])
 
 
 async def test_a_platform_that_keeps_all_tasks_removes_none() -> None:

@@ -14,9 +14,9 @@ from sluice_api.application.relay.records import DueTask, Member, OutboxDocument
 from sluice_api.application.relay.start_check import StartCheck
 from sluice_api.application.relay.task_work import TaskWork
 from sluice_api.application.tasks import TaskStopper
-from sluice_api.domain.models import Checkpoint, KeyStatus, Package, Product, Task, TaskStatus
+from sluice_api.domain.models import Checkpoint, KeyStatus, Package, Product, Targets, Task, TaskStatus
 from sluice_api.domain.outbox import OutboxMessage
-from sluice_common.messages.execution_events import Reason
+from sluice_common.messages.execution_events import ExecutionStatus, Reason
 from sluice_common.reasons import ReasonCode
 from sluice_common.supervision import Backoff
 
@@ -35,6 +35,7 @@ class FakeWorld:
     def __init__(self, log: list[str]) -> None:
         self.log = log
         self.package_exists = True
+        self.retried_exists = True
         self.stopped: list[ReasonCode] = []
 
     async def due(self, now: datetime, limit: int) -> Sequence[OutboxDocument]:
@@ -50,6 +51,10 @@ class FakeWorld:
     async def key_status(self, key_id: str | None) -> KeyStatus | None:
         assert key_id == "k"
         return KeyStatus.ACTIVE
+
+    async def has_task(self, task_id: str) -> bool:
+        assert task_id == "o"
+        return self.retried_exists
 
     async def product(self, product_id: str) -> Product | None:
         return records.product(product_id=product_id)
@@ -285,3 +290,18 @@ async def test_a_task_that_another_relay_works_on_is_left_and_looked_at_anew() -
     assert case.store.open_cursors == 0
     await case.until_nothing_is_due()
     assert case.log[-2:] == ["running", "end 7?"]
+
+
+async def test_a_retry_whose_task_was_deleted_at_the_moment_of_its_creation_stops_and_says_why() -> None:
+    case = Case(task(targets=Targets(failed_of="o", statuses=(ExecutionStatus.FAILED,))))
+    case.world.retried_exists = False
+    await case.work.work_on_due()
+    assert case.world.stopped == [ReasonCode.RETRIED_TASK_DELETED]
+    assert not case.kafka.published
+
+
+async def test_the_executions_of_a_deleted_task_stay_while_another_reads_them() -> None:
+    case = Case(None)
+    case.store.is_retried = True
+    await case.work.work_on_due()
+    assert case.log == ["purge in 0:00:05"]

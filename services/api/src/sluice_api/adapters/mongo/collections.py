@@ -88,6 +88,7 @@ _INDEXES: dict[str, Sequence[IndexModel]] = {
         _index("status", "ended_at"),
         _index("package_id", "status"),
         _index("status", "relay_at", partialFilterExpression={"status": "STOPPING"}, name="stopping"),
+        _index("targets.failed_of", "status", sparse=True),
         _RELAY,
     ],
     EXECUTIONS: [

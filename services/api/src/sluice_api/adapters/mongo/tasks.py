@@ -1,6 +1,6 @@
 """Tasks, as users ask for them. The relay expands and stops them; the projector counts and ends them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -16,7 +16,7 @@ from sluice_api.domain.errors import MAX_NAMED, NamedTask
 from sluice_api.domain.executions import progress_at
 from sluice_api.domain.models import Page, Progress, Task, TaskFilter, TaskStatus
 from sluice_api.domain.outbox import OutboxMessage
-from sluice_api.domain.tasks import FINAL, STOPPABLE, UNDER_WAY, progress_of
+from sluice_api.domain.tasks import FINAL, READING, STOPPABLE, UNDER_WAY, progress_of
 from sluice_common.messages import base
 from sluice_common.messages.execution_events import Reason
 from sluice_common.mongo import Database
@@ -98,13 +98,22 @@ class Tasks(TenantRepository[Task, TaskFilter]):
         return [(app_id, task_id) for task_id, app_id in found.items()]
 
     async def remove(self, app_id: str, task_id: str, at: datetime) -> bool:
-        """Leave a tombstone of a task that has ended, for the relay to delete its executions; return whether it had.
+        """Leave a tombstone of a task that has ended, for the relay to delete its executions; return whether it did.
 
         The tombstone has no app: no query of an app finds it, and nothing that arrives late brings its executions back.
+        A task that begins to retry it at this moment is seen by the relay (`Purge`, `StartCheck`).
         """
+        if await self.retries_of(task_id, READING):
+            return False
         ended = {"_id": task_id, "app_id": app_id, "status": {"$in": [status.value for status in FINAL]}}
         tombstone = {"_id": task_id, "deleted_from": app_id, "deleted_at": at, "relay_at": at}
         return (await self._documents.replace_one(ended, tombstone)).modified_count == 1
+
+    async def retries_of(self, task_id: str, statuses: Collection[TaskStatus]) -> Sequence[NamedTask]:
+        """Return tasks of these statuses that retry one, at most `MAX_NAMED`."""
+        wanted = {"targets.failed_of": task_id, "status": {"$in": [status.value for status in statuses]}}
+        found = self._documents.find(wanted, {"name": 1, "status": 1}).limit(MAX_NAMED)
+        return [NamedTask(task["_id"], task["name"], task["status"]) async for task in found]
 
     async def ended_before(self, at: datetime, limit: int) -> Sequence[tuple[str, str]]:
         """Return app and id of tasks that ended before a time, so many at most."""

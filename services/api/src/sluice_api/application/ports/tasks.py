@@ -1,12 +1,12 @@
 """Tasks, executions and device commands."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from sluice_api.application.ports.repository import Lookup, Repository
 from sluice_api.domain.errors import NamedTask
-from sluice_api.domain.models import DeviceCommand, Execution, Page, Task, TaskFilter
+from sluice_api.domain.models import DeviceCommand, Execution, Page, Task, TaskFilter, TaskStatus
 from sluice_api.domain.outbox import OutboxMessage
 from sluice_common.messages.execution_events import DeviceCommandStatus, ExecutionStatus, Reason
 
@@ -37,7 +37,15 @@ class TaskRepository(StoppableTasks, Repository[Task, TaskFilter], Protocol):
         ...
 
     async def remove(self, app_id: str, task_id: str, at: datetime) -> bool:
-        """Leave a tombstone of a task that has ended, for the relay to delete its executions; return whether it had."""
+        """Leave a tombstone of a task that has ended, for the relay to delete its executions.
+
+        Returns:
+            Whether that was done: not for one that has not ended, or whose executions another task has yet to read.
+        """
+        ...
+
+    async def retries_of(self, task_id: str, statuses: Collection[TaskStatus]) -> Sequence[NamedTask]:
+        """Return tasks of these statuses that retry one, at most `MAX_NAMED`."""
         ...
 
     async def under_way_of(self, package_id: str) -> Sequence[NamedTask]:

@@ -3,22 +3,20 @@
 The executions' own rows are the frozen membership: a row is inserted before its device's `ExecutionRequested` is
 published, and stopping walks the rows. A page is: read devices, store which they are, insert rows, publish one
 `ExecutionRequested` per row, wait until Kafka has them all, write the checkpoint with the number of rows. A relay that
-resumes a task first completes the page behind the checkpoint as it was stored, then reads on; ids are deterministic, so
-that what is done twice changes nothing. So the checkpoint has the exact number of executions without counting rows.
-
-Snapshot rule: devices of a group count that were created before the task begins (ids sort by time) and are in the group
-when their page is read.
+resumes a task first completes the page behind the checkpoint as it was stored, then reads on (`target_pages`); ids are
+deterministic, so that what is done twice changes nothing. So the checkpoint has the exact number of executions without
+counting rows.
 """
 
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from sluice_api.application.relay.ports import ExpansionStore, Publisher
 from sluice_api.application.relay.records import Member, PlannedPage
+from sluice_api.application.relay.target_pages import pages_of
 from sluice_api.domain.models import Checkpoint, Task
 from sluice_api.domain.tasks import product_for
 from sluice_common.ids import execution_id
@@ -49,9 +47,8 @@ class Expansion:
         self._publisher = publisher
         self._task = task
         self._policy = task.policy.of_executions()
-        self._page = page
         self._checkpoint = task.expansion
-        self._pages = self._read()
+        self._pages = pages_of(store, task, page)
         self._resumed = False
 
     async def step(self, now: datetime) -> bool:
@@ -79,22 +76,6 @@ class Expansion:
     async def close(self) -> None:
         """Close the cursor."""
         await self._pages.aclose()
-
-    async def _read(self) -> AsyncGenerator[PlannedPage, None]:
-        """Yield pages of devices behind the checkpoint."""
-        targets, start, last = self._task.targets, self._checkpoint.group, self._checkpoint.after
-        left = [device_id for device_id in targets.device_ids or () if device_id > last]
-        for first in range(0, len(left), self._page):
-            device_ids = left[first : first + self._page]
-            yield PlannedPage(group=0, after=device_ids[-1], members=await self._store.members(device_ids))
-        before = _first_id_after(self._task.begins_at)
-        for group, group_id in list(enumerate(targets.group_ids or ()))[start:]:
-            members = self._store.members_of_group(
-                self._task.app_id, group_id, after=last if group == start else "", before=before, page=self._page
-            )
-            async with aclosing(members) as pages:
-                async for page in pages:
-                    yield PlannedPage(group=group, after=page[-1].device_id, members=page)
 
     async def _complete_planned(self, now: datetime) -> None:
         """Complete the page that follows the checkpoint, if one was stored: nobody knows how far it is."""
@@ -154,8 +135,3 @@ class LastPage(Expansion):
     async def finish(self) -> None:
         """Mark the executions as complete; stopping follows."""
         await self._store.complete_expansion(self._task.task_id)
-
-
-def _first_id_after(at: datetime) -> str:
-    """Return the least id that is made after the second of a time."""
-    return f"{int(at.timestamp()) + 1:08x}"

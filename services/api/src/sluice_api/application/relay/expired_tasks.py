@@ -20,7 +20,7 @@ class EndedTasks(Protocol):
         ...
 
     async def remove(self, app_id: str, task_id: str, at: datetime) -> bool:
-        """Leave a tombstone of a task that has ended, for its executions to be deleted; return whether it had."""
+        """Leave a tombstone of a task that has ended, for its executions to be deleted; return whether it did."""
         ...
 
 
@@ -45,9 +45,9 @@ class ExpiredTasks:
         if not self._keep or now < self._look_at:
             return False
         found = await self._tasks.ended_before(now - self._keep, _AT_ONCE)
-        for app_id, task_id in found:
-            await self._tasks.remove(app_id, task_id, now)
+        removed = [task for task in found if await self._tasks.remove(*task, now)]
+        for app_id, task_id in removed:
             _log.info("task_expired", app_id=app_id, task_id=task_id)
-        if not found:
+        if not removed:  # none, or none but those that other tasks have yet to read
             self._look_at = now + _PAUSE
-        return bool(found)
+        return bool(removed)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from sluice_api.application.relay.records import ActiveExecution, DueTask, Member, OutboxDocument, PlannedPage
 from sluice_api.domain.models import Checkpoint, Task
+from sluice_common.messages.execution_events import ExecutionStatus
 from sluice_common.topics import Topic
 
 
@@ -62,6 +63,12 @@ class ExpansionStore(Protocol):
         self, app_id: str, group_id: str, *, after: str, before: str, page: int
     ) -> AsyncGenerator[Sequence[Member], None]:
         """Yield pages of a group's devices in the order of ids, between two ids."""
+        ...
+
+    def devices_of_task(
+        self, task_id: str, status: ExecutionStatus, *, after: str, page: int
+    ) -> AsyncGenerator[Sequence[str], None]:
+        """Yield pages of the devices whose executions of a task have a status, in the order of ids, behind one."""
         ...
 
     async def members(self, device_ids: Sequence[str]) -> Sequence[Member]:
@@ -135,6 +142,14 @@ class PurgeStore(Protocol):
 
     async def delete_executions(self, execution_ids: Sequence[str]) -> None:
         """Delete executions."""
+        ...
+
+    async def is_being_retried(self, task_id: str) -> bool:
+        """Return whether a task that is being expanded reads the executions of a tombstone."""
+        ...
+
+    async def postpone_purge(self, task_id: str, until: datetime) -> None:
+        """Let the relay look at a tombstone again at a time."""
         ...
 
     async def finish_purge(self, task_id: str) -> None:

@@ -2,7 +2,8 @@
 
 A task was checked when it was created. Since then its package may have been deleted, its key revoked, or the least
 version of its product raised. Whoever does the first two closes the package first and looks for tasks then, and the
-task is stored before this check: one of the two sees the other, whenever a process ends in between.
+task is stored before this check: one of the two sees the other, whenever a process ends in between. So it is with the
+deletion of a task that another one retries.
 """
 
 from datetime import datetime
@@ -12,6 +13,7 @@ from sluice_api.application.tasks import TaskStopper
 from sluice_api.domain.models import KeyStatus, Package, Product, Task, TaskStatus
 from sluice_api.domain.packages import why_unusable, why_version_refused
 from sluice_common.messages.execution_events import Reason
+from sluice_common.reasons import ReasonCode
 
 
 class StartCheckStore(Protocol):
@@ -23,6 +25,10 @@ class StartCheckStore(Protocol):
 
     async def key_status(self, key_id: str | None) -> KeyStatus | None:
         """Return the status of a public key, None if it has been deleted."""
+        ...
+
+    async def has_task(self, task_id: str) -> bool:
+        """Return whether a task is there and has not been deleted."""
         ...
 
     async def product(self, product_id: str) -> Product | None:
@@ -45,6 +51,11 @@ class StartCheck:
         return why is not None
 
     async def _why_unfit(self, task: Task) -> Reason | None:
+        if (retried := task.targets.failed_of) is not None and not await self._store.has_task(retried):
+            return Reason(code=ReasonCode.RETRIED_TASK_DELETED)
+        return await self._why_package_unfit(task)
+
+    async def _why_package_unfit(self, task: Task) -> Reason | None:
         package = await self._store.package(task.package_id)
         key = await self._store.key_status(package.key_id) if package else None
         if (code := why_unusable(package, key)) is not None:

@@ -1,6 +1,6 @@
 """What the relay does at the end of a task: asks its executions to stop, and deletes those of deleted tasks."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sluice_api.application.relay.ports import Publisher, PurgeStore, StopStore
 from sluice_api.application.relay.records import ActiveExecution
@@ -8,6 +8,8 @@ from sluice_api.domain.models import Task
 from sluice_common.ids import split_execution_id
 from sluice_common.messages.device_events import ExecutionStopRequested
 from sluice_common.topics import DEVICE_EVENTS, EXECUTION_EVENTS
+
+_PURGE_PAUSE = timedelta(seconds=5)
 
 
 class Stop:
@@ -51,13 +53,23 @@ class Stop:
 
 
 class Purge:
-    """Deletes the executions of a deleted task, here and in Kafka; the task's tombstone stays."""
+    """Deletes the executions of a deleted task, here and in Kafka; the task's tombstone stays.
+
+    A task that retries it may have begun to read them at the moment of its deletion: they stay until it has.
+    """
 
     def __init__(self, store: PurgeStore, publisher: Publisher, task_id: str, page: int) -> None:
         self._store = store
         self._publisher = publisher
         self._task_id = task_id
         self._pages = store.executions(task_id, page)
+
+    async def must_wait(self, now: datetime) -> bool:
+        """Return whether another task reads the executions; they are looked at again in a while."""
+        if not await self._store.is_being_retried(self._task_id):
+            return False
+        await self._store.postpone_purge(self._task_id, now + _PURGE_PAUSE)
+        return True
 
     async def step(self, now: datetime) -> bool:  # noqa: ARG002 - as the others
         """Do one page; return whether there was one."""

@@ -113,7 +113,7 @@ class TaskWork:
         work = await self._work(due)
         if due.outbox or work is None:
             await self._outbox.deliver([due], done=work is None)
-        if work is None or await self._must_not_begin(work, due.task):
+        if work is None or await self._must_wait(work) or await self._must_not_begin(work, due.task):
             return await self._leave(due.id)
         if await work.step(self._now()):
             return None
@@ -122,6 +122,9 @@ class TaskWork:
         # Its last execution may have ended before it was complete.
         await self._endings.end_if_done(due.id, self._now())
         return None
+
+    async def _must_wait(self, work: Work) -> bool:
+        return isinstance(work, Purge) and await work.must_wait(self._now())
 
     async def _must_not_begin(self, work: Work, task: Task | None) -> bool:
         """Stop a task that must not begin, before its first page; return whether that was so."""

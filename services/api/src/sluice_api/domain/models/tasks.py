@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sluice_api.domain.models.base import Record
-from sluice_common.messages.execution_events import Reason
+from sluice_common.messages.execution_events import ExecutionStatus, Reason
 from sluice_common.messages.snapshots import PackageSnapshot, ProductSnapshot, UpgradePolicy
 from sluice_common.reasons import ReasonCode
 
@@ -35,10 +35,17 @@ class TaskResult(StrEnum):
 
 
 class Targets(Record, frozen=True, kw_only=True):
-    """Which devices: those that are listed, or those that are in groups; lists of tasks leave out `device_ids`."""
+    """Which devices: a list, groups, or those that failed in another task; lists of tasks leave out `device_ids`.
+
+    Attributes:
+        failed_of: A task, of which those devices are meant whose executions have one of the statuses.
+        statuses: FAILED, STOPPED or both; empty without such a task.
+    """
 
     device_ids: tuple[str, ...] | None = None
     group_ids: tuple[str, ...] | None = None
+    failed_of: str | None = None
+    statuses: tuple[ExecutionStatus, ...] = ()
 
 
 class TaskPolicy(UpgradePolicy, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """What stopping a task and purging a deleted one read and write."""
 
 from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
 
 from sluice_api.adapters.mongo.collections import EXECUTION_PAGES, EXECUTIONS, TASK_COUNTS, TASKS, Document, chunks
 from sluice_api.adapters.mongo.pages import pages
@@ -41,6 +42,15 @@ class MongoTaskEndStore:
         """Delete executions."""
         for ids in chunks(execution_ids):
             await self._executions.delete_many({"_id": {"$in": list(ids)}})
+
+    async def is_being_retried(self, task_id: str) -> bool:
+        """Return whether a task that is being expanded reads the executions of a tombstone."""
+        reading = {"targets.failed_of": task_id, "status": TaskStatus.EXPANDING.value}
+        return await self._tasks.find_one(reading, {"_id": 1}) is not None
+
+    async def postpone_purge(self, task_id: str, until: datetime) -> None:
+        """Let the relay look at a tombstone again at a time."""
+        await self._tasks.update_one({"_id": task_id}, {"$set": {"relay_at": until}})
 
     async def finish_purge(self, task_id: str) -> None:
         """Note that the executions of a tombstone are deleted."""

@@ -68,6 +68,14 @@ class MongoTaskStore:
         wanted = {"app_id": app_id, "group_ids": group_id, "_id": {"$gt": after, "$lt": before}}
         return pages(self._devices.find(wanted, _MEMBER).sort("_id", 1), page, _member)
 
+    def devices_of_task(
+        self, task_id: str, status: ExecutionStatus, *, after: str, page: int
+    ) -> AsyncGenerator[list[str], None]:
+        """Yield pages of the devices whose executions of a task have a status, in the order of ids, behind one."""
+        ids = {"$gt": execution_id(task_id, after), "$lt": f"{task_id};"}
+        rows = self._executions.find({"task_id": task_id, "status": status.value, "_id": ids}, {"device_id": 1})
+        return pages(rows.sort("_id", 1), page, lambda row: str(row["device_id"]))
+
     async def members(self, device_ids: Sequence[str]) -> list[Member]:
         """Return those devices that exist."""
         found: list[Member] = []

@@ -1,7 +1,7 @@
 """Tasks and their executions."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,7 @@ MAX_DEVICES = 10_000
 MAX_GROUPS = 256
 MAX_RETRIES = 5
 _DAY = 86_400
+RetriedStatus = Literal["FAILED", "STOPPED"]
 _LONGEST = 30 * _DAY
 _POLICY = UpgradePolicy()
 _TIMEOUTS = TimeoutDefaults()
@@ -78,15 +79,21 @@ class Policy(Body):
 
 
 class Targets(Body):
-    """Which devices: either a list or groups."""
+    """Which devices: a list, groups, or those whose executions of another task have failed."""
 
     device_ids: list[Identifier] | None = Field(None, min_length=1, max_length=MAX_DEVICES)
     group_ids: list[Identifier] | None = Field(None, min_length=1, max_length=MAX_GROUPS)
+    failed_of: Identifier | None = Field(None, description="A task: its devices that failed are upgraded again.")
+    statuses: list[RetriedStatus] | None = Field(
+        None, min_length=1, max_length=2, description="Of `failed_of`: which executions; FAILED if it is not given."
+    )
 
     @model_validator(mode="after")
-    def _is_one_of_both(self) -> Self:
-        if (self.device_ids is None) == (self.group_ids is None):
-            raise ValueError("give either device_ids or group_ids")
+    def _is_one_of_them(self) -> Self:
+        if sum(given is not None for given in (self.device_ids, self.group_ids, self.failed_of)) != 1:
+            raise ValueError("give one of device_ids, group_ids and failed_of")
+        if self.statuses is not None and self.failed_of is None:
+            raise ValueError("statuses go with failed_of only")
         return self
 
     def targets(self) -> models.Targets:
@@ -94,7 +101,14 @@ class Targets(Body):
         return models.Targets(
             device_ids=None if self.device_ids is None else tuple(sorted(set(self.device_ids))),
             group_ids=None if self.group_ids is None else tuple(sorted(set(self.group_ids))),
+            failed_of=self.failed_of,
+            statuses=self._statuses(),
         )
+
+    def _statuses(self) -> tuple[ExecutionStatus, ...]:
+        if self.failed_of is None:
+            return ()
+        return tuple(sorted({ExecutionStatus(status) for status in self.statuses or ["FAILED"]}))
 
 
 class TaskIn(Body):
@@ -129,6 +143,8 @@ class TaskTargets(Item):
 
     device_ids: list[str] | None = None
     group_ids: list[str] | None = None
+    failed_of: str | None = None
+    statuses: list[ExecutionStatus] = []
 
 
 class Reason(Item):
