@@ -16,7 +16,7 @@ from tests.unit.api import records
 
 from sluice_api.adapters.mongo.apps import Apps
 from sluice_api.adapters.mongo.callbacks import Callbacks
-from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS, ensure_indexes
+from sluice_api.adapters.mongo.collections import COMMANDS, EXECUTIONS, PACKAGES, TASKS, ensure_indexes
 from sluice_api.adapters.mongo.commands import Commands
 from sluice_api.adapters.mongo.credentials import CredentialStore
 from sluice_api.adapters.mongo.device_conflicts import DeviceConflicts
@@ -246,6 +246,7 @@ class Product:
         executions, conflicts = Executions(self.database), DeviceConflicts(self.database)
         await Tasks(self.database).add(records.task(status=TaskStatus.EXPANDING), MESSAGE)
         await executions.find("a", "t:d")
+        await executions.request_stop("t:d", self.at, MESSAGE)
         for status in (None, *ExecutionStatus):
             for device_id, after in ((None, None), ("d", None), (None, "dDpk")):
                 await executions.of_task(records.task(), device_id=device_id, status=status, limit=10, after=after)
@@ -265,7 +266,7 @@ class Product:
         """What the relay asks."""
         at, database = self.at, self.database
         tasks, ends, store = Tasks(database), MongoTaskEndStore(database), MongoTaskStore(database)
-        for collection in (TASKS, PACKAGES, COMMANDS):
+        for collection in (TASKS, PACKAGES, COMMANDS, EXECUTIONS):
             outbox = MongoOutboxStore(database, collection)
             await outbox.due(at, 10)
             await outbox.count_due(at)
@@ -281,7 +282,6 @@ class Product:
         await store.due_task("t", at)
         await store.postpone(["t"], at)
         await tasks.retries_of("t", [TaskStatus.SCHEDULED, TaskStatus.EXPANDING])
-        await store.due_tasks(at, "", 10)
         await store.begin_expansion("t")
         members = await store.members(["d"])
         await drain(store.members_of_group("a", "g", after="", before="f", page=10))

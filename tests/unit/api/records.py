@@ -9,6 +9,7 @@ from sluice_api.domain.models import (
     AntiRollback,
     Checkpoint,
     Device,
+    Execution,
     KeyStatus,
     Maintenance,
     Ordering,
@@ -24,6 +25,7 @@ from sluice_api.domain.models import (
     TaskPolicy,
     TaskStatus,
 )
+from sluice_common.messages.execution_events import ExecutionStatus, Step
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 _NO_MINIMUM = AntiRollback(ordering=Ordering.SEMVER, minimum_version=None)
@@ -123,5 +125,28 @@ def task(**changes: Any) -> Task:
         expansion=Checkpoint(),
         created_at=AT,
         ended_at=None,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def execution(**changes: Any) -> Execution:
+    """Return an execution of that task that waits for its device."""
+    plain = Execution(
+        execution_id="t:d",
+        app_id="a",
+        task_id="t",
+        device_id="d",
+        endpoint="e",
+        product_id="m",
+        group_ids=(),
+        version=1,
+        active=True,
+        status=ExecutionStatus.RUNNING,
+        step=Step.AWAIT_ONLINE,
+        attempt=1,
+        max_retries=0,
+        target_version="2.0",
+        created_at=AT,
+        history=(),
     )
     return msgspec.structs.replace(plain, **changes)

@@ -11,6 +11,7 @@ import msgspec
 
 from sluice_api.domain.errors import ConflictError, NamedTask, NotFoundError
 from sluice_api.domain.models import (
+    Execution,
     KeyStatus,
     Package,
     PackageFilter,
@@ -27,7 +28,7 @@ from sluice_api.domain.models import (
 )
 from sluice_api.domain.outbox import OutboxMessage
 from sluice_api.domain.tasks import READING, STOPPABLE
-from sluice_common.messages.execution_events import Reason
+from sluice_common.messages.execution_events import ExecutionStatus, Reason
 from sluice_common.messages.package_events import PublicKeyRef
 
 Kept = TypeVar("Kept", bound=Record)
@@ -203,3 +204,26 @@ class FakeTasks(FakeRepository[Task, TaskFilter]):
 
     async def under_way_of(self, package_id: str) -> Sequence[NamedTask]:
         return self.looks.pop(0) if self.looks else ()
+
+
+class FakeExecutions(FakeRepository[Execution, Record]):
+    """The executions; with `ends_meanwhile` one ends between the look at it and the request."""
+
+    ends_meanwhile = False
+
+    async def request_stop(self, execution_id: str, at: datetime, message: OutboxMessage) -> None:
+        if self.ends_meanwhile:
+            self._replace(execution_id, active=False, status=ExecutionStatus.SUCCEEDED)
+        elif self.records[execution_id].active and not self.records[execution_id].stop_requested:
+            self._replace(execution_id, stop_requested=True)
+            self.messages.append(message)
+
+    async def of_task(
+        self, task: Task, *, device_id: str | None, status: ExecutionStatus | None, limit: int, after: str | None
+    ) -> Page[Execution]:
+        raise NotImplementedError("these tests do not get there")
+
+    async def of_device(
+        self, app_id: str, device_id: str, status: ExecutionStatus | None, limit: int, after: str | None
+    ) -> Page[Execution]:
+        raise NotImplementedError("these tests do not get there")

@@ -61,19 +61,25 @@ def test_a_task_is_done_when_nothing_waits_or_runs(waiting: int, counts: dict[Ex
 
 
 @pytest.mark.parametrize(
-    ("counts", "result"),
+    ("counts", "finished", "stopped"),
     [
-        ({}, None),
-        ({"SUCCEEDED": 3}, "SUCCEEDED"),
-        ({"SUCCEEDED": 1, "FAILED": 2}, "PARTIAL"),
-        ({"FAILED": 2}, "FAILED"),
-        ({"SUCCEEDED": 5, "STOPPED": 1}, "STOPPED"),
-        ({"FAILED": 5, "STOPPED": 1}, "STOPPED"),
+        ({}, None, None),
+        ({"SUCCEEDED": 3}, "SUCCEEDED", "SUCCEEDED"),
+        ({"SUCCEEDED": 1, "FAILED": 2}, "PARTIAL", "PARTIAL"),
+        ({"FAILED": 2}, "FAILED", "FAILED"),
+        ({"STOPPED": 2}, "STOPPED", "STOPPED"),
+        # Of a task that was not stopped itself, executions were stopped singly.
+        ({"SUCCEEDED": 5, "STOPPED": 1}, "PARTIAL", "STOPPED"),
+        ({"FAILED": 5, "STOPPED": 1}, "FAILED", "STOPPED"),
     ],
 )
-def test_the_result_of_a_task_follows_from_its_progress(counts: dict[str, int], result: str | None) -> None:
+def test_the_result_of_a_task_follows_from_its_progress_and_whether_it_was_stopped(
+    counts: dict[str, int], finished: str | None, stopped: str | None
+) -> None:
     by_status = {ExecutionStatus(status): number for status, number in counts.items()}
-    assert result_of(progress_of(sum(counts.values()), by_status)) == result
+    progress = progress_of(sum(counts.values()), by_status)
+    assert result_of(progress, TaskStatus.FINISHED) == finished
+    assert result_of(progress, TaskStatus.STOPPED) == stopped
 
 
 @pytest.mark.requirement("R141", "R142")

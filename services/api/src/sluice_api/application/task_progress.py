@@ -87,9 +87,9 @@ class TaskProgress:
         counts = (await self._store.counts([task_id])).get(task_id, Counts())
         progress = progress_of(task.total, counts.by_status)
         if is_done(progress):
-            await self._store.end(
-                task_id, task.status, _ENDS[task.status], result=result_of(progress), progress=progress, now=now
-            )
+            after = _ENDS[task.status]
+            result = result_of(progress, after)
+            await self._store.end(task_id, task.status, after, result=result, progress=progress, now=now)
 
     async def recount(self, task_id: str, reached: Mapping[int, int] = {}) -> bool:
         """Count the executions of a task anew.

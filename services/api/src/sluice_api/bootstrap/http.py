@@ -79,7 +79,7 @@ def _services(database: Database, tokens: AccessTokens, sealer: Sealer, hint: Ca
         devices=Devices(database),
         groups=Groups(database),
         tasks=Tasks(database, hint),
-        executions=Executions(database),
+        executions=Executions(database, hint),
         commands=Commands(database, hint),
         subscriptions=Subscriptions(database),
         callbacks=Callbacks(database),

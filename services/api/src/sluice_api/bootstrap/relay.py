@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from sluice_api import metrics
-from sluice_api.adapters.mongo.collections import COMMANDS, PACKAGES, TASKS
+from sluice_api.adapters.mongo.collections import COMMANDS, EXECUTIONS, PACKAGES, TASKS
 from sluice_api.adapters.mongo.outbox import MongoOutboxStore
 from sluice_api.adapters.mongo.relay.deleted_devices import MongoDeletedDeviceStore
 from sluice_api.adapters.mongo.relay.leases import MongoLease
@@ -45,7 +45,7 @@ async def run_relay(settings: RelaySettings) -> None:
         producer = await stack.enter_async_context(started(Producer(settings)))
         lease = _lease(settings, database)
         relay = _relay(settings, database, producer, lease)
-        stores = {name: MongoOutboxStore(database, name) for name in (TASKS, PACKAGES, COMMANDS)}
+        stores = {name: MongoOutboxStore(database, name) for name in (TASKS, PACKAGES, COMMANDS, EXECUTIONS)}
         due = {name: partial(_count_due, store) for name, store in stores.items()}
         stack.enter_context(metrics.relay_exported(lambda: lease.is_held, due))
         announce_ready(settings)
@@ -82,7 +82,9 @@ def _relay(settings: RelaySettings, database: Database, producer: Producer, leas
         now=now,
         page=settings.relay_page,
     )
-    packages, commands = (Outbox(MongoOutboxStore(database, name), producer) for name in (PACKAGES, COMMANDS))
+    packages, commands, executions = (
+        Outbox(MongoOutboxStore(database, name), producer) for name in (PACKAGES, COMMANDS, EXECUTIONS)
+    )
     message_work = MessageWork(Revocation(MongoRevocationStore(database), tasks), packages, now)
     abandoned = AbandonedUploads(MongoUploadStore(database), now)
     expired = ExpiredTasks(Tasks(database), timedelta(days=settings.tasks_keep), now)
@@ -91,6 +93,7 @@ def _relay(settings: RelaySettings, database: Database, producer: Producer, leas
     )
     looks = [
         lambda: commands.deliver_due(now()),
+        lambda: executions.deliver_due(now()),
         message_work.work_on_due,
         task_work.work_on_due,
         abandoned.clear_when_due,

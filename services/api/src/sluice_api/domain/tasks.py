@@ -117,11 +117,14 @@ def is_done(progress: Progress) -> bool:
     return progress.waiting == progress.running == 0
 
 
-def result_of(progress: Progress) -> TaskResult | None:
-    """Return the result of a task that has ended: None if it had no devices."""
+def result_of(progress: Progress, status: TaskStatus) -> TaskResult | None:
+    """Return the result of a task that has ended: None if it had no devices.
+
+    Executions that were stopped singly leave the task what the others make of it: it was not stopped.
+    """
     if progress.total == 0:
         return None
-    if progress.stopped:
+    if progress.stopped == progress.total or (progress.stopped and status is TaskStatus.STOPPED):
         return TaskResult.STOPPED
     if progress.succeeded == progress.total:
         return TaskResult.SUCCEEDED

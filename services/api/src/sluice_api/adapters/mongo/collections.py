@@ -95,6 +95,7 @@ _INDEXES: dict[str, Sequence[IndexModel]] = {
         _index("task_id", "status", "_id"),
         _index("device_id", "_id"),
         _index("app_id", "group_ids", "_id", partialFilterExpression={"active": True}, name="active_by_group"),
+        _RELAY,
     ],
     EXECUTION_PAGES: [_index("task_id", "last")],
     COMMANDS: [

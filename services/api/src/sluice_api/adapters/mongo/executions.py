@@ -5,11 +5,13 @@ from contextlib import aclosing
 from datetime import datetime
 
 from sluice_api.adapters.mongo.collections import EXECUTION_PAGES, EXECUTIONS, TASKS, Document
+from sluice_api.adapters.mongo.outbox import also_send, no_hint
 from sluice_api.adapters.mongo.records import RecordCodec
 from sluice_api.adapters.mongo.repository import TenantRepository, page_of
 from sluice_api.domain.cursors import decode_cursor, encode_cursor
 from sluice_api.domain.executions import shown_at, stored_statuses
 from sluice_api.domain.models import Execution, Page, Record, Task
+from sluice_api.domain.outbox import OutboxMessage
 from sluice_common.ids import execution_id, split_execution_id
 from sluice_common.messages import base
 from sluice_common.messages.execution_events import ExecutionStatus
@@ -25,11 +27,15 @@ class Executions(TenantRepository[Execution, Record]):
 
     Args:
         database: The database.
+        hint: Called when a message waits for the relay.
         now: UTC time.
     """
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = base.now) -> None:
+    def __init__(
+        self, database: Database, hint: Callable[[], None] = no_hint, now: Callable[[], datetime] = base.now
+    ) -> None:
         super().__init__(database, EXECUTIONS, _CODEC, "execution")
+        self._hint = hint
         self._pages = database[EXECUTION_PAGES]
         self._now = now
 
@@ -43,6 +49,14 @@ class Executions(TenantRepository[Execution, Record]):
             return None
         found = await super().find(app_id, identifier)
         return found and shown_at(found, self._now())
+
+    async def request_stop(self, execution_id: str, at: datetime, message: OutboxMessage) -> None:
+        """Note once that an execution that has not ended shall be stopped, with its message."""
+        change = also_send(at, message)
+        change["$set"]["stop_requested"] = True
+        wanted = {"_id": execution_id, "active": True, "stop_requested": {"$ne": True}}
+        await self._documents.update_one(wanted, change)
+        self._hint()
 
     async def of_task(
         self,

@@ -56,6 +56,10 @@ class TaskRepository(StoppableTasks, Repository[Task, TaskFilter], Protocol):
 class ExecutionRepository(Lookup[Execution], Protocol):
     """The executions."""
 
+    async def request_stop(self, execution_id: str, at: datetime, message: OutboxMessage) -> None:
+        """Note once that an execution that has not ended shall be stopped, with its message."""
+        ...
+
     async def of_task(
         self,
         task: Task,

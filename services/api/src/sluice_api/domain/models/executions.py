@@ -27,6 +27,7 @@ class Execution(Record, frozen=True, kw_only=True):
         source_version: Version before the first attempt.
         firmware_state: Last known `/5/0/3` of the running attempt.
         next_attempt_at: When the wait for a retry ends.
+        stop_requested: Whether it alone shall be stopped.
         history: From creation on, oldest first.
     """
 
@@ -56,6 +57,7 @@ class Execution(Record, frozen=True, kw_only=True):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     next_attempt_at: datetime | None = None
+    stop_requested: bool = False
 
 
 class Operation(StrEnum):

@@ -18,6 +18,7 @@ from sluice_common.mongo import Database
 _MAX_WRITES = 200
 """Writes of one bulk, which a busy server answers in time."""
 _OF_DEVICE = ("endpoint", "product_id", "group_ids")
+_OF_REQUEST = ("target_version", "max_retries", "created_at")
 
 
 class MongoProjectionStore:
@@ -41,7 +42,7 @@ class MongoProjectionStore:
 
     async def update_executions(self, writes: Sequence[RowWrite]) -> None:
         """Write snapshots over older ones."""
-        await self._update_each(EXECUTIONS, {w.snapshot.execution_id: _fields(w) for w in writes})
+        await self._update_each(EXECUTIONS, {w.snapshot.execution_id: _changed(w) for w in writes})
 
     async def change_counts(self, task_id: str, change: CountChange) -> bool:
         """Change the counts of a task; return False if they are not any more those that were read."""
@@ -133,6 +134,12 @@ def _row(write: RowWrite, device: Document) -> Document:
         "product_id": device.get("product_id", ""),
         "group_ids": device.get("group_ids", []),
     } | _fields(write)
+
+
+def _changed(write: RowWrite) -> Document:
+    """Return what a row takes over: of one that was stopped before the scheduler heard of it, no more than its end."""
+    fields = _fields(write)
+    return fields if write.snapshot.target_version else {n: fields[n] for n in fields if n not in _OF_REQUEST}
 
 
 def _fields(write: RowWrite) -> Document:

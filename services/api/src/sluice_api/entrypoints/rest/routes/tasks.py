@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from fastapi import Query as FromQuery
 
 from sluice_api.application import tasks
+from sluice_api.application.executions import stop_execution
 from sluice_api.domain import models
 from sluice_api.domain.tasks import NewTask, bounded_timeouts, check_end
 from sluice_api.entrypoints.rest.dependencies import Operator, Reader, Settings, Wired
@@ -124,3 +125,14 @@ async def list_device_executions(
 async def get_execution(caller: Reader, services: Wired, execution_id: str) -> Execution:
     """Get an execution with the history of its attempts."""
     return Execution.of(await services.executions.get(caller.app_id, execution_id))
+
+
+@executions.post(
+    "/executions/{execution_id}/stop",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
+async def stop_one_execution(caller: Operator, services: Wired, execution_id: str) -> Execution:
+    """Stop one execution; it ends as STOPPED, unless its result is known already. Repeating it is harmless."""
+    stopped = await stop_execution(services.executions, caller.app_id, execution_id, services.now(), caller.traceparent)
+    return Execution.of(stopped)

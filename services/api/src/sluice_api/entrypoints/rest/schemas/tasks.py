@@ -277,6 +277,7 @@ class Execution(Created):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     next_attempt_at: datetime | None = None
+    stop_requested: bool = Field(default=False, description="It alone is to be stopped; it may still come to its end.")
     history: list[HistoryEntry] = []
 
 
