@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sluice_demo.dashboards import Dashboard, Panel, Series, draw, formatted, legend, read_all
+from sluice_demo.dashboards import Dashboard, Panel, Series, draw, formatted, legend, picture, read_all
 from sluice_demo.monitoring import Monitoring, NoPrometheusError, PartsCollector, configuration
 from sluice_embedded.adapters.state import Endpoints
 
@@ -44,10 +44,17 @@ def test_what_prometheus_answers_becomes_seconds_since_the_beginning_and_values_
         (1200.0, "ops", "1,200/s"),
         (0.5, "s", "0.5 s"),
         (1200.0, "short", "1,200"),
+        (60_000.0, "short", "60,000"),
     ],
 )
 def test_values_are_written_in_the_units_of_the_panel(value: float, unit: str, text: str) -> None:
     assert formatted(value, unit) == text
+
+
+def test_a_place_without_a_panel_is_empty() -> None:
+    panels = [Panel(f"panel {n}", "short", [("", "query")]) for n in range(3)]
+    figure = picture(Dashboard("name", "title", panels), {"query": []}, 10.0)
+    assert [where.axison for where in figure.axes] == [True, True, True, False]
 
 
 def test_parts_and_devices_are_read_beside_the_processes_each_under_its_name() -> None:

@@ -20,7 +20,7 @@ _MAX_NAMED = 8
 """Curves of a panel that have a name and a colour, those with the highest peaks; the others are grey."""
 _COLOURS = ("#3b7dd8", "#e07b39", "#2f9e6e", "#c93c37", "#8a63d2", "#b8860b", "#1f9bb5", "#c2559d")
 _GREY, _INK, _FAINT = "#b8bfc6", "#1f2328", "#57606a"
-_HUNDRED = 100
+_HUNDRED, _THOUSAND = 100, 1000
 _BYTES = ("B", "KiB", "MiB", "GiB")
 
 
@@ -102,17 +102,22 @@ def draw(board: Dashboard, curves: Mapping[str, Sequence[Series]], seconds: floa
         seconds: Length of the time axis.
         file: Where to.
     """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture(board, curves, seconds).savefig(file, dpi=_DPI)
+
+
+def picture(board: Dashboard, curves: Mapping[str, Sequence[Series]], seconds: float) -> Figure:
+    """Return a dashboard as a figure, with a place for each panel and nothing in the others."""
     rows = -(-len(board.panels) // _COLUMNS)
     figure = Figure(figsize=(_COLUMNS * _WIDTH, rows * _HEIGHT + 0.5), layout="constrained")
-    figure.suptitle(board.title, x=0.01, ha="left", color=_INK, fontsize=15, fontweight="semibold")
-    axes = figure.subplots(rows, _COLUMNS, squeeze=False).flat
+    figure.suptitle(board.title, x=0.01, ha="left", color=_INK, fontsize=15, fontweight="bold")
+    axes = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
     for panel, where in zip(board.panels, axes, strict=False):
         found = [(legend(name, s.labels), s) for name, query in panel.targets for s in curves[query] if s.points]
         _draw_panel(where, panel, sorted(found, key=lambda each: -each[1].peak()), seconds)
-    for where in list(axes)[len(board.panels) :]:
+    for where in axes[len(board.panels) :]:
         where.set_axis_off()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file, dpi=_DPI)
+    return figure
 
 
 def _draw_panel(where: Axes, panel: Panel, found: Sequence[tuple[str, Series]], seconds: float) -> None:
@@ -162,11 +167,15 @@ def formatted(value: float, unit: str) -> str:
         case "Bps":
             return f"{_of_bytes(value)}/s"
         case "ops" | "pps":
-            return f"{value:,.4g}/s"
+            return f"{_of_number(value)}/s"
         case "s":
             return f"{value:.3g} s"
         case _:
-            return f"{value:,.4g}"
+            return _of_number(value)
+
+
+def _of_number(value: float) -> str:
+    return f"{value:,.0f}" if value >= _THOUSAND else f"{value:.4g}"
 
 
 def _of_bytes(value: float) -> str:
