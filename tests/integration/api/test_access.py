@@ -92,17 +92,17 @@ def test_the_administrator_binds_endpoint_client_names_to_one_app_each(admin: ht
     apps = [made(admin.post("/apps", json={"name": name})) for name in ("one", "other")]
     one, other = (f"/apps/{app['app_id']}/endpoint-prefixes" for app in apps)
     ours = f"urn:{apps[0]['app_id']}"
-    assert made(admin.get(one)) == {"items": []}
+    assert made(admin.get(one)) == {"prefixes": []}
     for _ in range(2):
-        assert made(admin.put(one, json={"items": [ours, "", ours]})) == {"items": ["", ours]}
+        assert made(admin.put(one, json={"prefixes": [ours, "", ours]})) == {"prefixes": ["", ours]}
     for prefixes in ([ours], ["x", ""]):
-        refused(admin.put(other, json={"items": prefixes}), 409, "prefix_taken")
-    refused(admin.put(one, json={"items": ["a\nb"]}), 422, "validation_failed")
-    refused(admin.put("/apps/nobody/endpoint-prefixes", json={"items": ["y"]}), 404, "not_found")
-    assert made(admin.put(one, json={"items": [""]})) == {"items": [""]}
-    assert made(admin.put(other, json={"items": [ours]})) == {"items": [ours]}
+        refused(admin.put(other, json={"prefixes": prefixes}), 409, "prefix_taken")
+    refused(admin.put(one, json={"prefixes": ["a\nb"]}), 422, "validation_failed")
+    refused(admin.put("/apps/nobody/endpoint-prefixes", json={"prefixes": ["y"]}), 404, "not_found")
+    assert made(admin.put(one, json={"prefixes": [""]})) == {"prefixes": [""]}
+    assert made(admin.put(other, json={"prefixes": [ours]})) == {"prefixes": [ours]}
     assert admin.delete(f"/apps/{apps[0]['app_id']}").is_success
-    assert made(admin.put(other, json={"items": ["", ours]})) == {"items": ["", ours]}  # nobody's any more
+    assert made(admin.put(other, json={"prefixes": ["", ours]})) == {"prefixes": ["", ours]}  # nobody's any more
     assert admin.delete(f"/apps/{apps[1]['app_id']}").is_success
 
 

@@ -71,7 +71,7 @@ def test_a_product_names_a_network_of_the_administrator_s_list(base_url: str, ad
         assert own["network"] == "default"
         refused(app.post("/products", json=PRODUCT | {"model": "M2", "network": "mine"}), 422, "unknown_network")
         made(admin.patch(path, json={"networks": ["46001", "46002"]}))
-        assert made(app.get("/networks"))["items"] == ["46001", "46002"]
+        assert made(app.get("/networks"))["networks"] == ["46001", "46002"]
         one = f"/products/{own['product_id']}"
         assert made(app.patch(one, json={"network": "46002"}))["network"] == "46002"
         refused(app.patch(one, json={"network": "default"}), 422, "unknown_network")

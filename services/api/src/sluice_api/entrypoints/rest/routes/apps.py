@@ -109,9 +109,9 @@ async def get_app(_: Admin, services: Wired, app_id: str) -> App:
 
 
 @networks.get("/networks")
-async def list_networks(caller: Reader, services: Wired) -> Networks:
-    """List the radio networks that products may name; the administrator keeps the list."""
-    return Networks(items=list((await services.apps.get(caller.app_id)).networks))
+async def get_networks(caller: Reader, services: Wired) -> Networks:
+    """Get the radio networks that products may name; the administrator keeps the list."""
+    return Networks(networks=list((await services.apps.get(caller.app_id)).networks))
 
 
 @router.patch("/{app_id}", responses=responses(HTTPStatus.NOT_FOUND))
@@ -124,7 +124,7 @@ async def change_app(_: Admin, services: Wired, app_id: str, body: AppChange) ->
 async def get_endpoint_prefixes(_: Admin, services: Wired, app_id: str) -> EndpointPrefixes:
     """Get which endpoint client names are bound to an app."""
     await services.apps.get(app_id)
-    return EndpointPrefixes(items=list(await services.apps.endpoint_prefixes(app_id)))
+    return EndpointPrefixes(prefixes=list(await services.apps.endpoint_prefixes(app_id)))
 
 
 @router.put("/{app_id}/endpoint-prefixes", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
@@ -134,8 +134,8 @@ async def bind_endpoint_names(_: Admin, services: Wired, app_id: str, body: Endp
     Gateways know it within a minute. A device that is registered stays so until it registers anew, at most for an hour.
     """
     await services.apps.get(app_id)
-    await services.apps.bind(app_id, body.items)
-    return EndpointPrefixes(items=list(await services.apps.endpoint_prefixes(app_id)))
+    await services.apps.bind(app_id, body.prefixes)
+    return EndpointPrefixes(prefixes=list(await services.apps.endpoint_prefixes(app_id)))
 
 
 @router.post("/{app_id}/secret", responses=responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))

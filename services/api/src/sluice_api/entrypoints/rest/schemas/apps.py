@@ -46,9 +46,9 @@ Prefixes = Annotated[
 class EndpointPrefixes(Body):
     """Which endpoint client names are bound to an app."""
 
-    model_config = example(items=["urn:imei:86123"])
+    model_config = example(prefixes=["urn:imei:86123"])
 
-    items: Prefixes
+    prefixes: Prefixes
 
 
 class AppChange(Body):
@@ -91,9 +91,9 @@ class NewApp(App):
 class Networks(Item):
     """Radio networks."""
 
-    model_config = example(items=["default"])
+    model_config = example(networks=["default"])
 
-    items: list[str]
+    networks: list[str]
 
 
 class AppPage(Page):
